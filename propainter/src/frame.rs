@@ -1,0 +1,168 @@
+//! Pictures and hole masks on the host: what the session's door takes and gives.
+
+/// An 8-bit RGB picture, rows top to bottom, pixels interleaved, no padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+}
+
+impl Frame {
+    /// Wraps `rgb`, which holds `3·width·height` bytes.
+    ///
+    /// # Panics
+    /// When the length does not fit the size, or a side is zero.
+    pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Self {
+        assert!(width > 0 && height > 0, "a frame has at least one pixel");
+        assert_eq!(rgb.len(), 3 * width * height, "RGB bytes of a frame");
+        Self { width, height, rgb }
+    }
+
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    pub fn rgb_mut(&mut self) -> &mut [u8] {
+        &mut self.rgb
+    }
+}
+
+/// A hole mask: one byte a pixel, 1 in the hole, 0 elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    width: usize,
+    height: usize,
+    hole: Vec<u8>,
+}
+
+impl Mask {
+    /// A mask from luma: every value that is not zero is hole (spec section 7, step 1).
+    ///
+    /// # Panics
+    /// When the length does not fit the size, or a side is zero.
+    pub fn from_luma(width: usize, height: usize, mut luma: Vec<u8>) -> Self {
+        assert!(width > 0 && height > 0, "a mask has at least one pixel");
+        assert_eq!(luma.len(), width * height, "bytes of a mask");
+        for value in &mut luma {
+            *value = u8::from(*value != 0);
+        }
+        Self {
+            width,
+            height,
+            hole: luma,
+        }
+    }
+
+    /// A mask without a hole.
+    pub fn empty(width: usize, height: usize) -> Self {
+        Self::from_luma(width, height, vec![0; width * height])
+    }
+
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// 1 in the hole, 0 elsewhere, row by row.
+    pub fn hole(&self) -> &[u8] {
+        &self.hole
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.hole.iter().all(|&hole| hole == 0)
+    }
+
+    /// Adds a rectangle to the hole; what lies outside the picture is cut off.
+    pub fn add_rectangle(&mut self, x: i64, y: i64, width: u64, height: u64) {
+        let span = |start: i64, length: u64, limit: usize| {
+            let end = i128::from(start) + i128::from(length);
+            let start = i128::from(start).clamp(0, limit as i128) as usize;
+            start..(end.clamp(0, limit as i128) as usize).max(start)
+        };
+        let columns = span(x, width, self.width);
+        for row in span(y, height, self.height) {
+            self.hole[row * self.width..][columns.clone()].fill(1);
+        }
+    }
+
+    /// Adds another mask of the same size to the hole.
+    pub fn union(&mut self, other: &Mask) {
+        assert_eq!((self.width, self.height), (other.width, other.height));
+        for (hole, more) in self.hole.iter_mut().zip(&other.hole) {
+            *hole |= more;
+        }
+    }
+
+    /// The mask at another size by nearest neighbour, as Pillow's `NEAREST` picks (pixel centres).
+    pub fn resized(&self, width: usize, height: usize) -> Mask {
+        let pick = |to: usize, from: usize, i: usize| ((2 * i + 1) * from / (2 * to)).min(from - 1);
+        let columns: Vec<usize> = (0..width).map(|x| pick(width, self.width, x)).collect();
+        let mut hole = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let row = &self.hole[pick(height, self.height, y) * self.width..][..self.width];
+            hole.extend(columns.iter().map(|&x| row[x]));
+        }
+        Mask {
+            width,
+            height,
+            hole,
+        }
+    }
+
+    /// Binary dilation with a cross-shaped structuring element, `iterations` times
+    /// (spec section 7, step 2). Pixels outside the picture are no hole.
+    pub fn dilated(&self, iterations: usize) -> Mask {
+        let (w, h) = (self.width, self.height);
+        // The cross iterated k times is the city-block ball of radius k, so one
+        // two-pass distance transform replaces k passes.
+        let limit = iterations.min(w + h);
+        let far = limit + 1;
+        let mut distance: Vec<usize> = self
+            .hole
+            .iter()
+            .map(|&hole| if hole == 1 { 0 } else { far })
+            .collect();
+        for i in 0..w * h {
+            if i % w > 0 {
+                distance[i] = distance[i].min(distance[i - 1] + 1);
+            }
+            if i >= w {
+                distance[i] = distance[i].min(distance[i - w] + 1);
+            }
+        }
+        for i in (0..w * h).rev() {
+            if i % w + 1 < w {
+                distance[i] = distance[i].min(distance[i + 1] + 1);
+            }
+            if i + w < w * h {
+                distance[i] = distance[i].min(distance[i + w] + 1);
+            }
+        }
+        Mask {
+            width: w,
+            height: h,
+            hole: distance.iter().map(|&d| u8::from(d <= limit)).collect(),
+        }
+    }
+}
+
+/// A frame that is final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The inpainted picture, of the size that was pushed; equal to the source outside the hole.
+    pub frame: Frame,
+    /// Where it may differ from the source: the dilated hole at the same size.
+    pub hole: Mask,
+}
