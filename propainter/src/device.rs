@@ -1,0 +1,131 @@
+//! Which device computes, chosen at run time.
+
+use std::{fmt, panic, str::FromStr};
+
+use burn::tensor::Device;
+use libloading::Library;
+
+use crate::Error;
+
+/// The device as a user names it: `auto`, `cpu`, `cuda` or `cuda:N`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first CUDA card where there is one, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let number = match text {
+            "auto" => return Ok(Self::Auto),
+            "cpu" => return Ok(Self::Cpu),
+            "cuda" => Some(0),
+            _ => text.strip_prefix("cuda:").and_then(|n| n.parse().ok()),
+        };
+        number.map(Self::Cuda).ok_or_else(|| Error::Setting {
+            name: "device",
+            problem: format!("'{text}' is none of auto, cpu, cuda, cuda:N"),
+        })
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Opens the device. `auto` takes the first card that opens and falls back to the CPU.
+    ///
+    /// # Errors
+    /// A card that was asked for by name and is not there or does not answer.
+    pub fn open(self) -> Result<Device, Error> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            Self::Cuda(n) => open_cuda(n).map_err(|problem| Error::Device {
+                device: self.to_string(),
+                problem,
+            }),
+            Self::Auto => Ok(open_cuda(0).unwrap_or_else(|_| Device::flex())),
+        }
+    }
+}
+
+/// Opens card `n`. The library panics where no driver is, so the driver's own count is
+/// asked first, and the opening itself is caught.
+fn open_cuda(n: usize) -> Result<Device, String> {
+    let count = cards()?;
+    if n >= count {
+        return Err(format!(
+            "the driver sees {count} card(s); the first is cuda:0"
+        ));
+    }
+    panic::catch_unwind(|| {
+        let device = Device::cuda(n);
+        device.sync().map(|()| device)
+    })
+    .map_err(|_| "the card could not be opened".to_owned())?
+    .map_err(|error| format!("the card does not answer: {error:?}"))
+}
+
+/// How many cards the CUDA driver sees.
+fn cards() -> Result<usize, String> {
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type Count = unsafe extern "C" fn(*mut i32) -> i32;
+    // SAFETY: libcuda's initialisers are meant to run on load; both symbols have had these C
+    // signatures since CUDA 2, and `count` outlives the call that writes it. The library is
+    // never unloaded while its functions run.
+    unsafe {
+        let driver = Library::new("libcuda.so.1")
+            .map_err(|_| "no CUDA driver on this machine (libcuda.so.1); use device=cpu")?;
+        let init = driver.get::<Init>(b"cuInit").map_err(|e| e.to_string())?;
+        let status = init(0);
+        if status != 0 {
+            return Err(format!("the CUDA driver does not start (error {status})"));
+        }
+        let device_count = driver
+            .get::<Count>(b"cuDeviceGetCount")
+            .map_err(|e| e.to_string())?;
+        let mut count = 0;
+        let status = device_count(&mut count);
+        if status != 0 {
+            return Err(format!("the CUDA driver counts no cards (error {status})"));
+        }
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_and_write_the_same() {
+        for name in ["auto", "cpu", "cuda:0", "cuda:3"] {
+            assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
+        }
+        for name in ["", "gpu", "cuda:", "cuda:-1", "cuda:x"] {
+            let error = name.parse::<DeviceChoice>().unwrap_err().to_string();
+            assert!(
+                error.contains("device") && error.contains("cuda:N"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_card_beyond_the_last_is_an_error_that_names_it() {
+        let error = DeviceChoice::Cuda(4096).open().unwrap_err().to_string();
+        assert!(error.contains("cuda:4096"), "{error}");
+    }
+}

@@ -1,0 +1,11 @@
+//! Our own kernels. Each has a plain twin written in tensor operations, which runs
+//! on every device, and a fast form for the CPU that works on slices in parallel;
+//! a test holds the two together.
+//!
+//! - [`warp`]: sampling a picture along a flow, and the forward–backward check
+//! - [`deform_conv`]: modulated deformable convolution
+//! - [`host`]: how CPU tensors become slices and back
+
+pub mod deform_conv;
+pub mod host;
+pub mod warp;

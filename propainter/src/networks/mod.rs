@@ -1,0 +1,4 @@
+//! The networks of ProPainter, tensors in and tensors out. They know no windows, no
+//! budget and no buffer.
+
+pub mod layers;

@@ -1,0 +1,106 @@
+//! Pictures to processing size and back (spec section 7, step 1).
+
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
+
+use crate::{Frame, Mask};
+
+/// The size the networks work at: the wanted size, or the frames' own by the ratio
+/// (truncated), down to multiples of 8 and never under 8.
+pub fn processing_size(
+    (width, height): (usize, usize),
+    (wanted_width, wanted_height): (Option<usize>, Option<usize>),
+    ratio: f64,
+) -> (usize, usize) {
+    let side = |wanted: Option<usize>, own: usize| {
+        let side = wanted.unwrap_or((own as f64 * ratio) as usize);
+        (side / 8 * 8).max(8)
+    };
+    (side(wanted_width, width), side(wanted_height, height))
+}
+
+/// Down or up with Pillow's default for pictures: bicubic, widened when shrinking.
+pub fn to_processing(frame: &Frame, size: (usize, usize)) -> Frame {
+    resized(frame, size, FilterType::CatmullRom)
+}
+
+/// Puts `fill`, at processing size, into the hole of `source`. `hole` is at processing size
+/// too; result and returned hole have the source's size.
+pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
+    let size = (source.width(), source.height());
+    let hole = hole.resized(size.0, size.1);
+    let fill = resized(fill, size, FilterType::Bilinear);
+    let mut frame = source;
+    let pixels = frame
+        .rgb_mut()
+        .chunks_exact_mut(3)
+        .zip(fill.rgb().chunks_exact(3));
+    for ((pixel, fill), &hole) in pixels.zip(hole.hole()) {
+        if hole == 1 {
+            pixel.copy_from_slice(fill);
+        }
+    }
+    (frame, hole)
+}
+
+fn resized(frame: &Frame, (width, height): (usize, usize), filter: FilterType) -> Frame {
+    if (frame.width(), frame.height()) == (width, height) {
+        return frame.clone();
+    }
+    let source = Image::from_vec_u8(
+        frame.width() as u32,
+        frame.height() as u32,
+        frame.rgb().to_vec(),
+        PixelType::U8x3,
+    )
+    .expect("a frame's bytes fit its size");
+    let mut out = Image::new(width as u32, height as u32, PixelType::U8x3);
+    Resizer::new()
+        .resize(
+            &source,
+            &mut out,
+            &ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)),
+        )
+        .expect("both pictures are RGB");
+    Frame::new(width, height, out.into_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processing_size_is_a_multiple_of_eight_and_at_least_eight() {
+        assert_eq!(processing_size((432, 240), (None, None), 1.0), (432, 240));
+        assert_eq!(
+            processing_size((1919, 1079), (None, None), 1.0),
+            (1912, 1072)
+        );
+        assert_eq!(processing_size((854, 480), (None, None), 0.5), (424, 240));
+        assert_eq!(processing_size((7, 5), (None, None), 1.0), (8, 8));
+        assert_eq!(
+            processing_size((1920, 1080), (Some(645), Some(360)), 1.0),
+            (640, 360)
+        );
+    }
+
+    #[test]
+    fn compose_touches_nothing_outside_the_hole() {
+        let source = Frame::new(
+            21,
+            13,
+            (0..21 * 13 * 3).map(|i| (i * 7 % 251) as u8).collect(),
+        );
+        let mut hole = Mask::empty(16, 8);
+        hole.add_rectangle(4, 2, 5, 3);
+        let fill = Frame::new(16, 8, vec![200; 16 * 8 * 3]);
+        let (frame, wide) = compose(source.clone(), &fill, &hole);
+        assert!(wide.hole().contains(&1));
+        for (i, &hole) in wide.hole().iter().enumerate() {
+            let (new, old) = (
+                &frame.rgb()[3 * i..3 * i + 3],
+                &source.rgb()[3 * i..3 * i + 3],
+            );
+            assert_eq!(new, if hole == 1 { &[200; 3] } else { old });
+        }
+    }
+}

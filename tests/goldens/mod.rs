@@ -1,0 +1,3 @@
+//! Each network and primitive against the official networks' outputs, stage by stage.
+
+mod primitives;

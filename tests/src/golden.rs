@@ -1,0 +1,152 @@
+//! Golden vectors of the official networks, and the weights they were made with.
+//! A small set travels with the repository; the rest is read from `../shared/golden`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use propainter::weights::{Checkpoint, HostTensor, Network};
+use safetensors::{Dtype, SafeTensors};
+
+/// `name` under `tests/golden` or `../shared/golden`; `None`, with a message, in neither.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = [tests.join("golden"), tests.join("../../shared/golden")];
+    let found = places
+        .map(|place| place.join(name))
+        .into_iter()
+        .find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: {name} is neither in tests/golden nor in ../shared/golden");
+    }
+    found
+}
+
+/// One file of vectors.
+pub struct Vectors(Vec<u8>);
+
+impl Vectors {
+    /// `vectors/{name}.safetensors`, or `None` (skip the test) where it is absent.
+    pub fn open(name: &str) -> Option<Self> {
+        Self::read(&format!("vectors/{name}.safetensors"))
+    }
+
+    /// A file by its path under the golden folder.
+    pub fn read(name: &str) -> Option<Self> {
+        Some(Self(fs::read(find(name)?).expect("readable vectors")))
+    }
+
+    fn view(&self, key: &str) -> (Dtype, Vec<usize>, Vec<u8>) {
+        let file = SafeTensors::deserialize(&self.0).expect("valid safetensors");
+        let view = file
+            .tensor(key)
+            .unwrap_or_else(|_| panic!("vectors hold {key}: {:?}", file.names()));
+        (view.dtype(), view.shape().to_vec(), view.data().to_vec())
+    }
+
+    pub fn shape(&self, key: &str) -> Vec<usize> {
+        self.view(key).1
+    }
+
+    /// The tensor as `f32`, whatever number type it has in the file.
+    pub fn floats(&self, key: &str) -> Vec<f32> {
+        let (dtype, _, bytes) = self.view(key);
+        match dtype {
+            Dtype::F32 => bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+            Dtype::U8 => bytes.iter().map(|&b| f32::from(b)).collect(),
+            Dtype::I64 => bytes
+                .chunks_exact(8)
+                .map(|b| i64::from_le_bytes(b.try_into().expect("eight bytes")) as f32)
+                .collect(),
+            Dtype::I32 => bytes
+                .chunks_exact(4)
+                .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32)
+                .collect(),
+            other => panic!("{key} has type {other:?}"),
+        }
+    }
+
+    pub fn bytes(&self, key: &str) -> Vec<u8> {
+        let (dtype, _, bytes) = self.view(key);
+        assert_eq!(dtype, Dtype::U8, "{key}");
+        bytes
+    }
+
+    /// The tensor `key` on `device`.
+    pub fn tensor<const D: usize>(&self, key: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.floats(key), self.shape(key)), device)
+    }
+}
+
+/// ‖out − reference‖ / ‖reference‖, in f64; shapes must agree.
+pub fn relative_error<const D: usize>(out: Tensor<D>, reference: Tensor<D>) -> f64 {
+    assert_eq!(out.dims(), reference.dims());
+    let floats = |t: Tensor<D>| t.into_data().try_into_vec::<f32>().expect("f32 tensor");
+    let (out, reference) = (floats(out), floats(reference));
+    let (mut difference, mut norm) = (0.0, 0.0);
+    for (a, b) in out.iter().zip(&reference) {
+        difference += (f64::from(*a) - f64::from(*b)).powi(2);
+        norm += f64::from(*b).powi(2);
+    }
+    (difference / norm).sqrt()
+}
+
+/// Fails unless `out` is within `tolerance` of the vectors' `key`, and says by how much.
+pub fn assert_close<const D: usize>(out: Tensor<D>, vectors: &Vectors, key: &str, tolerance: f64) {
+    let reference = vectors.tensor::<D>(key, &out.device());
+    let error = relative_error(out, reference);
+    println!("{key}: relative error {error:.2e}");
+    assert!(
+        error <= tolerance,
+        "{key}: relative error {error:.3e} > {tolerance:.0e}"
+    );
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Element `i` of the generated tensor whose seed is `seed`, in [−1, 1).
+fn generated(seed: u64, i: u64) -> f64 {
+    let mut z = seed.wrapping_add((i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^= z >> 31;
+    (z >> 40) as f64 / f64::from(1 << 24) * 2.0 - 1.0
+}
+
+/// The tensors of a network by the golden weights rule; `None` where its table is absent.
+pub fn generated_tensors(network: Network) -> Option<Vec<(String, HostTensor)>> {
+    let table = fs::read(find("weights_check.json")?).expect("readable table");
+    let table: serde_json::Value = serde_json::from_slice(&table).expect("valid table");
+    let name = network.name();
+    let entries = table[name].as_object().expect("the network's table");
+    let tensors = entries.iter().filter_map(|(key, entry)| {
+        let (offset, scale) = (entry["offset"].as_f64()?, entry["scale"].as_f64()?);
+        let shape: Vec<usize> = entry["shape"]
+            .as_array()?
+            .iter()
+            .map(|side| side.as_u64().map(|side| side as usize))
+            .collect::<Option<_>>()?;
+        let seed = fnv1a(&format!("{name}/{key}"));
+        let count = shape.iter().product::<usize>() as u64;
+        let data = (0..count)
+            .map(|i| (offset + scale * generated(seed, i)) as f32)
+            .collect();
+        Some((key.clone(), HostTensor { shape, data }))
+    });
+    Some(tensors.collect())
+}
+
+/// A network's checkpoint by the golden weights rule.
+pub fn checkpoint(network: Network) -> Option<Checkpoint> {
+    let tensors = generated_tensors(network)?;
+    Some(Checkpoint::from_tensors(network, tensors).expect("generated weights fit the layout"))
+}

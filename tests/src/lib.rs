@@ -1,0 +1,3 @@
+//! What the tests share: golden vectors, generated weights, comparisons.
+
+pub mod golden;
