@@ -1,4 +1,5 @@
 //! The networks of ProPainter, tensors in and tensors out. They know no windows, no
 //! budget and no buffer.
 
+pub mod image_propagation;
 pub mod layers;

@@ -1,0 +1,40 @@
+//! Image propagation: at most 0.5 % of pixels differ by more than 1e-3.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use propainter::networks::image_propagation::propagate;
+use propainter_tests::golden::Vectors;
+
+#[test]
+fn propagated_frames_and_masks_match() {
+    let Some(vectors) = Vectors::open("image_propagation") else {
+        return;
+    };
+    let device = Device::flex();
+    let [length, height, width] = [0, 1, 2].map(|axis| vectors.shape("frames")[axis]);
+    let frames: Tensor<4> = vectors.tensor("frames", &device);
+    let frames = frames.permute([0, 3, 1, 2]) / 255.0 * 2.0 - 1.0;
+    let masks: Tensor<4> = Tensor::from_data(
+        TensorData::new(vectors.floats("masks"), [length, 1, height, width]),
+        &device,
+    );
+    let flow = |key: &str| -> Tensor<4> { vectors.tensor::<5>(key, &device).squeeze_dim(0) };
+    let flows = (flow("flow_forward"), flow("flow_backward"));
+    let (updated, missing) = propagate(frames.clone(), masks.clone(), Some(flows));
+
+    // The vectors hold the propagation's own images: compare inside the holes.
+    let golden: Tensor<4> = vectors.tensor::<5>("propagated", &device).squeeze_dim(0);
+    let expected = frames * (-masks.clone() + 1.0) + golden * masks;
+    let far = |a: Tensor<4>, b: Tensor<4>| {
+        let pixels = (length * height * width) as f32;
+        let far = (a - b).abs().max_dim(1).greater_elem(1e-3).float().sum();
+        far.into_scalar::<f32>() / pixels
+    };
+    let images = far(updated, expected);
+    let golden: Tensor<4> = vectors
+        .tensor::<5>("updated_masks", &device)
+        .squeeze_dim(0);
+    let masks = far(missing, golden);
+    println!("share of pixels that differ: images {images:.2e}, masks {masks:.2e}");
+    assert!(images <= 0.005, "images differ in {images} of the pixels");
+    assert!(masks <= 0.005, "masks differ in {masks} of the pixels");
+}
