@@ -1,3 +1,4 @@
 //! Every integration test in one binary: LLVM is linked once.
 
 mod goldens;
+mod windows;

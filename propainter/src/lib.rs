@@ -6,10 +6,14 @@ mod error;
 mod frame;
 pub mod kernels;
 pub mod networks;
+pub mod propagation;
 pub mod resize;
+mod session;
 pub mod weights;
+pub mod windows;
 
 pub use cancel::Cancel;
 pub use device::DeviceChoice;
 pub use error::Error;
 pub use frame::{Done, Frame, Mask};
+pub use session::{Config, Mode, Model, Session, Stats};

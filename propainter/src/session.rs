@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, resize};
+use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, propagation::Propagation, resize};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -257,4 +257,16 @@ fn check(config: &Config) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// The engine the settings ask for, and which one it is.
+fn engine(config: &Config, _size: (usize, usize)) -> Result<(Model, Box<dyn Engine>), Error> {
+    let propagation = || Box::new(Propagation::new(config));
+    match config.model {
+        Model::Auto | Model::Propagation => Ok((Model::Propagation, propagation())),
+        Model::Propainter => Err(Error::Setting {
+            name: "model",
+            problem: "the networks are not here yet".to_owned(),
+        }),
+    }
 }

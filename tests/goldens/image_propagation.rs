@@ -30,9 +30,7 @@ fn propagated_frames_and_masks_match() {
         far.into_scalar::<f32>() / pixels
     };
     let images = far(updated, expected);
-    let golden: Tensor<4> = vectors
-        .tensor::<5>("updated_masks", &device)
-        .squeeze_dim(0);
+    let golden: Tensor<4> = vectors.tensor::<5>("updated_masks", &device).squeeze_dim(0);
     let masks = far(missing, golden);
     println!("share of pixels that differ: images {images:.2e}, masks {masks:.2e}");
     assert!(images <= 0.005, "images differ in {images} of the pixels");

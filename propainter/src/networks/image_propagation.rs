@@ -34,7 +34,10 @@ pub fn propagate(
         }
     }
     let (filled, missing): (Vec<_>, Vec<_>) = state.into_iter().unzip();
-    (known + Tensor::cat(filled, 0) * masks, Tensor::cat(missing, 0))
+    (
+        known + Tensor::cat(filled, 0) * masks,
+        Tensor::cat(missing, 0),
+    )
 }
 
 /// One frame from its neighbour in pass order. `flow` leads from the frame to the neighbour,

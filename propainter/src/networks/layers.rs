@@ -18,11 +18,6 @@ pub fn parameter<const D: usize>(checkpoint: &Checkpoint, key: &str, device: &De
     )
 }
 
-/// Leaky ReLU with slope `slope` below zero.
-pub fn leaky<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
-    activation::leaky_relu(x, slope)
-}
-
 /// How a convolution steps over its input. The default is k3 s1 p1 (spec: `k3 p1`).
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
@@ -70,12 +65,23 @@ impl Geometry {
     }
 }
 
+/// What follows a convolution at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Activation {
+    #[default]
+    None,
+    Relu,
+    /// Leaky ReLU with this slope below zero.
+    Leaky(f64),
+}
+
 /// A 2D convolution with bias; the kernel's size is its weight's.
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Tensor<4>,
     bias: Tensor<1>,
     geometry: Geometry,
+    activation: Activation,
 }
 
 impl Conv2d {
@@ -93,10 +99,16 @@ impl Conv2d {
             weight: Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
             bias: parameter(checkpoint, &format!("{key}.bias"), device),
             geometry,
+            activation: Activation::None,
         }
     }
 
-    /// `[B, I, H, W]` → `[B, O, H', W']`
+    /// The same convolution with an activation behind it.
+    pub fn then(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// `[B, I, H, W]` → `[B, O, H', W']`, activated
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let Geometry {
             stride,
@@ -104,12 +116,17 @@ impl Conv2d {
             dilation,
             groups,
         } = self.geometry;
-        module::conv2d(
+        let out = module::conv2d(
             x,
             self.weight.clone(),
             Some(self.bias.clone()),
             ops::ConvOptions::new(stride, padding, dilation, groups),
-        )
+        );
+        match self.activation {
+            Activation::None => out,
+            Activation::Relu => activation::relu(out),
+            Activation::Leaky(slope) => activation::leaky_relu(out, slope),
+        }
     }
 }
 
@@ -154,7 +171,12 @@ impl DeformAlign {
         Self {
             offsets: [0, 2, 4, 6].map(|i| {
                 let key = format!("{key}.conv_offset.{i}");
-                Conv2d::init(checkpoint, &key, Geometry::default(), device)
+                let conv = Conv2d::init(checkpoint, &key, Geometry::default(), device);
+                conv.then(if i < 6 {
+                    Activation::Leaky(0.1)
+                } else {
+                    Activation::None
+                })
             }),
             weight: parameter(checkpoint, &format!("{key}.weight"), device),
             bias: parameter(checkpoint, &format!("{key}.bias"), device),
@@ -170,11 +192,10 @@ impl DeformAlign {
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
     ) -> Tensor<4> {
-        let [first, second, third, last] = &self.offsets;
-        let hidden = [first, second, third]
-            .into_iter()
-            .fold(condition, |x, conv| leaky(conv.forward(x), 0.1));
-        let out = last.forward(hidden); // [B, 27·16, H, W]
+        let out = self
+            .offsets
+            .iter()
+            .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
         let [batch, channels, ..] = out.dims();
         let split = channels / 3 * 2;
         let mut offset = out.clone().slice([0..batch, 0..split]).tanh() * self.limit;
