@@ -95,9 +95,18 @@ impl Conv2d {
             _ => panic!("{key} is no 2D convolution: {:?}", host.shape),
         };
         let shape = [host.shape[0], host.shape[1], rows, columns];
+        Self::of(
+            Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
+            parameter(checkpoint, &format!("{key}.bias"), device),
+            geometry,
+        )
+    }
+
+    /// A convolution of these parameters, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`.
+    pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
         Self {
-            weight: Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
-            bias: parameter(checkpoint, &format!("{key}.bias"), device),
+            weight,
+            bias,
             geometry,
             activation: Activation::None,
         }
