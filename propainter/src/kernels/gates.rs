@@ -3,46 +3,44 @@
 use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
-use super::host::{self, HostView};
+use super::{
+    host::{self, HostView},
+    isa::{Isa, Job},
+    math::{sigmoid, tanh},
+};
 
 /// Update gate z and the hidden state under the reset gate, r·h.
 ///
-/// - `gates`, `constant`: `[B, 2·C, H, W]`, their sum is z and r before the sigmoid
+/// - `gates`, `constant`: `[B, 2·C, H, W]`; their sum is z, then r, before the sigmoid
 /// - `hidden`: `[B, C, H, W]`
 ///
 /// Results `[B, C, H, W]`.
 pub fn open(gates: Tensor<4>, constant: Tensor<4>, hidden: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-    let views = (
-        HostView::of(&gates),
-        HostView::of(&constant),
-        HostView::of(&hidden),
-    );
-    let (Some(gates_view), Some(constant_view), Some(hidden_view)) = views else {
+    let views = [&gates, &constant, &hidden].map(HostView::of);
+    let [Some(sums), Some(addends), Some(h)] = &views else {
         return open_plain(gates, constant, hidden);
     };
     let shape @ [_, channels, height, width] = hidden.dims();
-    let plane = height * width;
-    let hidden = hidden_view.slice();
-    let (mut update, mut reset) = (vec![0.0; hidden.len()], vec![0.0; hidden.len()]);
+    let plane = (height * width).max(1);
+    let isa = Isa::best();
+    let mut update = vec![0.0; h.slice().len()];
+    let mut reset = update.clone();
     update
         .par_chunks_mut(plane)
         .zip(reset.par_chunks_mut(plane))
-        .zip(hidden.par_chunks(plane))
+        .zip(h.slice().par_chunks(plane))
         .enumerate()
         .for_each(|(index, ((update, reset), hidden))| {
-            let (batch, channel) = (index / channels, index % channels);
-            let first = (batch * 2 * channels + channel) * plane;
-            let gate = |first: usize| {
-                let gates = &gates_view.slice()[first..][..plane];
-                gates.iter().zip(&constant_view.slice()[first..][..plane])
-            };
-            for (z, (a, b)) in update.iter_mut().zip(gate(first)) {
-                *z = sigmoid(a + b);
-            }
-            let gate = gate(first + channels * plane).zip(hidden);
-            for (reset, ((a, b), h)) in reset.iter_mut().zip(gate) {
-                *reset = sigmoid(a + b) * h;
-            }
+            // Where z and r of this batch and channel begin.
+            let z = (index / channels * 2 * channels + index % channels) * plane;
+            let r = z + channels * plane;
+            isa.run(Open {
+                z: [sums, addends].map(|view| &view.slice()[z..][..plane]),
+                r: [sums, addends].map(|view| &view.slice()[r..][..plane]),
+                hidden,
+                update,
+                reset,
+            });
         });
     (host::tensor(update, shape), host::tensor(reset, shape))
 }
@@ -67,25 +65,27 @@ pub fn close(
     constant: Tensor<4>,
 ) -> Tensor<4> {
     let views = [&hidden, &update, &candidate, &constant].map(HostView::of);
-    let [Some(h), Some(z), Some(q), Some(constant_view)] = &views else {
+    let [Some(h), Some(z), Some(sums), Some(addends)] = &views else {
         return close_plain(hidden, update, candidate, constant);
     };
-    let size = hidden.dims().iter().skip(2).product::<usize>().max(1);
-    let mut out = vec![0.0; h.slice().len()];
-    out.par_chunks_mut(size)
-        .zip(h.slice().par_chunks(size).zip(z.slice().par_chunks(size)))
-        .zip(
-            q.slice()
-                .par_chunks(size)
-                .zip(constant_view.slice().par_chunks(size)),
-        )
-        .for_each(|((out, (h, z)), (q, constant))| {
-            let inputs = h.iter().zip(z).zip(q.iter().zip(constant));
-            for (out, ((h, z), (q, c))) in out.iter_mut().zip(inputs) {
-                *out = (1.0 - z) * h + z * tanh(q + c);
-            }
+    let [.., height, width] = hidden.dims();
+    let plane = (height * width).max(1);
+    let isa = Isa::best();
+    let mut next = vec![0.0; h.slice().len()];
+    next.par_chunks_mut(plane)
+        .enumerate()
+        .for_each(|(index, next)| {
+            let first = index * plane;
+            let [hidden, update, a, b] =
+                [h, z, sums, addends].map(|view| &view.slice()[first..][..plane]);
+            isa.run(Close {
+                hidden,
+                update,
+                candidate: [a, b],
+                next,
+            });
         });
-    host::tensor(out, hidden.dims())
+    host::tensor(next, hidden.dims())
 }
 
 /// The plain twin of [`close`], in tensor operations.
@@ -99,34 +99,45 @@ pub fn close_plain(
     (-update.clone() + 1.0) * hidden + update * candidate
 }
 
-/// 1 / (1 + e^−x), within 2e-7.
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+/// [`open`] on one plane; gates come as two addends.
+struct Open<'a> {
+    z: [&'a [f32]; 2],
+    r: [&'a [f32]; 2],
+    hidden: &'a [f32],
+    update: &'a mut [f32],
+    reset: &'a mut [f32],
 }
 
-/// tanh x, within 2e-7.
-pub fn tanh(x: f32) -> f32 {
-    let e = exp(-2.0 * x.abs());
-    ((1.0 - e) / (1.0 + e)).copysign(x)
+impl Job for Open<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for ((update, a), b) in self.update.iter_mut().zip(self.z[0]).zip(self.z[1]) {
+            *update = sigmoid(a + b);
+        }
+        let gates = self.r[0].iter().zip(self.r[1]).zip(self.hidden);
+        for (reset, ((a, b), h)) in self.reset.iter_mut().zip(gates) {
+            *reset = sigmoid(a + b) * h;
+        }
+    }
 }
 
-/// e^x for |x| up to 87, and its value at ±87 beyond. Without branches or calls, so that a loop
-/// over it becomes vector code.
-fn exp(x: f32) -> f32 {
-    // 2^n·e^r with whole n and |r| ≤ ln 2 / 2. Adding this number rounds to whole n and leaves
-    // n in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    const LN_2_HIGH: f32 = 355.0 / 512.0;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = x.clamp(-87.0, 87.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = x - n * LN_2_HIGH - n * LN_2_LOW;
-    // Taylor's series of e^r to r^7.
-    let e = [720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0]
-        .iter()
-        .fold(1.0 / 5040.0, |sum, factorial| sum * r + 1.0 / factorial);
-    f32::from_bits(e.to_bits().wrapping_add(shifted.to_bits() << 23))
+/// [`close`] on one plane; the candidate comes as two addends.
+struct Close<'a> {
+    hidden: &'a [f32],
+    update: &'a [f32],
+    candidate: [&'a [f32]; 2],
+    next: &'a mut [f32],
+}
+
+impl Job for Close<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let candidate = self.candidate[0].iter().zip(self.candidate[1]);
+        let inputs = self.hidden.iter().zip(self.update).zip(candidate);
+        for (next, ((h, z), (a, b))) in self.next.iter_mut().zip(inputs) {
+            *next = (1.0 - z) * h + z * tanh(a + b);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,21 +165,5 @@ mod tests {
                 assert!(difference < 2e-6, "{difference:e}");
             }
         }
-    }
-
-    #[test]
-    fn sigmoid_and_tanh_are_the_functions() {
-        for i in -200_000..=200_000 {
-            let x = i as f32 * 5e-4;
-            let exact = f64::from(x);
-            let (s, t) = (1.0 / (1.0 + (-exact).exp()), exact.tanh());
-            assert!((f64::from(sigmoid(x)) - s).abs() <= 2e-7, "sigmoid {x}");
-            assert!((f64::from(tanh(x)) - t).abs() <= 2e-7, "tanh {x}");
-        }
-        for x in [f32::MIN, f32::MAX, f32::NEG_INFINITY, f32::INFINITY] {
-            assert_eq!(tanh(x), x.signum());
-            assert_eq!(sigmoid(x).round(), (x.signum() + 1.0) / 2.0);
-        }
-        assert!(sigmoid(f32::NAN).is_nan() && tanh(f32::NAN).is_nan());
     }
 }
