@@ -4,8 +4,12 @@
 //!
 //! - [`warp`]: sampling a picture along a flow, and the forward–backward check
 //! - [`deform_conv`]: modulated deformable convolution
+//! - [`fold`]: pictures as overlapping patches and back
+//! - [`attention`]: scaled dot-product attention
 //! - [`host`]: how CPU tensors become slices and back
 
+pub mod attention;
 pub mod deform_conv;
+pub mod fold;
 pub mod host;
 pub mod warp;

@@ -1,5 +1,6 @@
 //! The networks of ProPainter, tensors in and tensors out. They know no windows, no
 //! budget and no buffer.
 
+pub mod generator;
 pub mod image_propagation;
 pub mod layers;
