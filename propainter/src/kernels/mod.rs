@@ -9,14 +9,18 @@
 //! - [`correlation`]: RAFT's correlation pyramid, kept or looked up from features
 //! - [`gates`]: a GRU's gates after its convolutions
 //! - [`instance_norm`]: instance norm with its ReLU
+//! - [`fold`]: pictures as overlapping patches and back
+//! - [`attention`]: scaled dot-product attention
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`isa`], `tile`, `math`: what the CPU's forms are made of
 
+pub mod attention;
 pub mod attention_cpu;
 pub mod conv2d;
 pub mod correlation;
 pub mod deform_conv;
 mod deform_sample;
+pub mod fold;
 pub mod gates;
 pub mod host;
 pub mod instance_norm;

@@ -2,6 +2,7 @@
 //! budget and no buffer.
 
 pub mod flow_completion;
+pub mod generator;
 pub mod image_propagation;
 pub mod layers;
 pub mod raft;
