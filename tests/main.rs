@@ -2,4 +2,5 @@
 
 mod goldens;
 mod kernels;
+mod weights;
 mod windows;
