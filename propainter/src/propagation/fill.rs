@@ -27,8 +27,6 @@ pub struct Source {
     pub colour: [f32; 3],
     /// Distance in frames and doubt; infinite where there is no source.
     pub cost: f32,
-    /// Whether the source is itself a fill.
-    pub filled: bool,
 }
 
 const NOWHERE: Source = Source {
@@ -37,8 +35,14 @@ const NOWHERE: Source = Source {
     y: 0.0,
     colour: [0.0; 3],
     cost: f32::INFINITY,
-    filled: false,
 };
+
+impl Source {
+    /// Whether this is an earlier fill rather than a frame that shows the place.
+    pub fn inherited(&self) -> bool {
+        self.cost == f32::MAX
+    }
+}
 
 /// The window around the frame being filled.
 pub struct Window<'a> {
@@ -75,7 +79,10 @@ pub fn sources(
                 continue;
             }
             if walk.reaches(&open, &out) {
-                walk.align(ring());
+                if distance - walk.aligned >= (distance / 5).max(1) {
+                    walk.align(ring());
+                    walk.aligned = distance;
+                }
                 for &cell in &open {
                     walk.claim(cell, distance, &mut out[cell]);
                 }
@@ -123,6 +130,8 @@ struct Walk<'a> {
     colour: Vec<[f32; 3]>,
     doubt: Vec<[f32; 1]>,
     alive: bool,
+    /// Distance at which the surroundings were last compared.
+    aligned: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -137,6 +146,7 @@ impl<'a> Walk<'a> {
             colour: vec![[0.0; 3]; nodes],
             doubt: vec![[0.0]; nodes],
             alive: true,
+            aligned: 0,
         }
     }
 
@@ -277,7 +287,7 @@ impl<'a> Walk<'a> {
             }
             let (x, y) = self.place(cell, p);
             if self.shows(x, y) {
-                *source = self.source(cell, p, x, y, cost, false);
+                *source = self.source(cell, p, x, y, cost);
             }
         }
     }
@@ -292,7 +302,7 @@ impl<'a> Walk<'a> {
             }
             let (x, y) = self.place(cell, p);
             if self.inside(x, y).is_some() {
-                *source = self.source(cell, p, x, y, f32::MAX, true);
+                *source = self.source(cell, p, x, y, f32::MAX);
             } else {
                 lacking = true;
             }
@@ -300,7 +310,7 @@ impl<'a> Walk<'a> {
         lacking
     }
 
-    fn source(&self, cell: usize, p: usize, x: f32, y: f32, cost: f32, filled: bool) -> Source {
+    fn source(&self, cell: usize, p: usize, x: f32, y: f32, cost: f32) -> Source {
         let (px, py) = self.region.corner(self.region.cells[cell]);
         let at = ((px + p % CELL) as f32, (py + p / CELL) as f32);
         Source {
@@ -309,7 +319,6 @@ impl<'a> Walk<'a> {
             y,
             colour: self.blend(&self.colour, at.0, at.1),
             cost,
-            filled,
         }
     }
 }

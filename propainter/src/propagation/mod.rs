@@ -7,24 +7,22 @@
 
 mod align;
 mod completion;
+mod compose;
 mod fill;
 mod flow;
 mod grid;
 mod held;
+mod membrane;
 mod patch;
 mod plane;
 mod region;
 mod sample;
+mod seam;
+mod spatial;
 
 use std::collections::VecDeque;
 
-use rayon::prelude::*;
-
-use self::{
-    fill::Window,
-    grid::CELL,
-    held::Held,
-};
+use self::held::Held;
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     session::{Config, Engine},
@@ -96,45 +94,7 @@ impl Propagation {
     fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
         if self.window[now].has_hole() {
-            let window = Window {
-                frames: &self.window,
-                now,
-            };
-            let regions = region::split(&self.window[now].hole);
-            let width = self.window[now].frame.width();
-            let pieces: Vec<Vec<(usize, [u8; 3])>> = regions
-                .par_iter()
-                .map(|region| {
-                    let sources = fill::sources(&window, region, cancel)?;
-                    let cells = region.cells.par_iter().zip(sources);
-                    let hole = self.window[now].hole.hole();
-                    Ok(cells
-                        .flat_map_iter(|(&cell, sources)| {
-                            let (x, y) = region.corner(cell);
-                            let frames = &self.window;
-                            sources.into_iter().enumerate().filter_map(move |(p, source)| {
-                                let at = (y + p / CELL) * width + x + p % CELL;
-                                if hole[at] == 0 {
-                                    return None;
-                                }
-                                if !source.cost.is_finite() {
-                                    return Some((at, [255, 0, 255]));
-                                }
-                                let frame = &frames[source.frame].frame;
-                                let colour = sample::cubic(frame, source.x, source.y);
-                                let rgb = std::array::from_fn(|c| {
-                                    (colour[c] + source.colour[c]).round().clamp(0.0, 255.0) as u8
-                                });
-                                Some((at, rgb))
-                            })
-                        })
-                        .collect())
-                })
-                .collect::<Result<_, Error>>()?;
-            let rgb = self.window[now].frame.rgb_mut();
-            for (at, pixel) in pieces.into_iter().flatten() {
-                rgb[3 * at..3 * at + 3].copy_from_slice(&pixel);
-            }
+            compose::fill(&mut self.window, now, cancel)?;
         }
         let held = &self.window[now];
         let done = Done {

@@ -1,12 +1,13 @@
 //! Pictures between their pixels.
 
+use super::patch::floor;
 use crate::Frame;
 
 /// Colour at a position, by Catmull–Rom interpolation; beyond the edge the edge goes on.
 pub fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 3] {
-    let (x0, y0) = (x.floor(), y.floor());
-    let (wx, wy) = (weights(x - x0), weights(y - y0));
-    let (x0, y0) = (x0 as isize - 1, y0 as isize - 1);
+    let (x0, y0) = (floor(x), floor(y));
+    let (wx, wy) = (weights(x - x0 as f32), weights(y - y0 as f32));
+    let (x0, y0) = (x0 - 1, y0 - 1);
     let (width, height) = (frame.width() as isize, frame.height() as isize);
     let rgb = frame.rgb();
     let mut out = [0.0; 3];
