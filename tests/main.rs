@@ -1,5 +1,6 @@
 //! Every integration test in one binary: LLVM is linked once.
 
+mod e2e;
 mod goldens;
 mod kernels;
 mod weights;

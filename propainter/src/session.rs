@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, propagation::Propagation, resize};
+use crate::{
+    Cancel, DeviceChoice, Done, Error, Frame, Mask,
+    propagation::Propagation,
+    resize, weights,
+    windows::{Networks, Reference, schedule::Cut},
+};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +130,7 @@ impl Session {
             (config.processing_width, config.processing_height),
             config.resize_ratio,
         );
-        let (model, engine) = engine(&config, processing)?;
+        let (model, engine) = engine(&config)?;
         Ok(Self {
             config,
             model,
@@ -278,13 +283,23 @@ fn check(config: &Config) -> Result<(), Error> {
 }
 
 /// The engine the settings ask for, and which one it is.
-fn engine(config: &Config, _size: (usize, usize)) -> Result<(Model, Box<dyn Engine>), Error> {
-    let propagation = || Box::new(Propagation::new(config));
-    match config.model {
-        Model::Auto | Model::Propagation => Ok((Model::Propagation, propagation())),
-        Model::Propainter => Err(Error::Setting {
-            name: "model",
-            problem: "the networks are not here yet".to_owned(),
-        }),
-    }
+fn engine(config: &Config) -> Result<(Model, Box<dyn Engine>), Error> {
+    let paths = match config.model {
+        Model::Propagation => None,
+        Model::Propainter => Some(weights::find(config.weights.as_deref())?),
+        // A folder that was named must hold the checkpoints; the usual places may be empty.
+        Model::Auto if config.weights.is_some() => Some(weights::find(config.weights.as_deref())?),
+        Model::Auto => weights::find(None).ok(),
+    };
+    let Some(paths) = paths else {
+        return Ok((Model::Propagation, Box::new(Propagation::new(config))));
+    };
+    let networks = Networks::read(&paths, config.device.open()?)?;
+    let cut = Cut {
+        subvideo_length: config.subvideo_length,
+        neighbor_length: config.neighbor_length,
+        ref_stride: config.ref_stride,
+    };
+    let reference = Reference::new(networks, cut, config.raft_iterations);
+    Ok((Model::Propainter, Box::new(reference)))
 }

@@ -1,1 +1,4 @@
 //! What the commands share.
+
+pub mod demo;
+mod memory;

@@ -80,7 +80,10 @@ fn seen(
         let there = sample::cubic(&frames[source.frame].frame, source.x, source.y);
         std::array::from_fn(|c| there[c] + source.colour[c])
     };
-    let values = sources.par_iter().with_min_len(64).map(|cell| cell.each_ref().map(colour));
+    let values = sources
+        .par_iter()
+        .with_min_len(64)
+        .map(|cell| cell.each_ref().map(colour));
     let mut colours = Colours {
         sources: &sources,
         values: values.collect(),
@@ -93,10 +96,19 @@ fn seen(
             .filter(|(_, (source, _))| source.cost.is_finite())
             .map(move |(p, (_, value))| (place(cell, p), value.map(byte)))
     });
-    let unseen = region.cells.iter().zip(&sources).flat_map(|(&cell, sources)| {
-        let lacking = sources.iter().enumerate().filter(|(_, s)| s.cost.is_infinite());
-        lacking.map(move |(p, _)| place(cell, p)).filter(|&at| hole[at] == 1)
-    });
+    let unseen = region
+        .cells
+        .iter()
+        .zip(&sources)
+        .flat_map(|(&cell, sources)| {
+            let lacking = sources
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| s.cost.is_infinite());
+            lacking
+                .map(move |(p, _)| place(cell, p))
+                .filter(|&at| hole[at] == 1)
+        });
     Ok(Piece {
         seen: seen.collect(),
         unseen: unseen.collect(),

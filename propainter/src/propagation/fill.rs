@@ -62,13 +62,20 @@ pub fn sources(
     let ring = OnceCell::new();
     let ring = || -> &Ring {
         ring.get_or_init(|| {
-            let level = held.pyramid.as_ref().expect("a hole's frame has been looked at").finest();
+            let level = held
+                .pyramid
+                .as_ref()
+                .expect("a hole's frame has been looked at")
+                .finest();
             Ring::new(region, &held.frame, level)
         })
     };
     let mut out = vec![[NOWHERE; PIXELS]; region.cells.len()];
     let mut open: Vec<usize> = (0..region.cells.len()).collect();
-    let mut walks = [Walk::new(region, window, true), Walk::new(region, window, false)];
+    let mut walks = [
+        Walk::new(region, window, true),
+        Walk::new(region, window, false),
+    ];
     let mut anchors = Vec::new();
     let mut distance = 0;
     while !open.is_empty() && walks.iter().any(|walk| walk.alive) {
@@ -156,7 +163,10 @@ impl<'a> Walk<'a> {
         let frames = self.window.frames;
         let here = &frames[self.frame];
         let (flow, next): (Option<&Flow>, _) = if self.past {
-            (here.backward.as_ref().filter(|_| !here.cut), self.frame.checked_sub(1))
+            (
+                here.backward.as_ref().filter(|_| !here.cut),
+                self.frame.checked_sub(1),
+            )
         } else {
             let next = self.frame + 1;
             let open = frames.get(next).is_some_and(|next| !next.cut);
@@ -216,7 +226,10 @@ impl<'a> Walk<'a> {
     }
 
     fn blend<const C: usize>(&self, field: &[[f32; C]], x: f32, y: f32) -> [f32; C] {
-        let (x, y) = (x - (self.region.x * CELL) as f32, y - (self.region.y * CELL) as f32);
+        let (x, y) = (
+            x - (self.region.x * CELL) as f32,
+            y - (self.region.y * CELL) as f32,
+        );
         let (x0, x1, u) = span(x, self.region.width);
         let (y0, y1, v) = span(y, self.region.height);
         let (top, bottom) = (y0 * self.region.width, y1 * self.region.width);

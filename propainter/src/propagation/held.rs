@@ -63,14 +63,20 @@ impl Usable {
     fn new(hole: &Mask) -> Self {
         let (width, height) = (hole.width(), hole.height());
         let mut rows = vec![0u8; width * height];
-        for (row, hole) in rows.chunks_exact_mut(width).zip(hole.hole().chunks_exact(width)) {
+        for (row, hole) in rows
+            .chunks_exact_mut(width)
+            .zip(hole.hole().chunks_exact(width))
+        {
             let mut x = 0;
             while x < width {
                 if hole[x] == 0 {
                     x += 1;
                     continue;
                 }
-                let end = hole[x..].iter().position(|&h| h == 0).map_or(width, |n| x + n);
+                let end = hole[x..]
+                    .iter()
+                    .position(|&h| h == 0)
+                    .map_or(width, |n| x + n);
                 row[x.saturating_sub(KEEP)..(end + KEEP).min(width)].fill(1);
                 x = end;
             }
@@ -79,7 +85,9 @@ impl Usable {
         for (y, out) in pixels.chunks_exact_mut(width).enumerate() {
             for near in y.saturating_sub(KEEP)..(y + KEEP + 1).min(height) {
                 let row = &rows[near * width..][..width];
-                out.iter_mut().zip(row).for_each(|(out, hole)| *out &= 1 - hole);
+                out.iter_mut()
+                    .zip(row)
+                    .for_each(|(out, hole)| *out &= 1 - hole);
             }
         }
         let (nodes, lines) = (width / CELL, height / CELL);
