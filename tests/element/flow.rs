@@ -45,11 +45,11 @@ fn a_flush_ends_a_blocked_stream_and_the_next_one_starts_clean() {
         harness.push_event(gst::event::FlushStart::new());
         assert_eq!(pushing.join().unwrap(), FlowError::Flushing);
         harness.push_event(gst::event::FlushStop::new(true));
+        let segment = gst::FormattedSegment::<ClockTime>::new();
+        harness.push_event(gst::event::Segment::new(&segment));
     }
     drop(masks);
     recorder.forget();
-    let segment = gst::FormattedSegment::<ClockTime>::new();
-    harness.push_event(gst::event::Segment::new(&segment));
     for i in 0..9 {
         harness.push(frame(&info, i)).unwrap();
     }

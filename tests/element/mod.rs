@@ -7,5 +7,6 @@ mod frames;
 mod latency;
 mod masks;
 mod properties;
+mod random;
 mod states;
 mod support;

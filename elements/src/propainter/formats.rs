@@ -125,9 +125,12 @@ impl Converter {
             }
             Kind::Yuv {
                 colors,
-                across,
+                across: 0,
                 down,
-            } => read_yuv(&bytes, components, &colors, (across, down), &mut rgb),
+            } => read_yuv::<1>(&bytes, components, &colors, down, &mut rgb),
+            Kind::Yuv { colors, down, .. } => {
+                read_yuv::<2>(&bytes, components, &colors, down, &mut rgb);
+            }
         }
         Ok(Frame::new(width, height, rgb))
     }
@@ -251,27 +254,31 @@ fn read_packed<const STEP: usize>(
     }
 }
 
-fn read_yuv(
+/// `BLOCK` pixels of a row share a chroma sample.
+fn read_yuv<const BLOCK: usize>(
     bytes: &[u8],
     [luma, u, v]: [Component; 3],
     colors: &Coefficients,
-    (across, down): (u32, u32),
+    down: u32,
     rgb: &mut [u8],
 ) {
     let mut terms = vec![[0; 3]; u.columns];
     for (y, out) in rgb.chunks_exact_mut(3 * luma.columns).enumerate() {
         if y % (1 << down) == 0 {
-            let (us, vs) = (&bytes[u.row(y >> down)], &bytes[v.row(y >> down)]);
-            for (i, term) in terms.iter_mut().enumerate() {
-                *term = colors.chroma_terms(us[i * u.step + u.first], vs[i * v.step + v.first]);
+            let us = bytes[u.row(y >> down)].chunks_exact(u.step);
+            let vs = bytes[v.row(y >> down)].chunks_exact(v.step);
+            for (term, (us, vs)) in terms.iter_mut().zip(us.zip(vs)) {
+                *term = colors.chroma_terms(us[u.first], vs[v.first]);
             }
         }
         let (out, _) = out.as_chunks_mut::<3>();
-        let lumas = bytes[luma.row(y)].chunks(1 << across);
-        for ((lumas, out), &term) in lumas.zip(out.chunks_mut(1 << across)).zip(&terms) {
-            for (out, &luma) in out.iter_mut().zip(lumas) {
-                *out = colors.rgb(luma, term);
-            }
+        let (blocks, rest) = bytes[luma.row(y)].as_chunks::<BLOCK>();
+        let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
+        for ((lumas, out), &term) in blocks.iter().zip(out_blocks).zip(&terms) {
+            *out = lumas.map(|luma| colors.rgb(luma, term));
+        }
+        for (&luma, out) in rest.iter().zip(out_rest) {
+            *out = colors.rgb(luma, terms[u.columns - 1]);
         }
     }
 }
@@ -329,32 +336,38 @@ fn write_chroma(
     done: &Done,
 ) {
     let (width, height) = (done.hole.width(), done.hole.height());
+    let mut sums = vec![[0; 3]; u.columns];
+    let mut whole = vec![0; u.columns];
     for top in (0..height).step_by(1 << down) {
-        let rows: Option<Vec<_>> = (top..height.min(top + (1 << down)))
-            .map(|y| hole_row(done, y))
-            .collect();
-        let Some(rows) = rows else {
+        let rows = top..height.min(top + (1 << down));
+        if rows.clone().any(|y| hole_row(done, y).is_none()) {
             continue;
-        };
-        for column in 0..u.columns {
-            let left = column << across;
-            let right = width.min(left + (1 << across));
-            if rows.iter().any(|(_, hole)| hole[left..right].contains(&0)) {
-                continue;
-            }
-            let mut sum = [0; 3];
-            for pixel in rows.iter().flat_map(|(fill, _)| &fill[left..right]) {
-                for (sum, &value) in sum.iter_mut().zip(pixel) {
-                    *sum += i32::from(value);
+        }
+        sums.fill([0; 3]);
+        whole.fill(1);
+        for (fill, hole) in rows.clone().filter_map(|y| hole_row(done, y)) {
+            let blocks = fill.chunks(1 << across).zip(hole.chunks(1 << across));
+            for ((fill, hole), (sum, whole)) in blocks.zip(sums.iter_mut().zip(&mut whole)) {
+                for ([r, g, b], hole) in fill.iter().zip(hole) {
+                    sum[0] += i32::from(*r);
+                    sum[1] += i32::from(*g);
+                    sum[2] += i32::from(*b);
+                    *whole &= hole;
                 }
             }
+        }
+        let (us, vs) = (u.row(top >> down).start, v.row(top >> down).start);
+        for (column, (&sum, _)) in sums
+            .iter()
+            .zip(&whole)
+            .enumerate()
+            .filter(|(_, (_, w))| **w == 1)
+        {
             // At odd edges a sample covers 1 or 2 pixels in place of 2 or 4.
-            let covered = rows.len() * (right - left);
-            let value = colors.chroma(sum, covered.ilog2());
-            for (component, value) in [u, v].into_iter().zip(value) {
-                let row = component.row(top >> down).start;
-                bytes[row + column * component.step + component.first] = value;
-            }
+            let covered = rows.len() * (width - (column << across)).min(1 << across);
+            let [new_u, new_v] = colors.chroma(sum, covered.ilog2());
+            bytes[us + column * u.step + u.first] = new_u;
+            bytes[vs + column * v.step + v.first] = new_v;
         }
     }
 }
