@@ -2,5 +2,7 @@
 
 mod element;
 mod goldens;
+mod kernels;
 mod pipelines;
+mod weights;
 mod windows;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -160,13 +161,16 @@ impl Session {
             .resized(width, height)
             .dilated(self.config.mask_dilation);
         self.stats.frames_in += 1;
-        let done = if expected == self.processing {
-            self.engine.push(frame, hole, &self.cancel)?
+        self.stats.held += 1;
+        let small = if expected == self.processing {
+            frame
         } else {
             let small = resize::to_processing(&frame, self.processing);
             self.sources.push_back(frame);
-            self.engine.push(small, hole, &self.cancel)?
+            small
         };
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let done = guarded(|| engine.push(small, hole, cancel))?;
         Ok(self.finish(done, start))
     }
 
@@ -176,7 +180,8 @@ impl Session {
     /// As [`push`](Self::push).
     pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
         let start = Instant::now();
-        let done = self.engine.drain(&self.cancel)?;
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let done = guarded(|| engine.drain(cancel))?;
         Ok(self.finish(done, start))
     }
 
@@ -228,10 +233,23 @@ impl Session {
             done
         };
         self.stats.frames_out += done.len() as u64;
-        self.stats.held = (self.stats.frames_in - self.stats.frames_out) as usize;
+        self.stats.held -= done.len();
         self.stats.busy += start.elapsed();
         done
     }
+}
+
+/// Runs a step of the engine. The tensor library panics where a device fails; that ends here
+/// as an error, and the engine's state is forgotten by the flush that must follow.
+fn guarded(step: impl FnOnce() -> Result<Vec<Done>, Error>) -> Result<Vec<Done>, Error> {
+    panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Error::Compute {
+            stage: "the engine",
+            problem: text.unwrap_or("a panic without a text").to_owned(),
+        })
+    })
 }
 
 fn check(config: &Config) -> Result<(), Error> {

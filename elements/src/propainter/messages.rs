@@ -43,13 +43,16 @@ impl Failure {
 
 impl Propainter {
     pub(super) fn post_failure(&self, failure: &Failure) {
-        use propainter::Error;
+        use propainter::{Error, weights::WeightsError};
         match failure {
             Failure::Session(error @ Error::Setting { .. }) => {
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{}", error));
             }
-            Failure::Session(error @ Error::Weights(_)) => {
+            Failure::Session(error @ Error::Weights(WeightsError::NotFound { .. })) => {
                 gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{}", error));
+            }
+            Failure::Session(error @ Error::Weights(_)) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}", error));
             }
             Failure::Session(error @ Error::Device { .. }) => {
                 gst::element_imp_error!(self, gst::ResourceError::OpenReadWrite, ("{}", error));

@@ -1,25 +1,66 @@
 //! Modulated deformable convolution 3×3, stride 1, padding 1 (spec section 0).
 
-use burn::tensor::{Tensor, module, ops::DeformConvOptions};
-use rayon::prelude::*;
+use burn::tensor::{Tensor, activation, module, ops::DeformConvOptions};
 
 use super::{
+    deform_sample::{Planes, Sampler, Source},
     host::{self, HostView},
-    warp::bilinear,
+    isa::Isa,
+    linear::Matrix,
 };
+use rayon::prelude::*;
 
-/// Pixels whose columns are gathered before they meet the weights: columns of one
-/// strip stay in the cache.
-const STRIP: usize = 2048;
+/// Pixels of one task: their samples stay in the second-level cache beside the weights.
+const STRIP: usize = 32;
+
+/// Where and how strongly each tap samples, as the network gives it.
+#[derive(Clone, Debug)]
+pub enum Sites {
+    Given {
+        /// `[B, 2·G·9, H, W]`, ordered (group, tap, (dy, dx)), in pixels
+        offset: Tensor<4>,
+        /// `[B, G·9, H, W]`
+        modulation: Tensor<4>,
+    },
+    /// Offsets are `limit` · tanh of the first two thirds, plus the flow; modulation is the
+    /// sigmoid of the last third.
+    Learned {
+        /// `[B, 3·G·9, H, W]`
+        raw: Tensor<4>,
+        limit: f32,
+        /// `[B, 2, H, W]`, in pixels, (x, y); added to the offsets of every group and tap
+        flow: Option<Tensor<4>>,
+    },
+}
+
+impl Sites {
+    /// Offsets and modulation, as in [`Sites::Given`].
+    pub fn resolve(self) -> (Tensor<4>, Tensor<4>) {
+        match self {
+            Self::Given { offset, modulation } => (offset, modulation),
+            Self::Learned { raw, limit, flow } => {
+                let [batch, channels, ..] = raw.dims();
+                let split = channels / 3 * 2;
+                let mut offset = raw.clone().slice([0..batch, 0..split]).tanh() * limit;
+                if let Some(flow) = flow {
+                    // Offsets come as (dy, dx), flows as (x, y).
+                    offset = offset + flow.flip([1]).repeat_dim(1, split / 2);
+                }
+                let modulation = activation::sigmoid(raw.slice([0..batch, split..channels]));
+                (offset, modulation)
+            }
+        }
+    }
+}
 
 /// Deformable convolution of `x`.
 ///
 /// - `x`: `[B, C, H, W]`
-/// - `offset`: `[B, 2·G·9, H, W]`, ordered (group, tap, (dy, dx)), in pixels
-/// - `modulation`: `[B, G·9, H, W]`
+/// - `offset`, `modulation`: as in [`Sites::Given`]
 /// - `weight`: `[O, C, 3, 3]`, `bias`: `[O]`
 ///
-/// Result `[B, O, H, W]`. Samples outside the picture are zero.
+/// Result `[B, O, H, W]`. Samples outside the picture are zero. Who convolves more than once
+/// keeps a [`Filter`].
 pub fn deform_conv(
     x: Tensor<4>,
     offset: Tensor<4>,
@@ -27,23 +68,9 @@ pub fn deform_conv(
     weight: Tensor<4>,
     bias: Tensor<1>,
 ) -> Tensor<4> {
-    match (
-        HostView::of(&x),
-        HostView::of(&offset),
-        HostView::of(&modulation),
-    ) {
-        (Some(values), Some(offset), Some(modulation)) => {
-            let groups = modulation_groups(x.dims(), offset.slice(), modulation.slice());
-            let columns = Columns {
-                x: values.slice(),
-                offset: offset.slice(),
-                modulation: modulation.slice(),
-                shape: x.dims(),
-                groups,
-            };
-            convolve(&columns, weight, bias)
-        }
-        _ => deform_conv_plain(x, offset, modulation, weight, bias),
+    match Filter::new(&weight, &bias, modulation.dims()[1] / 9) {
+        Some(filter) => filter.apply(&x, &Sites::Given { offset, modulation }),
+        None => deform_conv_plain(x, offset, modulation, weight, bias),
     }
 }
 
@@ -60,73 +87,109 @@ pub fn deform_conv_plain(
     module::deform_conv2d(x, offset, weight, Some(modulation), Some(bias), options)
 }
 
-fn modulation_groups([batch, _, height, width]: [usize; 4], offset: &[f32], m: &[f32]) -> usize {
-    debug_assert_eq!(offset.len(), 2 * m.len());
-    m.len() / (9 * batch * height * width)
-}
-
-struct Columns<'a> {
-    x: &'a [f32],
-    offset: &'a [f32],
-    modulation: &'a [f32],
-    shape: [usize; 4],
+/// The weights in the order in which the CPU wants them.
+#[derive(Debug)]
+pub struct Filter {
+    /// Samples (group, tap, channel of the group) × output channels.
+    matrix: Matrix,
     groups: usize,
+    isa: Isa,
 }
 
-impl Columns<'_> {
-    /// Modulated samples of `count` pixels from `start` on: rows (channel, tap), columns pixels.
-    fn gather(&self, batch: usize, start: usize, count: usize) -> Vec<f32> {
-        let [_, channels, height, width] = self.shape;
-        let plane = height * width;
-        let per_group = channels / self.groups;
-        let offset = &self.offset[batch * self.groups * 18 * plane..];
-        let modulation = &self.modulation[batch * self.groups * 9 * plane..];
-        let mut columns = vec![0.0; channels * 9 * count];
-        columns
-            .par_chunks_mut(per_group * 9 * count)
-            .enumerate()
-            .for_each(|(group, rows)| {
-                let first = (batch * channels + group * per_group) * plane;
-                let picture = &self.x[first..first + per_group * plane];
-                for tap in 0..9 {
-                    let (ky, kx) = (tap / 3, tap % 3);
-                    let index = group * 9 + tap;
-                    for i in 0..count {
-                        let p = start + i;
-                        let y = (p / width + ky) as f32 - 1.0 + offset[2 * index * plane + p];
-                        let x = (p % width + kx) as f32 - 1.0 + offset[(2 * index + 1) * plane + p];
-                        let m = modulation[index * plane + p];
-                        for c in 0..per_group {
-                            let source = &picture[c * plane..][..plane];
-                            rows[(c * 9 + tap) * count + i] =
-                                m * bilinear(source, height, width, y, x);
-                        }
+impl Filter {
+    /// `weight` `[O, C, 3, 3]`, `bias` `[O]`; `None` where they are not `f32` tensors of the
+    /// CPU device.
+    pub fn new(weight: &Tensor<4>, bias: &Tensor<1>, groups: usize) -> Option<Self> {
+        let [outputs, channels, ..] = weight.dims();
+        let (weight, bias) = (HostView::of(weight)?, HostView::of(bias)?);
+        let (weight, shape) = (weight.slice(), [outputs, channels]);
+        Some(Self::pack(weight, shape, bias.slice(), groups, Isa::best()))
+    }
+
+    /// As [`Filter::new`], from slices and for a given instruction set.
+    pub fn pack(
+        weight: &[f32],
+        [outputs, channels]: [usize; 2],
+        bias: &[f32],
+        groups: usize,
+        isa: Isa,
+    ) -> Self {
+        let each = channels / groups;
+        let mut rows = vec![0.0; weight.len()];
+        for (index, &value) in weight.iter().enumerate() {
+            let (output, channel, tap) = (index / 9 / channels, index / 9 % channels, index % 9);
+            let row = (channel / each * 9 + tap) * each + channel % each;
+            rows[row * outputs + output] = value;
+        }
+        Self {
+            matrix: Matrix::pack(&rows, bias, isa),
+            groups,
+            isa,
+        }
+    }
+
+    /// `x` `[B, C, H, W]` of the CPU device → `[B, O, H, W]`
+    ///
+    /// # Panics
+    /// When a tensor is no `f32` tensor of the CPU device, or the shapes don't fit.
+    pub fn apply(&self, x: &Tensor<4>, sites: &Sites) -> Tensor<4> {
+        let [batches, channels, height, width] = x.dims();
+        let view = |tensor: &Tensor<4>, channels: usize| {
+            assert_eq!(tensor.dims(), [batches, channels, height, width]);
+            HostView::of(tensor).expect("an f32 tensor of the weights' device")
+        };
+        let taps = 9 * self.groups;
+        let (offset, modulation, limit, flow) = match sites {
+            Sites::Given { offset, modulation } => {
+                (view(offset, 2 * taps), view(modulation, taps), None, None)
+            }
+            Sites::Learned { raw, limit, flow } => {
+                let flow = flow.as_ref().map(|flow| view(flow, 2));
+                (view(raw, 3 * taps), view(raw, 3 * taps), Some(*limit), flow)
+            }
+        };
+        let size = [height, width];
+        let source = Source {
+            offset: Planes::new(offset.slice(), size, batches),
+            modulation: Planes::new(modulation.slice(), size, batches),
+            limit,
+            flow: flow
+                .as_ref()
+                .map(|flow| Planes::new(flow.slice(), size, batches)),
+        };
+        let x = view(x, channels);
+        let out = self.convolve(Planes::new(x.slice(), size, batches), source);
+        host::tensor(out, [batches, self.matrix.outputs(), height, width])
+    }
+
+    fn convolve(&self, x: Planes<'_>, source: Source<'_>) -> Vec<f32> {
+        let outputs = self.matrix.outputs();
+        let plane = x.plane();
+        let mut out = vec![0.0; x.batches() * outputs * plane];
+        let strips = plane.div_ceil(STRIP);
+        let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
+        tasks.resize_with(x.batches() * strips, || Vec::with_capacity(outputs));
+        for (index, line) in out.chunks_exact_mut(plane).enumerate() {
+            for (strip, piece) in line.chunks_mut(STRIP).enumerate() {
+                tasks[index / outputs * strips + strip].push(piece);
+            }
+        }
+        let sampler = Sampler::new(x, source, self.groups, self.isa);
+        tasks.into_par_iter().enumerate().for_each_init(
+            || (sampler.scratch(STRIP), vec![0.0; STRIP * outputs]),
+            |(scratch, rows), (task, mut lines)| {
+                let start = task % strips * STRIP;
+                let pixels = start..plane.min(start + STRIP);
+                let rows = &mut rows[..pixels.len() * outputs];
+                let samples = sampler.sample(task / strips, pixels, scratch);
+                self.matrix.multiply_packed(samples, rows);
+                for (pixel, row) in rows.chunks_exact(outputs).enumerate() {
+                    for (line, &value) in lines.iter_mut().zip(row) {
+                        line[pixel] = value;
                     }
                 }
-            });
-        columns
+            },
+        );
+        out
     }
-}
-
-fn convolve(columns: &Columns<'_>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
-    let [batches, channels, height, width] = columns.shape;
-    let out = weight.dims()[0];
-    let plane = height * width;
-    let weight = weight.reshape([out, channels * 9]);
-    let bias = bias.reshape([out, 1]);
-    let pictures = (0..batches)
-        .map(|batch| {
-            let strips = (0..plane)
-                .step_by(STRIP)
-                .map(|start| {
-                    let count = STRIP.min(plane - start);
-                    let columns = columns.gather(batch, start, count);
-                    let columns = host::tensor(columns, [channels * 9, count]);
-                    weight.clone().matmul(columns) + bias.clone()
-                })
-                .collect();
-            Tensor::cat(strips, 1).reshape([1, out, height, width])
-        })
-        .collect();
-    Tensor::cat(pictures, 0)
 }

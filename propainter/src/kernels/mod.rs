@@ -3,9 +3,31 @@
 //! a test holds the two together.
 //!
 //! - [`warp`]: sampling a picture along a flow, and the forward–backward check
-//! - [`deform_conv`]: modulated deformable convolution
+//! - [`conv2d`], [`linear`], [`deform_conv`]: the layers with weights
+//! - [`upsample`]: ×2, bilinear
+//! - [`attention_cpu`]: the CPU's form of attention
+//! - [`correlation`]: RAFT's correlation pyramid, kept or looked up from features
+//! - [`gates`]: a GRU's gates after its convolutions
+//! - [`instance_norm`]: instance norm with its ReLU
+//! - [`fold`]: pictures as overlapping patches and back
+//! - [`attention`]: scaled dot-product attention
 //! - [`host`]: how CPU tensors become slices and back
+//! - [`isa`], `tile`, `math`: what the CPU's forms are made of
 
+pub mod attention;
+pub mod attention_cpu;
+pub mod conv2d;
+pub mod correlation;
 pub mod deform_conv;
+mod deform_sample;
+pub mod fold;
+pub mod gates;
 pub mod host;
+pub mod instance_norm;
+pub mod isa;
+pub mod linear;
+mod math;
+mod patch;
+mod tile;
+pub mod upsample;
 pub mod warp;

@@ -48,6 +48,58 @@ fn coordinate(position: usize, shift: f32, size: usize) -> f32 {
     (normalised + 1.0) / 2.0 * (size - 1) as f32
 }
 
+/// The pixels around one sample's place; those outside are the nearest inside, with no weight.
+struct Site {
+    first: usize,
+    /// Steps to the right and lower neighbour.
+    right: usize,
+    below: usize,
+    weights: [f32; 4],
+}
+
+impl Site {
+    fn bilinear(y: f32, x: f32, height: usize, width: usize) -> Self {
+        let (top, fy) = (y.floor(), y - y.floor());
+        let (left, fx) = (x.floor(), x - x.floor());
+        let inside = |place: f32, size: usize| place >= 0.0 && place < size as f32;
+        let part = |place: f32, size: usize, share: f32| {
+            if inside(place, size) { share } else { 0.0 }
+        };
+        let rows = [part(top, height, 1.0 - fy), part(top + 1.0, height, fy)];
+        let columns = [part(left, width, 1.0 - fx), part(left + 1.0, width, fx)];
+        let step =
+            |place: f32, size: usize| usize::from(inside(place, size) && inside(place + 1.0, size));
+        let near = |place: f32, size: usize| (place.max(0.0) as usize).min(size - 1);
+        Self {
+            first: near(top, height) * width + near(left, width),
+            right: step(left, width),
+            below: step(top, height) * width,
+            weights: [
+                rows[0] * columns[0],
+                rows[0] * columns[1],
+                rows[1] * columns[0],
+                rows[1] * columns[1],
+            ],
+        }
+    }
+
+    fn nearest(y: f32, x: f32, height: usize, width: usize) -> Self {
+        let (y, x) = (y.round_ties_even(), x.round_ties_even());
+        let inside = x >= 0.0 && y >= 0.0 && x <= (width - 1) as f32 && y <= (height - 1) as f32;
+        Self {
+            first: if inside {
+                y as usize * width + x as usize
+            } else {
+                0
+            },
+            right: 0,
+            below: 0,
+            weights: [if inside { 1.0 } else { 0.0 }, 0.0, 0.0, 0.0],
+        }
+    }
+}
+
+/// Where to sample is worked out once and serves all channels.
 fn warp_slices(
     x: &[f32],
     flow: &[f32],
@@ -56,55 +108,46 @@ fn warp_slices(
 ) -> Vec<f32> {
     let plane = height * width;
     let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(width)
-        .enumerate()
-        .for_each(|(line, row)| {
-            let (index, y) = (line / height, line % height);
-            let flow = &flow[index / channels * 2 * plane + y * width..];
-            let source = &x[index * plane..][..plane];
-            for (column, value) in row.iter_mut().enumerate() {
-                let sx = coordinate(column, flow[column], width);
-                let sy = coordinate(y, flow[plane + column], height);
-                *value = match sampling {
-                    Sampling::Bilinear => bilinear(source, height, width, sy, sx),
-                    Sampling::Nearest => {
-                        let (sy, sx) = (sy.round_ties_even(), sx.round_ties_even());
-                        let inside = sx >= 0.0
-                            && sy >= 0.0
-                            && sx <= (width - 1) as f32
-                            && sy <= (height - 1) as f32;
-                        if inside {
-                            source[sy as usize * width + sx as usize]
-                        } else {
-                            0.0
-                        }
-                    }
-                };
-            }
-        });
-    out
-}
-
-/// One bilinear sample of a plane; each corner outside counts zero on its own.
-pub(super) fn bilinear(plane: &[f32], height: usize, width: usize, y: f32, x: f32) -> f32 {
-    let (top, left) = (y.floor(), x.floor());
-    if !(top >= -1.0 && left >= -1.0 && top < height as f32 && left < width as f32) {
-        return 0.0;
+    if out.is_empty() {
+        return out;
     }
-    let (dy, dx) = (y - top, x - left);
-    let (top, left) = (top as isize, left as isize);
-    let at = |row: isize, column: isize| {
-        let inside = row >= 0 && column >= 0 && row < height as isize && column < width as isize;
-        if inside {
-            plane[row as usize * width + column as usize]
-        } else {
-            0.0
-        }
-    };
-    at(top, left) * (1.0 - dy) * (1.0 - dx)
-        + at(top, left + 1) * (1.0 - dy) * dx
-        + at(top + 1, left) * dy * (1.0 - dx)
-        + at(top + 1, left + 1) * dy * dx
+    let pictures = flow
+        .chunks_exact(2 * plane)
+        .zip(x.chunks_exact(channels * plane))
+        .zip(out.chunks_exact_mut(channels * plane));
+    for ((flow, x), out) in pictures {
+        let sites: Vec<Site> = (0..plane)
+            .into_par_iter()
+            .with_min_len(width)
+            .map(|pixel| {
+                let y = coordinate(pixel / width, flow[plane + pixel], height);
+                let x = coordinate(pixel % width, flow[pixel], width);
+                match sampling {
+                    Sampling::Bilinear => Site::bilinear(y, x, height, width),
+                    Sampling::Nearest => Site::nearest(y, x, height, width),
+                }
+            })
+            .collect();
+        x.par_chunks_exact(plane)
+            .zip(out.par_chunks_exact_mut(plane))
+            .for_each(|(x, out)| match sampling {
+                Sampling::Nearest => {
+                    for (value, site) in out.iter_mut().zip(&sites) {
+                        *value = x[site.first] * site.weights[0];
+                    }
+                }
+                Sampling::Bilinear => {
+                    for (value, site) in out.iter_mut().zip(&sites) {
+                        let below = site.first + site.below;
+                        *value = x[site.first] * site.weights[0]
+                            + x[site.first + site.right] * site.weights[1]
+                            + x[below] * site.weights[2]
+                            + x[below + site.right] * site.weights[3];
+                    }
+                }
+            });
+    }
+    out
 }
 
 /// The plain twin of [`warp`], in tensor operations.

@@ -1,9 +1,20 @@
 //! The few layers that all three networks share: parameters from a checkpoint,
 //! a forward function, nothing else.
 
-use burn::tensor::{Device, Tensor, TensorData, activation, module, ops};
+use burn::tensor::{Device, Tensor, TensorData, module};
 
-use crate::{kernels, weights::Checkpoint};
+pub use crate::kernels::{
+    conv2d::{Activation, Geometry},
+    upsample::upsample,
+};
+use crate::{
+    kernels::{
+        conv2d::{self, conv2d_plain},
+        deform_conv::{self, Sites, deform_conv_plain},
+        linear::Matrix,
+    },
+    weights::Checkpoint,
+};
 
 /// The checkpoint's tensor `key` on `device`.
 ///
@@ -18,68 +29,17 @@ pub fn parameter<const D: usize>(checkpoint: &Checkpoint, key: &str, device: &De
     )
 }
 
-/// How a convolution steps over its input. The default is k3 s1 p1 (spec: `k3 p1`).
-#[derive(Clone, Copy, Debug)]
-pub struct Geometry {
-    pub stride: [usize; 2],
-    pub padding: [usize; 2],
-    pub dilation: [usize; 2],
-    pub groups: usize,
-}
-
-impl Default for Geometry {
-    fn default() -> Self {
-        Self {
-            stride: [1, 1],
-            padding: [1, 1],
-            dilation: [1, 1],
-            groups: 1,
-        }
-    }
-}
-
-impl Geometry {
-    pub fn padding(rows: usize, columns: usize) -> Self {
-        Self {
-            padding: [rows, columns],
-            ..Self::default()
-        }
-    }
-
-    pub fn stride(self, stride: usize) -> Self {
-        Self {
-            stride: [stride, stride],
-            ..self
-        }
-    }
-
-    pub fn dilation(self, dilation: usize) -> Self {
-        Self {
-            dilation: [dilation, dilation],
-            ..self
-        }
-    }
-
-    pub fn groups(self, groups: usize) -> Self {
-        Self { groups, ..self }
-    }
-}
-
-/// What follows a convolution at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Activation {
-    #[default]
-    None,
-    Relu,
-    /// Leaky ReLU with this slope below zero.
-    Leaky(f64),
+/// A layer's parameters: packed for the CPU's own kernels, or as tensors elsewhere.
+#[derive(Debug)]
+enum Parameters<P, const D: usize> {
+    Packed(P),
+    Tensors(Tensor<D>, Tensor<1>),
 }
 
 /// A 2D convolution with bias; the kernel's size is its weight's.
 #[derive(Debug)]
 pub struct Conv2d {
-    weight: Tensor<4>,
-    bias: Tensor<1>,
+    parameters: Parameters<conv2d::Filter, 4>,
     geometry: Geometry,
     activation: Activation,
 }
@@ -95,9 +55,18 @@ impl Conv2d {
             _ => panic!("{key} is no 2D convolution: {:?}", host.shape),
         };
         let shape = [host.shape[0], host.shape[1], rows, columns];
+        Self::of(
+            Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
+            parameter(checkpoint, &format!("{key}.bias"), device),
+            geometry,
+        )
+    }
+
+    /// A convolution of these parameters, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`.
+    pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
+        let packed = conv2d::Filter::new(&weight, &bias, geometry.groups);
         Self {
-            weight: Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
-            bias: parameter(checkpoint, &format!("{key}.bias"), device),
+            parameters: packed.map_or(Parameters::Tensors(weight, bias), Parameters::Packed),
             geometry,
             activation: Activation::None,
         }
@@ -110,22 +79,12 @@ impl Conv2d {
 
     /// `[B, I, H, W]` → `[B, O, H', W']`, activated
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let Geometry {
-            stride,
-            padding,
-            dilation,
-            groups,
-        } = self.geometry;
-        let out = module::conv2d(
-            x,
-            self.weight.clone(),
-            Some(self.bias.clone()),
-            ops::ConvOptions::new(stride, padding, dilation, groups),
-        );
-        match self.activation {
-            Activation::None => out,
-            Activation::Relu => activation::relu(out),
-            Activation::Leaky(slope) => activation::leaky_relu(out, slope),
+        match &self.parameters {
+            Parameters::Packed(filter) => filter.apply(&x, self.geometry, self.activation),
+            Parameters::Tensors(weight, bias) => {
+                let (weight, bias) = (weight.clone(), bias.clone());
+                conv2d_plain(x, weight, bias, self.geometry, self.activation)
+            }
         }
     }
 }
@@ -133,24 +92,29 @@ impl Conv2d {
 /// A fully connected layer.
 #[derive(Debug)]
 pub struct Linear {
-    /// `[I, O]`: the checkpoint's weight transposed once.
-    weight: Tensor<2>,
-    bias: Tensor<1>,
+    parameters: Parameters<Matrix, 2>,
 }
 
 impl Linear {
     /// Takes `{key}.weight` `[O, I]` and `{key}.bias` `[O]`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
+        let weight = weight.transpose(); // [I, O]
+        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        let packed = Matrix::new(&weight, &bias);
         Self {
-            weight: weight.transpose(),
-            bias: parameter(checkpoint, &format!("{key}.bias"), device),
+            parameters: packed.map_or(Parameters::Tensors(weight, bias), Parameters::Packed),
         }
     }
 
     /// `[…, I]` → `[…, O]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.weight.clone(), Some(self.bias.clone()))
+        match &self.parameters {
+            Parameters::Packed(matrix) => matrix.apply(&x),
+            Parameters::Tensors(weight, bias) => {
+                module::linear(x, weight.clone(), Some(bias.clone()))
+            }
+        }
     }
 }
 
@@ -159,8 +123,7 @@ impl Linear {
 #[derive(Debug)]
 pub struct DeformAlign {
     offsets: [Conv2d; 4],
-    weight: Tensor<4>,
-    bias: Tensor<1>,
+    parameters: Parameters<deform_conv::Filter, 4>,
     limit: f64,
 }
 
@@ -168,6 +131,9 @@ impl DeformAlign {
     /// Takes `{key}.conv_offset.{0,2,4,6}`, `{key}.weight` and `{key}.bias`. `limit` bounds the
     /// learned offsets, in pixels (spec sections 3 and 5).
     pub fn init(checkpoint: &Checkpoint, key: &str, limit: f64, device: &Device) -> Self {
+        let weight = parameter(checkpoint, &format!("{key}.weight"), device);
+        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        let packed = deform_conv::Filter::new(&weight, &bias, 16);
         Self {
             offsets: [0, 2, 4, 6].map(|i| {
                 let key = format!("{key}.conv_offset.{i}");
@@ -178,8 +144,7 @@ impl DeformAlign {
                     Activation::None
                 })
             }),
-            weight: parameter(checkpoint, &format!("{key}.weight"), device),
-            bias: parameter(checkpoint, &format!("{key}.bias"), device),
+            parameters: packed.map_or(Parameters::Tensors(weight, bias), Parameters::Packed),
             limit,
         }
     }
@@ -192,33 +157,18 @@ impl DeformAlign {
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
     ) -> Tensor<4> {
-        let out = self
+        let raw = self
             .offsets
             .iter()
             .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
-        let [batch, channels, ..] = out.dims();
-        let split = channels / 3 * 2;
-        let mut offset = out.clone().slice([0..batch, 0..split]).tanh() * self.limit;
-        if let Some(flow) = flow {
-            // Offsets come as (dy, dx), flows as (x, y).
-            offset = offset + flow.flip([1]).repeat_dim(1, split / 2);
+        let limit = self.limit as f32;
+        let sites = Sites::Learned { raw, limit, flow };
+        match &self.parameters {
+            Parameters::Packed(filter) => filter.apply(&x, &sites),
+            Parameters::Tensors(weight, bias) => {
+                let (offset, modulation) = sites.resolve();
+                deform_conv_plain(x, offset, modulation, weight.clone(), bias.clone())
+            }
         }
-        let modulation = activation::sigmoid(out.slice([0..batch, split..channels]));
-        kernels::deform_conv::deform_conv(
-            x,
-            offset,
-            modulation,
-            self.weight.clone(),
-            self.bias.clone(),
-        )
     }
-}
-
-/// ×2 by bilinear interpolation with aligned corners, `[B, C, H, W]` → `[B, C, 2H, 2W]`.
-pub fn upsample(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    let options = ops::InterpolateOptions::new(ops::InterpolateMode::Bilinear)
-        .with_align_corners(true)
-        .with_output_size([2 * height, 2 * width]);
-    module::interpolate(x, options)
 }

@@ -1,0 +1,34 @@
+use burn::tensor::activation::softmax;
+use propainter::kernels::{attention_cpu::attend, isa::Isa};
+use proptest::prelude::*;
+
+use super::{assert_twins, from_slice, numbers};
+
+proptest! {
+    #[test]
+    fn every_instruction_set_attends_like_the_plain_twin(
+        batch in 1usize..4,
+        queries in 1usize..130,
+        keys in prop_oneof![1usize..60, 500usize..1300],
+        features in 1usize..40,
+        // Large scores, so that the running maximum matters.
+        most in prop_oneof![Just(1.0f32), Just(6.0)],
+        seed: u64,
+    ) {
+        let shape = |count: usize| [batch, count, features];
+        let q = numbers(batch * queries * features, seed, most);
+        let k = numbers(batch * keys * features, seed + 1, 1.0);
+        let v = numbers(batch * keys * features, seed + 2, 1.0);
+        let key = from_slice(&k, shape(keys)).swap_dims(1, 2);
+        let scores = from_slice(&q, shape(queries)).matmul(key) * 0.5;
+        let plain = softmax(scores, 2).matmul(from_slice(&v, shape(keys)));
+        for isa in Isa::all() {
+            let fast = attend([&q, &k, &v], batch, features, 0.5, isa);
+            assert_twins(
+                from_slice(&fast, shape(queries)),
+                plain.clone(),
+                &format!("{isa:?}"),
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use propainter::kernels::{
+    conv2d::{Activation, Filter, Geometry, conv2d_plain},
+    isa::Isa,
+};
+use proptest::prelude::*;
+
+use super::{assert_twins, from_slice, numbers, tensor};
+
+fn geometries() -> impl Strategy<Value = Geometry> {
+    let pair = |range: std::ops::Range<usize>| [range.clone(), range];
+    (pair(1..4), pair(0..5), pair(1..4), 1usize..4).prop_map(
+        |(stride, padding, dilation, groups)| Geometry {
+            stride,
+            padding,
+            dilation,
+            groups,
+        },
+    )
+}
+
+fn activations() -> impl Strategy<Value = Activation> {
+    prop_oneof![
+        Just(Activation::None),
+        Just(Activation::Relu),
+        Just(Activation::Leaky(0.1)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_instruction_set_convolves_like_the_plain_twin(
+        geometry in geometries(),
+        activation in activations(),
+        kernel in [1usize..6, 1usize..6],
+        room in [0usize..30, 0usize..70],
+        channels in [1usize..6, 1usize..20],
+        batch in 1usize..3,
+        seed: u64,
+    ) {
+        let size = [0, 1].map(|axis| {
+            (geometry.dilation[axis] * (kernel[axis] - 1) + 1 + room[axis])
+                .saturating_sub(2 * geometry.padding[axis])
+                .max(1)
+        });
+        let groups = geometry.groups;
+        let x = tensor([batch, groups * channels[0], size[0], size[1]], seed, 1.0);
+        let shape = [groups * channels[1], channels[0], kernel[0], kernel[1]];
+        let weight = numbers(shape.iter().product(), seed + 1, 1.0);
+        let bias = numbers(shape[0], seed + 2, 1.0);
+        let plain = conv2d_plain(
+            x.clone(),
+            from_slice(&weight, shape),
+            from_slice(&bias, [shape[0]]),
+            geometry,
+            activation,
+        );
+        for isa in Isa::all() {
+            let filter = Filter::pack(&weight, shape, &bias, groups, isa);
+            let fast = filter.apply(&x, geometry, activation);
+            assert_twins(fast, plain.clone(), &format!("{isa:?}"));
+        }
+    }
+}
+
+#[test]
+fn wide_pictures_are_cut_without_a_seam() {
+    let geometry = Geometry::default();
+    let x = tensor([1, 3, 5, 1921], 1, 1.0);
+    let weight = tensor([5, 3, 3, 3], 2, 1.0);
+    let bias = tensor([5], 3, 1.0);
+    let filter = Filter::new(&weight, &bias, 1).expect("tensors of the CPU");
+    let fast = filter.apply(&x, geometry, Activation::None);
+    let plain = conv2d_plain(x, weight, bias, geometry, Activation::None);
+    assert_twins(fast, plain, "1921 columns");
+}
+
+#[test]
+fn the_layers_of_the_networks_match() {
+    let plain = Geometry::default();
+    for (inputs, outputs, kernel, geometry) in [
+        (3, 64, [7, 7], Geometry::padding(3, 3).stride(2)),
+        (324, 256, [1, 1], Geometry::padding(0, 0)),
+        (384, 128, [1, 5], Geometry::padding(0, 2)),
+        (384, 128, [5, 1], Geometry::padding(2, 0)),
+        (640, 256, [3, 3], plain.groups(8)),
+        (128, 128, [3, 3], Geometry::padding(3, 3).dilation(3)),
+        (64, 3, [3, 3], plain),
+        (256, 126, [3, 3], plain),
+        (64, 96, [1, 1], Geometry::padding(0, 0).stride(2)),
+    ] {
+        let x = tensor([2, inputs, 21, 27], 1, 1.0);
+        let shape = [outputs, inputs / geometry.groups, kernel[0], kernel[1]];
+        let weight = tensor(shape, 2, 1.0);
+        let bias = tensor([outputs], 3, 1.0);
+        let filter = Filter::new(&weight, &bias, geometry.groups).expect("tensors of the CPU");
+        let fast = filter.apply(&x, geometry, Activation::Leaky(0.2));
+        let plain = conv2d_plain(x, weight, bias, geometry, Activation::Leaky(0.2));
+        assert_twins(fast, plain, &format!("{inputs} to {outputs}"));
+    }
+}

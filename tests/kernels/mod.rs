@@ -1,0 +1,42 @@
+//! The CPU's fast forms against their plain twins, over odd sizes and every instruction set the
+//! machine has.
+
+mod attention;
+mod conv2d;
+mod deform_conv;
+mod linear;
+mod resample;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use propainter_tests::golden::relative_error;
+
+/// `count` numbers in [−`most`, `most`), the same for the same seed.
+fn numbers(count: usize, seed: u64, most: f32) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(0x5851_F42D_4C95_7F2D)
+                .wrapping_add(0x1405_7B7E_F767_814F);
+            ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * most
+        })
+        .collect()
+}
+
+fn tensor<const D: usize>(shape: [usize; D], seed: u64, most: f32) -> Tensor<D> {
+    from_slice(&numbers(shape.iter().product(), seed, most), shape)
+}
+
+fn from_slice<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
+}
+
+/// Within 1e-5 of the plain twin.
+fn assert_twins<const D: usize>(fast: Tensor<D>, plain: Tensor<D>, what: &str) {
+    let size = plain.clone().abs().max().into_scalar::<f32>();
+    let error = relative_error(fast, plain + 1e-30);
+    assert!(
+        size == 0.0 || error <= 1e-5,
+        "{what}: relative error {error:.2e}"
+    );
+}
