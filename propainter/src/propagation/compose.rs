@@ -10,7 +10,7 @@ use super::{
     held::Held,
     region::{self, Region},
     sample,
-    seam::{self, Colours},
+    seam::Canvas,
     spatial,
 };
 use crate::{Cancel, Error, Frame, Mask};
@@ -80,23 +80,32 @@ fn seen(
         let there = sample::cubic(&frames[source.frame].frame, source.x, source.y);
         std::array::from_fn(|c| there[c] + source.colour[c])
     };
-    let values = sources.par_iter().with_min_len(64).map(|cell| cell.each_ref().map(colour));
-    let mut colours = Colours {
-        sources: &sources,
-        values: values.collect(),
-    };
-    seam::settle(frames, now, region, &mut colours);
-    let cells = region.cells.iter().zip(&sources).zip(&colours.values);
+    let values = sources
+        .par_iter()
+        .with_min_len(64)
+        .map(|cell| cell.each_ref().map(colour));
+    let mut canvas = Canvas::new(frames, now, region, &sources, values.collect());
+    canvas.settle();
+    let cells = region.cells.iter().zip(&sources).zip(&canvas.values);
     let seen = cells.flat_map(|((&cell, sources), values)| {
         let known = sources.iter().zip(values).enumerate();
         known
             .filter(|(_, (source, _))| source.cost.is_finite())
             .map(move |(p, (_, value))| (place(cell, p), value.map(byte)))
     });
-    let unseen = region.cells.iter().zip(&sources).flat_map(|(&cell, sources)| {
-        let lacking = sources.iter().enumerate().filter(|(_, s)| s.cost.is_infinite());
-        lacking.map(move |(p, _)| place(cell, p)).filter(|&at| hole[at] == 1)
-    });
+    let unseen = region
+        .cells
+        .iter()
+        .zip(&sources)
+        .flat_map(|(&cell, sources)| {
+            let lacking = sources
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| s.cost.is_infinite());
+            lacking
+                .map(move |(p, _)| place(cell, p))
+                .filter(|&at| hole[at] == 1)
+        });
     Ok(Piece {
         seen: seen.collect(),
         unseen: unseen.collect(),

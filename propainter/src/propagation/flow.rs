@@ -90,7 +90,12 @@ pub fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measure
 impl Measured {
     /// Fills what was not measured well, hole included, from what was.
     pub fn complete(&mut self) {
-        completion::complete(&mut self.flow, &self.weight, &self.band, completion::Edges::Kept);
+        completion::complete(
+            &mut self.flow,
+            &self.weight,
+            &self.band,
+            completion::Edges::Kept,
+        );
     }
 }
 
@@ -271,7 +276,11 @@ impl LevelPair<'_> {
             sum[1] += weight * other.flow[1];
             total += weight;
         }
-        let lean = if total > 1e-3 { sum.map(|s| s / total) } else { here };
+        let lean = if total > 1e-3 {
+            sum.map(|s| s / total)
+        } else {
+            here
+        };
         self.settle(&template, best, (x, y), lean, 3)
     }
 
@@ -336,10 +345,8 @@ impl Known<'_> {
             .filter(|&offset| offset != (0, 0))
             .filter_map(move |(dx, dy)| {
                 let (x, y) = (x + dx, y + dy);
-                let inside = x >= 0
-                    && y >= 0
-                    && x < self.width as isize
-                    && y < self.height as isize;
+                let inside =
+                    x >= 0 && y >= 0 && x < self.width as isize && y < self.height as isize;
                 let slot = if inside {
                     self.slot[y as usize * self.width + x as usize]
                 } else {

@@ -138,7 +138,11 @@ impl<const C: usize> Sparse<C> {
         let mut out = Vec::with_capacity(self.sums.len());
         let pair = |i: usize, limit: usize| {
             let near = i / 2;
-            let far = if i % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(limit - 1) };
+            let far = if i % 2 == 0 {
+                near.saturating_sub(1)
+            } else {
+                (near + 1).min(limit - 1)
+            };
             (near, far)
         };
         for y in 0..self.height {

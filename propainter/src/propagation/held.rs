@@ -48,6 +48,24 @@ impl Held {
         }
     }
 
+    /// The pixel at a position, if it is in the picture.
+    pub fn pixel(&self, x: f32, y: f32) -> Option<usize> {
+        let (width, height) = (self.frame.width(), self.frame.height());
+        let most = |side: usize| side as f32 - 0.75;
+        let within = x >= -0.25 && y >= -0.25 && x <= most(width) && y <= most(height);
+        within.then(|| {
+            let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as usize).min(side - 1);
+            at(y, height) * width + at(x, width)
+        })
+    }
+
+    /// Whether known picture is at a position, far enough from the hole.
+    pub fn shows(&self, x: f32, y: f32) -> bool {
+        let usable = self.usable.as_ref();
+        self.pixel(x, y)
+            .is_some_and(|at| usable.is_none_or(|usable| usable.pixels[at] == 1))
+    }
+
     pub fn has_hole(&self) -> bool {
         self.usable.is_some()
     }
@@ -63,14 +81,20 @@ impl Usable {
     fn new(hole: &Mask) -> Self {
         let (width, height) = (hole.width(), hole.height());
         let mut rows = vec![0u8; width * height];
-        for (row, hole) in rows.chunks_exact_mut(width).zip(hole.hole().chunks_exact(width)) {
+        for (row, hole) in rows
+            .chunks_exact_mut(width)
+            .zip(hole.hole().chunks_exact(width))
+        {
             let mut x = 0;
             while x < width {
                 if hole[x] == 0 {
                     x += 1;
                     continue;
                 }
-                let end = hole[x..].iter().position(|&h| h == 0).map_or(width, |n| x + n);
+                let end = hole[x..]
+                    .iter()
+                    .position(|&h| h == 0)
+                    .map_or(width, |n| x + n);
                 row[x.saturating_sub(KEEP)..(end + KEEP).min(width)].fill(1);
                 x = end;
             }
@@ -79,7 +103,9 @@ impl Usable {
         for (y, out) in pixels.chunks_exact_mut(width).enumerate() {
             for near in y.saturating_sub(KEEP)..(y + KEEP + 1).min(height) {
                 let row = &rows[near * width..][..width];
-                out.iter_mut().zip(row).for_each(|(out, hole)| *out &= 1 - hole);
+                out.iter_mut()
+                    .zip(row)
+                    .for_each(|(out, hole)| *out &= 1 - hole);
             }
         }
         let (nodes, lines) = (width / CELL, height / CELL);

@@ -274,7 +274,13 @@ fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
 
 /// A row interpolated across, and where both pixels are known.
 #[inline(always)]
-fn across(luma: &[u8], valid: &[u8], row: usize, stride: usize, u: f32) -> ([f32; SIDE], [u8; SIDE]) {
+fn across(
+    luma: &[u8],
+    valid: &[u8],
+    row: usize,
+    stride: usize,
+    u: f32,
+) -> ([f32; SIDE], [u8; SIDE]) {
     let luma = &luma[row * stride..row * stride + SIDE + 1];
     let valid = &valid[row * stride..row * stride + SIDE + 1];
     let (mut line, mut known) = ([0.0f32; SIDE], [0u8; SIDE]);

@@ -47,7 +47,9 @@ pub fn fill(
                 [rgb[0], rgb[1], rgb[2], 0]
             })
             .collect(),
-        unknown: (0..width * height).map(|i| unknown[place(i)] == 1).collect(),
+        unknown: (0..width * height)
+            .map(|i| unknown[place(i)] == 1)
+            .collect(),
     };
     let filled = finest.filled(cancel)?;
     // Only this area's own: the surroundings may hold other pieces.
@@ -146,7 +148,9 @@ impl Picture {
                     let (x, y) = (2 * x + dx, 2 * y + dy);
                     if x < self.width && y < self.height && !self.unknown[y * self.width + x] {
                         let pixel = self.pixels[y * self.width + x];
-                        sum.iter_mut().zip(pixel).for_each(|(s, p)| *s += u32::from(p));
+                        sum.iter_mut()
+                            .zip(pixel)
+                            .for_each(|(s, p)| *s += u32::from(p));
                         count += 1;
                     }
                 }
@@ -201,7 +205,8 @@ impl<'a> Work<'a> {
         for y in REACH..height.saturating_sub(REACH) {
             for x in REACH..width.saturating_sub(REACH) {
                 let at = |x: usize, y: usize| sums[y * (width + 1) + x];
-                let (left, right, top, bottom) = (x - REACH, x + REACH + 1, y - REACH, y + REACH + 1);
+                let (left, right, top, bottom) =
+                    (x - REACH, x + REACH + 1, y - REACH, y + REACH + 1);
                 let count = at(right, bottom) + at(left, top) - at(left, bottom) - at(right, top);
                 let i = y * width + x;
                 known[i] = count == 0;
@@ -244,7 +249,12 @@ impl<'a> Work<'a> {
         for (i, pixel) in self.pixels.iter_mut().enumerate() {
             if picture.unknown[i] {
                 let rgb = field.as_ref().map_or([128.0; 3], |field| field[i]);
-                *pixel = [rgb[0].round() as u8, rgb[1].round() as u8, rgb[2].round() as u8, 0];
+                *pixel = [
+                    rgb[0].round() as u8,
+                    rgb[1].round() as u8,
+                    rgb[2].round() as u8,
+                    0,
+                ];
             }
         }
         for n in 0..self.targets.len() {
@@ -266,7 +276,8 @@ impl<'a> Work<'a> {
         for n in 0..self.targets.len() {
             let target = self.targets[n] as usize;
             let (x, y) = (target % width, target / width);
-            let clamp = |t: usize, side: usize| (t / 2).max(REACH).min(side.saturating_sub(REACH + 1));
+            let clamp =
+                |t: usize, side: usize| (t / 2).max(REACH).min(side.saturating_sub(REACH + 1));
             let (cx, cy) = (clamp(x, coarse.width), clamp(y, rows));
             let from = coarse.centre[cy * coarse.width + cx] as usize;
             let source = (from < coarse.centre.len()).then(|| {
@@ -277,7 +288,10 @@ impl<'a> Work<'a> {
                 fine(y as isize, cy, from / coarse.width, height) * width
                     + fine(x as isize, cx, from % coarse.width, width)
             });
-            match source.filter(|&source| self.known[source]).or_else(|| self.any_source()) {
+            match source
+                .filter(|&source| self.known[source])
+                .or_else(|| self.any_source())
+            {
                 Some(source) => self.take(target, source),
                 None => return,
             }
@@ -298,8 +312,7 @@ impl<'a> Work<'a> {
         for n in 0..self.targets.len() {
             let target = self.targets[n] as usize;
             if self.nearest.centre[target] != u32::MAX {
-                self.cost[target] =
-                    self.difference(target, self.nearest.centre[target] as usize);
+                self.cost[target] = self.difference(target, self.nearest.centre[target] as usize);
             }
         }
         let width = self.picture.width as isize;
@@ -384,7 +397,12 @@ impl<'a> Work<'a> {
         let mut values = vec![[0.0; 3]; width * height];
         let mut fixed = vec![0; width * height];
         for (at, said) in self.said() {
-            let beside = [at.wrapping_sub(1), at + 1, at.wrapping_sub(width), at + width];
+            let beside = [
+                at.wrapping_sub(1),
+                at + 1,
+                at.wrapping_sub(width),
+                at + width,
+            ];
             let unknown = |i: usize| self.picture.unknown.get(i) == Some(&true);
             if !unknown(at) && beside.into_iter().any(unknown) {
                 let pixel = self.picture.pixels[at];
@@ -410,7 +428,11 @@ impl<'a> Work<'a> {
             return Vec::new();
         }
         let (width, height) = (self.picture.width, self.picture.height);
-        let mut costs: Vec<u32> = self.targets.iter().map(|&t| self.cost[t as usize]).collect();
+        let mut costs: Vec<u32> = self
+            .targets
+            .iter()
+            .map(|&t| self.cost[t as usize])
+            .collect();
         let middle = costs.len() / 2;
         let (_, &mut typical, _) = costs.select_nth_unstable(middle);
         let scale = -1.0 / (1.0 * typical.max(400) as f32);
