@@ -10,7 +10,7 @@ use super::{
     held::Held,
     region::{self, Region},
     sample,
-    seam::{self, Colours},
+    seam::Canvas,
     spatial,
 };
 use crate::{Cancel, Error, Frame, Mask};
@@ -84,12 +84,9 @@ fn seen(
         .par_iter()
         .with_min_len(64)
         .map(|cell| cell.each_ref().map(colour));
-    let mut colours = Colours {
-        sources: &sources,
-        values: values.collect(),
-    };
-    seam::settle(frames, now, region, &mut colours);
-    let cells = region.cells.iter().zip(&sources).zip(&colours.values);
+    let mut canvas = Canvas::new(frames, now, region, &sources, values.collect());
+    canvas.settle();
+    let cells = region.cells.iter().zip(&sources).zip(&canvas.values);
     let seen = cells.flat_map(|((&cell, sources), values)| {
         let known = sources.iter().zip(values).enumerate();
         known

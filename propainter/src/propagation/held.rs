@@ -48,6 +48,24 @@ impl Held {
         }
     }
 
+    /// The pixel at a position, if it is in the picture.
+    pub fn pixel(&self, x: f32, y: f32) -> Option<usize> {
+        let (width, height) = (self.frame.width(), self.frame.height());
+        let most = |side: usize| side as f32 - 0.75;
+        let within = x >= -0.25 && y >= -0.25 && x <= most(width) && y <= most(height);
+        within.then(|| {
+            let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as usize).min(side - 1);
+            at(y, height) * width + at(x, width)
+        })
+    }
+
+    /// Whether known picture is at a position, far enough from the hole.
+    pub fn shows(&self, x: f32, y: f32) -> bool {
+        let usable = self.usable.as_ref();
+        self.pixel(x, y)
+            .is_some_and(|at| usable.is_none_or(|usable| usable.pixels[at] == 1))
+    }
+
     pub fn has_hole(&self) -> bool {
         self.usable.is_some()
     }
