@@ -1,1 +1,3 @@
 //! What the commands share.
+
+pub mod weights;
