@@ -6,10 +6,12 @@
 //! - [`deform_conv`]: modulated deformable convolution
 //! - [`fold`]: pictures as overlapping patches and back
 //! - [`attention`]: scaled dot-product attention
+//! - [`gelu`]: the activation of the feed-forward
 //! - [`host`]: how CPU tensors become slices and back
 
 pub mod attention;
 pub mod deform_conv;
 pub mod fold;
+pub mod gelu;
 pub mod host;
 pub mod warp;
