@@ -5,5 +5,6 @@ mod element;
 mod goldens;
 mod kernels;
 mod pipelines;
+mod session;
 mod weights;
 mod windows;
