@@ -7,17 +7,22 @@
 //! - [`upsample`]: ×2, bilinear
 //! - [`attention_cpu`]: the CPU's form of attention
 //! - [`host`]: how CPU tensors become slices and back
-//! - [`isa`], `tile`, `math`: what the CPU's forms are made of
+//! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
 pub mod attention_cpu;
 pub mod conv2d;
+mod conv_direct;
+mod conv_short;
 pub mod deform_conv;
 mod deform_sample;
+mod grid;
 pub mod host;
 pub mod isa;
 pub mod linear;
 mod math;
 mod patch;
+mod scratch;
 mod tile;
+mod toom_cook;
 pub mod upsample;
 pub mod warp;

@@ -64,7 +64,7 @@ impl Conv2d {
         let shape = [host.shape[0], host.shape[1], rows, columns];
         let weight = Tensor::from_data(TensorData::new(host.data.clone(), shape), device);
         let bias = parameter(checkpoint, &format!("{key}.bias"), device);
-        let packed = conv2d::Filter::new(&weight, &bias, geometry.groups);
+        let packed = conv2d::Filter::new(&weight, &bias, geometry);
         Self {
             parameters: Parameters::new(packed, weight, bias),
             geometry,
@@ -80,7 +80,7 @@ impl Conv2d {
     /// `[B, I, H, W]` → `[B, O, H', W']`, activated
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.parameters {
-            Parameters::Packed(filter) => filter.apply(&x, self.geometry, self.activation),
+            Parameters::Packed(filter) => filter.apply(&x, self.activation),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
                 conv2d_plain(x, weight, bias, self.geometry, self.activation)
