@@ -2,18 +2,20 @@
 
 .PHONY: demo test bench setup plugin
 
-# `make demo` shows a generated clip; `make demo VIDEO=clip.mp4 MASK=mask.png` your own.
+# `make demo` shows a generated clip; `make demo VIDEO=clip.mp4 MASK=mask.png` your own;
+# `make demo DEMO="--model propainter"` adds options.
 demo: plugin
-	cargo run --release --quiet -p propainter-tools --bin propainter-demo -- $(if $(VIDEO),--video $(VIDEO)) $(if $(MASK),--mask $(MASK)) $(DEMO)
+	target/release/propainter-demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)") $(DEMO)
 
-test: setup
+test: plugin
 	cargo test --release --workspace
 
-bench: setup
+bench: plugin
 	cargo run --release --quiet -p propainter-tests --example stages
 
+# The whole workspace, so that every command builds the dependencies with the same features.
 plugin: setup
-	cargo build --release -p gst-plugin-propainter
+	cargo build --release --workspace
 
 setup:
 	@sh scripts/setup.sh

@@ -1,1 +1,19 @@
-//! The plugin `propainter`.
+//! The plugin `propainter`: registers the elements, nothing else.
+
+use gst::glib;
+
+fn init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    propainter_elements::register(plugin)
+}
+
+gst::plugin_define!(
+    propainter,
+    env!("CARGO_PKG_DESCRIPTION"),
+    init,
+    env!("CARGO_PKG_VERSION"),
+    // The code's; checkpoints are under their makers' terms.
+    "MIT/X11",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY")
+);

@@ -2,11 +2,17 @@
 
 use std::{
     collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, propagation::Propagation, resize};
+use crate::{
+    Cancel, DeviceChoice, Done, Error, Frame, Mask,
+    propagation::Propagation,
+    resize, weights,
+    windows::{Networks, Reference, schedule::Cut},
+};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +130,7 @@ impl Session {
             (config.processing_width, config.processing_height),
             config.resize_ratio,
         );
-        let (model, engine) = engine(&config, processing)?;
+        let (model, engine) = engine(&config)?;
         Ok(Self {
             config,
             model,
@@ -160,13 +166,16 @@ impl Session {
             .resized(width, height)
             .dilated(self.config.mask_dilation);
         self.stats.frames_in += 1;
-        let done = if expected == self.processing {
-            self.engine.push(frame, hole, &self.cancel)?
+        self.stats.held += 1;
+        let small = if expected == self.processing {
+            frame
         } else {
             let small = resize::to_processing(&frame, self.processing);
             self.sources.push_back(frame);
-            self.engine.push(small, hole, &self.cancel)?
+            small
         };
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let done = guarded(|| engine.push(small, hole, cancel))?;
         Ok(self.finish(done, start))
     }
 
@@ -176,7 +185,8 @@ impl Session {
     /// As [`push`](Self::push).
     pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
         let start = Instant::now();
-        let done = self.engine.drain(&self.cancel)?;
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let done = guarded(|| engine.drain(cancel))?;
         Ok(self.finish(done, start))
     }
 
@@ -228,10 +238,23 @@ impl Session {
             done
         };
         self.stats.frames_out += done.len() as u64;
-        self.stats.held = (self.stats.frames_in - self.stats.frames_out) as usize;
+        self.stats.held -= done.len();
         self.stats.busy += start.elapsed();
         done
     }
+}
+
+/// Runs a step of the engine. The tensor library panics where a device fails; that ends here
+/// as an error, and the engine's state is forgotten by the flush that must follow.
+fn guarded(step: impl FnOnce() -> Result<Vec<Done>, Error>) -> Result<Vec<Done>, Error> {
+    panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Error::Compute {
+            stage: "the engine",
+            problem: text.unwrap_or("a panic without a text").to_owned(),
+        })
+    })
 }
 
 fn check(config: &Config) -> Result<(), Error> {
@@ -260,13 +283,23 @@ fn check(config: &Config) -> Result<(), Error> {
 }
 
 /// The engine the settings ask for, and which one it is.
-fn engine(config: &Config, _size: (usize, usize)) -> Result<(Model, Box<dyn Engine>), Error> {
-    let propagation = || Box::new(Propagation::new(config));
-    match config.model {
-        Model::Auto | Model::Propagation => Ok((Model::Propagation, propagation())),
-        Model::Propainter => Err(Error::Setting {
-            name: "model",
-            problem: "the networks are not here yet".to_owned(),
-        }),
-    }
+fn engine(config: &Config) -> Result<(Model, Box<dyn Engine>), Error> {
+    let paths = match config.model {
+        Model::Propagation => None,
+        Model::Propainter => Some(weights::find(config.weights.as_deref())?),
+        // A folder that was named must hold the checkpoints; the usual places may be empty.
+        Model::Auto if config.weights.is_some() => Some(weights::find(config.weights.as_deref())?),
+        Model::Auto => weights::find(None).ok(),
+    };
+    let Some(paths) = paths else {
+        return Ok((Model::Propagation, Box::new(Propagation::new(config))));
+    };
+    let networks = Networks::read(&paths, config.device.open()?)?;
+    let cut = Cut {
+        subvideo_length: config.subvideo_length,
+        neighbor_length: config.neighbor_length,
+        ref_stride: config.ref_stride,
+    };
+    let reference = Reference::new(networks, cut, config.raft_iterations);
+    Ok((Model::Propainter, Box::new(reference)))
 }

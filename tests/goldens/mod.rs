@@ -1,4 +1,7 @@
 //! Each network and primitive against the official networks' outputs, stage by stage.
 
+mod flow_completion;
+mod generator;
 mod image_propagation;
 mod primitives;
+mod raft;

@@ -4,11 +4,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::weights::{Checkpoint, HostTensor, Network};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 /// `name` under `tests/golden` or `../shared/golden`; `None`, with a message, in neither.
 pub fn find(name: &str) -> Option<PathBuf> {
@@ -149,4 +150,48 @@ pub fn generated_tensors(network: Network) -> Option<Vec<(String, HostTensor)>> 
 pub fn checkpoint(network: Network) -> Option<Checkpoint> {
     let tensors = generated_tensors(network)?;
     Some(Checkpoint::from_tensors(network, tensors).expect("generated weights fit the layout"))
+}
+
+/// The settings `{name}` of an end-to-end clip was made with.
+pub fn settings(name: &str) -> Option<impl Fn(&str) -> usize> {
+    let text = fs::read(find(&format!("e2e/{name}/settings.json"))?).expect("readable settings");
+    let settings: serde_json::Value = serde_json::from_slice(&text).expect("valid settings");
+    Some(move |key: &str| settings["settings"][key].as_u64().expect("a whole number") as usize)
+}
+
+/// A folder under `target` with the three generated checkpoints as safetensors, written
+/// by the first test that asks.
+pub fn weights_folder() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/generated-weights");
+        fs::create_dir_all(&folder).expect("a writable target folder");
+        for network in [Network::Raft, Network::FlowCompletion, Network::Generator] {
+            write_checkpoint(network, &folder)?;
+        }
+        Some(folder)
+    });
+    folder.as_deref()
+}
+
+fn write_checkpoint(network: Network, folder: &Path) -> Option<()> {
+    let path = folder
+        .join(network.file_stem())
+        .with_extension("safetensors");
+    let tensors: Vec<_> = generated_tensors(network)?
+        .into_iter()
+        .map(|(key, tensor)| {
+            let bytes: Vec<u8> = tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (key, tensor.shape, bytes)
+        })
+        .collect();
+    let views = tensors.iter().map(|(key, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        (key.as_str(), view.expect("bytes fit the shape"))
+    });
+    // Under its own name first: other test processes may be reading.
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    safetensors::serialize_to_file(views, None, &part).expect("a writable folder");
+    fs::rename(&part, &path).expect("a writable folder");
+    Some(())
 }

@@ -6,17 +6,29 @@
 //! - [`conv2d`], [`linear`], [`deform_conv`]: the layers with weights
 //! - [`upsample`]: ×2, bilinear
 //! - [`attention_cpu`]: the CPU's form of attention
+//! - [`correlation`]: RAFT's correlation pyramid, kept or looked up from features
+//! - [`gates`]: a GRU's gates after its convolutions
+//! - [`instance_norm`]: instance norm with its ReLU
+//! - [`fold`]: pictures as overlapping patches and back
+//! - [`attention`]: scaled dot-product attention
+//! - [`gelu`]: the activation of the feed-forward
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
+pub mod attention;
 pub mod attention_cpu;
 pub mod conv2d;
 mod conv_direct;
 mod conv_short;
+pub mod correlation;
 pub mod deform_conv;
 mod deform_sample;
+pub mod fold;
+pub mod gates;
+pub mod gelu;
 mod grid;
 pub mod host;
+pub mod instance_norm;
 pub mod isa;
 pub mod linear;
 mod math;

@@ -62,8 +62,15 @@ impl Conv2d {
             _ => panic!("{key} is no 2D convolution: {:?}", host.shape),
         };
         let shape = [host.shape[0], host.shape[1], rows, columns];
-        let weight = Tensor::from_data(TensorData::new(host.data.clone(), shape), device);
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        Self::of(
+            Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
+            parameter(checkpoint, &format!("{key}.bias"), device),
+            geometry,
+        )
+    }
+
+    /// A convolution of these parameters, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`.
+    pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
         let packed = conv2d::Filter::new(&weight, &bias, geometry);
         Self {
             parameters: Parameters::new(packed, weight, bias),

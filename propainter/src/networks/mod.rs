@@ -1,5 +1,8 @@
 //! The networks of ProPainter, tensors in and tensors out. They know no windows, no
 //! budget and no buffer.
 
+pub mod flow_completion;
+pub mod generator;
 pub mod image_propagation;
 pub mod layers;
+pub mod raft;

@@ -1,5 +1,28 @@
-//! The weights-free engine: flow-guided propagation.
+//! The weights-free engine: flow-guided propagation (design section 7).
+//!
+//! A frame is final once half a sub-video of later frames is known. Its hole is then filled,
+//! piece by piece, from the nearest frames that show what it hides; what none shows comes from
+//! earlier fills, and where there are none from the picture around. Work is limited to the
+//! surroundings of the hole, memory to one sub-video of frames.
 
+mod align;
+mod completion;
+mod compose;
+mod fill;
+mod flow;
+mod grid;
+mod held;
+mod membrane;
+mod patch;
+mod plane;
+mod region;
+mod sample;
+mod seam;
+mod spatial;
+
+use std::collections::VecDeque;
+
+use self::held::Held;
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     session::{Config, Engine},
@@ -7,39 +30,117 @@ use crate::{
 
 /// The streaming engine of `model=propagation`.
 pub struct Propagation {
-    held: Vec<Done>,
+    window: VecDeque<Held>,
+    /// Index in the window of the first frame that is not final.
+    next: usize,
+    /// Frames kept before and behind the one being filled.
+    past: usize,
+    ahead: usize,
 }
 
 impl Propagation {
-    pub fn new(_config: &Config) -> Self {
-        Self { held: Vec::new() }
+    pub fn new(config: &Config) -> Self {
+        let ahead = (config.subvideo_length / 2).min(40);
+        Self {
+            window: VecDeque::new(),
+            next: 0,
+            past: config.subvideo_length - ahead,
+            ahead,
+        }
+    }
+
+    /// Flows between the last two frames, in the directions that lead out of a hole.
+    fn measure(&mut self) {
+        let last = self.window.len() - 1;
+        let Some(before) = last.checked_sub(1) else {
+            if self.window[last].has_hole() {
+                self.window[last].look();
+            }
+            return;
+        };
+        if self.window[before].has_hole() || self.window[last].has_hole() {
+            self.window[before].look();
+            self.window[last].look();
+            let previous = before.checked_sub(1).map(|i| &self.window[i]);
+            let (a, b) = (&self.window[before], &self.window[last]);
+            let (Some(from), Some(to)) = (&a.pyramid, &b.pyramid) else {
+                return;
+            };
+            let guess = previous.and_then(|held| held.forward.as_ref());
+            let back = a.backward.as_ref();
+            let (mut there, mut home) = rayon::join(
+                || flow::measure(from, to, guess),
+                || flow::measure(to, from, back),
+            );
+            let textured = there.textured + home.textured;
+            let cut = textured >= 16 && there.found + home.found < textured / 6;
+            let untouched = there.weight.clone();
+            flow::check_return(&mut there, &home);
+            let swap = std::mem::replace(&mut there.weight, untouched);
+            flow::check_return(&mut home, &there);
+            there.weight = swap;
+            rayon::join(|| there.complete(), || home.complete());
+            let (a_hole, b_hole) = (a.has_hole(), b.has_hole());
+            self.window[before].forward = a_hole.then_some(there.flow);
+            self.window[last].backward = b_hole.then_some(home.flow);
+            self.window[last].cut = cut;
+        }
+        if let Some(pyramid) = &mut self.window[before].pyramid {
+            pyramid.shrink();
+        }
+    }
+
+    /// Fills the next frame and moves on.
+    fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
+        let now = self.next;
+        if self.window[now].has_hole() {
+            compose::fill(&mut self.window, now, cancel)?;
+        }
+        let held = &self.window[now];
+        let done = Done {
+            frame: held.frame.clone(),
+            hole: held.hole.clone(),
+        };
+        self.next += 1;
+        while self.next > self.past {
+            self.window.pop_front();
+            self.next -= 1;
+        }
+        Ok(done)
     }
 }
 
 impl Engine for Propagation {
-    fn push(&mut self, mut frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         cancel.check()?;
-        for (pixel, &hole) in frame.rgb_mut().chunks_exact_mut(3).zip(hole.hole()) {
-            if hole == 1 {
-                pixel.fill(128);
-            }
+        self.window.push_back(Held::new(frame, hole));
+        self.measure();
+        let mut done = Vec::new();
+        while self.next < self.window.len()
+            && (self.window.len() - self.next > self.ahead || !self.window[self.next].has_hole())
+        {
+            cancel.check()?;
+            done.push(self.finish(cancel)?);
         }
-        self.held.push(Done { frame, hole });
-        if self.held.len() > self.look_ahead() {
-            return Ok(vec![self.held.remove(0)]);
-        }
-        Ok(Vec::new())
+        Ok(done)
     }
 
-    fn drain(&mut self, _cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        Ok(std::mem::take(&mut self.held))
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        let mut done = Vec::new();
+        while self.next < self.window.len() {
+            cancel.check()?;
+            done.push(self.finish(cancel)?);
+        }
+        self.flush();
+        Ok(done)
     }
 
     fn flush(&mut self) {
-        self.held.clear();
+        self.window.clear();
+        self.next = 0;
     }
 
     fn look_ahead(&self) -> usize {
-        5
+        self.ahead
     }
 }

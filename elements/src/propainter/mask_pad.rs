@@ -1,0 +1,98 @@
+//! The pad `mask_sink`: GRAY8 pictures into the mask stream.
+
+use gst::{EventView, FlowError, FlowSuccess, prelude::*, subclass::prelude::*};
+use gst_video::VideoInfo;
+use propainter::Mask;
+
+use super::{
+    formats::read_gray,
+    imp::{CAT, Propainter},
+};
+
+impl Propainter {
+    pub(super) fn mask_chain(
+        &self,
+        pad: &gst::Pad,
+        buffer: &gst::BufferRef,
+    ) -> Result<FlowSuccess, FlowError> {
+        let caps = pad.current_caps().ok_or(FlowError::NotNegotiated)?;
+        let info = VideoInfo::from_caps(&caps).map_err(|_| FlowError::NotNegotiated)?;
+        let luma = read_gray(&info, buffer).map_err(|problem| {
+            self.post_bad_format(&problem.to_string());
+            FlowError::Error
+        })?;
+        // What is brighter than black is hole.
+        let mask = Mask::from_luma(info.width() as usize, info.height() as usize, luma);
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let start = segment.and_then(|segment| {
+            let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+            segment.to_running_time(buffer.pts()?)
+        });
+        let mut state = self.shared.lock();
+        loop {
+            if state.mask_flushing || state.stopping {
+                return Err(FlowError::Flushing);
+            }
+            if state.masks.has_room() {
+                break;
+            }
+            self.shared.wait(&mut state);
+        }
+        state.masks.push(mask, start, buffer.duration());
+        drop(state);
+        self.shared.notify();
+        Ok(FlowSuccess::Ok)
+    }
+
+    pub(super) fn mask_activate(
+        &self,
+        mode: gst::PadMode,
+        active: bool,
+    ) -> Result<(), gst::LoggableError> {
+        if mode != gst::PadMode::Push {
+            return Err(gst::loggable_error!(CAT, "masks can be pushed only"));
+        }
+        self.shared.lock().mask_flushing = !active;
+        self.shared.notify();
+        Ok(())
+    }
+
+    /// Nobody sends masks any more: the last one stays.
+    pub(super) fn mask_unlinked(&self) {
+        self.shared.lock().masks.end();
+        self.shared.notify();
+    }
+
+    /// Nothing of it goes downstream.
+    pub(super) fn mask_event(&self, pad: &gst::Pad, event: &gst::Event) -> bool {
+        gst::log!(CAT, imp = self, "mask event {event:?}");
+        let mut state = self.shared.lock();
+        match event.view() {
+            EventView::FlushStart(_) => state.mask_flushing = true,
+            EventView::FlushStop(_) => {
+                state.mask_flushing = false;
+                state.masks.flush();
+            }
+            EventView::StreamStart(_) | EventView::Segment(_) => state.masks.resume(),
+            EventView::Gap(gap) => {
+                let (start, duration) = gap.get();
+                let end = start + duration.unwrap_or_default();
+                drop(state);
+                let segment = pad.sticky_event::<gst::event::Segment>(0);
+                let end = segment.and_then(|segment| {
+                    let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+                    segment.to_running_time(end)
+                });
+                state = self.shared.lock();
+                if let Some(end) = end {
+                    state.masks.advance(end);
+                }
+            }
+            EventView::Eos(_) => state.masks.end(),
+            _ => {}
+        }
+        drop(state);
+        self.shared.notify();
+        true
+    }
+}

@@ -1,0 +1,103 @@
+//! Errors and warnings on the bus, in the domain that fits.
+
+use std::any::Any;
+
+use gst::subclass::prelude::*;
+
+use super::{
+    imp::{CAT, Propainter},
+    masks::LocationError,
+};
+
+/// What ends a stream.
+#[derive(Debug)]
+pub enum Failure {
+    Session(propainter::Error),
+    Mask(LocationError),
+    /// The session or its engine broke a promise.
+    Internal(String),
+}
+
+impl From<propainter::Error> for Failure {
+    fn from(error: propainter::Error) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<LocationError> for Failure {
+    fn from(error: LocationError) -> Self {
+        Self::Mask(error)
+    }
+}
+
+impl Failure {
+    /// What a panic left behind.
+    pub fn from_panic(panic: Box<dyn Any + Send>) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Internal(text.unwrap_or_else(|| "panic".to_owned()))
+    }
+}
+
+impl Propainter {
+    pub(super) fn post_failure(&self, failure: &Failure) {
+        use propainter::{Error, weights::WeightsError};
+        match failure {
+            Failure::Session(error @ Error::Setting { .. }) => {
+                gst::element_imp_error!(self, gst::LibraryError::Settings, ("{}", error));
+            }
+            Failure::Session(error @ Error::Weights(WeightsError::NotFound { .. })) => {
+                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{}", error));
+            }
+            Failure::Session(error @ Error::Weights(_)) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}", error));
+            }
+            Failure::Session(error @ Error::Device { .. }) => {
+                gst::element_imp_error!(self, gst::ResourceError::OpenReadWrite, ("{}", error));
+            }
+            Failure::Session(error @ Error::Size { .. }) => {
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{}", error));
+            }
+            Failure::Session(error @ (Error::Compute { .. } | Error::Cancelled)) => {
+                gst::element_imp_error!(self, gst::ResourceError::Failed, ("{}", error));
+            }
+            Failure::Mask(error) if error.is_missing() => {
+                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{}", error));
+            }
+            Failure::Mask(error) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}", error));
+            }
+            Failure::Internal(problem) => {
+                gst::element_imp_error!(
+                    self,
+                    gst::CoreError::Failed,
+                    ("internal error: {}", problem)
+                );
+            }
+        }
+    }
+
+    pub(super) fn warn_mask(&self, error: &LocationError) {
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::Read,
+            ("{}; the mask in use stays", error)
+        );
+    }
+
+    pub(super) fn post_bad_format(&self, problem: &str) {
+        gst::error!(CAT, imp = self, "{problem}");
+        gst::element_imp_error!(self, gst::StreamError::Format, ("{}", problem));
+    }
+
+    /// Upstream has gone and cannot be told that downstream refuses.
+    pub(super) fn post_flow(&self, flow: gst::FlowError) {
+        gst::element_imp_error!(
+            self,
+            gst::StreamError::Failed,
+            ("downstream stopped the stream: {}", flow)
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! # propainter
+//!
+//! Fills a hole in moving pictures with what was behind it.
+//!
+//! Every frame that comes in goes out once, in order, with its timestamps, duration, flags,
+//! metas and caps. Pixels outside the (dilated) hole are bit-identical: the fill is written
+//! into a copy of the incoming buffer, in the stream's own format.
+//!
+//! ## Masks
+//!
+//! A frame's hole is the union of three sources, each of any size:
+//!
+//! * `mask_sink`, a request pad for GRAY8 video, where everything that is not black is hole.
+//!   A frame gets the latest mask whose running time is not after its own; after EOS the last
+//!   mask stays, so a still image is enough.
+//! * `mask-location`, one image, or numbered images `mask%05d.png`, one for each frame.
+//! * `mask-regions`, rectangles in pixels of the frame.
+//!
+//! ## Streaming
+//!
+//! Frames, events and queries stand in one line (`line.rs`). The sink pad appends to it
+//! (`sink.rs`), a worker thread owns the session and computes (`worker.rs`), and the source
+//! pad's task sends out what is ready at the front (`src.rs`). The engine holds frames back
+//! for its look-ahead; `latency` and the LATENCY query say how long.
+//!
+//! ```console
+//! gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert \
+//!     ! propainter mask-location=logo.png ! videoconvert ! autovideosink
+//! ```
+
+mod color;
+mod formats;
+mod imp;
+mod latency;
+mod line;
+mod mask_pad;
+mod mask_stream;
+mod masks;
+mod messages;
+mod pool;
+mod settings;
+mod sink;
+mod src;
+mod state;
+mod worker;
+
+use gst::{glib, prelude::*};
+
+glib::wrapper! {
+    /// The element `propainter`.
+    pub struct Propainter(ObjectSubclass<imp::Propainter>)
+        @extends gst::Element, gst::Object;
+}
+
+/// Registers the element, with `plugin` or for this process only.
+///
+/// # Errors
+/// The registry refuses.
+pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
+    for api in [
+        settings::Model::static_type(),
+        settings::Mode::static_type(),
+    ] {
+        api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(
+        plugin,
+        "propainter",
+        gst::Rank::NONE,
+        Propainter::static_type(),
+    )
+}

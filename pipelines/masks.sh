@@ -1,0 +1,26 @@
+#!/bin/sh
+# Numbered frames and a mask for each of them, through the pad mask_sink, to an mp4.
+# Both patterns are printf's, such as frames/%05d.jpg; FPS is the rate (25).
+#
+#   masks.sh FRAMES MASKS OUT.mp4 [property=value ...]
+set -eu
+frames=$1 masks=$2 out=$3
+shift 3
+
+# multifilesrc wants to be told what the images are.
+images() {
+    case $1 in
+    *.jpg | *.jpeg) echo "image/jpeg, framerate=(fraction)${FPS:-25}/1" ;;
+    *.png) echo "image/png, framerate=(fraction)${FPS:-25}/1" ;;
+    *) echo "masks.sh: $1 is neither .png nor .jpg" >&2 && exit 1 ;;
+    esac
+}
+frame_caps=$(images "$frames")
+mask_caps=$(images "$masks")
+
+exec gst-launch-1.0 -q -e \
+    multifilesrc location="$frames" caps="$frame_caps" ! decodebin ! queue ! videoconvert \
+    ! propainter name=inpaint "$@" \
+    ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out" \
+    multifilesrc location="$masks" caps="$mask_caps" ! decodebin ! queue ! videoconvert \
+    ! inpaint.mask_sink

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Takes rectangles out of a moving picture: of a video file, or of a live test picture.
+# Regions are <<x, y, width, height>, ...> in pixels; FRAMES is the length of the live
+# picture (250).
+#
+#   regions.sh "<<40,30,32,24>,<0,0,8,8>>" OUT.mp4 [VIDEO]
+set -eu
+regions=$1 out=$2
+
+if [ $# -gt 2 ]; then
+    set -- filesrc location="$3" ! decodebin
+else
+    set -- videotestsrc is-live=true pattern=ball num-buffers="${FRAMES:-250}" \
+        ! "video/x-raw, width=320, height=240, framerate=(fraction)25/1"
+fi
+
+exec gst-launch-1.0 -q -e "$@" \
+    ! queue ! videoconvert ! propainter mask-regions="$regions" \
+    ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out"

@@ -1,0 +1,61 @@
+//! From features to tokens and back (spec section 6).
+
+use burn::tensor::{Device, Tensor};
+
+use super::{CHANNELS, FEATURES, in_tiles, windows::Grid};
+use crate::{
+    kernels::fold,
+    networks::layers::{Conv2d, Geometry, Linear},
+    weights::Checkpoint,
+};
+
+/// Overlapping patches of the features, each embedded as a token.
+#[derive(Debug)]
+pub struct SoftSplit(Linear);
+
+impl SoftSplit {
+    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+        Self(Linear::init(checkpoint, "ss.embedding", device))
+    }
+
+    /// `[B, 128, H/4, W/4]` → `[B, rows, columns, 512]`
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let grid = Grid::over([height, width]);
+        in_tiles(x, grid.tokens() * FEATURES * fold::AREA, |x| {
+            let frames = x.dims()[0];
+            let tokens = self.0.forward(fold::unfold(x));
+            tokens.reshape([frames, grid.rows, grid.columns, CHANNELS])
+        })
+    }
+}
+
+/// Tokens as overlapping patches of features, summed.
+#[derive(Debug)]
+pub struct SoftComposition {
+    embedding: Linear,
+    smooth: Conv2d,
+}
+
+impl SoftComposition {
+    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+        let geometry = Geometry::default();
+        Self {
+            embedding: Linear::init(checkpoint, "sc.embedding", device),
+            smooth: Conv2d::init(checkpoint, "sc.bias_conv", geometry, device),
+        }
+    }
+
+    /// `[B, rows, columns, 512]` → `[B, 128, H/4, W/4]`, `features` being (H/4, W/4)
+    pub fn forward(&self, tokens: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
+        let [_, rows, columns, _] = tokens.dims();
+        let count = rows * columns;
+        in_tiles(tokens, count * FEATURES * fold::AREA, |tokens| {
+            let frames = tokens.dims()[0];
+            let patches = self
+                .embedding
+                .forward(tokens.reshape([frames, count, CHANNELS]));
+            self.smooth.forward(fold::fold(patches, features))
+        })
+    }
+}

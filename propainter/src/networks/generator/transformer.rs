@@ -1,0 +1,164 @@
+//! Eight blocks of window attention and fusion feed-forward (spec section 6).
+
+use burn::tensor::{Device, Tensor, module};
+
+use super::{
+    attention::{Routes, WindowAttention},
+    feed_forward::FeedForward,
+    windows::{Grid, Roles},
+};
+use crate::{Cancel, Error, networks::layers::parameter, weights::Checkpoint};
+
+/// Block i takes keys from every `DILATION`-th frame, the first being i mod `DILATION`.
+const DILATION: usize = 2;
+const EPSILON: f64 = 1e-5;
+
+/// The transformer of the generator.
+#[derive(Debug)]
+pub struct Transformer {
+    pub blocks: [Block; 8],
+}
+
+impl Transformer {
+    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+        let block = |i| Block::init(checkpoint, i, device);
+        Self {
+            blocks: [0, 1, 2, 3, 4, 5, 6, 7].map(block),
+        }
+    }
+
+    /// Tokens of all frames `[frames, rows, columns, 512]` to those of the first `locals`.
+    /// `features`: rows and columns of the features; `holes`: the tokens that see a hole of a
+    /// local frame.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], between blocks.
+    pub fn forward(
+        &self,
+        mut x: Tensor<4>,
+        locals: usize,
+        features: [usize; 2],
+        holes: &[bool],
+        cancel: &Cancel,
+    ) -> Result<Tensor<4>, Error> {
+        let [frames, rows, columns, _] = x.dims();
+        let grid = Grid { rows, columns };
+        let mut known: Vec<Routes> = Vec::new();
+        let roles = roles(frames, locals, self.blocks.len());
+        for (block, roles) in self.blocks.iter().zip(&roles) {
+            cancel.check()?;
+            let index = known.iter().position(|routes| routes.roles() == roles);
+            let index = index.unwrap_or_else(|| {
+                known.push(Routes::new(grid, roles, holes, &x.device()));
+                known.len() - 1
+            });
+            x = block.forward(x, features, &known[index]);
+        }
+        Ok(x)
+    }
+}
+
+/// What each block does with each frame: the last answers for local frames only, and every
+/// other for those that a later one reads.
+fn roles(frames: usize, locals: usize, blocks: usize) -> Vec<Roles> {
+    let mut read: Vec<_> = (0..locals).collect();
+    let mut roles = Vec::with_capacity(blocks);
+    for block in (0..blocks).rev() {
+        let is_key = |frame: usize| frame % DILATION == block % DILATION;
+        let is_input = |&frame: &usize| block == 0 || is_key(frame) || read.contains(&frame);
+        let input: Vec<_> = (0..frames).filter(is_input).collect();
+        let places = |keep: &dyn Fn(usize) -> bool| {
+            let frames = input.iter().enumerate().filter(|(_, frame)| keep(**frame));
+            frames.map(|(place, _)| place).collect()
+        };
+        roles.push(Roles {
+            frames: input.len(),
+            queries: places(&|frame| read.contains(&frame)),
+            keys: places(&is_key),
+        });
+        read = input;
+    }
+    roles.reverse();
+    roles
+}
+
+/// One block: x + attention(norm(x)), then x + feed-forward(norm(x)).
+#[derive(Debug)]
+pub struct Block {
+    norms: [LayerNorm; 2],
+    pub attention: WindowAttention,
+    pub feed_forward: FeedForward,
+}
+
+impl Block {
+    fn init(checkpoint: &Checkpoint, index: usize, device: &Device) -> Self {
+        let key = format!("transformers.transformer.{index}");
+        let norm = |name| LayerNorm::init(checkpoint, &format!("{key}.{name}"), device);
+        let attention = format!("{key}.attention");
+        Self {
+            norms: ["norm1", "norm2"].map(norm),
+            attention: WindowAttention::init(checkpoint, &attention, device),
+            feed_forward: FeedForward::init(checkpoint, &format!("{key}.mlp"), device),
+        }
+    }
+
+    /// Tokens `[frames, rows, columns, 512]` to those of the query frames of `routes`.
+    pub fn forward(&self, x: Tensor<4>, features: [usize; 2], routes: &Routes) -> Tensor<4> {
+        let [first, second] = &self.norms;
+        let attended = self.attention.forward(first.forward(x.clone()), routes);
+        let x = attended + routes.query_frames(x);
+        let out = self
+            .feed_forward
+            .forward(second.forward(x.clone()), features);
+        out + x
+    }
+}
+
+#[derive(Debug)]
+struct LayerNorm {
+    gain: Tensor<1>,
+    shift: Tensor<1>,
+}
+
+impl LayerNorm {
+    fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
+        Self {
+            gain: parameter(checkpoint, &format!("{key}.weight"), device),
+            shift: parameter(checkpoint, &format!("{key}.bias"), device),
+        }
+    }
+
+    /// Normalises the last axis.
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        module::layer_norm(x, self.gain.clone(), Some(self.shift.clone()), EPSILON)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_answer_only_for_frames_that_are_read_later() {
+        let roles = roles(8, 3, 4);
+        let all: Vec<_> = (0..8).collect();
+        for (block, keys) in [(0, vec![0, 2, 4, 6]), (1, vec![1, 3, 5, 7])] {
+            assert_eq!((roles[block].frames, &roles[block].queries), (8, &all));
+            assert_eq!(roles[block].keys, keys);
+        }
+        // Read later: the local frames and, by the last block, 3, 5 and 7.
+        assert_eq!(roles[2].queries, [0, 1, 2, 3, 5, 7]);
+        assert_eq!(roles[3].frames, 6);
+        assert_eq!(roles[3].keys, [1, 3, 4, 5]);
+        assert_eq!(roles[3].queries, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_single_frame_gives_keys_to_even_blocks_only() {
+        let roles = roles(1, 1, 8);
+        for (block, roles) in roles.iter().enumerate() {
+            assert_eq!((roles.frames, &roles.queries[..]), (1, &[0][..]));
+            assert_eq!(roles.keys.len(), 1 - block % 2);
+        }
+    }
+}

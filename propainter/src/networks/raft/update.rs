@@ -1,0 +1,176 @@
+//! RAFT's update block: from what the correlation shows at the present flow to a better flow.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::{
+    kernels::gates,
+    networks::layers::{Activation, Conv2d, Geometry, parameter},
+    weights::Checkpoint,
+};
+
+/// Channels of the hidden state, the context and the motion features each.
+const WIDTH: usize = 128;
+
+/// Motion features from correlation samples and flow.
+#[derive(Debug)]
+pub struct MotionEncoder {
+    correlation: [Conv2d; 2],
+    flow: [Conv2d; 2],
+    join: Conv2d,
+}
+
+impl MotionEncoder {
+    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
+        let conv = |name: &str, padding: usize| {
+            let geometry = Geometry::padding(padding, padding);
+            Conv2d::init(checkpoint, &format!("{key}.{name}"), geometry, device)
+                .then(Activation::Relu)
+        };
+        Self {
+            correlation: [conv("convc1", 0), conv("convc2", 1)],
+            flow: [conv("convf1", 3), conv("convf2", 1)],
+            join: conv("conv", 1),
+        }
+    }
+
+    /// `[B, 324, h, w]`, `[B, 2, h, w]` → `[B, 128, h, w]`, the flow as its last two channels
+    pub fn forward(&self, correlation: Tensor<4>, flow: Tensor<4>) -> Tensor<4> {
+        let run = |x, convs: &[Conv2d]| convs.iter().fold(x, |x, conv| conv.forward(x));
+        let correlation = run(correlation, &self.correlation);
+        let motion = run(flow.clone(), &self.flow);
+        let motion = self.join.forward(Tensor::cat(vec![correlation, motion], 1));
+        Tensor::cat(vec![motion, flow], 1)
+    }
+}
+
+/// A convolutional GRU along rows, then one along columns.
+#[derive(Debug)]
+pub struct SeparableGru([Gru; 2]);
+
+/// What the context adds to a [`SeparableGru`]'s gates, the same in every iteration.
+pub struct GateContext([Constant; 2]);
+
+impl SeparableGru {
+    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
+        Self([
+            Gru::init(checkpoint, key, 1, Geometry::padding(0, 2), device),
+            Gru::init(checkpoint, key, 2, Geometry::padding(2, 0), device),
+        ])
+    }
+
+    /// `context`: `[B, 128, h, w]`
+    pub fn prepare(&self, context: &Tensor<4>) -> GateContext {
+        let [rows, columns] = &self.0;
+        GateContext([rows, columns].map(|gru| gru.prepare(context.clone())))
+    }
+
+    /// The next hidden state; `hidden`, `motion` and result `[B, 128, h, w]`.
+    pub fn forward(
+        &self,
+        hidden: Tensor<4>,
+        motion: &Tensor<4>,
+        context: &GateContext,
+    ) -> Tensor<4> {
+        let passes = self.0.iter().zip(&context.0);
+        passes.fold(hidden, |hidden, (gru, constant)| {
+            gru.forward(hidden, motion, constant)
+        })
+    }
+}
+
+/// One pass. Its convolutions read [hidden, context, motion]; they are split by input, since
+/// the context's share is constant, and joined by output, since z and r read the same input.
+#[derive(Debug)]
+struct Gru {
+    /// 128 → 384: z, r, q from the context, with the biases
+    context: Conv2d,
+    /// 256 → 256: z, r from [hidden, motion]
+    gates: Conv2d,
+    /// 256 → 128: q from [r·hidden, motion]
+    candidate: Conv2d,
+}
+
+struct Constant {
+    gates: Tensor<4>,
+    candidate: Tensor<4>,
+}
+
+impl Gru {
+    fn init(
+        checkpoint: &Checkpoint,
+        key: &str,
+        pass: usize,
+        geometry: Geometry,
+        device: &Device,
+    ) -> Self {
+        let weights = ["z", "r", "q"].map(|gate| -> Tensor<4> {
+            parameter(
+                checkpoint,
+                &format!("{key}.conv{gate}{pass}.weight"),
+                device,
+            )
+        });
+        let biases = ["z", "r", "q"].map(|gate| -> Tensor<1> {
+            parameter(checkpoint, &format!("{key}.conv{gate}{pass}.bias"), device)
+        });
+        let part =
+            |weight: &Tensor<4>, index: usize| weight.clone().narrow(1, index * WIDTH, WIDTH);
+        let moving = |weight: &Tensor<4>| Tensor::cat(vec![part(weight, 0), part(weight, 2)], 1);
+        let context = weights.iter().map(|weight| part(weight, 1)).collect();
+        let [z, r, q] = weights.each_ref().map(moving);
+        let unbiased = |weight: Tensor<4>| {
+            let bias = Tensor::zeros([weight.dims()[0]], device);
+            Conv2d::of(weight, bias, geometry)
+        };
+        Self {
+            context: Conv2d::of(
+                Tensor::cat(context, 0),
+                Tensor::cat(biases.to_vec(), 0),
+                geometry,
+            ),
+            gates: unbiased(Tensor::cat(vec![z, r], 0)),
+            candidate: unbiased(q),
+        }
+    }
+
+    fn prepare(&self, context: Tensor<4>) -> Constant {
+        let all = self.context.forward(context);
+        Constant {
+            gates: all.clone().narrow(1, 0, 2 * WIDTH),
+            candidate: all.narrow(1, 2 * WIDTH, WIDTH),
+        }
+    }
+
+    fn forward(&self, hidden: Tensor<4>, motion: &Tensor<4>, constant: &Constant) -> Tensor<4> {
+        let with_motion = |x: Tensor<4>| Tensor::cat(vec![x, motion.clone()], 1);
+        let gates = self.gates.forward(with_motion(hidden.clone()));
+        let (update, reset) = gates::open(gates, constant.gates.clone(), hidden.clone());
+        let candidate = self.candidate.forward(with_motion(reset));
+        gates::close(hidden, update, candidate, constant.candidate.clone())
+    }
+}
+
+/// Two convolutions from the hidden state.
+#[derive(Debug)]
+pub struct Head([Conv2d; 2]);
+
+impl Head {
+    /// Takes the convolutions at these two keys, the second one with `padding`.
+    pub fn init(
+        checkpoint: &Checkpoint,
+        [first, second]: [&str; 2],
+        padding: usize,
+        device: &Device,
+    ) -> Self {
+        let first = Conv2d::init(checkpoint, first, Geometry::default(), device);
+        let geometry = Geometry::padding(padding, padding);
+        Self([
+            first.then(Activation::Relu),
+            Conv2d::init(checkpoint, second, geometry, device),
+        ])
+    }
+
+    pub fn forward(&self, hidden: Tensor<4>) -> Tensor<4> {
+        self.0.iter().fold(hidden, |x, conv| conv.forward(x))
+    }
+}

@@ -1,0 +1,140 @@
+//! How the surroundings of a hole sit in another frame: corrects the drift of a chain of flows
+//! and says how colours differ, both measured around the hole and spread into it.
+
+use super::{
+    flow::trust,
+    grid::spread,
+    patch::{self, LEAST, Prior, SIDE, Template},
+    plane::Level,
+    region::Region,
+};
+use crate::Frame;
+
+/// Corrections beyond this many pixels are no drift.
+const DRIFT: f32 = 2.5;
+
+/// Rings of more nodes are looked at by every other one.
+const ENOUGH: usize = 96;
+
+/// Patches around one region of a frame.
+pub struct Ring<'a> {
+    region: &'a Region,
+    frame: &'a Frame,
+    level: &'a Level,
+    patches: Vec<(u32, Template)>,
+}
+
+/// Per node of the region.
+pub struct Aligned {
+    /// Pixels to add to the chain's displacement.
+    pub shift: Vec<[f32; 2]>,
+    /// What to add to colours taken from there.
+    pub colour: Vec<[f32; 3]>,
+    /// How badly the surroundings fit, 0 to 1.
+    pub doubt: Vec<[f32; 1]>,
+}
+
+impl<'a> Ring<'a> {
+    pub fn new(region: &'a Region, frame: &'a Frame, level: &'a Level) -> Self {
+        let thin = region.ring.len() > ENOUGH;
+        let checker = |node: usize| (node % region.width + node / region.width) % 2 == 0;
+        let patches = region.ring.iter().filter_map(|&node| {
+            if thin && !checker(node as usize) {
+                return None;
+            }
+            let (x, y) = region.corner(node);
+            let template = Template::new(level, x as isize - 2, y as isize - 2);
+            (template.count >= LEAST).then_some((node, template))
+        });
+        Self {
+            region,
+            frame,
+            level,
+            patches: patches.collect(),
+        }
+    }
+
+    /// Compares with frame `there` displaced by `map`; `None` where nothing can be compared.
+    pub fn align(&self, map: &[[f32; 2]], there: &Frame, level: &Level) -> Option<Aligned> {
+        let (width, height) = (self.region.width, self.region.height);
+        let mut values = vec![[0.0; 5]; width * height];
+        let mut weights = vec![0.0; width * height];
+        let mut doubts = vec![[0.0]; width * height];
+        let mut counts = vec![0.0; width * height];
+        for (node, template) in &self.patches {
+            let i = *node as usize;
+            let (x, y) = self.region.corner(*node);
+            let (x, y) = (x as isize - 2, y as isize - 2);
+            let start = (x as f32 + map[i][0], y as f32 + map[i][1]);
+            let prior = Prior {
+                x: start.0,
+                y: start.1,
+                weight: 60.0,
+            };
+            let found = patch::search(template, level, start, prior, 3);
+            if found.count < LEAST {
+                continue;
+            }
+            let fit = found.residual / (found.residual + 0.5 * template.variance + 30.0);
+            doubts[i] = [fit];
+            counts[i] = found.count / (SIDE * SIDE) as f32;
+            let shift = [found.x - start.0, found.y - start.1];
+            let far = shift[0].abs().max(shift[1].abs());
+            if far > DRIFT {
+                doubts[i] = [1.0];
+                continue;
+            }
+            let colour = self.colour((x, y), there, level, &found);
+            values[i] = [shift[0], shift[1], colour[0], colour[1], colour[2]];
+            weights[i] = trust(template, &found);
+        }
+        let values = spread(width, height, &values, &weights)?;
+        Some(Aligned {
+            shift: values.iter().map(|v| [v[0], v[1]]).collect(),
+            colour: values.iter().map(|v| [v[2], v[3], v[4]]).collect(),
+            doubt: spread(width, height, &doubts, &counts)?,
+        })
+    }
+
+    /// Mean of here − there over a patch: luma as the search found it between pixels,
+    /// chroma from whole pixels.
+    fn colour(
+        &self,
+        (x, y): (isize, isize),
+        there: &Frame,
+        level: &Level,
+        found: &patch::Match,
+    ) -> [f32; 3] {
+        let (tx, ty) = (found.x.round() as isize, found.y.round() as isize);
+        let (width, height) = (level.width as isize, level.height as isize);
+        // Every other pixel: what luma this leaves out is put right below.
+        let inside = |at: isize, side: isize| (0..side).contains(&at);
+        let mut sums = [0i32; 3];
+        let mut count = 0;
+        for row in (0..SIDE as isize).step_by(2) {
+            if !inside(y + row, height) || !inside(ty + row, height) {
+                continue;
+            }
+            for column in (0..SIDE as isize).step_by(2) {
+                let (ax, bx) = (x + column, tx + column);
+                if !inside(ax, width) || !inside(bx, width) {
+                    continue;
+                }
+                let known = self.level.valid[self.level.offset(ax, y + row)];
+                if known & level.valid[level.offset(bx, ty + row)] == 0 {
+                    continue;
+                }
+                let at = |x: isize, y: isize| 3 * (y * width + x) as usize;
+                let (a, b) = (at(ax, y + row), at(bx, ty + row));
+                let (a, b) = (&self.frame.rgb()[a..a + 3], &there.rgb()[b..b + 3]);
+                for c in 0..3 {
+                    sums[c] += i32::from(a[c]) - i32::from(b[c]);
+                }
+                count += 1;
+            }
+        }
+        let mean = sums.map(|sum| sum as f32 / count.max(1) as f32);
+        let luma = 0.301 * mean[0] + 0.586 * mean[1] + 0.113 * mean[2];
+        mean.map(|c| c - luma + found.offset)
+    }
+}

@@ -1,0 +1,40 @@
+//! Pictures between their pixels.
+
+use super::patch::floor;
+use crate::Frame;
+
+/// Colour at a position, by Catmull–Rom interpolation; beyond the edge the edge goes on.
+pub fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 3] {
+    let (x0, y0) = (floor(x), floor(y));
+    let (wx, wy) = (weights(x - x0 as f32), weights(y - y0 as f32));
+    let (x0, y0) = (x0 - 1, y0 - 1);
+    let (width, height) = (frame.width() as isize, frame.height() as isize);
+    let rgb = frame.rgb();
+    let mut out = [0.0; 3];
+    let columns: [usize; 4] =
+        std::array::from_fn(|i| 3 * (x0 + i as isize).clamp(0, width - 1) as usize);
+    for (row, wy) in wy.into_iter().enumerate() {
+        let start = (y0 + row as isize).clamp(0, height - 1) as usize * 3 * width as usize;
+        let mut line = [0.0; 3];
+        for (column, wx) in columns.into_iter().zip(wx) {
+            let pixel = &rgb[start + column..start + column + 3];
+            for c in 0..3 {
+                line[c] += wx * f32::from(pixel[c]);
+            }
+        }
+        for c in 0..3 {
+            out[c] += wy * line[c];
+        }
+    }
+    out
+}
+
+fn weights(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [
+        0.5 * (2.0 * t2 - t3 - t),
+        0.5 * (3.0 * t3 - 5.0 * t2 + 2.0),
+        0.5 * (4.0 * t2 - 3.0 * t3 + t),
+        0.5 * (t3 - t2),
+    ]
+}

@@ -1,0 +1,276 @@
+//! One network's checkpoint, checked: exactly the tensors of its layout.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Network, TensorProblem, WeightsError,
+    file::StateFile,
+    layout::{Layout, Role, Slot},
+};
+
+/// A tensor in host memory, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    pub shape: Vec<usize>,
+    pub data: Vec<f32>,
+}
+
+/// The parameters and running statistics of one network, all of them, finite and of the
+/// right shape. What is for training only, and what the network makes itself, was checked
+/// and left out.
+#[derive(Debug)]
+pub struct Checkpoint {
+    network: Network,
+    tensors: HashMap<String, HostTensor>,
+    aliases: HashMap<String, String>,
+}
+
+impl Checkpoint {
+    /// Reads a `.pth` file (PyTorch's zip or its older stream) or a `.safetensors` file;
+    /// the bytes decide which it is, not the name. Takes the file's size and the
+    /// network's in memory, the file's until it returns.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is none of these or is damaged; a tensor that is
+    /// missing, surplus, misshapen, of the wrong kind, or not finite.
+    pub fn read(network: Network, path: &Path) -> Result<Self, WeightsError> {
+        let layout = Layout::of(network);
+        let file = StateFile::read(path, layout.max_file_bytes())?;
+        Self::from_state(network, path, &file)
+    }
+
+    /// As [`read`](Self::read), from a file that is open; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_state(
+        network: Network,
+        path: &Path,
+        file: &StateFile,
+    ) -> Result<Self, WeightsError> {
+        let offers = (0..file.len())
+            .map(|index| Offer {
+                key: file.key(index).to_owned(),
+                tensor: Tensor::File(file, index),
+            })
+            .collect();
+        assemble(network, path, offers)
+    }
+
+    /// Checks tensors that are in memory already. Integer buffers may be given as whole
+    /// numbers.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), for the tensors.
+    pub fn from_tensors(
+        network: Network,
+        tensors: impl IntoIterator<Item = (String, HostTensor)>,
+    ) -> Result<Self, WeightsError> {
+        let name = PathBuf::from(format!("the {} tensors in memory", network.name()));
+        let offers = tensors
+            .into_iter()
+            .map(|(key, tensor)| Offer {
+                key,
+                tensor: Tensor::Host(tensor),
+            })
+            .collect();
+        assemble(network, &name, offers)
+    }
+
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// The tensor under `key` (without the `module.` prefix). RAFT's `norm3` may be asked
+    /// for as well as `downsample.1`.
+    ///
+    /// # Panics
+    /// When the network's layout has no such parameter or statistic.
+    pub fn get(&self, key: &str) -> &HostTensor {
+        let key = self.aliases.get(key).map_or(key, String::as_str);
+        match self.tensors.get(key) {
+            Some(tensor) => tensor,
+            None => panic!("the {} network has no tensor `{key}`", self.network.name()),
+        }
+    }
+
+    /// Every tensor with its key, aliases left out, sorted by key.
+    pub fn tensors(&self) -> Vec<(&str, &HostTensor)> {
+        let mut tensors: Vec<_> = self.tensors.iter().map(|(k, t)| (k.as_str(), t)).collect();
+        tensors.sort_by_key(|(key, _)| *key);
+        tensors
+    }
+}
+
+/// A tensor that a file or a caller offers under a key.
+struct Offer<'a> {
+    key: String,
+    tensor: Tensor<'a>,
+}
+
+enum Tensor<'a> {
+    Host(HostTensor),
+    File(&'a StateFile, usize),
+}
+
+impl Tensor<'_> {
+    fn shape(&self) -> &[usize] {
+        match self {
+            Tensor::Host(tensor) => &tensor.shape,
+            Tensor::File(file, index) => file.shape(*index),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Tensor::Host(_) => "fp32",
+            Tensor::File(file, index) => file.kind(*index).name(),
+        }
+    }
+
+    fn floats(self) -> Option<Vec<f32>> {
+        match self {
+            Tensor::Host(tensor) => Some(tensor.data),
+            Tensor::File(file, index) => file.floats(index),
+        }
+    }
+
+    fn integers(&self) -> Option<Vec<i64>> {
+        match self {
+            Tensor::Host(tensor) => {
+                let whole = |&x: &f32| (x.fract() == 0.0).then_some(x as i64);
+                tensor.data.iter().map(whole).collect()
+            }
+            Tensor::File(file, index) => file.integers(*index),
+        }
+    }
+}
+
+/// Brings offers to the slots of the network: keys and shapes first, so that no tensor's
+/// elements are read before every one is known to have its place.
+fn assemble(
+    network: Network,
+    file: &Path,
+    offers: Vec<Offer<'_>>,
+) -> Result<Checkpoint, WeightsError> {
+    let layout = Layout::of(network);
+    let failed = |key: &str, problem| WeightsError::Tensor {
+        file: file.to_owned(),
+        key: key.to_owned(),
+        problem,
+    };
+    let places: HashMap<&str, usize> = layout
+        .slots
+        .iter()
+        .enumerate()
+        .map(|(place, slot)| (slot.key.as_str(), place))
+        .collect();
+    let mut taken: Vec<Option<Tensor<'_>>> = layout.slots.iter().map(|_| None).collect();
+    for Offer { key, tensor } in offers {
+        let Some(&place) = places.get(own_key(network, &key)) else {
+            let network = network.name();
+            return Err(failed(&key, TensorProblem::Surplus { network }));
+        };
+        check_shape(&layout.slots[place], &tensor).map_err(|problem| failed(&key, problem))?;
+        if taken[place].replace(tensor).is_some() {
+            return Err(failed(&key, TensorProblem::Twice));
+        }
+    }
+    let mut tensors = HashMap::new();
+    let mut aliases = HashMap::new();
+    for (place, slot) in layout.slots.iter().enumerate() {
+        if let Role::Alias(target) = &slot.role {
+            aliases.insert(slot.key.clone(), target.clone());
+            // The target counts where both are there, but both must be right.
+            if let Some(&target) = places.get(target.as_str())
+                && taken[target].is_none()
+            {
+                taken[target] = taken[place].take();
+            }
+        }
+    }
+    let needed = |slot: &Slot| matches!(slot.role, Role::Parameter | Role::Statistic);
+    let missing = layout.slots.iter().zip(&taken);
+    if let Some((slot, _)) = { missing }.find(|(slot, tensor)| needed(slot) && tensor.is_none()) {
+        return Err(failed(&slot.key, TensorProblem::Missing));
+    }
+    for (slot, tensor) in layout.slots.iter().zip(taken) {
+        let Some(tensor) = tensor else { continue };
+        let data = check_values(slot, tensor).map_err(|problem| failed(&slot.key, problem))?;
+        if let Some(data) = data.filter(|_| needed(slot)) {
+            let shape = slot.shape.clone();
+            tensors.insert(slot.key.clone(), HostTensor { shape, data });
+        }
+    }
+    Ok(Checkpoint {
+        network,
+        tensors,
+        aliases,
+    })
+}
+
+/// The key without what PyTorch's data-parallel wrapper puts before RAFT's.
+fn own_key(network: Network, key: &str) -> &str {
+    match network {
+        Network::Raft => key.strip_prefix("module.").unwrap_or(key),
+        Network::FlowCompletion | Network::Generator => key,
+    }
+}
+
+fn check_shape(slot: &Slot, tensor: &Tensor<'_>) -> Result<(), TensorProblem> {
+    if tensor.shape() != slot.shape {
+        return Err(TensorProblem::Shape {
+            expected: slot.shape.clone(),
+            got: tensor.shape().to_vec(),
+        });
+    }
+    match tensor {
+        Tensor::Host(host) if host.data.len() != slot.elements() => Err(TensorProblem::Elements {
+            expected: slot.elements(),
+            got: host.data.len(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The tensor's numbers, where they are floats.
+fn check_values(slot: &Slot, tensor: Tensor<'_>) -> Result<Option<Vec<f32>>, TensorProblem> {
+    let kind = tensor.kind();
+    let wrong_kind = |expected| TensorProblem::Kind {
+        expected,
+        got: kind,
+    };
+    let buffer = match &slot.role {
+        Role::Counter => None,
+        Role::Buffer(values) => Some(values),
+        _ => {
+            let data = tensor
+                .floats()
+                .ok_or_else(|| wrong_kind("floating-point"))?;
+            return match data.iter().position(|value| !value.is_finite()) {
+                Some(index) => Err(TensorProblem::NotFinite {
+                    index,
+                    value: data[index],
+                }),
+                None => Ok(Some(data)),
+            };
+        }
+    };
+    let got = tensor.integers().ok_or_else(|| wrong_kind("integer"))?;
+    for (index, &value) in got.iter().enumerate() {
+        let expected = match buffer {
+            Some(values) if values[index] != value => values[index].to_string(),
+            None if value < 0 => "a count".to_owned(),
+            _ => continue,
+        };
+        return Err(TensorProblem::Buffer {
+            index,
+            value,
+            expected,
+        });
+    }
+    Ok(None)
+}

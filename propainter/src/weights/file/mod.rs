@@ -1,0 +1,164 @@
+//! What a checkpoint file holds, before any network's layout is applied.
+//!
+//! A file is read whole, after its size was checked, and everything else is ranges within
+//! those bytes: no count or size in the file decides an allocation before the bytes that
+//! it speaks of are known to be there.
+
+mod cursor;
+mod elements;
+mod legacy;
+mod pickle;
+mod safetensors;
+mod torch;
+mod zip;
+
+use std::{fmt, fs::File, io::Read, path::Path};
+
+use super::WeightsError;
+use elements::Entry;
+pub use elements::Kind;
+
+/// Why a file is no readable checkpoint, in a few words.
+#[derive(Debug)]
+struct Problem(String);
+
+type Parsed<T> = Result<T, Problem>;
+
+fn problem<T>(text: impl Into<String>) -> Parsed<T> {
+    Err(Problem(text.into()))
+}
+
+/// How a file stores its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// PyTorch's zip archive with a pickle in it.
+    Zip,
+    /// PyTorch's older stream of pickles and raw storages.
+    Legacy,
+    Safetensors,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Form::Zip => "PyTorch zip",
+            Form::Legacy => "PyTorch stream",
+            Form::Safetensors => "safetensors",
+        })
+    }
+}
+
+/// An open checkpoint file: its tensors by key, not yet brought to numbers of ours.
+pub struct StateFile {
+    bytes: Vec<u8>,
+    form: Form,
+    entries: Vec<Entry>,
+}
+
+impl StateFile {
+    /// Reads a file of at most `max_bytes` bytes, whatever its name ends in.
+    ///
+    /// # Errors
+    /// [`WeightsError::Read`], [`WeightsError::TooLarge`] or [`WeightsError::Form`].
+    pub fn read(path: &Path, max_bytes: u64) -> Result<Self, WeightsError> {
+        let bytes = read_bytes(path, max_bytes)?;
+        let parsed = match form(&bytes) {
+            Ok(Form::Zip) => zip::entries(&bytes).map(|entries| (Form::Zip, entries)),
+            Ok(Form::Legacy) => legacy::entries(&bytes).map(|entries| (Form::Legacy, entries)),
+            Ok(Form::Safetensors) => {
+                safetensors::entries(&bytes).map(|entries| (Form::Safetensors, entries))
+            }
+            Err(problem) => Err(problem),
+        };
+        match parsed {
+            Ok((form, entries)) => Ok(Self {
+                bytes,
+                form,
+                entries,
+            }),
+            Err(Problem(problem)) => Err(WeightsError::Form {
+                file: path.to_owned(),
+                problem,
+            }),
+        }
+    }
+
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn key(&self, index: usize) -> &str {
+        &self.entries[index].key
+    }
+
+    pub fn shape(&self, index: usize) -> &[usize] {
+        &self.entries[index].shape
+    }
+
+    pub fn kind(&self, index: usize) -> Kind {
+        self.entries[index].kind
+    }
+
+    /// The elements, row-major, as `f32`; `None` where the file has integers.
+    pub fn floats(&self, index: usize) -> Option<Vec<f32>> {
+        self.entries[index].floats(&self.bytes)
+    }
+
+    /// The elements, row-major; `None` where the file has floats.
+    pub fn integers(&self, index: usize) -> Option<Vec<i64>> {
+        self.entries[index].integers(&self.bytes)
+    }
+}
+
+fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, WeightsError> {
+    let failed = |source| WeightsError::Read {
+        file: path.to_owned(),
+        source,
+    };
+    let too_large = |bytes| WeightsError::TooLarge {
+        file: path.to_owned(),
+        bytes,
+        limit: max_bytes,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(WeightsError::Form {
+            file: path.to_owned(),
+            problem: "it is not a regular file".to_owned(),
+        });
+    }
+    if metadata.len() > max_bytes {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    // It may have grown since.
+    file.take(max_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+/// The form, by the file's first bytes.
+fn form(bytes: &[u8]) -> Parsed<Form> {
+    match bytes {
+        [] => problem("it is empty"),
+        [b'P', b'K', 3, 4, ..] => Ok(Form::Zip),
+        [0x80, 2..=5, ..] => Ok(Form::Legacy),
+        [_, _, _, _, _, _, _, _, b'{', ..] => Ok(Form::Safetensors),
+        [b'<', ..] => problem("it looks like a web page, perhaps a download's error message"),
+        _ => problem("it is neither PyTorch's zip or stream format nor safetensors"),
+    }
+}

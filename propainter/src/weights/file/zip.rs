@@ -1,0 +1,129 @@
+//! PyTorch's zip archives: `NAME/data.pkl` and one stored member `NAME/data/KEY` for each
+//! storage.
+//!
+//! A directory reader of our own, because all it must do is find stored members within
+//! bytes at hand: member counts and sizes are checked against the file before anything is
+//! allocated for them. Files are under 4 GiB, so Zip64 has no work here.
+
+use std::{collections::HashMap, ops::Range};
+
+use super::{
+    Parsed,
+    cursor::Cursor,
+    elements::Entry,
+    pickle::Pickle,
+    problem,
+    torch::{StateDict, StorageRef},
+};
+
+const LOCAL: u32 = 0x0403_4b50;
+const CENTRAL: u32 = 0x0201_4b50;
+const END: u32 = 0x0605_4b50;
+/// Bytes of the end record without its comment.
+const END_BYTES: usize = 22;
+/// The largest network has 216 tensors, and PyTorch adds a handful of members.
+const MAX_MEMBERS: u16 = 4096;
+
+pub(super) fn entries(file: &[u8]) -> Parsed<Vec<Entry>> {
+    let members = members(file)?;
+    let Some((prefix, pickle)) = members.iter().find_map(|(name, range)| {
+        let prefix = name.strip_suffix("data.pkl")?;
+        (prefix.is_empty() || prefix.ends_with('/')).then_some((prefix, range))
+    }) else {
+        return problem("it is a zip archive without PyTorch's data.pkl");
+    };
+    if let Some(order) = members.get(format!("{prefix}byteorder").as_str())
+        && &file[order.clone()] != b"little"
+    {
+        return problem("it was saved on a big-endian machine");
+    }
+    let (pickle, _) = Pickle::load(&file[pickle.clone()])?;
+    StateDict::new(&pickle)?.entries(|StorageRef { key, .. }| {
+        match members.get(format!("{prefix}data/{key}").as_str()) {
+            Some(range) => Ok(range.clone()),
+            None => problem(format!("its storage {key} is missing")),
+        }
+    })
+}
+
+/// Every member's bytes by name, their checksums verified.
+fn members(file: &[u8]) -> Parsed<HashMap<&str, Range<usize>>> {
+    let (count, start) = directory(file)?;
+    let mut at = Cursor::new(file, start);
+    let mut members = HashMap::new();
+    for _ in 0..count {
+        let (name, range) = member(file, &mut at)?;
+        if members.insert(name, range).is_some() {
+            return problem(format!("its member {name} is there twice"));
+        }
+    }
+    Ok(members)
+}
+
+/// Number of members and start of the central directory, from the end record.
+fn directory(file: &[u8]) -> Parsed<(u16, usize)> {
+    // The comment that may follow has at most u16::MAX bytes.
+    let earliest = file.len().saturating_sub(END_BYTES + usize::from(u16::MAX));
+    let latest = file.len().saturating_sub(END_BYTES);
+    for at in (earliest..=latest).rev() {
+        let mut end = Cursor::new(file, at);
+        if end.u32()? != END {
+            continue;
+        }
+        let (disk, directory_disk) = (end.u16()?, end.u16()?);
+        let (here, count) = (end.u16()?, end.u16()?);
+        let (_bytes, start) = (end.u32()?, end.u32()?);
+        let comment = usize::from(end.u16()?);
+        if end.at() + comment != file.len() {
+            continue;
+        }
+        if disk != 0 || directory_disk != 0 || here != count || count > MAX_MEMBERS {
+            return problem(format!("its zip directory claims {count} members"));
+        }
+        return Ok((count, start as usize));
+    }
+    problem("it is cut off: the zip directory at its end is missing")
+}
+
+/// The next entry of the central directory.
+fn member<'a>(file: &'a [u8], at: &mut Cursor<'a>) -> Parsed<(&'a str, Range<usize>)> {
+    if at.u32()? != CENTRAL {
+        return problem("its zip directory is damaged");
+    }
+    let (_made_by, _needed) = (at.u16()?, at.u16()?);
+    let (flags, method) = (at.u16()?, at.u16()?);
+    let _time = at.u32()?;
+    let (checksum, packed, size) = (at.u32()?, at.u32()?, at.u32()?);
+    let (name, extra, comment) = (at.u16()?, at.u16()?, at.u16()?);
+    let (_disk, _internal, _external) = (at.u16()?, at.u16()?, at.u32()?);
+    let local = at.u32()?;
+    let name = at.take(name.into())?;
+    at.take(usize::from(extra) + usize::from(comment))?;
+    let Ok(name) = std::str::from_utf8(name) else {
+        return problem("a member's name is not UTF-8");
+    };
+    if flags & 1 != 0 || method != 0 || packed != size {
+        return problem(format!(
+            "its member {name} is compressed or encrypted, which PyTorch never does"
+        ));
+    }
+    let range = local_data(file, name, local as usize, size as usize)?;
+    if crc32fast::hash(&file[range.clone()]) != checksum {
+        return problem(format!("its member {name} does not match its checksum"));
+    }
+    Ok((name, range))
+}
+
+/// Where the `size` bytes of a member lie whose local header is at `local`.
+fn local_data(file: &[u8], name: &str, local: usize, size: usize) -> Parsed<Range<usize>> {
+    let mut at = Cursor::new(file, local);
+    if at.u32()? != LOCAL {
+        return problem(format!("its member {name} is not where the directory says"));
+    }
+    at.take(22)?;
+    let (name_bytes, extra) = (at.u16()?, at.u16()?);
+    at.take(usize::from(name_bytes) + usize::from(extra))?;
+    let start = at.at();
+    at.take(size)?;
+    Ok(start..start + size)
+}

@@ -1,0 +1,135 @@
+//! Which tensors each network has: keys and shapes, by the architecture's rule.
+
+mod flow_completion;
+mod generator;
+mod raft;
+
+use super::Network;
+
+/// What a tensor is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Trained.
+    Parameter,
+    /// A batch norm's running mean or variance.
+    Statistic,
+    /// Trained, but used in training only: may be there, is checked, then left out.
+    TrainingOnly,
+    /// The same tensor as the one under this key, which counts where both are there.
+    Alias(String),
+    /// A batch norm's count of batches: may be there, is checked, then left out.
+    Counter,
+    /// Integers that the network could make itself: may be there, are checked, then left
+    /// out.
+    Buffer(Vec<i64>),
+}
+
+/// One tensor of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Without the `module.` prefix.
+    pub key: String,
+    /// Empty for a scalar.
+    pub shape: Vec<usize>,
+    pub role: Role,
+}
+
+impl Slot {
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Every tensor a network's checkpoint may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub slots: Vec<Slot>,
+}
+
+impl Layout {
+    pub fn of(network: Network) -> Self {
+        let mut build = Builder::default();
+        match network {
+            Network::Raft => raft::build(&mut build),
+            Network::FlowCompletion => flow_completion::build(&mut build),
+            Network::Generator => generator::build(&mut build),
+        }
+        Self { slots: build.slots }
+    }
+
+    /// Trained numbers, aliases counted once.
+    pub fn parameters(&self) -> usize {
+        let trained = |slot: &&Slot| matches!(slot.role, Role::Parameter | Role::TrainingOnly);
+        self.slots.iter().filter(trained).map(Slot::elements).sum()
+    }
+
+    /// Most bytes a file of this network may have: every element in fp64, and room for
+    /// keys and padding.
+    pub fn max_file_bytes(&self) -> u64 {
+        let elements: usize = self.slots.iter().map(Slot::elements).sum();
+        elements as u64 * 8 + (16 << 20)
+    }
+}
+
+/// Collects the slots of one network.
+#[derive(Default)]
+struct Builder {
+    slots: Vec<Slot>,
+}
+
+impl Builder {
+    fn slot(&mut self, key: String, shape: &[usize], role: Role) {
+        let shape = shape.to_vec();
+        self.slots.push(Slot { key, shape, role });
+    }
+
+    /// `weight` of this shape, [out, in, kernel…] or [out, in], and `bias` [out].
+    fn layer(&mut self, prefix: &str, weight: &[usize]) {
+        self.layer_for(prefix, weight, Role::Parameter);
+    }
+
+    fn layer_for(&mut self, prefix: &str, weight: &[usize], role: Role) {
+        self.slot(format!("{prefix}.weight"), weight, role.clone());
+        self.slot(format!("{prefix}.bias"), &weight[..1], role);
+    }
+
+    /// A layer norm's `weight` and `bias`.
+    fn norm(&mut self, prefix: &str, channels: usize) {
+        self.layer(prefix, &[channels]);
+    }
+
+    fn batch_norm(&mut self, prefix: &str, channels: usize) {
+        self.norm(prefix, channels);
+        for name in ["running_mean", "running_var"] {
+            self.slot(format!("{prefix}.{name}"), &[channels], Role::Statistic);
+        }
+        self.slot(format!("{prefix}.num_batches_tracked"), &[], Role::Counter);
+    }
+
+    /// The batch norm under `target` once more, under `prefix`.
+    fn batch_norm_alias(&mut self, prefix: &str, target: &str, channels: usize) {
+        for name in ["weight", "bias", "running_mean", "running_var"] {
+            let alias = Role::Alias(format!("{target}.{name}"));
+            self.slot(format!("{prefix}.{name}"), &[channels], alias);
+        }
+        self.slot(format!("{prefix}.num_batches_tracked"), &[], Role::Counter);
+    }
+
+    /// A deformable alignment: its convolution and the four of its offset network, 16
+    /// groups of 9 taps, three numbers a tap.
+    fn deformable(&mut self, prefix: &str, input: usize, condition: usize) {
+        self.layer(prefix, &[128, input, 3, 3]);
+        let offsets = [
+            (0, 128, condition),
+            (2, 128, 128),
+            (4, 128, 128),
+            (6, 432, 128),
+        ];
+        for (index, out, input) in offsets {
+            self.layer(
+                &format!("{prefix}.conv_offset.{index}"),
+                &[out, input, 3, 3],
+            );
+        }
+    }
+}

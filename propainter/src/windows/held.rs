@@ -1,0 +1,46 @@
+//! A run of consecutive items of a stream, counted from the stream's start.
+
+use std::{collections::VecDeque, ops::Range};
+
+/// Items `first..end`, of which the oldest are let go.
+#[derive(Debug)]
+pub struct Held<T> {
+    first: usize,
+    items: VecDeque<T>,
+}
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self {
+            first: 0,
+            items: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Held<T> {
+    pub fn push(&mut self, item: T) {
+        self.items.push_back(item);
+    }
+
+    /// Item `index`, which the schedule promises is there.
+    pub fn get(&self, index: usize) -> &T {
+        &self.items[index - self.first]
+    }
+
+    pub fn get_mut(&mut self, index: usize) -> &mut T {
+        &mut self.items[index - self.first]
+    }
+
+    pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = &T> {
+        self.items
+            .range(range.start - self.first..range.end - self.first)
+    }
+
+    /// Lets go of every item before `index`.
+    pub fn release_before(&mut self, index: usize) {
+        let count = index.saturating_sub(self.first).min(self.items.len());
+        self.items.drain(..count);
+        self.first += count;
+    }
+}

@@ -1,0 +1,12 @@
+//! The element in a harness: what a stream may rely on, whichever engine fills the hole.
+
+mod events;
+mod failures;
+mod flow;
+mod frames;
+mod latency;
+mod masks;
+mod properties;
+mod random;
+mod states;
+mod support;

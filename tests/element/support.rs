@@ -1,0 +1,241 @@
+//! Streams to push, and what came out of the element in which order.
+
+use std::{
+    sync::{Arc, Condvar, LazyLock, Mutex},
+    time::Duration,
+};
+
+use gst::{ClockTime, prelude::*};
+use gst_check::Harness;
+use gst_video::{VideoFormat, VideoInfo};
+
+/// The time a frame lasts: 25 a second.
+pub const FRAME: ClockTime = ClockTime::from_mseconds(40);
+
+/// Long enough to never matter unless something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn init() {
+    static ONCE: LazyLock<()> = LazyLock::new(|| {
+        gst::init().expect("GStreamer starts");
+        propainter_elements::plugin_register_static().expect("the element registers");
+    });
+    LazyLock::force(&ONCE);
+}
+
+/// An element that needs no checkpoints and works on the CPU; no dilation, so that the hole
+/// is the mask.
+pub fn element() -> gst::Element {
+    init();
+    gst::ElementFactory::make("propainter")
+        .property_from_str("model", "propagation")
+        .property("device", "cpu")
+        .property("mask-dilation", 0u32)
+        .build()
+        .expect("the element exists")
+}
+
+pub fn regions(regions: &[[i32; 4]]) -> gst::Array {
+    gst::Array::from_iter(
+        regions
+            .iter()
+            .map(|region| gst::Array::new(region).to_send_value()),
+    )
+}
+
+pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
+    VideoInfo::builder(format, width, height)
+        .fps(gst::Fraction::new(25, 1))
+        .build()
+        .expect("a valid size")
+}
+
+/// Between two test pads, playing, with caps and a segment.
+pub fn harness(element: &gst::Element, info: &VideoInfo) -> Harness {
+    let mut harness = Harness::with_element(element, Some("sink"), Some("src"));
+    harness.set_src_caps(info.to_caps().expect("valid caps"));
+    harness.play();
+    harness
+}
+
+/// The element's messages.
+pub fn bus(element: &gst::Element) -> gst::Bus {
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    bus
+}
+
+/// The next error on the bus: its text and its domain and code.
+pub fn error(bus: &gst::Bus) -> (String, gst::glib::Error) {
+    let patience = ClockTime::try_from(PATIENCE).expect("a minute");
+    let message = bus
+        .timed_pop_filtered(patience, &[gst::MessageType::Error])
+        .expect("an error message");
+    match message.view() {
+        gst::MessageView::Error(error) => (error.error().message().to_owned(), error.error()),
+        _ => unreachable!("only errors were asked for"),
+    }
+}
+
+/// Bytes that repeat nowhere.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}
+
+/// Frame `i`: noise of its own, its time and duration.
+pub fn frame(info: &VideoInfo, i: u64) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_mut_slice(noise(info.size(), i + 1));
+    let frame = buffer.get_mut().expect("a new buffer");
+    frame.set_pts(FRAME * i);
+    frame.set_duration(FRAME);
+    buffer
+}
+
+pub fn bytes(buffer: &gst::BufferRef) -> Vec<u8> {
+    buffer.map_readable().expect("readable").to_vec()
+}
+
+/// The frame number that a buffer's time says.
+pub fn number(buffer: &gst::BufferRef) -> u64 {
+    buffer.pts().expect("a time") / FRAME
+}
+
+/// Something that went through a pad.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Frame(u64),
+    Event(gst::EventType),
+}
+
+/// What goes through a pad, in order.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<(Mutex<Vec<Seen>>, Condvar)>);
+
+impl Recorder {
+    pub fn on(pad: &gst::Pad) -> Self {
+        let recorder = Self::default();
+        let inner = recorder.clone();
+        let kinds = gst::PadProbeType::BUFFER
+            | gst::PadProbeType::EVENT_DOWNSTREAM
+            | gst::PadProbeType::EVENT_FLUSH;
+        pad.add_probe(kinds, move |_, info| {
+            let seen = match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => Seen::Frame(number(buffer)),
+                Some(gst::PadProbeData::Event(event)) => Seen::Event(event.type_()),
+                _ => return gst::PadProbeReturn::Ok,
+            };
+            inner.0.0.lock().expect("no panic").push(seen);
+            inner.0.1.notify_all();
+            gst::PadProbeReturn::Ok
+        });
+        recorder
+    }
+
+    /// All that was seen, once `last` was.
+    pub fn until(&self, last: &Seen) -> Vec<Seen> {
+        let seen = self.0.0.lock().expect("no panic");
+        let (seen, timeout) = self
+            .0
+            .1
+            .wait_timeout_while(seen, PATIENCE, |seen| !seen.contains(last))
+            .expect("no panic");
+        assert!(!timeout.timed_out(), "{last:?} never came: {seen:?}");
+        seen.clone()
+    }
+
+    pub fn so_far(&self) -> Vec<Seen> {
+        self.0.0.lock().expect("no panic").clone()
+    }
+
+    pub fn forget(&self) {
+        self.0.0.lock().expect("no panic").clear();
+    }
+}
+
+/// The numbers of the frames among what was seen.
+pub fn frames(seen: &[Seen]) -> Vec<u64> {
+    seen.iter()
+        .filter_map(|seen| match seen {
+            Seen::Frame(number) => Some(*number),
+            Seen::Event(_) => None,
+        })
+        .collect()
+}
+
+pub fn src_pad(element: &gst::Element) -> gst::Pad {
+    element.static_pad("src").expect("a source pad")
+}
+
+/// A source of masks, linked to a requested `mask_sink`.
+pub struct MaskSource {
+    pub pad: gst::Pad,
+    sink: gst::Pad,
+    element: gst::Element,
+}
+
+impl MaskSource {
+    pub fn new(element: &gst::Element, width: u32, height: u32) -> Self {
+        let sink = element
+            .request_pad_simple("mask_sink")
+            .expect("the pad can be requested");
+        let pad = gst::Pad::builder(gst::PadDirection::Src).build();
+        pad.set_active(true).expect("active");
+        pad.link(&sink).expect("linked");
+        let source = Self {
+            pad,
+            sink,
+            element: element.clone(),
+        };
+        source.start(width, height);
+        source
+    }
+
+    pub fn start(&self, width: u32, height: u32) {
+        let caps = info(VideoFormat::Gray8, width, height).to_caps();
+        let segment = gst::FormattedSegment::<ClockTime>::new();
+        self.pad.push_event(gst::event::StreamStart::new("masks"));
+        self.pad
+            .push_event(gst::event::Caps::new(&caps.expect("valid caps")));
+        self.pad.push_event(gst::event::Segment::new(&segment));
+    }
+
+    /// Pushes a mask with columns `columns` as its hole.
+    pub fn push(
+        &self,
+        (width, height): (usize, usize),
+        columns: std::ops::Range<usize>,
+        time: Option<ClockTime>,
+        duration: Option<ClockTime>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let info = info(VideoFormat::Gray8, width as u32, height as u32);
+        let stride = info.stride()[0] as usize;
+        let mut luma = vec![0u8; info.size()];
+        for row in luma.chunks_mut(stride) {
+            row[columns.clone()].fill(255);
+        }
+        let mut buffer = gst::Buffer::from_mut_slice(luma);
+        let mask = buffer.get_mut().expect("a new buffer");
+        mask.set_pts(time);
+        mask.set_duration(duration);
+        self.pad.push(buffer)
+    }
+
+    pub fn end(&self) {
+        self.pad.push_event(gst::event::Eos::new());
+    }
+}
+
+impl Drop for MaskSource {
+    fn drop(&mut self) {
+        let _ = self.pad.unlink(&self.sink);
+        self.element.release_request_pad(&self.sink);
+    }
+}

@@ -1,0 +1,254 @@
+//! The generator against the official one: primitives ≤ 1e-5, stages and output ≤ 1e-4.
+
+use std::sync::LazyLock;
+
+use burn::tensor::{Device, Tensor};
+use propainter::{
+    Cancel, Error,
+    networks::generator::{
+        Generator, GeneratorInput, Guides,
+        attention::Routes,
+        windows::{Grid, Roles, token_holes},
+    },
+    weights::Network,
+};
+use propainter_tests::golden::{Vectors, assert_close, checkpoint};
+
+const PRIMITIVE: f64 = 1e-5;
+const STAGE: f64 = 1e-4;
+
+/// One for all tests: it takes longer to make than most of them.
+static GENERATOR: LazyLock<Option<Generator>> = LazyLock::new(|| {
+    let checkpoint = checkpoint(Network::Generator)?;
+    Some(Generator::init(&checkpoint, &Device::flex()))
+});
+
+/// The vectors `name` and the generator; `None` where there are none.
+fn open(name: &str) -> Option<(Vectors, &'static Generator)> {
+    Some((Vectors::open(name)?, GENERATOR.as_ref()?))
+}
+
+/// The vectors' `key` without its leading axis of 1, as far as frame `end`.
+fn frames(vectors: &Vectors, key: &str, end: usize) -> Tensor<4> {
+    let tensor: Tensor<5> = vectors.tensor(key, &Device::flex());
+    tensor.squeeze_dim::<4>(0).narrow(0, 0, end)
+}
+
+struct Window {
+    length: usize,
+    locals: usize,
+    pictures: Tensor<4>,
+    masks: Tensor<4>,
+    updated_masks: Tensor<4>,
+    flows: (Tensor<4>, Tensor<4>),
+}
+
+impl Window {
+    fn read(vectors: &Vectors) -> Self {
+        let length = vectors.shape("frames")[1];
+        let locals = vectors.floats("num_local")[0] as usize;
+        Self {
+            length,
+            locals,
+            pictures: frames(vectors, "frames", length),
+            masks: frames(vectors, "masks", length),
+            updated_masks: frames(vectors, "updated_masks", length),
+            flows: (
+                frames(vectors, "flow_forward", locals - 1),
+                frames(vectors, "flow_backward", locals - 1),
+            ),
+        }
+    }
+
+    /// Features one frame at a time, as a stream makes them.
+    fn encode(&self, generator: &Generator) -> Tensor<4> {
+        let features = (0..self.length).map(|t| {
+            let at = |all: &Tensor<4>| all.clone().narrow(0, t, 1);
+            generator.encode(at(&self.pictures), at(&self.masks), at(&self.updated_masks))
+        });
+        Tensor::cat(features.collect(), 0)
+    }
+
+    fn input(&self, generator: &Generator) -> GeneratorInput {
+        GeneratorInput {
+            features: self.encode(generator),
+            flows: Some(self.flows.clone()),
+            masks: self.masks.clone().narrow(0, 0, self.locals),
+            updated_masks: self.updated_masks.clone().narrow(0, 0, self.locals),
+        }
+    }
+}
+
+#[test]
+fn soft_split_and_composition_match() {
+    let Some((vectors, generator)) = open("soft_split_comp") else {
+        return;
+    };
+    let x = vectors.tensor("x", &Device::flex());
+    let tokens = generator.split.forward(x).unsqueeze::<5>();
+    assert_close(tokens, &vectors, "tokens", PRIMITIVE);
+    let tokens: Tensor<5> = vectors.tensor("tokens_in", &Device::flex());
+    let composed = generator
+        .composition
+        .forward(tokens.squeeze_dim(0), [30, 26]);
+    assert_close(composed, &vectors, "composed", PRIMITIVE);
+}
+
+#[test]
+fn feed_forward_matches() {
+    let Some((vectors, generator)) = open("feed_forward") else {
+        return;
+    };
+    let x: Tensor<3> = vectors.tensor("x", &Device::flex());
+    let block = &generator.transformer.blocks[0];
+    let out = block
+        .feed_forward
+        .forward(x.reshape([2, 10, 9, 512]), [30, 26]);
+    assert_close(out.reshape([1, 180, 512]), &vectors, "out", PRIMITIVE);
+}
+
+#[test]
+fn window_attention_matches_with_and_without_padding() {
+    for name in ["attention_padded", "attention_exact"] {
+        let Some((vectors, generator)) = open(name) else {
+            return;
+        };
+        let shape = vectors.shape("x");
+        let (grid, length) = (
+            Grid {
+                rows: shape[2],
+                columns: shape[3],
+            },
+            shape[1],
+        );
+        let masks = vectors.floats("mask");
+        let holes: Vec<_> = (0..grid.tokens())
+            .map(|token| {
+                masks[token..]
+                    .iter()
+                    .step_by(grid.tokens())
+                    .any(|&m| m > 0.0)
+            })
+            .collect();
+        let keys = vectors.floats("t_ind");
+        let keys: Vec<_> = keys.into_iter().map(|frame| frame as usize).collect();
+        // For all frames at once, and for some of them.
+        for queries in [(0..length).collect::<Vec<_>>(), vec![0, 3]] {
+            let select = |x: Tensor<5>| {
+                let frames = queries.iter().map(|&frame| x.clone().narrow(1, frame, 1));
+                Tensor::cat(frames.collect(), 1)
+            };
+            let roles = Roles {
+                frames: length,
+                queries: queries.clone(),
+                keys: keys.clone(),
+            };
+            let routes = Routes::new(grid, &roles, &holes, &Device::flex());
+            let x = frames(&vectors, "x", length);
+            let attention = &generator.transformer.blocks[0].attention;
+            let out = attention.forward(x, &routes).unsqueeze::<5>();
+            let expected = select(vectors.tensor("out", &Device::flex()));
+            let error = propainter_tests::golden::relative_error(out, expected);
+            println!("{name}, queries {queries:?}: relative error {error:.2e}");
+            assert!(error <= PRIMITIVE, "{name}: relative error {error:.3e}");
+        }
+    }
+}
+
+#[test]
+fn every_stage_matches() {
+    let (Some((vectors, generator)), Some(inputs)) =
+        (open("generator_stages"), Vectors::open("generator"))
+    else {
+        return;
+    };
+    let window = Window::read(&inputs);
+    let pick = |x: &Tensor<4>, picked: [usize; 2]| {
+        let frames = picked.map(|frame| x.clone().narrow(0, frame, 1));
+        Tensor::cat(frames.to_vec(), 0)
+    };
+    let check = |x: &Tensor<4>, picked: [usize; 2], key: &str| {
+        assert_close(pick(x, picked), &vectors, key, STAGE);
+    };
+
+    let input = window.input(generator);
+    check(&input.features, [0, 6], "encoder_f06");
+    let [_, _, height, width] = input.features.dims();
+    let size = [height, width];
+    let guides = Guides::new(input.masks, input.updated_masks, input.flows);
+    let local = input.features.clone().narrow(0, 0, window.locals);
+    let local = generator
+        .propagation
+        .forward(local, &guides, &Cancel::default());
+    let local = local.unwrap();
+    check(&local, [0, 3], "feat_prop_local_f03");
+    let references = window.length - window.locals;
+    let references = input.features.narrow(0, window.locals, references);
+    let mut tokens = generator
+        .split
+        .forward(Tensor::cat(vec![local, references], 0));
+    check(&tokens, [0, 6], "tokens_f06");
+
+    // All frames through all blocks: the vectors hold a reference after the last one.
+    let holes = token_holes(&guides.holes().unwrap(), size);
+    let length = window.length;
+    for (i, block) in generator.transformer.blocks.iter().enumerate() {
+        let roles = Roles {
+            frames: length,
+            queries: (0..length).collect(),
+            keys: (i % 2..length).step_by(2).collect(),
+        };
+        let routes = Routes::new(Grid::over(size), &roles, &holes, &Device::flex());
+        tokens = block.forward(tokens, size, &routes);
+        if [0, 1, 7].contains(&i) {
+            check(&tokens, [0, 6], &format!("block{i}_f06"));
+        }
+    }
+    let composed = generator.composition.forward(tokens, size);
+    check(&composed, [0, 6], "composed_f06");
+}
+
+#[test]
+fn local_frames_match() {
+    for name in ["generator", "generator_exact"] {
+        let Some((vectors, generator)) = open(name) else {
+            return;
+        };
+        let input = Window::read(&vectors).input(generator);
+        let out = generator.forward(input, &Cancel::default()).unwrap();
+        assert_close(out.unsqueeze::<5>(), &vectors, "out", STAGE);
+    }
+}
+
+#[test]
+fn a_single_frame_has_neither_flows_nor_references() {
+    let Some(generator) = GENERATOR.as_ref() else {
+        return;
+    };
+    for hole in [0.0, 1.0] {
+        let mask = Tensor::full([1, 1, 8, 16], hole, &Device::flex());
+        let picture = Tensor::zeros([1, 3, 8, 16], &Device::flex());
+        let input = GeneratorInput {
+            features: generator.encode(picture, mask.clone(), mask.clone()),
+            flows: None,
+            masks: mask.clone(),
+            updated_masks: mask,
+        };
+        let out = generator.forward(input, &Cancel::default()).unwrap();
+        assert_eq!(out.dims(), [1, 3, 8, 16]);
+        let out: Vec<f32> = out.into_data().try_into_vec().unwrap();
+        assert!(out.iter().all(|value| value.abs() <= 1.0));
+    }
+}
+
+#[test]
+fn a_cancelled_generator_gives_no_frames() {
+    let Some((vectors, generator)) = open("generator_exact") else {
+        return;
+    };
+    let input = Window::read(&vectors).input(generator);
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let out = generator.forward(input, &cancel);
+    assert!(matches!(out, Err(Error::Cancelled)));
+}

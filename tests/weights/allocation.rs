@@ -1,0 +1,68 @@
+//! Counts what a thread allocates, so that a test can say how much a call took at most.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local! {
+    /// Bytes this thread allocated less those it freed, and the most that was.
+    static NOW: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Runs `work` and returns the most bytes it had allocated at once on this thread.
+pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.get();
+    PEAK.set(before);
+    let result = work();
+    (result, (PEAK.get() - before).unsigned_abs())
+}
+
+fn count(bytes: isize) {
+    // A thread that is going away has no counters any more.
+    let _ = NOW.try_with(|now| {
+        let bytes = now.get() + bytes;
+        now.set(bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(bytes)));
+    });
+}
+
+struct Counting;
+
+// SAFETY: every call is passed to the system's allocator unchanged, so its guarantees are
+// this one's. Counting neither allocates nor panics: the cells are constants without
+// destructors.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[test]
+fn the_peak_is_what_was_allocated_at_once() {
+    let ((), bytes) = peak(|| {
+        drop(std::hint::black_box(vec![0u8; 1 << 20]));
+        drop(std::hint::black_box(vec![1u8; 3 << 20]));
+    });
+    assert!((3 << 20..4 << 20).contains(&bytes), "{bytes}");
+}

@@ -1,0 +1,177 @@
+//! Where the demo's pictures come from: a generated scene or a file, each as a pipeline that
+//! ends in an mp4.
+
+use std::{path::Path, thread};
+
+use gst::prelude::*;
+use propainter::scenes::Scene;
+
+use super::{DemoError, Options};
+
+const FPS: u64 = 25;
+
+/// Everything from decoded RGB to the file.
+const TO_FILE: &str = "propainter name=inpaint ! videoconvert ! x264enc ! h264parse ! queue ! mux. \
+                       mp4mux name=mux ! filesink name=file";
+
+/// A pipeline around the element.
+pub struct Clip {
+    pub pipeline: gst::Pipeline,
+    /// The element `propainter`, which gets and gives RGB.
+    pub element: gst::Element,
+    /// The scene, where the truth is known.
+    pub scene: Option<Scene>,
+}
+
+impl Clip {
+    fn new(description: &str, movie: &Path) -> Result<Self, DemoError> {
+        let pipeline = gst::parse::launch(description)?
+            .downcast::<gst::Pipeline>()
+            .map_err(|_| gst::glib::bool_error!("the description is no pipeline"))?;
+        named(&pipeline, "file")?.set_property("location", movie.to_string_lossy().as_ref());
+        let element = named(&pipeline, "inpaint")?;
+        Ok(Self {
+            pipeline,
+            element,
+            scene: None,
+        })
+    }
+}
+
+fn named(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DemoError> {
+    let found = pipeline.by_name(name);
+    Ok(found.ok_or_else(|| gst::glib::bool_error!("the pipeline lacks {}", name))?)
+}
+
+/// The generated clip, with masks through `mask_sink`.
+pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
+    let (width, height) = (options.width, options.height);
+    for (name, side) in [("width", width), ("height", height)] {
+        if side % 2 != 0 || !(16..=7680).contains(&side) {
+            let problem = "even, from 16 to 7680, for the mp4's encoder";
+            return Err(DemoError::Option(name, side, problem));
+        }
+    }
+    let source = |name: &str, format: &str| {
+        format!(
+            "appsrc name={name} format=time block=true max-buffers=4 caps=video/x-raw,\
+             format={format},width={width},height={height},framerate={FPS}/1"
+        )
+    };
+    let description = format!(
+        "{} ! {TO_FILE} {} ! inpaint.mask_sink",
+        source("frames", "RGB"),
+        source("masks", "GRAY8")
+    );
+    let mut clip = Clip::new(&description, movie)?;
+    let scene = Scene::new(width as usize, height as usize, 7);
+    clip.scene = Some(scene.clone());
+
+    // Drawn beforehand: the report is of the element's speed.
+    let stride = |bytes: usize| bytes.next_multiple_of(4);
+    let count = options.frames as usize;
+    let pictures: Vec<_> = (0..count)
+        .map(|i| {
+            let frame = scene.frame(i);
+            let mask = scene.mask(i);
+            let luma: Vec<u8> = mask.hole().iter().map(|&hole| hole * 255).collect();
+            let (rgb_row, luma_row) = (3 * frame.width(), frame.width());
+            (
+                buffer(frame.rgb(), rgb_row, stride(rgb_row), i),
+                buffer(&luma, luma_row, stride(luma_row), i),
+            )
+        })
+        .collect();
+    let app = |name| -> Result<gst_app::AppSrc, DemoError> {
+        let element = named(&clip.pipeline, name)?.downcast::<gst_app::AppSrc>();
+        Ok(element.map_err(|_| gst::glib::bool_error!("{} is no appsrc", name))?)
+    };
+    let (frames, masks) = (app("frames")?, app("masks")?);
+    thread::spawn(move || {
+        for (frame, mask) in pictures {
+            // The mask first: the frame cannot pass without it. A push fails once the
+            // pipeline stops; the bus tells why.
+            if masks.push_buffer(mask).is_err() || frames.push_buffer(frame).is_err() {
+                return;
+            }
+        }
+        let _ = masks.end_of_stream();
+        let _ = frames.end_of_stream();
+    });
+    Ok(clip)
+}
+
+/// Rows of `row` bytes at a distance of `stride` bytes.
+fn buffer(data: &[u8], row: usize, stride: usize, index: usize) -> gst::Buffer {
+    let mut padded = vec![0; data.len() / row * stride];
+    for (to, from) in padded.chunks_exact_mut(stride).zip(data.chunks_exact(row)) {
+        to[..row].copy_from_slice(from);
+    }
+    let mut buffer = gst::Buffer::from_mut_slice(padded);
+    let frame = gst::ClockTime::SECOND / FPS;
+    if let Some(buffer) = buffer.get_mut() {
+        buffer.set_pts(frame * index as u64);
+        buffer.set_duration(frame);
+    }
+    buffer
+}
+
+/// A file of any kind GStreamer decodes; its audio, where it has some, goes along.
+pub fn file(video: &Path, movie: &Path) -> Result<Clip, DemoError> {
+    std::fs::File::open(video).map_err(|error| DemoError::File(video.to_owned(), error))?;
+    let description = format!(
+        "filesrc name=source ! decodebin name=decode \
+         queue name=video ! videoconvert ! video/x-raw,format=RGB ! {TO_FILE}"
+    );
+    let clip = Clip::new(&description, movie)?;
+    named(&clip.pipeline, "source")?.set_property("location", video.to_string_lossy().as_ref());
+    let queue = named(&clip.pipeline, "video")?;
+    let mux = named(&clip.pipeline, "mux")?;
+    let pipeline = clip.pipeline.downgrade();
+    named(&clip.pipeline, "decode")?.connect_pad_added(move |decode, pad| {
+        let Some(pipeline) = pipeline.upgrade() else {
+            return;
+        };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let kind = caps
+            .structure(0)
+            .map(|s| s.name().to_string())
+            .unwrap_or_default();
+        let linked = if kind.starts_with("video/x-raw") {
+            match queue.static_pad("sink") {
+                Some(sink) if !sink.is_linked() => pad.link(&sink).is_ok(),
+                _ => true, // a second picture stream stays out
+            }
+        } else if kind.starts_with("audio/x-raw") {
+            link_audio(&pipeline, pad, &mux).is_ok()
+        } else {
+            true
+        };
+        if !linked {
+            gst::element_error!(
+                decode,
+                gst::CoreError::Negotiation,
+                ("the file's {kind} stream cannot be passed on")
+            );
+        }
+    });
+    Ok(clip)
+}
+
+fn link_audio(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    mux: &gst::Element,
+) -> Result<(), gst::glib::BoolError> {
+    let description = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 \
+                       ! audioconvert ! audioresample ! avenc_aac ! aacparse";
+    let encode = gst::parse::bin_from_description(description, true)
+        .map_err(|error| gst::glib::bool_error!("{}", error))?;
+    pipeline.add(&encode)?;
+    encode.link_pads(Some("src"), mux, Some("audio_%u"))?;
+    let sink = encode.static_pad("sink");
+    let sink = sink.ok_or_else(|| gst::glib::bool_error!("the audio bin has no sink"))?;
+    pad.link(&sink)
+        .map_err(|error| gst::glib::bool_error!("{}", error))?;
+    encode.sync_state_with_parent()
+}

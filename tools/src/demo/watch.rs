@@ -1,0 +1,154 @@
+//! What passes the element's pads: frames counted, compared with the truth, and a few kept
+//! for the strip.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use gst::prelude::*;
+use gst_video::prelude::*;
+use propainter::{Frame, scenes::Scene};
+
+use super::DemoError;
+
+/// Columns of the strip.
+const COLUMNS: usize = 4;
+
+/// What was seen in the end.
+pub struct Seen {
+    pub frames: usize,
+    pub size: (usize, usize),
+    /// Inside the hole, against the truth, where it is known.
+    pub psnr: Option<f64>,
+    /// Pairs before and after, evenly spread over the clip.
+    pub pictures: Vec<(Frame, Frame)>,
+}
+
+/// Probes on both pads of the element.
+pub struct Watch {
+    before: Arc<Mutex<Side>>,
+    after: Arc<Mutex<Side>>,
+}
+
+#[derive(Default)]
+struct Side {
+    frames: usize,
+    sample: Sample,
+    /// Sum of squared differences and number of samples inside the hole.
+    squared: f64,
+    samples: u64,
+}
+
+impl Watch {
+    pub fn new(element: &gst::Element, scene: Option<Scene>) -> Result<Self, DemoError> {
+        let watch = Self {
+            before: Arc::default(),
+            after: Arc::default(),
+        };
+        probe(element, "sink", watch.before.clone(), None)?;
+        probe(element, "src", watch.after.clone(), scene)?;
+        Ok(watch)
+    }
+
+    pub fn finish(self) -> Seen {
+        let (before, after) = (lock(&self.before), lock(&self.after));
+        let pairs = before.sample.kept.iter().filter_map(|(index, before)| {
+            let after = after.sample.kept.get(index)?;
+            Some((before.clone(), after.clone()))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let size = pairs
+            .first()
+            .map(|(frame, _)| (frame.width(), frame.height()));
+        let columns = COLUMNS.min(pairs.len());
+        let chosen = (0..columns).map(|i| pairs[(2 * i + 1) * pairs.len() / (2 * columns)].clone());
+        let mean = after.squared / after.samples as f64;
+        Seen {
+            frames: after.frames,
+            size: size.unwrap_or_default(),
+            psnr: (after.samples > 0).then(|| 10.0 * (255.0 * 255.0 / mean).log10()),
+            pictures: chosen.collect(),
+        }
+    }
+}
+
+fn probe(
+    element: &gst::Element,
+    pad: &str,
+    side: Arc<Mutex<Side>>,
+    scene: Option<Scene>,
+) -> Result<(), DemoError> {
+    let found = element.static_pad(pad);
+    let pad = found.ok_or_else(|| gst::glib::bool_error!("propainter has no pad {}", pad))?;
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        if let Some(frame) = info.buffer().and_then(|buffer| rgb(pad, buffer)) {
+            lock(&side).see(&frame, scene.as_ref());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+fn lock(side: &Mutex<Side>) -> MutexGuard<'_, Side> {
+    side.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<Frame> {
+    let info = gst_video::VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()?;
+    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).ok()?;
+    let (width, height) = (info.width() as usize, info.height() as usize);
+    let stride = usize::try_from(frame.plane_stride()[0]).ok()?;
+    let rows = frame.plane_data(0).ok()?.chunks(stride).take(height);
+    let data = rows.flat_map(|row| &row[..3 * width]).copied().collect();
+    Some(Frame::new(width, height, data))
+}
+
+impl Side {
+    fn see(&mut self, frame: &Frame, scene: Option<&Scene>) {
+        let index = self.frames;
+        self.frames += 1;
+        self.sample.offer(index, frame);
+        if let Some(scene) = scene {
+            let (truth, mask) = (scene.truth(index), scene.mask(index));
+            let pixels = frame.rgb().chunks_exact(3).zip(truth.rgb().chunks_exact(3));
+            for ((pixel, truth), _) in pixels.zip(mask.hole()).filter(|(_, hole)| **hole == 1) {
+                for (a, b) in pixel.iter().zip(truth) {
+                    self.squared += f64::from(a.abs_diff(*b)).powi(2);
+                    self.samples += 1;
+                }
+            }
+        }
+    }
+}
+
+/// A bounded, even choice of a stream of unknown length: each time it is full, every other
+/// picture goes and the distance doubles.
+struct Sample {
+    distance: usize,
+    kept: BTreeMap<usize, Frame>,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self {
+            distance: 1,
+            kept: BTreeMap::new(),
+        }
+    }
+}
+
+impl Sample {
+    fn offer(&mut self, index: usize, frame: &Frame) {
+        if index % self.distance != 0 {
+            return;
+        }
+        if self.kept.len() == 4 * COLUMNS {
+            self.distance *= 2;
+            let distance = self.distance;
+            self.kept.retain(|index, _| index % distance == 0);
+            return self.offer(index, frame);
+        }
+        self.kept.insert(index, frame.clone());
+    }
+}
