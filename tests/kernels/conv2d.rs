@@ -1,5 +1,5 @@
 use propainter::kernels::{
-    conv2d::{Activation, Filter, Geometry, conv2d_plain},
+    conv2d::{Activation, Filter, Geometry, Way, conv2d_plain},
     isa::Isa,
 };
 use proptest::prelude::*;
@@ -55,8 +55,43 @@ proptest! {
             activation,
         );
         for isa in Isa::all() {
-            let filter = Filter::pack(&weight, shape, &bias, groups, isa);
-            let fast = filter.apply(&x, geometry, activation);
+            let filter = Filter::pack(&weight, shape, &bias, geometry, Way::Direct, isa);
+            let fast = filter.apply(&x, activation);
+            assert_twins(fast, plain.clone(), &format!("{isa:?}"));
+        }
+    }
+
+    #[test]
+    fn the_short_form_convolves_like_the_plain_twin(
+        kernel in prop_oneof![
+            Just([3usize, 3usize]), Just([1, 5]), Just([5, 1]), Just([3, 1]), Just([1, 3]),
+            Just([5, 5]), Just([3, 5]), Just([5, 3]),
+        ],
+        padding in [0usize..4, 0usize..4],
+        room in [0usize..30, 0usize..90],
+        groups in 1usize..3,
+        channels in [1usize..40, 1usize..20],
+        activation in activations(),
+        batch in 1usize..3,
+        seed: u64,
+    ) {
+        let geometry = Geometry { padding, groups, ..Geometry::default() };
+        let [height, width] =
+            [0, 1].map(|axis| (kernel[axis] + room[axis]).saturating_sub(2 * padding[axis]).max(1));
+        let x = tensor([batch, groups * channels[0], height, width], seed, 1.0);
+        let shape = [groups * channels[1], channels[0], kernel[0], kernel[1]];
+        let weight = numbers(shape.iter().product(), seed + 1, 1.0);
+        let bias = numbers(shape[0], seed + 2, 1.0);
+        let plain = conv2d_plain(
+            x.clone(),
+            from_slice(&weight, shape),
+            from_slice(&bias, [shape[0]]),
+            geometry,
+            activation,
+        );
+        for isa in Isa::all() {
+            let filter = Filter::pack(&weight, shape, &bias, geometry, Way::Short, isa);
+            let fast = filter.apply(&x, activation);
             assert_twins(fast, plain.clone(), &format!("{isa:?}"));
         }
     }
@@ -66,12 +101,21 @@ proptest! {
 fn wide_pictures_are_cut_without_a_seam() {
     let geometry = Geometry::default();
     let x = tensor([1, 3, 5, 1921], 1, 1.0);
-    let weight = tensor([5, 3, 3, 3], 2, 1.0);
-    let bias = tensor([5], 3, 1.0);
-    let filter = Filter::new(&weight, &bias, 1).expect("tensors of the CPU");
-    let fast = filter.apply(&x, geometry, Activation::None);
-    let plain = conv2d_plain(x, weight, bias, geometry, Activation::None);
-    assert_twins(fast, plain, "1921 columns");
+    let shape = [5, 3, 3, 3];
+    let weight = numbers(shape.iter().product(), 2, 1.0);
+    let bias = numbers(5, 3, 1.0);
+    let plain = conv2d_plain(
+        x.clone(),
+        from_slice(&weight, shape),
+        from_slice(&bias, [5]),
+        geometry,
+        Activation::None,
+    );
+    for way in [Way::Direct, Way::Short] {
+        let filter = Filter::pack(&weight, shape, &bias, geometry, way, Isa::best());
+        let fast = filter.apply(&x, Activation::None);
+        assert_twins(fast, plain.clone(), &format!("{way:?}"));
+    }
 }
 
 #[test]
@@ -92,8 +136,8 @@ fn the_layers_of_the_networks_match() {
         let shape = [outputs, inputs / geometry.groups, kernel[0], kernel[1]];
         let weight = tensor(shape, 2, 1.0);
         let bias = tensor([outputs], 3, 1.0);
-        let filter = Filter::new(&weight, &bias, geometry.groups).expect("tensors of the CPU");
-        let fast = filter.apply(&x, geometry, Activation::Leaky(0.2));
+        let filter = Filter::new(&weight, &bias, geometry).expect("tensors of the CPU");
+        let fast = filter.apply(&x, Activation::Leaky(0.2));
         let plain = conv2d_plain(x, weight, bias, geometry, Activation::Leaky(0.2));
         assert_twins(fast, plain, &format!("{inputs} to {outputs}"));
     }

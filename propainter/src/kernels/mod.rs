@@ -13,23 +13,28 @@
 //! - [`attention`]: scaled dot-product attention
 //! - [`gelu`]: the activation of the feed-forward
 //! - [`host`]: how CPU tensors become slices and back
-//! - [`isa`], `tile`, `math`: what the CPU's forms are made of
+//! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
 pub mod attention;
 pub mod attention_cpu;
 pub mod conv2d;
+mod conv_direct;
+mod conv_short;
 pub mod correlation;
 pub mod deform_conv;
 mod deform_sample;
 pub mod fold;
 pub mod gates;
 pub mod gelu;
+mod grid;
 pub mod host;
 pub mod instance_norm;
 pub mod isa;
 pub mod linear;
 mod math;
 mod patch;
+mod scratch;
 mod tile;
+mod toom_cook;
 pub mod upsample;
 pub mod warp;

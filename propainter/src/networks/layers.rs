@@ -71,7 +71,7 @@ impl Conv2d {
 
     /// A convolution of these parameters, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`.
     pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
-        let packed = conv2d::Filter::new(&weight, &bias, geometry.groups);
+        let packed = conv2d::Filter::new(&weight, &bias, geometry);
         Self {
             parameters: Parameters::new(packed, weight, bias),
             geometry,
@@ -87,7 +87,7 @@ impl Conv2d {
     /// `[B, I, H, W]` → `[B, O, H', W']`, activated
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.parameters {
-            Parameters::Packed(filter) => filter.apply(&x, self.geometry, self.activation),
+            Parameters::Packed(filter) => filter.apply(&x, self.activation),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
                 conv2d_plain(x, weight, bias, self.geometry, self.activation)
