@@ -80,9 +80,11 @@ static ORIGINALS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 fn a_file_cut_off_anywhere_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     for original in ORIGINALS.iter() {
-        assert!(reads(&write(folder.path(), "cut.pth", original)));
-        for length in 0..original.len() {
-            let path = write(folder.path(), "cut.pth", &original[..length]);
+        let path = write(folder.path(), "cut.pth", original);
+        assert!(reads(&path));
+        let file = File::options().write(true).open(&path).expect("the file");
+        for length in (0..original.len()).rev() {
+            file.set_len(length as u64).expect("cut");
             assert!(!reads(&path), "{length} of {} bytes", original.len());
         }
     }

@@ -2,3 +2,4 @@
 
 pub mod demo;
 mod memory;
+pub mod weights;

@@ -1,11 +1,14 @@
 //! RAFT's correlation pyramid and its lookup (spec section 2).
 
-use std::iter;
+use std::{iter, slice::ChunksExact};
 
 use burn::tensor::{Int, Tensor, module, ops::AvgPoolOptions};
 use rayon::prelude::*;
 
-use super::host::{self, HostView};
+use super::{
+    host::{self, HostView},
+    isa::{Isa, Job},
+};
 
 const LEVELS: usize = 4;
 const RADIUS: usize = 4;
@@ -118,6 +121,7 @@ impl Correlation {
             pixels: self.size[0] * self.size[1],
             levels: levels.collect::<Option<_>>()?,
             first,
+            isa: Isa::best(),
         })
     }
 }
@@ -210,6 +214,7 @@ struct Host {
     levels: Vec<(HostView, [usize; 2])>,
     /// The first features and their channels.
     first: Option<(HostView, usize)>,
+    isa: Isa,
 }
 
 impl Host {
@@ -282,11 +287,12 @@ impl Host {
                 }
                 Some((first, channels)) => {
                     let first = &first.slice()[(batch * self.pixels + pixel) * channels..];
-                    let second = &values.slice()[(batch * size + row * width) * channels..];
-                    let second = second.chunks_exact(*channels).skip(columns.from);
-                    for (value, second) in target.iter_mut().zip(second) {
-                        *value = dot(&first[..*channels], second);
-                    }
+                    let row = (batch * size + row * width + columns.from) * channels;
+                    self.isa.run(Products {
+                        first: &first[..*channels],
+                        row: values.slice()[row..].chunks_exact(*channels),
+                        out: target,
+                    });
                 }
             }
         }
@@ -331,19 +337,30 @@ fn blend_row(row: &[f32; PATCH], dx: f32) -> [f32; SIDE] {
     std::array::from_fn(|a| row[a] * (1.0 - dx) + row[a + 1] * dx)
 }
 
-/// Sixteen sums side by side, so that the compiler may use vectors.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0; LANES];
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..LANES {
-            sums[i] += a[i] * b[i];
+/// Inner products of one position's features with those of a row of positions.
+struct Products<'a> {
+    first: &'a [f32],
+    row: ChunksExact<'a, f32>,
+    out: &'a mut [f32],
+}
+
+impl Job for Products<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (out, second) in self.out.iter_mut().zip(self.row) {
+            // Sums side by side, as many as two of the widest registers hold.
+            let mut sums = [0.0; 32];
+            let (a, a_rest) = self.first.as_chunks::<32>();
+            let (b, b_rest) = second.as_chunks::<32>();
+            for (a, b) in a.iter().zip(b) {
+                for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+                    *sum += a * b;
+                }
+            }
+            let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
+            *out = sums.iter().copied().chain(rest).sum();
         }
     }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
-    sums.iter().copied().chain(rest).sum()
 }
 
 #[cfg(test)]

@@ -217,12 +217,11 @@ impl Sample<'_> {
         let blocks = self.samples.chunks_exact_mut(9 * channels * ROWS);
         for (block, samples) in blocks.enumerate() {
             let mut rows = samples.as_chunks_mut::<ROWS>().0.chunks_exact_mut(N);
-            let mut place = [[0.0; ROWS]; 2];
-            for lane in 0..ROWS {
-                let pixel = self.pixels.start + block * ROWS + lane;
-                place[0][lane] = (pixel / size[1]) as f32;
-                place[1][lane] = (pixel % size[1]) as f32;
-            }
+            let first = self.pixels.start + block * ROWS;
+            let place = [
+                std::array::from_fn(|lane| ((first + lane) / size[1]) as f32),
+                std::array::from_fn(|lane| ((first + lane) % size[1]) as f32),
+            ];
             for (index, sites) in self
                 .sites
                 .chunks_exact(3 * count)

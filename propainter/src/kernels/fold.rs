@@ -16,6 +16,9 @@ const STRIDE: usize = 3;
 /// Zeros around the picture.
 const PADDING: usize = 3;
 
+/// Channels that one thread folds together: what it reads of a patch is one run of memory.
+const TOGETHER: usize = 8;
+
 /// Rows and columns of patches over a picture of as many rows and columns, both at least 1.
 pub fn patches(size: [usize; 2]) -> [usize; 2] {
     size.map(|side| (side - 1) / STRIDE + 1)
@@ -116,27 +119,48 @@ fn copy_patch(
 
 fn fold_slice(x: &[f32], [batch, channels, height, width]: [usize; 4]) -> Vec<f32> {
     let [rows, columns] = patches([height, width]);
-    let mut out = vec![0.0; batch * channels * height * width];
-    out.par_chunks_mut(height * width)
-        .enumerate()
-        .for_each(|(index, plane)| {
-            let (frame, channel) = (index / channels, index % channels);
+    let plane = height * width;
+    let mut out = vec![0.0; batch * channels * plane];
+    let pictures = out.par_chunks_mut(channels * plane);
+    pictures.enumerate().for_each(|(frame, picture)| {
+        let groups = picture.par_chunks_mut(TOGETHER * plane);
+        groups.enumerate().for_each(|(group, planes)| {
             for patch in 0..rows * columns {
-                let (ys, xs) = (taps(patch / columns, height), taps(patch % columns, width));
-                let first = ((frame * rows * columns + patch) * channels + channel) * AREA;
-                let values = &x[first..first + AREA];
-                let ky = ys.start + PADDING - patch / columns * STRIDE;
-                let kx = xs.start + PADDING - patch % columns * STRIDE;
-                for (y, ky) in ys.zip(ky..) {
-                    let out = &mut plane[y * width..][xs.clone()];
-                    let values = &values[ky * SIDE + kx..];
-                    for (sum, value) in out.iter_mut().zip(values) {
-                        *sum += value;
-                    }
+                let first = (frame * rows * columns + patch) * channels + group * TOGETHER;
+                let values = x[first * AREA..].chunks_exact(AREA);
+                for (plane, values) in planes.chunks_exact_mut(plane).zip(values) {
+                    let place = [patch / columns, patch % columns];
+                    add_patch(values, plane, [height, width], place);
                 }
             }
         });
+    });
     out
+}
+
+/// Adds one patch of one channel.
+fn add_patch(
+    values: &[f32],
+    plane: &mut [f32],
+    [height, width]: [usize; 2],
+    [row, column]: [usize; 2],
+) {
+    let (ys, xs) = (taps(row, height), taps(column, width));
+    let ky = ys.start + PADDING - row * STRIDE;
+    let kx = xs.start + PADDING - column * STRIDE;
+    for (values, y) in values[ky * SIDE..].chunks_exact(SIDE).zip(ys) {
+        let out = &mut plane[y * width..][xs.clone()];
+        // As above: a length known here.
+        if let Ok(out) = <&mut [f32; SIDE]>::try_from(&mut *out) {
+            for (sum, value) in out.iter_mut().zip(values) {
+                *sum += value;
+            }
+        } else {
+            for (sum, value) in out.iter_mut().zip(&values[kx..]) {
+                *sum += value;
+            }
+        }
+    }
 }
 
 /// The plain twin of [`unfold`]. A patch is three blocks of `STRIDE` pixels less two, so each axis is

@@ -11,6 +11,7 @@
 //! - [`instance_norm`]: instance norm with its ReLU
 //! - [`fold`]: pictures as overlapping patches and back
 //! - [`attention`]: scaled dot-product attention
+//! - [`gelu`]: the activation of the feed-forward
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`isa`], `tile`, `math`: what the CPU's forms are made of
 
@@ -22,6 +23,7 @@ pub mod deform_conv;
 mod deform_sample;
 pub mod fold;
 pub mod gates;
+pub mod gelu;
 pub mod host;
 pub mod instance_norm;
 pub mod isa;

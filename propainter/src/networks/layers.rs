@@ -33,7 +33,14 @@ pub fn parameter<const D: usize>(checkpoint: &Checkpoint, key: &str, device: &De
 #[derive(Debug)]
 enum Parameters<P, const D: usize> {
     Packed(P),
-    Tensors(Tensor<D>, Tensor<1>),
+    Tensors(Box<(Tensor<D>, Tensor<1>)>),
+}
+
+impl<P, const D: usize> Parameters<P, D> {
+    /// The packed form where the device has one.
+    fn new(packed: Option<P>, weight: Tensor<D>, bias: Tensor<1>) -> Self {
+        packed.map_or_else(|| Self::Tensors(Box::new((weight, bias))), Self::Packed)
+    }
 }
 
 /// A 2D convolution with bias; the kernel's size is its weight's.
@@ -66,7 +73,7 @@ impl Conv2d {
     pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
         let packed = conv2d::Filter::new(&weight, &bias, geometry.groups);
         Self {
-            parameters: packed.map_or(Parameters::Tensors(weight, bias), Parameters::Packed),
+            parameters: Parameters::new(packed, weight, bias),
             geometry,
             activation: Activation::None,
         }
@@ -81,8 +88,8 @@ impl Conv2d {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.parameters {
             Parameters::Packed(filter) => filter.apply(&x, self.geometry, self.activation),
-            Parameters::Tensors(weight, bias) => {
-                let (weight, bias) = (weight.clone(), bias.clone());
+            Parameters::Tensors(tensors) => {
+                let (weight, bias) = *tensors.clone();
                 conv2d_plain(x, weight, bias, self.geometry, self.activation)
             }
         }
@@ -103,7 +110,7 @@ impl Linear {
         let bias = parameter(checkpoint, &format!("{key}.bias"), device);
         let packed = Matrix::new(&weight, &bias);
         Self {
-            parameters: packed.map_or(Parameters::Tensors(weight, bias), Parameters::Packed),
+            parameters: Parameters::new(packed, weight, bias),
         }
     }
 
@@ -111,8 +118,9 @@ impl Linear {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match &self.parameters {
             Parameters::Packed(matrix) => matrix.apply(&x),
-            Parameters::Tensors(weight, bias) => {
-                module::linear(x, weight.clone(), Some(bias.clone()))
+            Parameters::Tensors(tensors) => {
+                let (weight, bias) = *tensors.clone();
+                module::linear(x, weight, Some(bias))
             }
         }
     }
@@ -144,7 +152,7 @@ impl DeformAlign {
                     Activation::None
                 })
             }),
-            parameters: packed.map_or(Parameters::Tensors(weight, bias), Parameters::Packed),
+            parameters: Parameters::new(packed, weight, bias),
             limit,
         }
     }
@@ -165,9 +173,10 @@ impl DeformAlign {
         let sites = Sites::Learned { raw, limit, flow };
         match &self.parameters {
             Parameters::Packed(filter) => filter.apply(&x, &sites),
-            Parameters::Tensors(weight, bias) => {
+            Parameters::Tensors(tensors) => {
+                let (weight, bias) = *tensors.clone();
                 let (offset, modulation) = sites.resolve();
-                deform_conv_plain(x, offset, modulation, weight.clone(), bias.clone())
+                deform_conv_plain(x, offset, modulation, weight, bias)
             }
         }
     }

@@ -68,12 +68,6 @@ pub fn search_folders(property: Option<&Path>) -> Vec<PathBuf> {
     folders
 }
 
-/// Where a fetched checkpoint goes unless told otherwise: the first of the
-/// [`search_folders`] without a property.
-pub fn default_folder() -> Option<PathBuf> {
-    search_folders(None).into_iter().next()
-}
-
 /// The folders that an environment names. An empty variable counts as unset, and a
 /// relative `XDG_DATA_HOME` or `HOME` is ignored, as the XDG base directory rules ask.
 fn environment(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {

@@ -16,7 +16,7 @@ pub use checkpoint::{Checkpoint, HostTensor};
 pub use convert::{Precision, write_safetensors};
 pub use error::{TensorProblem, WeightsError};
 pub use file::{Form, Kind, StateFile};
-pub use find::{Paths, default_folder, find, find_in, search_folders};
+pub use find::{Paths, find, find_in, search_folders};
 pub use layout::{Layout, Role, Slot};
 
 /// The three networks of ProPainter.

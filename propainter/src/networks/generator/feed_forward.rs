@@ -1,10 +1,14 @@
 //! The fusion feed-forward: between its linear layers, overlapping patches of the tokens are
 //! averaged where they overlap (spec section 6).
 
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, in_tiles};
-use crate::{kernels::fold, networks::layers::Linear, weights::Checkpoint};
+use crate::{
+    kernels::{fold, gelu::gelu},
+    networks::layers::Linear,
+    weights::Checkpoint,
+};
 
 /// Channels of the averaged picture.
 const HIDDEN: usize = 40;
@@ -34,7 +38,7 @@ impl FeedForward {
             let patches = self.expand.forward(x.reshape([frames, tokens, CHANNELS]));
             // GELU acts on single values and keeps zero: before cutting patches it is the
             // same, on a fifth of the values.
-            let picture = activation::gelu(fold::fold(patches, features) * weights.clone());
+            let picture = gelu(fold::fold(patches, features) * weights.clone());
             let out = self.contract.forward(fold::unfold(picture));
             out.reshape([frames, rows, columns, CHANNELS])
         })

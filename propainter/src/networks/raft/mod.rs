@@ -101,7 +101,7 @@ impl Raft {
         self.flows(&[(first, second)], iterations)
     }
 
-    /// The flows of pairs of pictures of one size, `[N, 2, H, W]`, computed together.
+    /// The flows of one or more pairs of pictures of one size, `[N, 2, H, W]`, computed together.
     pub fn flows(&self, pairs: &[(&Features, &Features)], iterations: usize) -> Tensor<4> {
         let start = self.start(pairs);
         let estimate = (0..iterations).fold(start, |estimate, _| self.refine(estimate));

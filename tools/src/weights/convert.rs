@@ -1,0 +1,98 @@
+//! `propainter-weights convert`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use indicatif::HumanBytes;
+use propainter::weights::{
+    Checkpoint, Network, Precision, WeightsError, find_in, write_safetensors,
+};
+
+use super::{Console, Convert, Failure, Tool};
+
+pub(super) fn run(
+    tool: &Tool,
+    arguments: &Convert,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let precision = match arguments.fp32 {
+        true => Precision::Full,
+        false => Precision::Half,
+    };
+    for (network, file) in files(tool, arguments)? {
+        let folder = arguments.to.as_deref();
+        let folder = folder.or(file.parent()).unwrap_or(Path::new(""));
+        let target = folder.join(format!("{}.safetensors", network.file_stem()));
+        if target == file {
+            return Err(Failure::Other(format!(
+                "{} would replace itself; give another folder with --to",
+                file.display()
+            )));
+        }
+        let source = Checkpoint::read(network, &file)?;
+        create(folder)?;
+        write_safetensors(&source, &target, precision)?;
+        let written = Checkpoint::read(network, &target)?;
+        let bytes = fs::metadata(&target).map_or(0, |metadata| metadata.len());
+        console.say(&format!(
+            "{}: {}, values differ by at most {:.1e}",
+            target.display(),
+            HumanBytes(bytes),
+            largest_difference(&source, &written)
+        ))?;
+        let [preferred, _] = network.file_names();
+        if target.with_file_name(preferred).exists() {
+            console.say("  the .pth file beside it comes first while it is there")?;
+        }
+    }
+    Ok(())
+}
+
+/// What to convert: the files given, or the official ones that are installed.
+fn files(tool: &Tool, arguments: &Convert) -> Result<Vec<(Network, PathBuf)>, Failure> {
+    if arguments.files.is_empty() {
+        let chosen = Network::ALL.iter().filter(|network| {
+            let name = arguments.network.as_deref();
+            name.is_none_or(|name| name == network.name())
+        });
+        return chosen
+            .map(|&network| Ok((network, find_in(network, &tool.folders)?)))
+            .collect();
+    }
+    let network = |file: &PathBuf| {
+        let stem = file.file_stem().and_then(|stem| stem.to_str());
+        let mut networks = Network::ALL.into_iter();
+        let network = networks.find(|network| match &arguments.network {
+            Some(name) => network.name() == name,
+            None => stem == Some(network.file_stem()),
+        });
+        let problem = || {
+            let file = file.display();
+            Failure::Other(format!(
+                "{file}: the name does not tell the network; give --network"
+            ))
+        };
+        Ok((network.ok_or_else(problem)?, file.clone()))
+    };
+    arguments.files.iter().map(network).collect()
+}
+
+fn create(folder: &Path) -> Result<(), WeightsError> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(|source| WeightsError::Write {
+        file: folder.to_owned(),
+        source,
+    })
+}
+
+fn largest_difference(a: &Checkpoint, b: &Checkpoint) -> f32 {
+    let differences = a.tensors().into_iter().flat_map(|(key, tensor)| {
+        let other = b.get(key).data.iter();
+        tensor.data.iter().zip(other).map(|(a, b)| (a - b).abs())
+    });
+    differences.fold(0.0, f32::max)
+}
