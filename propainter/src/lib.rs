@@ -8,6 +8,7 @@ pub mod kernels;
 pub mod networks;
 pub mod propagation;
 pub mod resize;
+pub mod scenes;
 mod session;
 pub mod weights;
 pub mod windows;

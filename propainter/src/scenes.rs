@@ -222,7 +222,13 @@ impl Noise {
 
     /// A colour of the scenery at a place in pixels: cells of 84 down to 5 pixels.
     fn scenery(&self, x: f32, y: f32, tint: [f32; 3]) -> [f32; 3] {
-        let octaves = [(84.0, 1.0), (41.0, 0.7), (19.0, 0.5), (9.0, 0.35), (5.0, 0.2)];
+        let octaves = [
+            (84.0, 1.0),
+            (41.0, 0.7),
+            (19.0, 0.5),
+            (9.0, 0.35),
+            (5.0, 0.2),
+        ];
         let (mut light, mut total) = (0.0, 0.0);
         for (i, (cell, weight)) in octaves.into_iter().enumerate() {
             let shift = 17.3 * i as f32;
