@@ -7,4 +7,5 @@ mod kernels;
 mod pipelines;
 mod session;
 mod weights;
+mod propagation;
 mod windows;
