@@ -11,7 +11,9 @@ test: plugin
 	cargo test --release --workspace
 
 bench: plugin
-	cargo run --release --quiet -p propainter-tests --example stages
+	cargo build --release --workspace --examples
+	target/release/examples/stages
+	target/release/examples/propagation
 
 # The whole workspace, so that every command builds the dependencies with the same features.
 plugin: setup
