@@ -18,9 +18,11 @@ images() {
 frame_caps=$(images "$frames")
 mask_caps=$(images "$masks")
 
+# Images come in full range, which players of mp4 do not expect.
 exec gst-launch-1.0 -q -e \
     multifilesrc location="$frames" caps="$frame_caps" ! decodebin ! queue ! videoconvert \
     ! propainter name=inpaint "$@" \
-    ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out" \
+    ! videoconvert ! video/x-raw,colorimetry=bt709 ! x264enc ! h264parse \
+    ! mp4mux ! filesink location="$out" \
     multifilesrc location="$masks" caps="$mask_caps" ! decodebin ! queue ! videoconvert \
     ! inpaint.mask_sink

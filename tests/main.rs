@@ -5,5 +5,7 @@ mod element;
 mod goldens;
 mod kernels;
 mod pipelines;
+mod propagation;
+mod session;
 mod weights;
 mod windows;

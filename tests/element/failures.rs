@@ -21,12 +21,31 @@ fn fails(element: &gst::Element) -> (String, gst::glib::Error) {
 }
 
 #[test]
-fn missing_checkpoints_are_an_error_that_says_so() {
+fn missing_checkpoints_are_an_error_that_names_the_folder_and_the_remedy() {
+    for model in ["propainter", "auto"] {
+        let element = element();
+        element.set_property_from_str("model", model);
+        element.set_property("weights", "/nonexistent");
+        let (text, kind) = fails(&element);
+        assert!(text.contains("/nonexistent"), "{text}");
+        assert!(text.contains("propainter-weights fetch"), "{text}");
+        assert!(kind.matches(gst::ResourceError::NotFound));
+    }
+}
+
+#[test]
+fn checkpoints_that_are_none_are_an_error_that_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for network in propainter::weights::Network::ALL {
+        let file = folder.path().join(&network.file_names()[0]);
+        std::fs::write(file, "no checkpoint").unwrap();
+    }
     let element = element();
     element.set_property_from_str("model", "propainter");
-    element.set_property("weights", "/nonexistent");
-    let (text, _) = fails(&element);
-    assert!(!text.is_empty());
+    element.set_property("weights", folder.path().to_str().unwrap());
+    let (text, kind) = fails(&element);
+    assert!(text.contains(folder.path().to_str().unwrap()), "{text}");
+    assert!(kind.matches(gst::ResourceError::Read));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod flow;
 mod frames;
 mod latency;
 mod masks;
+mod networks;
 mod properties;
 mod random;
 mod states;

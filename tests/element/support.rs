@@ -36,6 +36,7 @@ pub fn element() -> gst::Element {
 }
 
 pub fn regions(regions: &[[i32; 4]]) -> gst::Array {
+    init();
     gst::Array::from_iter(
         regions
             .iter()
@@ -44,6 +45,7 @@ pub fn regions(regions: &[[i32; 4]]) -> gst::Array {
 }
 
 pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
+    init();
     VideoInfo::builder(format, width, height)
         .fps(gst::Fraction::new(25, 1))
         .build()

@@ -169,11 +169,19 @@ fn regions_of_a_live_picture_and_of_a_file() {
     let at = |name: &str| folder.path().join(name);
     let (live, clip, out) = (at("live.mp4"), at("clip.mp4"), at("out.mp4"));
     let regions = "<<40,30,32,24>,<0,0,8,8>>";
-    script("regions.sh", &[regions, text(&live)], &[("FRAMES", "12")]);
+    script(
+        "regions.sh",
+        &[&[regions, text(&live), "live"], &FAST[..]].concat(),
+        &[("FRAMES", "12")],
+    );
     assert_eq!(frames(&live), 12);
 
     generate(&clip, 12, "mp4mux", None);
-    script("regions.sh", &[regions, text(&out), text(&clip)], &[]);
+    script(
+        "regions.sh",
+        &[&[regions, text(&out), text(&clip)], &FAST[..]].concat(),
+        &[],
+    );
     assert_eq!(frames(&out), 12);
     let content = packets(&out)["video/x-h264"];
     assert_ne!(content, Content::default());

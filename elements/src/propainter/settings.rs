@@ -138,18 +138,15 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), String> {
         match name {
             "model" => self.model = take(value)?,
-            "weights" => self.weights = take(value)?,
-            "device" => {
-                let device: Option<String> = take(value)?;
-                self.device = device.unwrap_or_else(|| "auto".to_owned());
-            }
+            "weights" => self.weights = text(value)?,
+            "device" => self.device = text(value)?.unwrap_or_else(|| "auto".to_owned()),
             "mode" => self.mode = take(value)?,
             "subvideo-length" => self.subvideo_length = take(value)?,
             "neighbor-length" => self.neighbor_length = take(value)?,
             "ref-stride" => self.ref_stride = take(value)?,
             "raft-iterations" => self.raft_iterations = take(value)?,
             "mask-dilation" => self.mask_dilation = take(value)?,
-            "mask-location" => self.mask_location = take(value)?,
+            "mask-location" => self.mask_location = text(value)?,
             "mask-regions" => self.mask_regions = parse_regions(value)?,
             "width" => self.width = take(value)?,
             "height" => self.height = take(value)?,
@@ -184,6 +181,12 @@ impl Settings {
 fn take<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> Result<T, String> {
     let taken = value.get().ok();
     taken.ok_or_else(|| format!("{value:?} has another type"))
+}
+
+/// A string; an empty one is none.
+fn text(value: &glib::Value) -> Result<Option<String>, String> {
+    let text: Option<String> = take(value)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 fn parse_regions(value: &glib::Value) -> Result<Arc<[Region]>, String> {

@@ -40,7 +40,10 @@ impl Propainter {
             // Under the lock, so that a deactivation cannot come between and be undone.
             let started = self.src.start_task(move || {
                 if let Some(element) = element.upgrade() {
-                    element.imp().src_step();
+                    let this = element.imp();
+                    // A panic is posted as an error; the task would only meet it again.
+                    let stop = || drop(this.src.pause_task());
+                    this.catch_panic(stop, Self::src_step);
                 }
             });
             if started.is_err() {

@@ -54,6 +54,11 @@ impl<'a> Ring<'a> {
         }
     }
 
+    /// Whether there is no known picture around at all.
+    pub fn is_empty(&self) -> bool {
+        self.patches.is_empty()
+    }
+
     /// Compares with frame `there` displaced by `map`; `None` where nothing can be compared.
     pub fn align(&self, map: &[[f32; 2]], there: &Frame, level: &Level) -> Option<Aligned> {
         let (width, height) = (self.region.width, self.region.height);

@@ -19,16 +19,20 @@ use crate::{Cancel, Error, Frame, Mask};
 type Pixel = (usize, [u8; 3]);
 
 /// Fills the hole of frame `now` of the window.
-pub fn fill(window: &mut VecDeque<Held>, now: usize, cancel: &Cancel) -> Result<(), Error> {
-    let held = &window[now];
-    let mut unseen = vec![0; held.hole.hole().len()];
-    let pieces = region::split(&held.hole)
+pub fn fill(
+    frames: &mut VecDeque<Held>,
+    now: usize,
+    hole: &Mask,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let mut unseen = vec![0; hole.hole().len()];
+    let window = Window { frames, now, hole };
+    let pieces = region::split(hole)
         .par_iter()
-        .map(|region| seen(window, now, region, cancel))
+        .map(|region| seen(&window, region, cancel))
         .collect::<Result<Vec<_>, Error>>()?;
-    let (width, height) = (held.frame.width(), held.frame.height());
     let mut any = false;
-    let frame = &mut window[now].frame;
+    let frame = &mut frames[now].frame;
     for piece in pieces {
         write(frame, &piece.seen);
         any |= !piece.unseen.is_empty();
@@ -36,7 +40,7 @@ pub fn fill(window: &mut VecDeque<Held>, now: usize, cancel: &Cancel) -> Result<
     }
     if any {
         cancel.check()?;
-        let mask = Mask::from_luma(width, height, unseen);
+        let mask = Mask::from_luma(hole.width(), hole.height(), unseen);
         let pieces = region::split(&mask)
             .par_iter()
             .map(|region| spatial::fill(frame, mask.hole(), &area(region), cancel))
@@ -59,16 +63,10 @@ struct Piece {
 }
 
 /// The region's pixels that another frame shows, or an earlier fill has.
-fn seen(
-    window: &VecDeque<Held>,
-    now: usize,
-    region: &Region,
-    cancel: &Cancel,
-) -> Result<Piece, Error> {
-    let frames = window;
-    let sources = fill::sources(&Window { frames, now }, region, cancel)?;
-    let held = &frames[now];
-    let (width, hole) = (held.frame.width(), held.hole.hole());
+fn seen(window: &Window, region: &Region, cancel: &Cancel) -> Result<Piece, Error> {
+    let sources = fill::sources(window, region, cancel)?;
+    cancel.check()?;
+    let (width, hole) = (window.hole.width(), window.hole.hole());
     let place = |cell: u32, p: usize| {
         let (x, y) = region.corner(cell);
         (y + p / CELL) * width + x + p % CELL
@@ -77,14 +75,14 @@ fn seen(
         if source.cost.is_infinite() {
             return [0.0; 3];
         }
-        let there = sample::cubic(&frames[source.frame].frame, source.x, source.y);
+        let there = sample::cubic(&window.frames[source.frame].frame, source.x, source.y);
         std::array::from_fn(|c| there[c] + source.colour[c])
     };
     let values = sources
         .par_iter()
         .with_min_len(64)
         .map(|cell| cell.each_ref().map(colour));
-    let mut canvas = Canvas::new(frames, now, region, &sources, values.collect());
+    let mut canvas = Canvas::new(window, region, &sources, values.collect());
     canvas.settle();
     let cells = region.cells.iter().zip(&sources).zip(&canvas.values);
     let seen = cells.flat_map(|((&cell, sources), values)| {

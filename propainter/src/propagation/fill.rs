@@ -1,26 +1,23 @@
-//! Fills one region of one frame from its neighbours in time: the surroundings' motion is
-//! followed frame by frame until the hole's pixels come to lie on known picture.
+//! Finds where the pixels of a hole come from: the surroundings' motion is followed into the
+//! past and the future, frame by frame, until the pixels come to lie on known picture.
 
-use std::{cell::OnceCell, collections::VecDeque};
+use std::{collections::VecDeque, sync::OnceLock};
 
 use super::{
     align::Ring,
-    flow::position,
-    grid::{CELL, Flow, span},
+    grid::CELL,
     held::Held,
     region::Region,
+    walk::{Direction, Walk},
 };
-use crate::{Cancel, Error};
+use crate::{Cancel, Error, Mask};
 
-/// What full doubt about a source and a pixel of stray on the way add to the error to be
-/// expected, in levels of 255; measured on films whose hole was known.
-const DOUBT: f32 = 40.0;
-const STRAY: f32 = 0.6;
-/// Sources of more expected error are none: a fill from around looks better.
+/// Pixels of a cell.
+pub const PIXELS: usize = CELL * CELL;
+/// Sources of more expected error, in levels of 255, are none: a fill from around looks better.
 const POOR: f32 = 16.0;
 /// Frames of distance that a level of expected error weighs.
 const LEVEL: f32 = 0.6;
-const PIXELS: usize = CELL * CELL;
 
 /// Where a pixel of the hole comes from.
 #[derive(Clone, Copy)]
@@ -31,7 +28,7 @@ pub struct Source {
     pub y: f32,
     /// What to add to the colour found there.
     pub colour: [f32; 3],
-    /// Distance in frames and doubt; infinite where there is no source.
+    /// Distance in frames and expected error; infinite where there is no source.
     pub cost: f32,
 }
 
@@ -55,6 +52,13 @@ pub struct Window<'a> {
     pub frames: &'a VecDeque<Held>,
     /// The frame being filled.
     pub now: usize,
+    pub hole: &'a Mask,
+}
+
+impl<'a> Window<'a> {
+    pub fn held(&self) -> &'a Held {
+        &self.frames[self.now]
+    }
 }
 
 /// Sources of a region's cells, 16 per cell, row by row; pixels outside the hole and pixels
@@ -64,300 +68,166 @@ pub fn sources(
     region: &Region,
     cancel: &Cancel,
 ) -> Result<Vec<[Source; PIXELS]>, Error> {
-    let held = &window.frames[window.now];
-    let ring = OnceCell::new();
-    let ring = || -> &Ring {
-        ring.get_or_init(|| {
-            let level = held
-                .pyramid
-                .as_ref()
-                .expect("a hole's frame has been looked at")
-                .finest();
-            Ring::new(region, &held.frame, level)
-        })
-    };
+    let held = window.held();
     let mut out = vec![[NOWHERE; PIXELS]; region.cells.len()];
-    let mut open: Vec<usize> = (0..region.cells.len()).collect();
-    let mut walks = [
-        Walk::new(region, window, true),
-        Walk::new(region, window, false),
-    ];
+    let Some(pyramid) = &held.pyramid else {
+        return Ok(out);
+    };
+    let ring = OnceLock::new();
+    let ring = || ring.get_or_init(|| Ring::new(region, &held.frame, pyramid.finest()));
+    let mut open: Vec<Cell> = (0..out.len())
+        .map(|slot| Cell::new(region, slot, window.hole))
+        .collect();
+    let mut past = Walk::new(region, window, Direction::Past);
+    let mut future = Walk::new(region, window, Direction::Future);
     let mut anchors = Vec::new();
     let mut distance = 0;
-    while !open.is_empty() && walks.iter().any(|walk| walk.alive) {
+    while !open.is_empty() && (past.alive() || future.alive()) {
         cancel.check()?;
         distance += 1;
-        for walk in &mut walks {
-            if !walk.step() {
-                continue;
+        let advance = |walk: &mut Walk| {
+            let found = walk.step() && open.iter().any(|cell| cell.newly_shown(walk));
+            if found && distance - walk.aligned() >= (distance / 5).max(1) {
+                walk.align(ring(), distance);
             }
-            if walk.reaches(&open, &out) {
-                if distance - walk.aligned >= (distance / 5).max(1) {
-                    walk.align(ring());
-                    walk.aligned = distance;
-                }
+            found
+        };
+        let found = rayon::join(|| advance(&mut past), || advance(&mut future));
+        for (walk, found) in [(&mut past, found.0), (&mut future, found.1)] {
+            if found {
                 walk.assess();
-                for &cell in &open {
-                    walk.claim(cell, distance, &mut out[cell]);
-                }
-            }
-            if walk.past && distance.is_power_of_two() {
-                anchors.push(Anchor {
-                    frame: walk.frame,
-                    map: walk.map.clone(),
-                    stray: walk.stray.clone(),
-                });
+                let cells = open.iter_mut();
+                cells.for_each(|cell| cell.claim(walk, distance, &mut out[cell.slot]));
             }
         }
-        open.retain(|&cell| {
-            let wanted = walks[0].wanted(cell);
-            (0..PIXELS).any(|p| wanted >> p & 1 == 1 && out[cell][p].cost > distance as f32)
-        });
+        if past.alive() && distance.is_power_of_two() {
+            anchors.push(past.clone());
+        }
+        open.retain(|cell| cell.dearest > distance as f32);
     }
-    for anchor in anchors.iter().rev() {
-        if open.is_empty() {
-            break;
+    // What no frame shows: from an old fill, or the last one.
+    open.retain(|cell| cell.dearest.is_infinite());
+    while let (Some(mut anchor), false) = (anchors.pop(), open.is_empty()) {
+        cancel.check()?;
+        anchor.align(ring(), distance);
+        anchor.assess();
+        // An old fill spares a resampling every frame, but only where all is calm; the frame
+        // before is better than nothing, unless it shows quite another thing.
+        let most = if anchors.is_empty() {
+            2.0 * POOR
+        } else {
+            0.3 * POOR
+        };
+        for cell in &mut open {
+            cell.inherit(&anchor, most, &mut out[cell.slot]);
         }
-        let mut walk = Walk::new(region, window, true);
-        walk.frame = anchor.frame;
-        walk.map.clone_from(&anchor.map);
-        walk.stray.clone_from(&anchor.stray);
-        walk.align(ring());
-        walk.assess();
-        open.retain(|&cell| walk.inherit(cell, &mut out[cell]));
+        open.retain(|cell| cell.dearest.is_infinite());
     }
     Ok(out)
 }
 
-/// A chain of flows to an earlier final frame.
-struct Anchor {
-    frame: usize,
-    map: Vec<[f32; 2]>,
-    stray: Vec<f32>,
+/// A cell of the hole with pixels that still want a source, or a better one.
+struct Cell {
+    slot: usize,
+    node: usize,
+    /// Upper left pixel.
+    x: usize,
+    y: usize,
+    /// Bits of the pixels that are in the hole.
+    wanted: u32,
+    /// Bits of those without a source.
+    lacking: u32,
+    /// Highest cost of a wanted pixel.
+    dearest: f32,
 }
 
-/// The region's nodes on their way through the frames of one direction.
-struct Walk<'a> {
-    region: &'a Region,
-    window: &'a Window<'a>,
-    past: bool,
-    /// The frame reached.
-    frame: usize,
-    /// Displacement of each node from the frame being filled to the frame reached.
-    map: Vec<[f32; 2]>,
-    colour: Vec<[f32; 3]>,
-    doubt: Vec<[f32; 1]>,
-    /// By how many pixels, over all steps, the way back did not lead home.
-    stray: Vec<f32>,
-    /// Error to be expected of what is taken from here, in levels of 255.
-    risk: Vec<[f32; 1]>,
-    alive: bool,
-    /// Distance at which the surroundings were last compared.
-    aligned: usize,
-}
-
-impl<'a> Walk<'a> {
-    fn new(region: &'a Region, window: &'a Window<'a>, past: bool) -> Self {
-        let nodes = region.width * region.height;
-        Self {
-            region,
-            window,
-            past,
-            frame: window.now,
-            map: vec![[0.0; 2]; nodes],
-            colour: vec![[0.0; 3]; nodes],
-            doubt: vec![[0.0]; nodes],
-            stray: vec![0.0; nodes],
-            risk: vec![[0.0]; nodes],
-            alive: true,
-            aligned: 0,
-        }
-    }
-
-    /// One frame further; false at the end of the window or scene, or where flow ends because
-    /// there was no hole any more.
-    fn step(&mut self) -> bool {
-        let frames = self.window.frames;
-        let here = &frames[self.frame];
-        let (flow, next): (Option<&Flow>, _) = if self.past {
-            (
-                here.backward.as_ref().filter(|_| !here.cut),
-                self.frame.checked_sub(1),
-            )
-        } else {
-            let next = self.frame + 1;
-            let open = frames.get(next).is_some_and(|next| !next.cut);
-            (here.forward.as_ref().filter(|_| open), Some(next))
-        };
-        let (Some(flow), Some(next), true) = (flow, next, self.alive) else {
-            self.alive = false;
-            return false;
-        };
-        let back = if self.past {
-            frames[next].forward.as_ref()
-        } else {
-            frames[next].backward.as_ref()
-        };
-        let (left, top) = ((self.region.x * CELL) as f32, (self.region.y * CELL) as f32);
-        for (i, (map, stray)) in self.map.iter_mut().zip(&mut self.stray).enumerate() {
-            let (x, y) = position(i, self.region.width);
-            let (x, y) = (x + left, y + top);
-            let [u, v] = flow.sample(x + map[0], y + map[1]);
-            map[0] += u;
-            map[1] += v;
-            if let Some(back) = back {
-                let [bu, bv] = back.sample(x + map[0], y + map[1]);
-                *stray += (u + bu).abs() + (v + bv).abs();
-            }
-        }
-        self.frame = next;
-        true
-    }
-
-    fn align(&mut self, ring: &Ring) {
-        let there = self.there();
-        let Some(pyramid) = &there.pyramid else {
-            return;
-        };
-        let Some(found) = ring.align(&self.map, &there.frame, pyramid.finest()) else {
-            self.doubt.fill([1.0]);
-            return;
-        };
-        for (map, shift) in self.map.iter_mut().zip(&found.shift) {
-            map[0] += shift[0];
-            map[1] += shift[1];
-        }
-        self.colour = found.colour;
-        self.doubt = found.doubt;
-    }
-
-    /// Bits of the cell's pixels that are in the hole.
-    fn wanted(&self, cell: usize) -> u32 {
-        let hole = &self.window.frames[self.window.now].hole;
-        let (x, y) = self.region.corner(self.region.cells[cell]);
-        (0..PIXELS).fold(0, |bits, p| {
+impl Cell {
+    fn new(region: &Region, slot: usize, hole: &Mask) -> Self {
+        let node = region.cells[slot];
+        let (x, y) = region.corner(node);
+        let wanted = (0..PIXELS).fold(0, |bits, p| {
             let at = (y + p / CELL) * hole.width() + x + p % CELL;
             bits | u32::from(hole.hole()[at]) << p
-        })
-    }
-
-    /// Where a pixel of a cell comes to lie.
-    fn place(&self, cell: usize, pixel: usize) -> (f32, f32) {
-        let (x, y) = self.region.corner(self.region.cells[cell]);
-        let (x, y) = ((x + pixel % CELL) as f32, (y + pixel / CELL) as f32);
-        let [u, v] = self.blend(&self.map, x, y);
-        (x + u, y + v)
-    }
-
-    fn blend<const C: usize>(&self, field: &[[f32; C]], x: f32, y: f32) -> [f32; C] {
-        let (x, y) = (
-            x - (self.region.x * CELL) as f32,
-            y - (self.region.y * CELL) as f32,
-        );
-        let (x0, x1, u) = span(x, self.region.width);
-        let (y0, y1, v) = span(y, self.region.height);
-        let (top, bottom) = (y0 * self.region.width, y1 * self.region.width);
-        std::array::from_fn(|c| {
-            let a = field[top + x0][c] + u * (field[top + x1][c] - field[top + x0][c]);
-            let b = field[bottom + x0][c] + u * (field[bottom + x1][c] - field[bottom + x0][c]);
-            a + v * (b - a)
-        })
-    }
-
-    fn there(&self) -> &Held {
-        &self.window.frames[self.frame]
-    }
-
-    /// Whether the middle of a cell is so deep in the other frame's hole that no pixel shows.
-    fn buried(&self, cell: usize) -> bool {
-        let there = self.there();
-        let Some(usable) = &there.usable else {
-            return false;
-        };
-        let node = self.region.cells[cell] as usize;
-        let (x, y) = self.region.corner(node as u32);
-        let at = |t: f32, side: usize| ((t.max(0.0) as usize) / CELL).min(side / CELL - 1);
-        let column = at(x as f32 + 1.5 + self.map[node][0], there.frame.width());
-        let row = at(y as f32 + 1.5 + self.map[node][1], there.frame.height());
-        usable.blocked[row * (there.frame.width() / CELL) + column]
-    }
-
-    fn assess(&mut self) {
-        for ((risk, doubt), stray) in self.risk.iter_mut().zip(&self.doubt).zip(&self.stray) {
-            *risk = [DOUBT * doubt[0] + STRAY * stray];
-        }
-    }
-
-    fn risk(&self, cell: usize, pixel: usize) -> f32 {
-        let (x, y) = self.region.corner(self.region.cells[cell]);
-        let (x, y) = ((x + pixel % CELL) as f32, (y + pixel / CELL) as f32);
-        self.blend(&self.risk, x, y)[0]
-    }
-
-    /// Whether any open pixel comes to lie on known picture.
-    fn reaches(&self, open: &[usize], out: &[[Source; PIXELS]]) -> bool {
-        open.iter().any(|&cell| {
-            if self.buried(cell) {
-                return false;
-            }
-            let wanted = self.wanted(cell);
-            (0..PIXELS).any(|p| {
-                let (x, y) = self.place(cell, p);
-                wanted >> p & 1 == 1 && out[cell][p].cost.is_infinite() && self.there().shows(x, y)
-            })
-        })
-    }
-
-    /// Takes the cell's pixels that show here and were dearer so far.
-    fn claim(&self, cell: usize, distance: usize, out: &mut [Source; PIXELS]) {
-        if self.buried(cell) {
-            return;
-        }
-        let wanted = self.wanted(cell);
-        for (p, source) in out.iter_mut().enumerate() {
-            if wanted >> p & 1 == 0 || source.cost <= distance as f32 {
-                continue;
-            }
-            let (x, y) = self.place(cell, p);
-            let risk = self.risk(cell, p);
-            let cost = distance as f32 + LEVEL * risk;
-            if risk < POOR && cost < source.cost && self.there().shows(x, y) {
-                *source = self.source(cell, p, x, y, cost);
-            }
-        }
-    }
-
-    /// Takes what an earlier fill put there; true while the cell still lacks pixels.
-    fn inherit(&self, cell: usize, out: &mut [Source; PIXELS]) -> bool {
-        // An old fill spares a resampling every frame, but only where all is calm; the frame
-        // before is better than nothing, unless it shows quite another thing.
-        let near = self.window.now - self.frame == 1;
-        let most = if near { 2.0 * POOR } else { 0.3 * POOR };
-        let wanted = self.wanted(cell);
-        let mut lacking = false;
-        for (p, source) in out.iter_mut().enumerate() {
-            if wanted >> p & 1 == 0 || source.cost.is_finite() {
-                continue;
-            }
-            let (x, y) = self.place(cell, p);
-            if self.risk(cell, p) < most && self.there().pixel(x, y).is_some() {
-                *source = self.source(cell, p, x, y, f32::MAX);
-            } else {
-                lacking = true;
-            }
-        }
-        lacking
-    }
-
-    fn source(&self, cell: usize, p: usize, x: f32, y: f32, cost: f32) -> Source {
-        let (px, py) = self.region.corner(self.region.cells[cell]);
-        let at = ((px + p % CELL) as f32, (py + p / CELL) as f32);
-        Source {
-            frame: self.frame,
+        });
+        Self {
+            slot,
+            node: node as usize,
             x,
             y,
-            colour: self.blend(&self.colour, at.0, at.1),
+            wanted,
+            lacking: wanted,
+            dearest: f32::INFINITY,
+        }
+    }
+
+    fn pixel(&self, p: usize) -> (f32, f32) {
+        ((self.x + p % CELL) as f32, (self.y + p / CELL) as f32)
+    }
+
+    /// Whether any pixel without a source comes to lie on known picture.
+    fn newly_shown(&self, walk: &Walk) -> bool {
+        self.lacking != 0
+            && !walk.buried(self.node, self.x, self.y)
+            && (0..PIXELS).any(|p| {
+                let (x, y) = walk.place(self.pixel(p));
+                self.lacking >> p & 1 == 1 && walk.there().shows(x, y)
+            })
+    }
+
+    /// Takes the pixels that show where the walk is and were dearer so far.
+    fn claim(&mut self, walk: &Walk, distance: usize, out: &mut [Source; PIXELS]) {
+        if walk.buried(self.node, self.x, self.y) {
+            return;
+        }
+        for (p, source) in out.iter_mut().enumerate() {
+            if self.wanted >> p & 1 == 0 || source.cost <= distance as f32 {
+                continue;
+            }
+            let (x, y) = walk.place(self.pixel(p));
+            if walk.there().shows(x, y) {
+                let risk = walk.risk(self.pixel(p));
+                let cost = distance as f32 + LEVEL * risk;
+                if risk < POOR && cost < source.cost {
+                    *source = self.source(walk, p, cost);
+                }
+            }
+        }
+        self.count(out);
+    }
+
+    /// Takes what the final frame reached shows, fill or not, up to an expected error.
+    fn inherit(&mut self, walk: &Walk, most: f32, out: &mut [Source; PIXELS]) {
+        for (p, source) in out.iter_mut().enumerate() {
+            if self.lacking >> p & 1 == 0 {
+                continue;
+            }
+            let (x, y) = walk.place(self.pixel(p));
+            if walk.risk(self.pixel(p)) < most && walk.there().pixel(x, y).is_some() {
+                *source = self.source(walk, p, f32::MAX);
+            }
+        }
+        self.count(out);
+    }
+
+    fn source(&self, walk: &Walk, p: usize, cost: f32) -> Source {
+        let (x, y) = walk.place(self.pixel(p));
+        Source {
+            frame: walk.frame(),
+            x,
+            y,
+            colour: walk.colour(self.pixel(p)),
             cost,
+        }
+    }
+
+    fn count(&mut self, out: &[Source; PIXELS]) {
+        self.dearest = 0.0;
+        self.lacking = 0;
+        for (p, source) in out.iter().enumerate() {
+            if self.wanted >> p & 1 == 1 {
+                self.dearest = self.dearest.max(source.cost);
+                self.lacking |= u32::from(source.cost.is_infinite()) << p;
+            }
         }
     }
 }

@@ -17,79 +17,48 @@ const WHOLE: usize = 900;
 /// Weight of the neighbours' flow against a patch's own gradients, in squared luma.
 const PULL: f32 = 120.0;
 
-/// What was measured from one frame to another.
-pub struct Measured {
-    pub flow: Flow,
-    /// Trust in each node, 0 (unknown: take it from around) to 1.
-    pub weight: Vec<f32>,
-    /// Finest level's nodes near the hole or in it.
-    pub band: Vec<u32>,
-    /// Patches with texture, and those of them that were found again; on the finest level
-    /// that was measured everywhere.
-    pub textured: usize,
-    pub found: usize,
+/// Share of textured patches that are found again below which two frames are two scenes;
+/// on film it is over a half within a scene, and under a tenth across a cut.
+const SAME_SCENE: f32 = 0.25;
+/// Fewer textured patches than these say nothing about scenes.
+const TELLING: usize = 16;
+
+/// Flow from the first frame to the second and back, holes completed, and whether they show
+/// two scenes. The guesses are flows of the frames before, in the same directions.
+pub fn both_ways(
+    first: &Pyramid,
+    second: &Pyramid,
+    guesses: (Option<&Flow>, Option<&Flow>),
+) -> (Flow, Flow, bool) {
+    let (mut there, mut back) = rayon::join(
+        || measure(first, second, guesses.0),
+        || measure(second, first, guesses.1),
+    );
+    let textured = there.textured + back.textured;
+    let found = (there.found + back.found) as f32;
+    let cut = textured >= TELLING && found < SAME_SCENE * textured as f32;
+    let weights = (trusted(&there, &back), trusted(&back, &there));
+    (there.weight, back.weight) = weights;
+    rayon::join(|| there.complete(), || back.complete());
+    (there.flow, back.flow, cut)
 }
 
-/// Flow from `from` to `to`; `previous` is the flow of the frames before, as a first guess.
-pub fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
-    let mut coarse: Option<Flow> = None;
-    let (mut textured, mut found) = (0, 0);
-    let mut out = None;
-    for (depth, (a, b)) in from.0.iter().zip(&to.0).enumerate().rev() {
-        let (width, height) = (a.width.div_ceil(CELL), a.height.div_ceil(CELL));
-        let holes = holes(a, width, height);
-        let whole = width * height <= WHOLE;
-        let band: Vec<u32> = if whole {
-            (0..(width * height) as u32).collect()
-        } else {
-            let near = grown(&holes, width, height, BAND);
-            (0..(width * height) as u32)
-                .filter(|&i| near[i as usize])
-                .collect()
-        };
-        let start = match &coarse {
-            Some(flow) => flow.doubled(width, height),
-            None => Flow::zero(width, height),
-        };
-        let guess = previous.map(|flow| Guess { flow, depth });
-        let level = LevelPair {
-            from: a,
-            to: b,
-            guess,
-            coarsest: coarse.is_none(),
-        };
-        let nodes = level.estimate(&start, &band);
-        let mut weight = vec![0.0; width * height];
-        let mut flow = start;
-        for (&i, node) in band.iter().zip(&nodes) {
-            weight[i as usize] = node.weight;
-            flow.at[i as usize] = node.flow;
-        }
-        if whole {
-            textured = nodes.iter().filter(|n| n.texture > 20.0).count();
-            let good = |n: &&Node| n.texture > 20.0 && n.residual < 0.4 * n.texture;
-            found = nodes.iter().filter(good).count();
-        }
-        if depth > 0 {
-            completion::complete(&mut flow, &weight, &band, completion::Edges::Soft);
-            coarse = Some(flow);
-        } else {
-            out = Some((flow, weight, band));
-        }
-    }
-    let (flow, weight, band) = out.expect("a pyramid has a finest level");
-    Measured {
-        flow,
-        weight,
-        band,
-        textured,
-        found,
-    }
+/// What was measured from one frame to another.
+struct Measured {
+    flow: Flow,
+    /// Trust in each node, 0 (unknown: take it from around) to 1.
+    weight: Vec<f32>,
+    /// Finest level's nodes near the hole or in it.
+    band: Vec<u32>,
+    /// Patches with texture, and those of them that were found again; on the finest level
+    /// that was measured everywhere.
+    textured: usize,
+    found: usize,
 }
 
 impl Measured {
     /// Fills what was not measured well, hole included, from what was.
-    pub fn complete(&mut self) {
+    fn complete(&mut self) {
         completion::complete(
             &mut self.flow,
             &self.weight,
@@ -99,9 +68,10 @@ impl Measured {
     }
 }
 
-/// Lowers the trust in nodes from which forth and back does not lead home.
-pub fn check_return(there: &mut Measured, back: &Measured) {
+/// The weights of `there`, lowered where forth and back does not lead home.
+fn trusted(there: &Measured, back: &Measured) -> Vec<f32> {
     let width = there.flow.width;
+    let mut weight = there.weight.clone();
     for &i in &there.band {
         let i = i as usize;
         let (x, y) = position(i, width);
@@ -112,8 +82,61 @@ pub fn check_return(there: &mut Measured, back: &Measured) {
         }
         let [bu, bv] = back.flow.sample(x, y);
         let miss = (u + bu).powi(2) + (v + bv).powi(2);
-        there.weight[i] /= 1.0 + miss / (0.15 + 0.01 * (u * u + v * v));
+        weight[i] /= 1.0 + miss / (0.15 + 0.01 * (u * u + v * v));
     }
+    weight
+}
+
+/// Flow from `from` to `to`; `previous` is the flow of the frames before, as a first guess.
+fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
+    let mut coarse: Option<Flow> = None;
+    let mut whole = (0, 0);
+    for (depth, (a, b)) in from.0.iter().zip(&to.0).enumerate().rev() {
+        let (width, height) = (a.width.div_ceil(CELL), a.height.div_ceil(CELL));
+        let all = width * height <= WHOLE;
+        let near = if all {
+            vec![true; width * height]
+        } else {
+            grown(&holes(a, width, height), width, height, BAND)
+        };
+        let band: Vec<u32> = (0..(width * height) as u32)
+            .filter(|&i| near[i as usize])
+            .collect();
+        let level = LevelPair {
+            from: a,
+            to: b,
+            guess: previous.map(|flow| Guess { flow, depth }),
+            coarsest: coarse.is_none(),
+        };
+        let mut flow = coarse.map_or_else(
+            || Flow::zero(width, height),
+            |flow| flow.doubled(width, height),
+        );
+        let nodes = level.estimate(&flow, &band);
+        let mut weight = vec![0.0; width * height];
+        for (&i, node) in band.iter().zip(&nodes) {
+            weight[i as usize] = node.weight;
+            flow.at[i as usize] = node.flow;
+        }
+        if all {
+            let comparable = |node: &&Node| node.weight > 0.0 && node.texture > 20.0;
+            let textured = || nodes.iter().filter(comparable);
+            let found = textured().filter(|node| node.residual < 0.4 * node.texture);
+            whole = (textured().count(), found.count());
+        }
+        if depth == 0 {
+            return Measured {
+                flow,
+                weight,
+                band,
+                textured: whole.0,
+                found: whole.1,
+            };
+        }
+        completion::complete(&mut flow, &weight, &band, completion::Edges::Soft);
+        coarse = Some(flow);
+    }
+    unreachable!("a pyramid has a finest level")
 }
 
 /// Pixel position of a node.

@@ -14,7 +14,8 @@ const KEEP: usize = 2;
 pub struct Held {
     /// The picture as it came; once final, as it went out.
     pub frame: Frame,
-    pub hole: Mask,
+    /// Where it is to be filled, until it is.
+    pub hole: Option<Mask>,
     /// What may serve as a source; `None` where all of it may.
     pub usable: Option<Usable>,
     /// Made when first needed.
@@ -40,7 +41,7 @@ impl Held {
         Self {
             usable: (!hole.is_empty()).then(|| Usable::new(&hole)),
             frame,
-            hole,
+            hole: Some(hole),
             pyramid: None,
             forward: None,
             backward: None,
@@ -70,9 +71,10 @@ impl Held {
         self.usable.is_some()
     }
 
+    /// Makes the pyramid, unless it was made.
     pub fn look(&mut self) {
         if self.pyramid.is_none() {
-            self.pyramid = Some(Pyramid::new(&self.frame, &self.hole));
+            self.pyramid = Some(Pyramid::new(&self.frame, self.hole.as_ref()));
         }
     }
 }

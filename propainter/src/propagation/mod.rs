@@ -12,6 +12,7 @@ mod fill;
 mod flow;
 mod grid;
 mod held;
+mod kernel;
 mod membrane;
 mod patch;
 mod plane;
@@ -19,6 +20,7 @@ mod region;
 mod sample;
 mod seam;
 mod spatial;
+mod walk;
 
 use std::collections::VecDeque;
 
@@ -58,31 +60,23 @@ impl Propagation {
             }
             return;
         };
-        if self.window[before].has_hole() || self.window[last].has_hole() {
+        let holes = (self.window[before].has_hole(), self.window[last].has_hole());
+        if holes.0 || holes.1 {
             self.window[before].look();
             self.window[last].look();
-            let previous = before.checked_sub(1).map(|i| &self.window[i]);
-            let (a, b) = (&self.window[before], &self.window[last]);
-            let (Some(from), Some(to)) = (&a.pyramid, &b.pyramid) else {
+            let guesses = (
+                before
+                    .checked_sub(1)
+                    .and_then(|i| self.window[i].forward.as_ref()),
+                self.window[before].backward.as_ref(),
+            );
+            let pyramids = (&self.window[before].pyramid, &self.window[last].pyramid);
+            let (Some(a), Some(b)) = pyramids else {
                 return;
             };
-            let guess = previous.and_then(|held| held.forward.as_ref());
-            let back = a.backward.as_ref();
-            let (mut there, mut home) = rayon::join(
-                || flow::measure(from, to, guess),
-                || flow::measure(to, from, back),
-            );
-            let textured = there.textured + home.textured;
-            let cut = textured >= 16 && there.found + home.found < textured / 6;
-            let untouched = there.weight.clone();
-            flow::check_return(&mut there, &home);
-            let swap = std::mem::replace(&mut there.weight, untouched);
-            flow::check_return(&mut home, &there);
-            there.weight = swap;
-            rayon::join(|| there.complete(), || home.complete());
-            let (a_hole, b_hole) = (a.has_hole(), b.has_hole());
-            self.window[before].forward = a_hole.then_some(there.flow);
-            self.window[last].backward = b_hole.then_some(home.flow);
+            let (there, back, cut) = flow::both_ways(a, b, guesses);
+            self.window[before].forward = holes.0.then_some(there);
+            self.window[last].backward = holes.1.then_some(back);
             self.window[last].cut = cut;
         }
         if let Some(pyramid) = &mut self.window[before].pyramid {
@@ -93,14 +87,15 @@ impl Propagation {
     /// Fills the next frame and moves on.
     fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
-        if self.window[now].has_hole() {
-            compose::fill(&mut self.window, now, cancel)?;
+        let held = &mut self.window[now];
+        let (width, height) = (held.frame.width(), held.frame.height());
+        let hole = held.hole.take();
+        let hole = hole.unwrap_or_else(|| Mask::empty(width, height));
+        if held.has_hole() {
+            compose::fill(&mut self.window, now, &hole, cancel)?;
         }
-        let held = &self.window[now];
-        let done = Done {
-            frame: held.frame.clone(),
-            hole: held.hole.clone(),
-        };
+        let frame = self.window[now].frame.clone();
+        let done = Done { frame, hole };
         self.next += 1;
         while self.next > self.past {
             self.window.pop_front();

@@ -35,11 +35,10 @@ impl Level {
         (y + margin) as usize * self.stride + (x + margin) as usize
     }
 
-    fn of(frame: &Frame, hole: &Mask) -> Self {
+    fn of(frame: &Frame, hole: Option<&Mask>) -> Self {
         let mut level = Self::new(frame.width(), frame.height());
         let width = level.width;
-        let rows = frame.rgb().chunks_exact(3 * width);
-        for (y, (rgb, hole)) in rows.zip(hole.hole().chunks_exact(width)).enumerate() {
+        for (y, rgb) in frame.rgb().chunks_exact(3 * width).enumerate() {
             let start = level.offset(0, y as isize);
             let luma = &mut level.luma[start..start + width];
             for (out, rgb) in luma.iter_mut().zip(rgb.chunks_exact(3)) {
@@ -47,8 +46,13 @@ impl Level {
                 *out = ((sum + 128) >> 8) as u8;
             }
             let valid = &mut level.valid[start..start + width];
-            for (out, &hole) in valid.iter_mut().zip(hole) {
-                *out = 1 - hole;
+            match hole {
+                Some(hole) => {
+                    let hole = &hole.hole()[y * width..][..width];
+                    let pairs = valid.iter_mut().zip(hole);
+                    pairs.for_each(|(valid, hole)| *valid = 1 - hole);
+                }
+                None => valid.fill(1),
             }
         }
         level
@@ -92,7 +96,7 @@ pub struct Pyramid(pub Vec<Level>);
 
 impl Pyramid {
     /// Halves until the next level's shorter side would be under 24 pixels.
-    pub fn new(frame: &Frame, hole: &Mask) -> Self {
+    pub fn new(frame: &Frame, hole: Option<&Mask>) -> Self {
         let mut levels = vec![Level::of(frame, hole)];
         while let Some(last) = levels.last()
             && last.width.min(last.height) >= 48

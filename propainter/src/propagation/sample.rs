@@ -1,6 +1,6 @@
 //! Pictures between their pixels.
 
-use super::patch::floor;
+use super::kernel::floor;
 use crate::Frame;
 
 /// Colour at a position, by Catmull–Rom interpolation; beyond the edge the edge goes on.

@@ -2,13 +2,15 @@
 //! meet, what each would show on the other's side says by how much they differ, and the
 //! difference is spread away from the seam.
 
-use std::collections::VecDeque;
-
 use super::{
-    fill::Source, flow::grown, grid::CELL, held::Held, membrane::membrane, region::Region, sample,
+    fill::{PIXELS, Source, Window},
+    flow::grown,
+    grid::CELL,
+    membrane::membrane,
+    region::Region,
+    sample,
 };
 
-const PIXELS: usize = CELL * CELL;
 /// Differences beyond this are edges of the picture, not of the fill.
 const LIMIT: f32 = 60.0;
 /// Differences up to this do not show.
@@ -26,8 +28,7 @@ const NOTHING: u32 = u32::MAX - 1;
 
 /// A region's fill, pixel by pixel over its rectangle.
 pub struct Canvas<'a> {
-    frames: &'a VecDeque<Held>,
-    now: &'a Held,
+    window: &'a Window<'a>,
     region: &'a Region,
     width: usize,
     height: usize,
@@ -42,18 +43,16 @@ pub struct Canvas<'a> {
 
 impl<'a> Canvas<'a> {
     pub fn new(
-        frames: &'a VecDeque<Held>,
-        now: usize,
+        window: &'a Window<'a>,
         region: &'a Region,
         sources: &'a [[Source; PIXELS]],
         values: Vec<[[f32; 3]; PIXELS]>,
     ) -> Self {
-        let now = &frames[now];
         let (width, height) = (region.width * CELL, region.height * CELL);
         let mut index = Vec::with_capacity(width * height);
         for y in 0..height {
-            let first = (region.y * CELL + y) * now.frame.width() + region.x * CELL;
-            let hole = &now.hole.hole()[first..first + width];
+            let first = (region.y * CELL + y) * window.hole.width() + region.x * CELL;
+            let hole = &window.hole.hole()[first..first + width];
             index.extend(hole.iter().map(|&h| if h == 0 { KNOWN } else { NOTHING }));
         }
         for (slot, (&cell, sources)) in region.cells.iter().zip(sources).enumerate() {
@@ -66,8 +65,7 @@ impl<'a> Canvas<'a> {
             }
         }
         Self {
-            frames,
-            now,
+            window,
             region,
             width,
             height,
@@ -107,14 +105,16 @@ impl<'a> Canvas<'a> {
 
     /// The known picture at a pixel.
     fn known(&self, x: usize, y: usize) -> [f32; 3] {
-        let at = (self.region.y * CELL + y) * self.now.frame.width() + self.region.x * CELL + x;
-        let rgb = &self.now.frame.rgb()[3 * at..3 * at + 3];
+        let at = (self.region.y * CELL + y) * self.window.held().frame.width()
+            + self.region.x * CELL
+            + x;
+        let rgb = &self.window.held().frame.rgb()[3 * at..3 * at + 3];
         [rgb[0], rgb[1], rgb[2]].map(f32::from)
     }
 
     /// What a pixel's source shows `step` from it; `None` where it shows nothing itself.
     fn beyond(&self, at: usize, source: &Source, step: (f32, f32)) -> Option<[f32; 3]> {
-        let there = &self.frames[source.frame];
+        let there = &self.window.frames[source.frame];
         let (x, y) = (source.x + step.0, source.y + step.1);
         (source.inherited() || there.shows(x, y)).then(|| {
             let colour = sample::cubic(&there.frame, x, y);

@@ -45,10 +45,10 @@ pub struct Options {
     /// Frames of the generated clip
     #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
     pub frames: u32,
-    /// Width of the generated clip, even
+    /// Width of the generated clip, 16 to 7680 pixels
     #[arg(long, default_value_t = 432)]
     pub width: u32,
-    /// Height of the generated clip, even
+    /// Height of the generated clip, 16 to 7680 pixels
     #[arg(long, default_value_t = 240)]
     pub height: u32,
 }
