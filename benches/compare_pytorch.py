@@ -3,10 +3,12 @@
 
 The networks' structure is written down in their layers' shapes, with random weights and plain
 PyTorch operations; values mean nothing, times do. It does the work that `make bench` does:
-encoders once per frame, the mask head once per pair, references once per window.
+RAFT's encoders once per frame, its mask head once per pair.
 
     pip install torch torchvision
-    python benches/compare_pytorch.py [--json] [--layers]
+    python benches/compare_pytorch.py
+
+`cargo run --release -p propainter-tests --example kernels -- python` compares single layers.
 """
 
 import argparse
@@ -119,18 +121,6 @@ class Raft(nn.Module):
         near = F.unfold(8 * (coordinates - start), 3, padding=1)
         fine = (mask * near.reshape(1, 2, 9, 1, 1, height, width)).sum(2)
         return fine.permute(0, 1, 4, 2, 5, 3).reshape(1, 2, 8 * height, 8 * width)
-
-    def forward(self, frames, iterations):
-        features = [self.features(frame[None]) for frame in frames]
-        contexts = [self.context(frame[None]) for frame in frames]
-        both = []
-        for step in (1, -1):
-            flows = []
-            for t in range(len(frames) - 1):
-                a, b = (t, t + 1) if step > 0 else (t + 1, t)
-                flows.append(self.pair(features[a], features[b], contexts[a], iterations))
-            both.append(torch.cat(flows))
-        return both
 
 
 class Align(nn.Module):
@@ -358,14 +348,15 @@ class Generator(nn.Module):
             ways.append(torch.cat(frames))
         return self.fuse(torch.cat((*ways, masks), 1)) + x
 
-    def forward(self, features, flows, masks, local, share):
+    def forward(self, features, flows, masks, local):
         size = features.shape[2:]
         features = torch.cat((self.propagate(features[:local], flows, masks), features[local:]))
         tokens = F.unfold(features, 7, padding=3, stride=3).transpose(1, 2)
         t, h, w = len(features), (size[0] - 1) // 3 + 1, (size[1] - 1) // 3 + 1
         x = self.split(tokens).reshape(t, h, w, 512)
-        windows = -(-h // 5) * -(-w // 9)
-        masked = torch.arange(windows) < round(windows * share)
+        hole = F.max_pool2d(masks[:, :1].amax(0)[None], 7, 3, 3)
+        hole = F.pad(hole, (0, -w % 9, 0, -h % 5))
+        masked = F.max_pool2d(hole, (5, 9)).flatten() > 0
         for index, block in enumerate(self.blocks):
             x = block(x, masked, torch.arange(index % 2, t, 2), size)
         columns = self.compose(x).reshape(t, h * w, 6272).transpose(1, 2)
@@ -375,56 +366,65 @@ class Generator(nn.Module):
 
 
 def stages(options):
-    """Seconds per frame of each stage."""
+    """Seconds per frame of each stage: the stages of `make bench`, on the same shapes."""
     height, width, count = options.height, options.width, options.frames
     frames = torch.rand(count, 3, height, width) * 2 - 1
     seconds = {}
 
-    def timed(name, work):
-        start = time.perf_counter()
+    def timed(name, per, work):
+        start = options.clock()
         out = work()
-        seconds[name] = (time.perf_counter() - start) / count
+        seconds[name] = (options.clock() - start) / per
         return out
 
     raft = Raft().eval()
-    timed("raft", lambda: raft(frames, options.iterations))
-    flows = torch.randn(2, count - 1, 2, height, width)
+    encode = lambda frame: (raft.features(frame[None]), raft.context(frame[None]))
+    encode(frames[0])  # a warm-up
+    encoded = timed("RAFT, features and context", count, lambda: [encode(f) for f in frames])
+
+    def pair(t):
+        (f1, c1), (f2, c2) = encoded[t : t + 2]
+        first, second = torch.cat((f1, f2)), torch.cat((f2, f1))
+        return [
+            raft.pair(first[i, None], second[i, None], c, options.iterations)
+            for i, c in enumerate((c1, c2))
+        ]
+
+    timed(
+        f"RAFT, {options.iterations} iterations both ways",
+        count - 1,
+        lambda: [pair(t) for t in range(count - 1)],
+    )
     completion = Completion().eval()
-    masked = torch.randn(2, count - 1, 3, height, width)
-    timed("completion", lambda: [completion(one) for one in masked])
+    flows = torch.randn(2, count - 1, 3, height, width)
+    timed("flow completion", count, lambda: [completion(one) for one in flows])
 
     generator = Generator().eval()
     pictures = torch.randn(count, 5, height, width)
-    coarse = F.interpolate(flows.flatten(0, 1), scale_factor=0.25, mode="bilinear") / 4
-    coarse = coarse.reshape(2, count - 1, 2, height // 4, width // 4)
-    masks = torch.zeros(count, 2, height // 4, width // 4)
-
-    def windows():
-        features = torch.cat([generator.encode(picture[None]) for picture in pictures])
-        half = options.neighbours // 2
-        for f in range(0, count, half):
-            near = list(range(max(0, f - half), min(count - 1, f + half) + 1))
-            far = [t for t in range(0, count, options.ref_stride) if t not in near]
-            pick = features[near + far]
-            parts = coarse[:, near[0] : near[-1]], masks[near]
-            generator(pick, *parts, len(near), options.masked)
-
-    timed("generator", windows)
+    encode = lambda: torch.cat([generator.encode(picture[None]) for picture in pictures])
+    features = timed("generator, encoder", count, encode)
+    local = min(count, options.local)
+    flows = torch.randn(2, local - 1, 2, height // 4, width // 4)
+    masks = torch.zeros(local, 2, height // 4, width // 4)
+    masks[:, :, height // 16 : 3 * height // 16, width // 16 : 3 * width // 16] = 1
+    # A window of 11 local frames and the rest as references comes every 5 frames.
+    run = lambda: generator(features, flows, masks, local)
+    timed("generator, window", local // 2, run)
     seconds["together"] = sum(seconds.values())
     return seconds
 
 
 def layers(options):
-    """Milliseconds of single operations, the shapes of the `kernels` example."""
+    """Milliseconds of single operations."""
     out = {}
 
     def timed(name, work):
         work()
         best = float("inf")
         for _ in range(options.repeat):
-            start = time.perf_counter()
+            start = options.clock()
             work()
-            best = min(best, time.perf_counter() - start)
+            best = min(best, options.clock() - start)
         out[name] = 1e3 * best
 
     def convolution(name, x, weight, **geometry):
@@ -467,18 +467,22 @@ def main():
     parser.add_argument("--height", type=int, default=240)
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--iterations", type=int, default=20)
-    parser.add_argument("--neighbours", type=int, default=10)
-    parser.add_argument("--ref-stride", type=int, default=10)
-    parser.add_argument("--masked", type=float, default=0.25, help="share of windows with a hole")
+    parser.add_argument("--local", type=int, default=11, help="local frames of a window")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="of all threads, not the clock's: for a machine that does other things too",
+    )
+    parser.add_argument(
         "--shapes",
         type=argparse.FileType(),
-        help="time single operations: JSON lines as the `kernels` example lists them with --shapes",
+        help="time single operations instead, described in JSON by the `kernels` example",
     )
     options = parser.parse_args()
+    options.clock = time.process_time if options.processor_time else time.perf_counter
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     with torch.inference_mode():
