@@ -239,19 +239,23 @@ impl LevelPair<'_> {
             .collect()
     }
 
-    fn template(&self, node: usize, width: usize) -> (Template, f32, f32) {
+    /// A node's patch and its place; `None` where too little is known.
+    fn template(&self, node: usize, width: usize) -> Option<(Template, f32, f32)> {
         let corner = |n: usize| (n * CELL) as isize - 2;
         let (x, y) = (corner(node % width), corner(node / width));
-        (Template::new(self.from, x, y), x as f32, y as f32)
+        if (patch::known(self.from, x, y) as f32) < LEAST {
+            return None;
+        }
+        let template = Template::new(self.from, x, y);
+        (template.count >= LEAST).then_some((template, x as f32, y as f32))
     }
 
     /// From the coarser level, or the frames before where that fits better.
     fn first(&self, start: &Flow, node: usize) -> Node {
-        let (template, x, y) = self.template(node, start.width);
         let origin = start.at[node];
-        if template.count < LEAST {
+        let Some((template, x, y)) = self.template(node, start.width) else {
             return unknown(origin);
-        }
+        };
         let mut best = patch::compare(&template, self.to, x + origin[0], y + origin[1]);
         let mut consider = |[u, v]: [f32; 2]| {
             let other = patch::compare(&template, self.to, x + u, y + v);
@@ -275,10 +279,9 @@ impl LevelPair<'_> {
 
     /// Looks at the neighbours' flows, and leans on them where the patch is flat.
     fn second(&self, known: &Known, node: usize, own: &Node) -> Node {
-        let (template, x, y) = self.template(node, known.width);
-        if template.count < LEAST {
+        let Some((template, x, y)) = self.template(node, known.width) else {
             return unknown(own.flow);
-        }
+        };
         let mut best = patch::compare(&template, self.to, x + own.flow[0], y + own.flow[1]);
         let (mut sum, mut total) = ([0.0; 2], 0.0);
         for (direct, other) in known.around(node) {
@@ -320,7 +323,7 @@ impl LevelPair<'_> {
             y: y + lean[1],
             weight: PULL,
         };
-        let found = patch::search(template, self.to, (from.x, from.y), prior, steps);
+        let found = patch::search(template, self.to, from, prior, steps);
         Node {
             flow: [found.x - x, found.y - y],
             weight: trust(template, &found),

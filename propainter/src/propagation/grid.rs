@@ -138,7 +138,7 @@ impl<const C: usize> Sparse<C> {
         let mut out = Vec::with_capacity(self.sums.len());
         let pair = |i: usize, limit: usize| {
             let near = i / 2;
-            let far = if i % 2 == 0 {
+            let far = if i.is_multiple_of(2) {
                 near.saturating_sub(1)
             } else {
                 (near + 1).min(limit - 1)
