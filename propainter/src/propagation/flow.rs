@@ -14,6 +14,8 @@ use super::{
 const BAND: usize = 6;
 /// Levels of fewer nodes are measured everywhere.
 const WHOLE: usize = 900;
+/// Coarse levels on which the flow of the frames before is tried.
+const GUESSED: usize = 2;
 /// Weight of the neighbours' flow against a patch's own gradients, in squared luma.
 const PULL: f32 = 120.0;
 
@@ -105,7 +107,9 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
         let level = LevelPair {
             from: a,
             to: b,
-            guess: previous.map(|flow| Guess { flow, depth }),
+            guess: previous
+                .filter(|_| depth + GUESSED >= from.0.len())
+                .map(|flow| Guess { flow, depth }),
             coarsest: coarse.is_none(),
         };
         let mut flow = coarse.map_or_else(
@@ -121,7 +125,7 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
         if all {
             let comparable = |node: &&Node| node.weight > 0.0 && node.texture > 20.0;
             let textured = || nodes.iter().filter(comparable);
-            let found = textured().filter(|node| node.residual < 0.4 * node.texture);
+            let found = textured().filter(|node| node.found.residual < 0.4 * node.texture);
             whole = (textured().count(), found.count());
         }
         if depth == 0 {
@@ -203,8 +207,8 @@ impl Guess<'_> {
 struct Node {
     flow: [f32; 2],
     weight: f32,
-    residual: f32,
     texture: f32,
+    found: Match,
 }
 
 struct LevelPair<'a> {
@@ -282,7 +286,7 @@ impl LevelPair<'_> {
         let Some((template, x, y)) = self.template(node, known.width) else {
             return unknown(own.flow);
         };
-        let mut best = patch::compare(&template, self.to, x + own.flow[0], y + own.flow[1]);
+        let mut best = own.found;
         let (mut sum, mut total) = ([0.0; 2], 0.0);
         for (direct, other) in known.around(node) {
             let apart = (other.flow[0] - own.flow[0]).abs() + (other.flow[1] - own.flow[1]).abs();
@@ -327,8 +331,8 @@ impl LevelPair<'_> {
         Node {
             flow: [found.x - x, found.y - y],
             weight: trust(template, &found),
-            residual: found.residual,
             texture: template.variance,
+            found,
         }
     }
 }
@@ -347,8 +351,8 @@ fn unknown(flow: [f32; 2]) -> Node {
     Node {
         flow,
         weight: 0.0,
-        residual: 0.0,
         texture: 0.0,
+        found: Match::default(),
     }
 }
 

@@ -55,7 +55,7 @@ impl Held {
         let most = |side: usize| side as f32 - 0.75;
         let within = x >= -0.25 && y >= -0.25 && x <= most(width) && y <= most(height);
         within.then(|| {
-            let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as usize).min(side - 1);
+            let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as i32 as usize).min(side - 1);
             at(y, height) * width + at(x, width)
         })
     }
@@ -73,7 +73,7 @@ impl Held {
         let Some(usable) = &self.usable else {
             return false;
         };
-        let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as usize).min(side - 1);
+        let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as i32 as usize).min(side - 1);
         let (width, height) = (self.frame.width(), self.frame.height());
         usable.pixels[at(y, height) * width + at(x, width)] & NEAR == 0
     }

@@ -137,11 +137,11 @@ fn total(lane: [f32; SIDE]) -> f32 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// `f32::floor` without a call, for what fits an integer.
+/// `f32::floor` without a call, for what fits 32 bits.
 #[inline(always)]
 pub fn floor(x: f32) -> isize {
-    let whole = x as isize;
-    whole - isize::from(x < whole as f32)
+    let whole = x as i32;
+    whole as isize - isize::from(x < whole as f32)
 }
 
 /// The same by AVX2.
@@ -260,7 +260,10 @@ mod wide {
     /// As the plain total, in the same order.
     #[target_feature(enable = "avx2")]
     fn total(lane: __m256) -> f32 {
-        let fours = _mm_add_ps(_mm256_castps256_ps128(lane), _mm256_extractf128_ps::<1>(lane));
+        let fours = _mm_add_ps(
+            _mm256_castps256_ps128(lane),
+            _mm256_extractf128_ps::<1>(lane),
+        );
         let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
         _mm_cvtss_f32(_mm_add_ss(twos, _mm_shuffle_ps::<1>(twos, twos)))
     }
