@@ -37,7 +37,7 @@ pub struct Aligned {
 impl<'a> Ring<'a> {
     pub fn new(region: &'a Region, frame: &'a Frame, level: &'a Level) -> Self {
         let thin = region.ring.len() > ENOUGH;
-        let checker = |node: usize| (node % region.width + node / region.width) % 2 == 0;
+        let checker = |node: usize| (node % region.width + node / region.width).is_multiple_of(2);
         let patches = region.ring.iter().filter_map(|&node| {
             if thin && !checker(node as usize) {
                 return None;
@@ -76,7 +76,8 @@ impl<'a> Ring<'a> {
                 y: start.1,
                 weight: 60.0,
             };
-            let found = patch::search(template, level, start, prior, 3);
+            let here = patch::compare(template, level, start.0, start.1);
+            let found = patch::search(template, level, here, prior, 3);
             if found.count < LEAST {
                 continue;
             }

@@ -16,6 +16,8 @@ use crate::{Cancel, Error, Mask};
 pub const PIXELS: usize = CELL * CELL;
 /// Sources of more expected error, in levels of 255, are none: a fill from around looks better.
 const POOR: f32 = 16.0;
+/// The surroundings are compared anew after this share of the distance.
+const SPACING: usize = 4;
 /// Frames of distance that a level of expected error weighs.
 const LEVEL: f32 = 0.6;
 
@@ -86,15 +88,16 @@ pub fn sources(
         cancel.check()?;
         distance += 1;
         let advance = |walk: &mut Walk| {
-            let found = walk.step() && open.iter().any(|cell| cell.newly_shown(walk));
-            if found && distance - walk.aligned() >= (distance / 5).max(1) {
+            let moved = walk.step();
+            let due = distance - walk.aligned() >= (distance / SPACING).max(1);
+            if moved && due && open.iter().any(|cell| cell.newly_shown(walk)) {
                 walk.align(ring(), distance);
             }
-            found
+            moved
         };
-        let found = rayon::join(|| advance(&mut past), || advance(&mut future));
-        for (walk, found) in [(&mut past, found.0), (&mut future, found.1)] {
-            if found {
+        let moved = rayon::join(|| advance(&mut past), || advance(&mut future));
+        for (walk, moved) in [(&mut past, moved.0), (&mut future, moved.1)] {
+            if moved {
                 walk.assess();
                 let cells = open.iter_mut();
                 cells.for_each(|cell| cell.claim(walk, distance, &mut out[cell.slot]));

@@ -14,6 +14,8 @@ use super::{
 const BAND: usize = 6;
 /// Levels of fewer nodes are measured everywhere.
 const WHOLE: usize = 900;
+/// Coarse levels on which the flow of the frames before is tried.
+const GUESSED: usize = 2;
 /// Weight of the neighbours' flow against a patch's own gradients, in squared luma.
 const PULL: f32 = 120.0;
 
@@ -105,7 +107,9 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
         let level = LevelPair {
             from: a,
             to: b,
-            guess: previous.map(|flow| Guess { flow, depth }),
+            guess: previous
+                .filter(|_| depth + GUESSED >= from.0.len())
+                .map(|flow| Guess { flow, depth }),
             coarsest: coarse.is_none(),
         };
         let mut flow = coarse.map_or_else(
@@ -121,7 +125,7 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
         if all {
             let comparable = |node: &&Node| node.weight > 0.0 && node.texture > 20.0;
             let textured = || nodes.iter().filter(comparable);
-            let found = textured().filter(|node| node.residual < 0.4 * node.texture);
+            let found = textured().filter(|node| node.found.residual < 0.4 * node.texture);
             whole = (textured().count(), found.count());
         }
         if depth == 0 {
@@ -203,8 +207,8 @@ impl Guess<'_> {
 struct Node {
     flow: [f32; 2],
     weight: f32,
-    residual: f32,
     texture: f32,
+    found: Match,
 }
 
 struct LevelPair<'a> {
@@ -239,19 +243,23 @@ impl LevelPair<'_> {
             .collect()
     }
 
-    fn template(&self, node: usize, width: usize) -> (Template, f32, f32) {
+    /// A node's patch and its place; `None` where too little is known.
+    fn template(&self, node: usize, width: usize) -> Option<(Template, f32, f32)> {
         let corner = |n: usize| (n * CELL) as isize - 2;
         let (x, y) = (corner(node % width), corner(node / width));
-        (Template::new(self.from, x, y), x as f32, y as f32)
+        if (patch::known(self.from, x, y) as f32) < LEAST {
+            return None;
+        }
+        let template = Template::new(self.from, x, y);
+        (template.count >= LEAST).then_some((template, x as f32, y as f32))
     }
 
     /// From the coarser level, or the frames before where that fits better.
     fn first(&self, start: &Flow, node: usize) -> Node {
-        let (template, x, y) = self.template(node, start.width);
         let origin = start.at[node];
-        if template.count < LEAST {
+        let Some((template, x, y)) = self.template(node, start.width) else {
             return unknown(origin);
-        }
+        };
         let mut best = patch::compare(&template, self.to, x + origin[0], y + origin[1]);
         let mut consider = |[u, v]: [f32; 2]| {
             let other = patch::compare(&template, self.to, x + u, y + v);
@@ -275,11 +283,10 @@ impl LevelPair<'_> {
 
     /// Looks at the neighbours' flows, and leans on them where the patch is flat.
     fn second(&self, known: &Known, node: usize, own: &Node) -> Node {
-        let (template, x, y) = self.template(node, known.width);
-        if template.count < LEAST {
+        let Some((template, x, y)) = self.template(node, known.width) else {
             return unknown(own.flow);
-        }
-        let mut best = patch::compare(&template, self.to, x + own.flow[0], y + own.flow[1]);
+        };
+        let mut best = own.found;
         let (mut sum, mut total) = ([0.0; 2], 0.0);
         for (direct, other) in known.around(node) {
             let apart = (other.flow[0] - own.flow[0]).abs() + (other.flow[1] - own.flow[1]).abs();
@@ -320,12 +327,12 @@ impl LevelPair<'_> {
             y: y + lean[1],
             weight: PULL,
         };
-        let found = patch::search(template, self.to, (from.x, from.y), prior, steps);
+        let found = patch::search(template, self.to, from, prior, steps);
         Node {
             flow: [found.x - x, found.y - y],
             weight: trust(template, &found),
-            residual: found.residual,
             texture: template.variance,
+            found,
         }
     }
 }
@@ -344,8 +351,8 @@ fn unknown(flow: [f32; 2]) -> Node {
     Node {
         flow,
         weight: 0.0,
-        residual: 0.0,
         texture: 0.0,
+        found: Match::default(),
     }
 }
 

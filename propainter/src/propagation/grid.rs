@@ -57,7 +57,8 @@ impl Flow {
 pub fn span(pixel: f32, nodes: usize) -> (usize, usize, f32) {
     let last = nodes - 1;
     let t = ((pixel - MIDDLE) * (1.0 / CELL as f32)).clamp(0.0, last as f32);
-    let first = (t as usize).min(last);
+    // By way of i32, which takes one instruction.
+    let first = (t as i32 as usize).min(last);
     (first, (first + 1).min(last), t - first as f32)
 }
 
@@ -138,7 +139,7 @@ impl<const C: usize> Sparse<C> {
         let mut out = Vec::with_capacity(self.sums.len());
         let pair = |i: usize, limit: usize| {
             let near = i / 2;
-            let far = if i % 2 == 0 {
+            let far = if i.is_multiple_of(2) {
                 near.saturating_sub(1)
             } else {
                 (near + 1).min(limit - 1)

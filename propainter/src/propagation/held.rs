@@ -1,9 +1,6 @@
 //! A frame in the window, with what is known about it.
 
-use super::{
-    grid::{CELL, Flow},
-    plane::Pyramid,
-};
+use super::{grid::Flow, plane::Pyramid};
 use crate::{Frame, Mask};
 
 /// Pixels of known picture that a source must keep from the hole: a mask is seldom exact, and
@@ -30,11 +27,14 @@ pub struct Held {
 
 /// Where a frame with a hole may be copied from.
 pub struct Usable {
-    /// 1 per pixel that may be a source.
-    pub pixels: Vec<u8>,
-    /// Per node: no source in its cell nor the eight around.
-    pub blocked: Vec<bool>,
+    /// Per pixel: [`SOURCE`] where it may be one, [`NEAR`] where one is near.
+    pixels: Vec<u8>,
 }
+
+const SOURCE: u8 = 1;
+const NEAR: u8 = 2;
+/// How far [`NEAR`] reaches: no pixel of a cell whose middle has none near can be a source.
+const REACH: usize = 4;
 
 impl Held {
     pub fn new(frame: Frame, hole: Mask) -> Self {
@@ -55,7 +55,7 @@ impl Held {
         let most = |side: usize| side as f32 - 0.75;
         let within = x >= -0.25 && y >= -0.25 && x <= most(width) && y <= most(height);
         within.then(|| {
-            let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as usize).min(side - 1);
+            let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as i32 as usize).min(side - 1);
             at(y, height) * width + at(x, width)
         })
     }
@@ -64,7 +64,18 @@ impl Held {
     pub fn shows(&self, x: f32, y: f32) -> bool {
         let usable = self.usable.as_ref();
         self.pixel(x, y)
-            .is_some_and(|at| usable.is_none_or(|usable| usable.pixels[at] == 1))
+            .is_some_and(|at| usable.is_none_or(|usable| usable.pixels[at] & SOURCE != 0))
+    }
+
+    /// Whether none of the pixels of a cell with its middle at a position can be shown: it
+    /// lies deep in the hole.
+    pub fn buries(&self, x: f32, y: f32) -> bool {
+        let Some(usable) = &self.usable else {
+            return false;
+        };
+        let at = |t: f32, side: usize| ((t + 0.5).max(0.0) as i32 as usize).min(side - 1);
+        let (width, height) = (self.frame.width(), self.frame.height());
+        usable.pixels[at(y, height) * width + at(x, width)] & NEAR == 0
     }
 
     pub fn has_hole(&self) -> bool {
@@ -82,46 +93,67 @@ impl Held {
 impl Usable {
     fn new(hole: &Mask) -> Self {
         let (width, height) = (hole.width(), hole.height());
-        let mut rows = vec![0u8; width * height];
-        for (row, hole) in rows
-            .chunks_exact_mut(width)
-            .zip(hole.hole().chunks_exact(width))
-        {
-            let mut x = 0;
-            while x < width {
-                if hole[x] == 0 {
-                    x += 1;
-                    continue;
-                }
-                let end = hole[x..]
-                    .iter()
-                    .position(|&h| h == 0)
-                    .map_or(width, |n| x + n);
-                row[x.saturating_sub(KEEP)..(end + KEEP).min(width)].fill(1);
-                x = end;
+        let mut pixels = spread(hole.hole(), width, height, KEEP);
+        pixels.iter_mut().for_each(|pixel| *pixel = 1 - *pixel);
+        let near = spread(&pixels, width, height, REACH);
+        let pairs = pixels.iter_mut().zip(near);
+        pairs.for_each(|(pixel, near)| *pixel |= near * NEAR);
+        Self { pixels }
+    }
+}
+
+/// Grows the ones of a plane of zeros and ones by `radius`, in both axes.
+fn spread(plane: &[u8], width: usize, height: usize, radius: usize) -> Vec<u8> {
+    let join = |out: &mut [u8], more: &[u8]| {
+        out.iter_mut()
+            .zip(more)
+            .for_each(|(out, more)| *out |= more);
+    };
+    let mut rows = plane.to_vec();
+    for (out, row) in rows.chunks_exact_mut(width).zip(plane.chunks_exact(width)) {
+        for shift in 1..=radius.min(width - 1) {
+            join(&mut out[shift..], row);
+            join(out, &row[shift..]);
+        }
+    }
+    let mut out = rows.clone();
+    for shift in (1..=radius.min(height - 1)).map(|rows| rows * width) {
+        join(&mut out[shift..], &rows);
+        join(&mut out, &rows[shift..]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_keeps_its_distance_from_the_hole() {
+        let (width, height) = (24, 16);
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(9, 6, 4, 3);
+        let held = Held::new(Frame::new(width, height, vec![0; 3 * width * height]), hole);
+        for y in 0..height {
+            for x in 0..width {
+                let far = |t: usize, first: usize, last: usize| {
+                    first.saturating_sub(t).max(t.saturating_sub(last))
+                };
+                let distance = far(x, 9, 12).max(far(y, 6, 8));
+                let (x, y) = (x as f32, y as f32);
+                assert_eq!(held.shows(x, y), distance > KEEP, "{x}, {y}");
             }
         }
-        let mut pixels = vec![1u8; width * height];
-        for (y, out) in pixels.chunks_exact_mut(width).enumerate() {
-            for near in y.saturating_sub(KEEP)..(y + KEEP + 1).min(height) {
-                let row = &rows[near * width..][..width];
-                out.iter_mut()
-                    .zip(row)
-                    .for_each(|(out, hole)| *out &= 1 - hole);
-            }
-        }
-        let (nodes, lines) = (width / CELL, height / CELL);
-        let mut open = vec![false; nodes * lines];
-        for (y, row) in pixels.chunks_exact(width).enumerate() {
-            let open = &mut open[y / CELL * nodes..][..nodes];
-            for (cell, open) in row.chunks_exact(CELL).zip(open) {
-                *open |= cell.contains(&1);
-            }
-        }
-        let near = super::flow::grown(&open, nodes, lines, 1);
-        Self {
-            pixels,
-            blocked: near.into_iter().map(|near| !near).collect(),
-        }
+        assert!(!held.shows(-1.0, 3.0) && !held.shows(24.0, 3.0));
+    }
+
+    #[test]
+    fn a_deep_hole_buries_its_middle_only() {
+        let (width, height) = (40, 40);
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(0, 0, 40, 20);
+        let held = Held::new(Frame::new(width, height, vec![0; 3 * width * height]), hole);
+        assert!(held.buries(20.0, 10.0));
+        assert!(!held.buries(20.0, 18.0) && !held.buries(20.0, 30.0));
     }
 }

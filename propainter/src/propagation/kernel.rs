@@ -2,8 +2,6 @@
 //! lanes where it has AVX2. Both do the same operations in the same order, so results are
 //! the same on every machine.
 
-#![expect(unsafe_code, reason = "calls into functions compiled for AVX2")]
-
 use super::{
     patch::{SIDE, Template},
     plane::Level,
@@ -24,13 +22,30 @@ pub struct Sums {
     pub yd: f32,
 }
 
+impl Sums {
+    fn new([count, d, dd, x, y, xx, xy, yy, xd, yd]: [f32; 10]) -> Self {
+        Self {
+            count,
+            d,
+            dd,
+            x,
+            y,
+            xx,
+            xy,
+            yy,
+            xd,
+            yd,
+        }
+    }
+}
+
 /// Sums for the place whose upper left corner is (x, y). It and the pixels around it that
 /// interpolation touches lie within the level's margin.
 pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2, which is all that the function asks for.
-        return unsafe { sums_avx2(template, target, x, y) };
+        return unsafe { wide::sums(template, target, x, y) };
     }
     sums_plain(template, target, x, y)
 }
@@ -40,35 +55,17 @@ pub fn template(level: &Level, x: isize, y: isize) -> Template {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: as above.
-        return unsafe { template_avx2(level, x, y) };
+        return unsafe { wide::template(level, x, y) };
     }
     template_plain(level, x, y)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn sums_avx2(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
-    sums_plain(template, target, x, y)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn template_avx2(level: &Level, x: isize, y: isize) -> Template {
-    template_plain(level, x, y)
-}
-
-#[inline(always)]
 fn sums_plain(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
-    let (x0, y0) = (floor(x), floor(y));
-    let (u, v) = (x - x0 as f32, y - y0 as f32);
-    let start = target.offset(x0, y0);
-    let stride = target.stride;
-    let luma = &target.luma[start..start + SIDE * stride + SIDE + 1];
-    let valid = &target.valid[start..start + SIDE * stride + SIDE + 1];
+    let (start, u, v) = place(target, x, y);
     let mut lanes = [[0.0f32; SIDE]; 10];
-    let mut above = across(luma, valid, 0, stride, u);
+    let mut above = across(target, start, u);
     for row in 0..SIDE {
-        let below = across(luma, valid, row + 1, stride, u);
+        let below = across(target, start + (row + 1) * target.stride, u);
         let (value, weight) = (&template.value[row], &template.weight[row]);
         let (dx, dy) = (&template.dx[row], &template.dy[row]);
         for c in 0..SIDE {
@@ -88,33 +85,13 @@ fn sums_plain(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
         }
         above = below;
     }
-    let [count, d, dd, x, y, xx, xy, yy, xd, yd] = lanes.map(total);
-    Sums {
-        count,
-        d,
-        dd,
-        x,
-        y,
-        xx,
-        xy,
-        yy,
-        xd,
-        yd,
-    }
+    Sums::new(lanes.map(total))
 }
 
 /// A row interpolated across, and where both pixels are known.
-#[inline(always)]
-fn across(
-    luma: &[u8],
-    valid: &[u8],
-    row: usize,
-    stride: usize,
-    u: f32,
-) -> ([f32; SIDE], [u8; SIDE]) {
-    let luma = &luma[row * stride..row * stride + SIDE + 1];
-    let valid = &valid[row * stride..row * stride + SIDE + 1];
-    let (mut line, mut known) = ([0.0f32; SIDE], [0u8; SIDE]);
+fn across(level: &Level, at: usize, u: f32) -> ([f32; SIDE], [u8; SIDE]) {
+    let (luma, valid) = (&level.luma[at..=at + SIDE], &level.valid[at..=at + SIDE]);
+    let (mut line, mut known) = ([0.0; SIDE], [0; SIDE]);
     for c in 0..SIDE {
         let (a, b) = (f32::from(luma[c]), f32::from(luma[c + 1]));
         line[c] = a + u * (b - a);
@@ -123,58 +100,173 @@ fn across(
     (line, known)
 }
 
-#[inline(always)]
 fn template_plain(level: &Level, x: isize, y: isize) -> Template {
-    let stride = level.stride;
-    let first = level.offset(x - 1, y - 1);
-    let luma = &level.luma[first..first + (SIDE + 1) * stride + SIDE + 2];
-    let valid = &level.valid[first..first + (SIDE + 1) * stride + SIDE + 2];
-    let mut out = Template {
-        value: [[0.0; SIDE]; SIDE],
-        dx: [[0.0; SIDE]; SIDE],
-        dy: [[0.0; SIDE]; SIDE],
-        weight: [[0.0; SIDE]; SIDE],
-        count: 0.0,
-        variance: 0.0,
-    };
+    let (first, stride) = (level.offset(x, y), level.stride);
+    let mut out = Template::default();
     let mut lanes = [[0.0f32; SIDE]; 3];
     for row in 0..SIDE {
-        let line = |n: usize| (row + n) * stride..(row + n) * stride + SIDE + 2;
-        let (above, here, below) = (&luma[line(0)], &luma[line(1)], &luma[line(2)]);
-        let (over, known, under) = (&valid[line(0)], &valid[line(1)], &valid[line(2)]);
         for c in 0..SIDE {
-            let all = known[c] & known[c + 1] & known[c + 2] & over[c + 1] & under[c + 1];
-            let (value, weight) = (f32::from(here[c + 1]), f32::from(all));
+            let at = first + row * stride + c;
+            let luma = |at: usize| f32::from(level.luma[at]);
+            let across = level.valid[at - 1] & level.valid[at] & level.valid[at + 1];
+            let known = across & level.valid[at - stride] & level.valid[at + stride];
+            let (value, weight) = (luma(at), f32::from(known));
             out.value[row][c] = value;
             out.weight[row][c] = weight;
-            out.dx[row][c] = 0.5 * (f32::from(here[c + 2]) - f32::from(here[c]));
-            out.dy[row][c] = 0.5 * (f32::from(below[c + 1]) - f32::from(above[c + 1]));
+            out.dx[row][c] = 0.5 * (luma(at + 1) - luma(at - 1));
+            out.dy[row][c] = 0.5 * (luma(at + stride) - luma(at - stride));
             lanes[0][c] += weight;
             lanes[1][c] += weight * value;
             lanes[2][c] += weight * value * value;
         }
     }
     let [count, sum, squares] = lanes.map(total);
-    out.count = count;
-    if count > 0.0 {
-        let mean = sum / count;
-        out.variance = (squares / count - mean * mean).max(0.0);
-    }
+    out.measure(count, sum, squares);
     out
 }
 
+/// Where the pixel at or before a position lies, and how far beyond it the position is.
+fn place(level: &Level, x: f32, y: f32) -> (usize, f32, f32) {
+    let (x0, y0) = (floor(x), floor(y));
+    (level.offset(x0, y0), x - x0 as f32, y - y0 as f32)
+}
+
 /// Sum of eight lanes, by halves.
-#[inline(always)]
 fn total(lane: [f32; SIDE]) -> f32 {
     let [a, b, c, d, e, f, g, h] = lane;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// `f32::floor` without a call, for what fits an integer.
+/// `f32::floor` without a call, for what fits 32 bits.
 #[inline(always)]
 pub fn floor(x: f32) -> isize {
-    let whole = x as isize;
-    whole - isize::from(x < whole as f32)
+    let whole = x as i32;
+    whole as isize - isize::from(x < whole as f32)
+}
+
+/// The same by AVX2.
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use std::arch::x86_64::*;
+
+    use super::{Level, SIDE, Sums, Template, place};
+
+    #[target_feature(enable = "avx2")]
+    pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+        let (start, u, v) = place(target, x, y);
+        let (u, v) = (_mm256_set1_ps(u), _mm256_set1_ps(v));
+        let mut lanes = [_mm256_setzero_ps(); 10];
+        let mut above = across(target, start, u);
+        for row in 0..SIDE {
+            let below = across(target, start + (row + 1) * target.stride, u);
+            let known = widened(_mm_and_si128(above.1, below.1));
+            let w = _mm256_mul_ps(lane(&template.weight[row]), known);
+            let between = _mm256_mul_ps(v, _mm256_sub_ps(below.0, above.0));
+            let place = _mm256_add_ps(above.0, between);
+            let d = _mm256_sub_ps(place, lane(&template.value[row]));
+            let (dx, dy) = (lane(&template.dx[row]), lane(&template.dy[row]));
+            let wd = _mm256_mul_ps(w, d);
+            let (wx, wy) = (_mm256_mul_ps(w, dx), _mm256_mul_ps(w, dy));
+            let terms = [
+                w,
+                wd,
+                _mm256_mul_ps(wd, d),
+                wx,
+                wy,
+                _mm256_mul_ps(wx, dx),
+                _mm256_mul_ps(wx, dy),
+                _mm256_mul_ps(wy, dy),
+                _mm256_mul_ps(wx, d),
+                _mm256_mul_ps(wy, d),
+            ];
+            for (lane, term) in lanes.iter_mut().zip(terms) {
+                *lane = _mm256_add_ps(*lane, term);
+            }
+            above = below;
+        }
+        let mut sums = [0.0; 10];
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            *sum = total(lane);
+        }
+        Sums::new(sums)
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn template(level: &Level, x: isize, y: isize) -> Template {
+        let (first, stride) = (level.offset(x, y), level.stride);
+        let half = _mm256_set1_ps(0.5);
+        let mut out = Template::default();
+        let mut lanes = [_mm256_setzero_ps(); 3];
+        for row in 0..SIDE {
+            let at = first + row * stride;
+            let luma = |at: usize| widened(bytes(&level.luma, at));
+            let valid = |at: usize| bytes(&level.valid, at);
+            let across = _mm_and_si128(_mm_and_si128(valid(at - 1), valid(at)), valid(at + 1));
+            let down = _mm_and_si128(valid(at - stride), valid(at + stride));
+            let weight = widened(_mm_and_si128(across, down));
+            let value = luma(at);
+            let dx = _mm256_mul_ps(half, _mm256_sub_ps(luma(at + 1), luma(at - 1)));
+            let dy = _mm256_mul_ps(half, _mm256_sub_ps(luma(at + stride), luma(at - stride)));
+            out.value[row] = array(value);
+            out.weight[row] = array(weight);
+            out.dx[row] = array(dx);
+            out.dy[row] = array(dy);
+            let weighted = _mm256_mul_ps(weight, value);
+            let terms = [weight, weighted, _mm256_mul_ps(weighted, value)];
+            for (lane, term) in lanes.iter_mut().zip(terms) {
+                *lane = _mm256_add_ps(*lane, term);
+            }
+        }
+        out.measure(total(lanes[0]), total(lanes[1]), total(lanes[2]));
+        out
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn across(level: &Level, at: usize, u: __m256) -> (__m256, __m128i) {
+        let a = widened(bytes(&level.luma, at));
+        let b = widened(bytes(&level.luma, at + 1));
+        let line = _mm256_add_ps(a, _mm256_mul_ps(u, _mm256_sub_ps(b, a)));
+        let known = _mm_and_si128(bytes(&level.valid, at), bytes(&level.valid, at + 1));
+        (line, known)
+    }
+
+    /// Eight bytes of a plane.
+    #[target_feature(enable = "avx2")]
+    fn bytes(plane: &[u8], at: usize) -> __m128i {
+        let mut bytes = [0; SIDE];
+        bytes.copy_from_slice(&plane[at..at + SIDE]);
+        _mm_cvtsi64_si128(i64::from_le_bytes(bytes))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn widened(bytes: __m128i) -> __m256 {
+        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn lane(row: &[f32; SIDE]) -> __m256 {
+        let [a, b, c, d, e, f, g, h] = *row;
+        _mm256_setr_ps(a, b, c, d, e, f, g, h)
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn array(lane: __m256) -> [f32; SIDE] {
+        let mut row = [0.0; SIDE];
+        // SAFETY: the row has room for the eight numbers written; the store needs no alignment.
+        unsafe { _mm256_storeu_ps(row.as_mut_ptr(), lane) };
+        row
+    }
+
+    /// As the plain total, in the same order.
+    #[target_feature(enable = "avx2")]
+    fn total(lane: __m256) -> f32 {
+        let fours = _mm_add_ps(
+            _mm256_castps256_ps128(lane),
+            _mm256_extractf128_ps::<1>(lane),
+        );
+        let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
+        _mm_cvtss_f32(_mm_add_ss(twos, _mm_shuffle_ps::<1>(twos, twos)))
+    }
 }
 
 #[cfg(test)]
@@ -198,17 +290,14 @@ mod tests {
         let level = pyramid.finest();
         for i in 0..200 {
             let (x, y) = ((i * 7 % 50) as isize - 12, (i * 5 % 40) as isize - 11);
+            let plain = template_plain(level, x, y);
             // SAFETY: AVX2 was found above.
-            let (plain, wide) = (template_plain(level, x, y), unsafe {
-                template_avx2(level, x, y)
-            });
+            let wide = unsafe { wide::template(level, x, y) };
             assert_eq!(plain, wide);
             let (u, v) = (x as f32 + 0.37 * (i % 5) as f32, y as f32 + 0.21);
             // SAFETY: as above.
-            let (plain, wide) = (sums_plain(&plain, level, u, v), unsafe {
-                sums_avx2(&wide, level, u, v)
-            });
-            assert_eq!(plain, wide);
+            let wide = unsafe { wide::sums(&plain, level, u, v) };
+            assert_eq!(sums_plain(&plain, level, u, v), wide);
         }
     }
 

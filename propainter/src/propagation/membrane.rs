@@ -1,19 +1,26 @@
-//! A smooth surface through colours at an edge: what a difference along a seam is spread by,
-//! so that the seam does not show.
+//! A smooth surface through differences of colour along an edge, by which a fill is shifted so
+//! that the edge does not show.
 
 use super::grid::spread;
 
 const SWEEPS: usize = 12;
+/// Fixed values up to this do not show, and are not spread.
+const SLIGHT: f32 = 1.0;
 
 /// Fills `free` places of a `width × height` field from the `fixed` ones (1 where `values`
-/// holds a colour): smooth, and close to every fixed neighbour. Free places that touch neither
-/// kind keep the far field's value. Without fixed places nothing changes.
+/// holds a difference): smooth, and close to every fixed neighbour. Without fixed values that
+/// show, nothing changes.
 pub fn membrane(
     (width, height): (usize, usize),
     values: &mut [[f32; 3]],
     fixed: &[u8],
     free: &[u32],
 ) {
+    let shows =
+        |(value, &fixed): (&[f32; 3], &u8)| fixed == 1 && value.iter().any(|v| v.abs() > SLIGHT);
+    if !values.iter().zip(fixed).any(shows) {
+        return;
+    }
     let weights: Vec<f32> = fixed.iter().map(|&f| f32::from(f)).collect();
     let Some(field) = spread(width, height, values, &weights) else {
         return;

@@ -14,7 +14,7 @@ pub const LEAST: f32 = 20.0;
 type Pixels = [[f32; SIDE]; SIDE];
 
 /// A patch to be found: luma, its gradient, and 1 where all of it is known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Template {
     pub(super) value: Pixels,
     pub(super) dx: Pixels,
@@ -31,6 +31,23 @@ impl Template {
     pub fn new(level: &Level, x: isize, y: isize) -> Self {
         kernel::template(level, x, y)
     }
+
+    /// Takes count and variance from sums over the known pixels: of one, values and squares.
+    pub(super) fn measure(&mut self, count: f32, sum: f32, squares: f32) {
+        self.count = count;
+        if count > 0.0 {
+            let mean = sum / count;
+            self.variance = (squares / count - mean * mean).max(0.0);
+        }
+    }
+}
+
+/// Known pixels of the patch whose upper left pixel is (x, y).
+pub fn known(level: &Level, x: isize, y: isize) -> u32 {
+    let first = level.offset(x, y);
+    let rows = (0..SIDE).map(|row| &level.valid[first + row * level.stride..][..SIDE]);
+    rows.map(|row| row.iter().map(|&v| u32::from(v)).sum::<u32>())
+        .sum()
 }
 
 /// How a template compares with a place of the other picture.
@@ -47,6 +64,7 @@ pub struct Match {
     pub offset: f32,
     /// Smaller eigenvalue of the gradients' matrix, over all pixels.
     pub corner: f32,
+    sums: Sums,
 }
 
 /// What pulls a search towards a position: `weight` is in units of squared luma.
@@ -63,35 +81,28 @@ pub fn compare(template: &Template, target: &Level, x: f32, y: f32) -> Match {
     kernel::sums(template, target, x, y).to_match(x, y)
 }
 
-/// Gauss–Newton steps from (x, y), `steps` at most; the match is the last place looked at.
+/// Gauss–Newton steps from a place that was compared, `steps` at most.
 pub fn search(
     template: &Template,
     target: &Level,
-    (x, y): (f32, f32),
+    start: Match,
     prior: Prior,
     steps: usize,
 ) -> Match {
-    let (mut x, mut y) = clamp(target, x, y);
-    let start = (x, y);
-    let mut sums = kernel::sums(template, target, x, y);
-    let mut best = sums.to_match(x, y);
+    let mut best = start;
     for _ in 0..steps {
-        if sums.count < LEAST {
+        if best.count < LEAST {
             break;
         }
-        let (dx, dy) = sums.step(prior, x, y);
-        (x, y) = clamp(target, x + dx, y + dy);
+        let (dx, dy) = best.sums.step(prior, best.x, best.y);
+        let here = compare(template, target, best.x + dx, best.y + dy);
         // A patch that runs away was not found.
-        if (x - start.0).abs().max((y - start.1).abs()) > SIDE as f32 {
-            break;
-        }
-        sums = kernel::sums(template, target, x, y);
-        let here = sums.to_match(x, y);
-        if here.count < LEAST || here.residual > 1.05 * best.residual + 0.01 {
+        let far = (here.x - start.x).abs().max((here.y - start.y).abs());
+        if far > SIDE as f32 || here.count < LEAST || here.residual > 1.05 * best.residual + 0.01 {
             break;
         }
         best = here;
-        if dx.abs().max(dy.abs()) < 0.02 {
+        if dx.abs().max(dy.abs()) < 0.03 {
             break;
         }
     }
@@ -138,6 +149,7 @@ impl Sums {
             residual: (self.dd - self.d * self.d * share).max(0.0) * share,
             offset: -self.d * share,
             corner: (0.5 * (xx + yy) - (half * half + xy * xy).sqrt()).max(0.0),
+            sums: self,
         }
     }
 

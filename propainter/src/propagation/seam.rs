@@ -26,6 +26,16 @@ const KNOWN: u32 = u32::MAX;
 /// Hole, but nothing that could be matched.
 const NOTHING: u32 = u32::MAX - 1;
 
+/// Bit of a label for sources that are earlier fills.
+const INHERITED: u32 = 1;
+/// To the four neighbours.
+const STEPS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
+
+fn labelled(source: &Source) -> u32 {
+    let kind = if source.inherited() { INHERITED } else { 0 };
+    2 * source.frame as u32 + kind
+}
+
 /// A region's fill, pixel by pixel over its rectangle.
 pub struct Canvas<'a> {
     window: &'a Window<'a>,
@@ -35,6 +45,8 @@ pub struct Canvas<'a> {
     sources: &'a [[Source; PIXELS]],
     /// Per pixel: which source, or [`KNOWN`] or [`NOTHING`].
     index: Vec<u32>,
+    /// Per pixel: which frame it is from, and whether inherited; as `index` where from none.
+    label: Vec<u32>,
     /// What matching has added so far.
     shift: Vec<[f32; 3]>,
     /// Colours by cell and pixel, as `sources`.
@@ -55,12 +67,14 @@ impl<'a> Canvas<'a> {
             let hole = &window.hole.hole()[first..first + width];
             index.extend(hole.iter().map(|&h| if h == 0 { KNOWN } else { NOTHING }));
         }
+        let mut label = index.clone();
         for (slot, (&cell, sources)) in region.cells.iter().zip(sources).enumerate() {
             let (x, y) = (cell as usize % region.width, cell as usize / region.width);
             for (p, source) in sources.iter().enumerate() {
                 if source.cost.is_finite() {
                     let at = (y * CELL + p / CELL) * width + x * CELL + p % CELL;
                     index[at] = (slot * PIXELS + p) as u32;
+                    label[at] = labelled(source);
                 }
             }
         }
@@ -71,6 +85,7 @@ impl<'a> Canvas<'a> {
             height,
             sources,
             shift: vec![[0.0; 3]; index.len()],
+            label,
             index,
             values,
         }
@@ -78,15 +93,10 @@ impl<'a> Canvas<'a> {
 
     /// Matches what other frames show, then what earlier fills left.
     pub fn settle(&mut self) {
-        self.join(|source| !source.inherited());
+        self.join(0);
         if self.inherit() {
-            self.join(Source::inherited);
+            self.join(INHERITED);
         }
-    }
-
-    fn source(&self, at: usize) -> Option<&'a Source> {
-        let i = self.index[at] as usize;
-        self.sources.get(i / PIXELS).map(|cell| &cell[i % PIXELS])
     }
 
     fn value(&self, at: usize) -> [f32; 3] {
@@ -104,87 +114,85 @@ impl<'a> Canvas<'a> {
     }
 
     /// The known picture at a pixel.
-    fn known(&self, x: usize, y: usize) -> [f32; 3] {
-        let at = (self.region.y * CELL + y) * self.window.held().frame.width()
-            + self.region.x * CELL
-            + x;
+    fn known(&self, at: usize) -> [f32; 3] {
+        let (x, y) = (at % self.width, at / self.width);
+        let at = (self.region.y * CELL + y) * self.window.hole.width() + self.region.x * CELL + x;
         let rgb = &self.window.held().frame.rgb()[3 * at..3 * at + 3];
         [rgb[0], rgb[1], rgb[2]].map(f32::from)
     }
 
-    /// What a pixel's source shows `step` from it; `None` where it shows nothing itself.
-    fn beyond(&self, at: usize, source: &Source, step: (f32, f32)) -> Option<[f32; 3]> {
+    /// What a pixel's source shows one step from it; `None` where it shows nothing itself.
+    fn beyond(&self, at: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
+        let i = self.index[at] as usize;
+        let source = &self.sources[i / PIXELS][i % PIXELS];
         let there = &self.window.frames[source.frame];
-        let (x, y) = (source.x + step.0, source.y + step.1);
+        let (x, y) = (source.x + dx as f32, source.y + dy as f32);
         (source.inherited() || there.shows(x, y)).then(|| {
             let colour = sample::cubic(&there.frame, x, y);
             std::array::from_fn(|c| colour[c] + source.colour[c] + self.shift[at][c])
         })
     }
 
-    /// The pixel beside (x, y), with its place.
-    fn beside(&self, x: usize, y: usize, (dx, dy): (isize, isize)) -> Option<(usize, usize)> {
+    /// The pixel beside (x, y).
+    fn beside(&self, x: usize, y: usize, (dx, dy): (isize, isize)) -> Option<usize> {
         let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
-        (x < self.width && y < self.height).then_some((x, y))
+        (x < self.width && y < self.height).then_some(y * self.width + x)
     }
 
-    /// Matches the pixels of one kind of source among each other and to the known picture.
-    fn join(&mut self, kind: impl Fn(&Source) -> bool) {
+    /// Matches the pixels of one kind of source, [`INHERITED`] or 0, among each other and to
+    /// the known picture.
+    fn join(&mut self, kind: u32) {
+        let (width, height) = (self.width, self.height);
+        let own = |label: u32| label < NOTHING && label & INHERITED == kind;
         // Per pixel, what its neighbours ask it to change by.
-        let mut asked = vec![[0.0f32; 3]; self.width * self.height];
+        let mut asked = vec![[0.0f32; 3]; width * height];
         let mut seams = vec![false; self.region.width * self.region.height];
-        for y in 0..self.height {
-            for x in 0..self.width {
-                let at = y * self.width + x;
-                let Some(source) = self.source(at).filter(|source| kind(source)) else {
+        let mut any = false;
+        for at in 0..width * height {
+            let label = self.label[at];
+            if !own(label) {
+                continue;
+            }
+            let (x, y) = (at % width, at / width);
+            for step in STEPS {
+                let Some(beside) = self.beside(x, y, step) else {
                     continue;
                 };
-                for step in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-                    let Some((nx, ny)) = self.beside(x, y, step) else {
-                        continue;
-                    };
-                    let step = (step.0 as f32, step.1 as f32);
-                    let beside = ny * self.width + nx;
-                    let difference = if self.index[beside] == KNOWN {
-                        self.beyond(at, source, step)
-                            .map(|beyond| gap(self.known(nx, ny), beyond))
-                    } else {
-                        self.source(beside)
-                            .filter(|other| kind(other) && other.frame != source.frame)
-                            .map(|other| self.difference((at, source), (beside, other), step))
-                    };
-                    let Some(difference) = difference else {
-                        continue;
-                    };
-                    for (sum, d) in asked[at].iter_mut().zip(difference) {
-                        *sum += d.clamp(-LIMIT, LIMIT);
-                    }
-                    if difference.iter().any(|d| d.abs() > SLIGHT) {
-                        seams[y / CELL * self.region.width + x / CELL] = true;
-                    }
+                let other = self.label[beside];
+                if other == label || !(other == KNOWN || own(other)) {
+                    continue;
+                }
+                let Some(difference) = self.difference(at, beside, step) else {
+                    continue;
+                };
+                for (sum, d) in asked[at].iter_mut().zip(difference) {
+                    *sum += d.clamp(-LIMIT, LIMIT);
+                }
+                if difference.iter().any(|d| d.abs() > SLIGHT) {
+                    seams[y / CELL * self.region.width + x / CELL] = true;
+                    any = true;
                 }
             }
         }
+        if !any {
+            return;
+        }
         let near = grown(&seams, self.region.width, self.region.height, REACH);
         let mut shift = vec![[0.0f32; 3]; asked.len()];
-        let movable: Vec<u32> = (0..asked.len() as u32)
+        let movable: Vec<u32> = (0..asked.len())
             .filter(|&at| {
-                let (x, y) = (at as usize % self.width, at as usize / self.width);
-                near[y / CELL * self.region.width + x / CELL]
-                    && self.source(at as usize).is_some_and(&kind)
+                own(self.label[at])
+                    && near[at / width / CELL * self.region.width + at % width / CELL]
             })
+            .map(|at| at as u32)
             .collect();
         for sweep in 0..SWEEPS {
             let relax = |&at: &u32| {
                 let at = at as usize;
                 let (x, y) = (at % self.width, at / self.width);
                 let (mut sum, mut count) = (asked[at], PULL);
-                for step in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-                    let Some((nx, ny)) = self.beside(x, y, step) else {
-                        continue;
-                    };
-                    let beside = ny * self.width + nx;
-                    if self.index[beside] != NOTHING {
+                for beside in STEPS.iter().filter_map(|&step| self.beside(x, y, step)) {
+                    if self.label[beside] != NOTHING {
                         (0..3).for_each(|c| sum[c] += shift[beside][c]);
                         count += 1.0;
                     }
@@ -202,18 +210,16 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// By how much a pixel would have to change more than the one beside it, of another
-    /// source, for the two to go over into each other.
-    fn difference(
-        &self,
-        (at, source): (usize, &Source),
-        (beside, other): (usize, &Source),
-        step: (f32, f32),
-    ) -> [f32; 3] {
+    /// By how much pixel `at` would have to change more than the one beside it, known or of
+    /// another source, for the two to go over into each other.
+    fn difference(&self, at: usize, beside: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
+        let ahead = self.beyond(at, (dx, dy));
+        if self.label[beside] == KNOWN {
+            return ahead.map(|ahead| gap(self.known(beside), ahead));
+        }
         let (own, theirs) = (self.value(at), self.value(beside));
-        let ahead = self.beyond(at, source, step);
-        let behind = self.beyond(beside, other, (-step.0, -step.1));
-        match (ahead, behind) {
+        let behind = self.beyond(beside, (-dx, -dy));
+        Some(match (ahead, behind) {
             (Some(ahead), Some(behind)) => {
                 let (a, b) = (gap(theirs, ahead), gap(behind, own));
                 std::array::from_fn(|c| 0.5 * (a[c] + b[c]))
@@ -221,7 +227,7 @@ impl<'a> Canvas<'a> {
             (Some(ahead), None) => gap(theirs, ahead),
             (None, Some(behind)) => gap(behind, own),
             (None, None) => gap(theirs, own),
-        }
+        })
     }
 
     /// Shifts inherited pixels smoothly to what is known or shown around them; false where
@@ -229,7 +235,10 @@ impl<'a> Canvas<'a> {
     fn inherit(&mut self) -> bool {
         let count = self.width * self.height;
         let free: Vec<u32> = (0..count as u32)
-            .filter(|&at| self.source(at as usize).is_some_and(Source::inherited))
+            .filter(|&at| {
+                let label = self.label[at as usize];
+                label < NOTHING && label & INHERITED != 0
+            })
             .collect();
         if free.is_empty() {
             return false;
@@ -239,21 +248,17 @@ impl<'a> Canvas<'a> {
         for &at in &free {
             let at = at as usize;
             let (x, y) = (at % self.width, at / self.width);
-            let Some(source) = self.source(at) else {
-                continue;
-            };
-            for step in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-                let Some((nx, ny)) = self.beside(x, y, step) else {
+            for step in STEPS {
+                let Some(beside) = self.beside(x, y, step) else {
                     continue;
                 };
-                let beside = ny * self.width + nx;
-                let there = match self.source(beside) {
-                    Some(other) if !other.inherited() => self.value(beside),
-                    None if self.index[beside] == KNOWN => self.known(nx, ny),
+                let there = match self.label[beside] {
+                    KNOWN => self.known(beside),
+                    NOTHING => continue,
+                    label if label & INHERITED == 0 => self.value(beside),
                     _ => continue,
                 };
-                let step = (step.0 as f32, step.1 as f32);
-                if let Some(beyond) = self.beyond(at, source, step) {
+                if let Some(beyond) = self.beyond(at, step) {
                     (0..3).for_each(|c| sums[beside][c] += there[c] - beyond[c]);
                     counts[beside] += 1.0;
                 }

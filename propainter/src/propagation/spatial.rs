@@ -316,7 +316,7 @@ impl<'a> Work<'a> {
             }
         }
         let width = self.picture.width as isize;
-        let back = if round % 2 == 0 { 1 } else { -1 };
+        let back = if round.is_multiple_of(2) { 1 } else { -1 };
         let count = self.targets.len();
         for n in 0..count {
             let n = if back == 1 { n } else { count - 1 - n };

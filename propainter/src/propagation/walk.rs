@@ -4,7 +4,7 @@ use super::{
     align::Ring,
     fill::Window,
     flow::position,
-    grid::{CELL, Flow, span},
+    grid::{CELL, Flow, MIDDLE, span},
     held::Held,
     region::Region,
 };
@@ -181,13 +181,8 @@ impl<'a> Walk<'a> {
     /// Whether a node, with its cell's corner at (x, y), is so deep in the other frame's hole
     /// that none of the cell's pixels shows.
     pub fn buried(&self, node: usize, x: usize, y: usize) -> bool {
-        let there = self.there();
-        let Some(usable) = &there.usable else {
-            return false;
-        };
-        let at = |t: f32, side: usize| ((t.max(0.0) as usize) / CELL).min(side / CELL - 1);
-        let column = at(x as f32 + 1.5 + self.map[node][0], there.frame.width());
-        let row = at(y as f32 + 1.5 + self.map[node][1], there.frame.height());
-        usable.blocked[row * (there.frame.width() / CELL) + column]
+        let [u, v] = self.map[node];
+        self.there()
+            .buries(x as f32 + MIDDLE + u, y as f32 + MIDDLE + v)
     }
 }
