@@ -115,9 +115,10 @@ fn template_plain(level: &Level, x: isize, y: isize) -> Template {
             out.weight[row][c] = weight;
             out.dx[row][c] = 0.5 * (luma(at + 1) - luma(at - 1));
             out.dy[row][c] = 0.5 * (luma(at + stride) - luma(at - stride));
-            lanes[0][c] += weight;
-            lanes[1][c] += weight * value;
-            lanes[2][c] += weight * value * value;
+            let terms = [weight, weight * value, weight * value * value];
+            for (lane, term) in lanes.iter_mut().zip(terms) {
+                lane[c] += term;
+            }
         }
     }
     let [count, sum, squares] = lanes.map(total);

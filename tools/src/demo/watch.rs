@@ -140,7 +140,7 @@ impl Default for Sample {
 
 impl Sample {
     fn offer(&mut self, index: usize, frame: &Frame) {
-        if index % self.distance != 0 {
+        if !index.is_multiple_of(self.distance) {
             return;
         }
         if self.kept.len() == 4 * COLUMNS {
