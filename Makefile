@@ -13,7 +13,7 @@ test: plugin
 bench: plugin
 	cargo build --release --workspace --examples
 	target/release/examples/stages
-	target/release/examples/propagation
+	target/release/examples/propagation_speed
 
 # The whole workspace, so that every command builds the dependencies with the same features.
 plugin: setup

@@ -2,8 +2,8 @@
 //! and says how colours differ, both measured around the hole and spread into it.
 
 use super::{
-    flow::trust,
     grid::spread,
+    inverse_search::trust,
     patch::{self, LEAST, Prior, SIDE, Template},
     plane::Level,
     region::Region,
@@ -74,7 +74,7 @@ impl<'a> Ring<'a> {
             let prior = Prior {
                 x: start.0,
                 y: start.1,
-                weight: 60.0,
+                weight: 15.0,
             };
             let here = patch::compare(template, level, start.0, start.1);
             let found = patch::search(template, level, here, prior, 3);
@@ -142,5 +142,46 @@ impl<'a> Ring<'a> {
         let mean = sums.map(|sum| sum as f32 / count.max(1) as f32);
         let luma = 0.301 * mean[0] + 0.586 * mean[1] + 0.113 * mean[2];
         mean.map(|c| c - luma + found.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Mask,
+        propagation::{plane::Pyramid, region},
+        scenes::Scene,
+    };
+
+    #[test]
+    fn drift_and_exposure_are_found_around_the_hole() {
+        let scene = Scene {
+            pan: (5.0, -3.0),
+            parallax: 0.0,
+            ..Scene::new(96, 64, 2)
+        };
+        let mut hole = Mask::empty(96, 64);
+        hole.add_rectangle(40, 24, 20, 12);
+        let (here, mut there) = (scene.truth(0), scene.truth(1));
+        for byte in there.rgb_mut() {
+            *byte = byte.saturating_add(11);
+        }
+        let levels = [&here, &there].map(|frame| Pyramid::new(frame, Some(&hole)));
+        let regions = region::split(&hole);
+        let ring = Ring::new(&regions[0], &here, levels[0].finest());
+        // A chain that has drifted by a pixel each way.
+        let map = vec![[4.0, -2.0]; regions[0].width * regions[0].height];
+        let found = ring
+            .align(&map, &there, levels[1].finest())
+            .expect("texture all round");
+        for &cell in &regions[0].cells {
+            let i = cell as usize;
+            let ([u, v], doubt) = (found.shift[i], found.doubt[i][0]);
+            assert!((u - 1.0).abs() < 0.15 && (v + 1.0).abs() < 0.15, "{u}, {v}");
+            let colour = found.colour[i];
+            assert!(colour.iter().all(|c| (c + 11.0).abs() < 1.5), "{colour:?}");
+            assert!(doubt < 0.1, "{doubt}");
+        }
     }
 }

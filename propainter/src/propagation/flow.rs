@@ -1,12 +1,10 @@
 //! Optical flow between two frames by dense inverse search, on a grid of patches: every patch
 //! of a pyramid's coarse levels, and on the fine ones those near the hole.
 
-use rayon::prelude::*;
-
 use super::{
     completion,
-    grid::{CELL, Flow},
-    patch::{self, LEAST, Match, Prior, SIDE, Template},
+    grid::{CELL, Flow, grown, position},
+    inverse_search::{Guess, LevelPair, Node},
     plane::{Level, Pyramid},
 };
 
@@ -16,9 +14,6 @@ const BAND: usize = 6;
 const WHOLE: usize = 900;
 /// Coarse levels on which the flow of the frames before is tried.
 const GUESSED: usize = 2;
-/// Weight of the neighbours' flow against a patch's own gradients, in squared luma.
-const PULL: f32 = 120.0;
-
 /// Share of textured patches that are found again below which two frames are two scenes;
 /// on film it is over a half within a scene, and under a tenth across a cut.
 const SAME_SCENE: f32 = 0.25;
@@ -143,12 +138,6 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
     unreachable!("a pyramid has a finest level")
 }
 
-/// Pixel position of a node.
-pub fn position(node: usize, width: usize) -> (f32, f32) {
-    let at = |n: usize| (n * CELL) as f32 + super::grid::MIDDLE;
-    (at(node % width), at(node / width))
-}
-
 fn nearest(flow: &Flow, x: f32, y: f32) -> usize {
     let at = |t: f32, nodes: usize| ((t.max(0.0) as usize) / CELL).min(nodes - 1);
     at(y, flow.height) * flow.width + at(x, flow.width)
@@ -168,222 +157,68 @@ fn holes(level: &Level, width: usize, height: usize) -> Vec<bool> {
     out
 }
 
-/// Nodes within `radius` of a marked one, in both axes.
-pub fn grown(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
-    let mut rows = vec![false; marked.len()];
-    for y in 0..height {
-        for x in (0..width).filter(|x| marked[y * width + x]) {
-            let span = x.saturating_sub(radius)..(x + radius + 1).min(width);
-            rows[y * width..][span].fill(true);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mask, scenes::Scene};
+
+    fn scene(pan: (f32, f32), seed: u64) -> Scene {
+        Scene {
+            pan,
+            parallax: 0.0,
+            ..Scene::new(160, 96, seed)
         }
     }
-    let mut out = vec![false; marked.len()];
-    for y in 0..height {
-        for near in y.saturating_sub(radius)..(y + radius + 1).min(height) {
-            for x in 0..width {
-                out[near * width + x] |= rows[y * width + x];
-            }
-        }
-    }
-    out
-}
 
-/// The flow of the frames before, as a candidate on a level of the pyramid.
-#[derive(Clone, Copy)]
-struct Guess<'a> {
-    flow: &'a Flow,
-    depth: usize,
-}
-
-impl Guess<'_> {
-    fn at(&self, x: f32, y: f32) -> [f32; 2] {
-        let scale = (1usize << self.depth) as f32;
-        let fine = |t: f32| (t + 0.5) * scale - 0.5;
-        self.flow.sample(fine(x), fine(y)).map(|t| t / scale)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Node {
-    flow: [f32; 2],
-    weight: f32,
-    texture: f32,
-    found: Match,
-}
-
-struct LevelPair<'a> {
-    from: &'a Level,
-    to: &'a Level,
-    guess: Option<Guess<'a>>,
-    coarsest: bool,
-}
-
-impl LevelPair<'_> {
-    /// Flow of the band's nodes, in its order.
-    fn estimate(&self, start: &Flow, band: &[u32]) -> Vec<Node> {
-        let first: Vec<Node> = band
-            .par_iter()
-            .with_min_len(32)
-            .map(|&i| self.first(start, i as usize))
-            .collect();
-        let mut slot = vec![u32::MAX; start.at.len()];
-        for (n, &i) in band.iter().enumerate() {
-            slot[i as usize] = n as u32;
-        }
-        let known = Known {
-            width: start.width,
-            height: start.height,
-            slot: &slot,
-            nodes: &first,
-        };
-        (0..band.len())
-            .into_par_iter()
-            .with_min_len(32)
-            .map(|n| self.second(&known, band[n] as usize, &first[n]))
-            .collect()
+    fn hole() -> Mask {
+        let mut hole = Mask::empty(160, 96);
+        hole.add_rectangle(60, 30, 40, 24);
+        hole
     }
 
-    /// A node's patch and its place; `None` where too little is known.
-    fn template(&self, node: usize, width: usize) -> Option<(Template, f32, f32)> {
-        let corner = |n: usize| (n * CELL) as isize - 2;
-        let (x, y) = (corner(node % width), corner(node / width));
-        if (patch::known(self.from, x, y) as f32) < LEAST {
-            return None;
-        }
-        let template = Template::new(self.from, x, y);
-        (template.count >= LEAST).then_some((template, x as f32, y as f32))
-    }
-
-    /// From the coarser level, or the frames before where that fits better.
-    fn first(&self, start: &Flow, node: usize) -> Node {
-        let origin = start.at[node];
-        let Some((template, x, y)) = self.template(node, start.width) else {
-            return unknown(origin);
-        };
-        let mut best = patch::compare(&template, self.to, x + origin[0], y + origin[1]);
-        let mut consider = |[u, v]: [f32; 2]| {
-            let other = patch::compare(&template, self.to, x + u, y + v);
-            if other.residual < 0.9 * best.residual {
-                best = other;
-            }
-        };
-        if let Some(guess) = self.guess {
-            let (px, py) = position(node, start.width);
-            consider(guess.at(px, py));
-        }
-        if self.coarsest {
-            for v in -3..=3 {
-                for u in -3..=3 {
-                    consider([u as f32, v as f32]);
+    #[test]
+    fn a_pan_is_measured_around_the_hole_and_completed_in_it() {
+        let hole = hole();
+        for pan in [(0.0, 0.0), (1.3, -0.6), (-7.5, 2.2), (17.0, 0.4)] {
+            let scene = scene(pan, 3);
+            let look = |i: usize| {
+                // What the hole hides must not matter.
+                let mut frame = scene.truth(i);
+                let pixels = frame.rgb_mut().chunks_exact_mut(3).zip(hole.hole());
+                pixels
+                    .filter(|(_, hole)| **hole == 1)
+                    .for_each(|(pixel, _)| pixel.copy_from_slice(&[255, 0, 0]));
+                Pyramid::new(&frame, Some(&hole))
+            };
+            let (there, back, cut) = both_ways(&look(0), &look(1), (None, None));
+            assert!(!cut, "pan {pan:?}");
+            let mut sum = 0.0;
+            for y in 6..15 {
+                for x in 13..27 {
+                    let ([u, v], [bu, bv]) = (there.at[y * 40 + x], back.at[y * 40 + x]);
+                    let error = (u - pan.0).abs().max((v - pan.1).abs());
+                    let error = error.max((bu + pan.0).abs()).max((bv + pan.1).abs());
+                    assert!(
+                        error < 0.4,
+                        "pan {pan:?}, node {x}, {y}: {u}, {v}, {bu}, {bv}"
+                    );
+                    sum += error;
                 }
             }
-        }
-        self.settle(&template, best, (x, y), [best.x - x, best.y - y], 4)
-    }
-
-    /// Looks at the neighbours' flows, and leans on them where the patch is flat.
-    fn second(&self, known: &Known, node: usize, own: &Node) -> Node {
-        let Some((template, x, y)) = self.template(node, known.width) else {
-            return unknown(own.flow);
-        };
-        let mut best = own.found;
-        let (mut sum, mut total) = ([0.0; 2], 0.0);
-        for (direct, other) in known.around(node) {
-            let apart = (other.flow[0] - own.flow[0]).abs() + (other.flow[1] - own.flow[1]).abs();
-            if direct && apart > 0.25 {
-                let [u, v] = other.flow;
-                let there = patch::compare(&template, self.to, x + u, y + v);
-                if there.residual < 0.9 * best.residual {
-                    best = there;
-                }
-            }
-        }
-        let here = [best.x - x, best.y - y];
-        for (_, other) in known.around(node) {
-            let apart = (other.flow[0] - here[0]).powi(2) + (other.flow[1] - here[1]).powi(2);
-            let weight = other.weight / (1.0 + apart);
-            sum[0] += weight * other.flow[0];
-            sum[1] += weight * other.flow[1];
-            total += weight;
-        }
-        let lean = if total > 1e-3 {
-            sum.map(|s| s / total)
-        } else {
-            here
-        };
-        self.settle(&template, best, (x, y), lean, 3)
-    }
-
-    fn settle(
-        &self,
-        template: &Template,
-        from: Match,
-        (x, y): (f32, f32),
-        lean: [f32; 2],
-        steps: usize,
-    ) -> Node {
-        let prior = Prior {
-            x: x + lean[0],
-            y: y + lean[1],
-            weight: PULL,
-        };
-        let found = patch::search(template, self.to, from, prior, steps);
-        Node {
-            flow: [found.x - x, found.y - y],
-            weight: trust(template, &found),
-            texture: template.variance,
-            found,
+            let mean = sum / (9 * 14) as f32;
+            println!("pan {pan:?}: {mean:.3} pixels");
+            assert!(mean < 0.08, "pan {pan:?}: {mean} pixels");
         }
     }
-}
 
-/// How far a match is to be trusted, 0 to 1: enough pixels, structure both ways, alike.
-pub fn trust(template: &Template, found: &Match) -> f32 {
-    if found.count < LEAST {
-        return 0.0;
-    }
-    let pixels = found.count / (SIDE * SIDE) as f32;
-    let structure = found.corner / (found.corner + 200.0);
-    pixels * (0.02 + structure) / (1.0 + found.residual / (12.0 + 0.1 * template.variance))
-}
-
-fn unknown(flow: [f32; 2]) -> Node {
-    Node {
-        flow,
-        weight: 0.0,
-        texture: 0.0,
-        found: Match::default(),
-    }
-}
-
-/// The first pass's nodes by place.
-struct Known<'a> {
-    width: usize,
-    height: usize,
-    slot: &'a [u32],
-    nodes: &'a [Node],
-}
-
-impl Known<'_> {
-    /// The known ones of the eight neighbours, and whether they share a side.
-    fn around(&self, node: usize) -> impl Iterator<Item = (bool, &Node)> {
-        let (x, y) = ((node % self.width) as isize, (node / self.width) as isize);
-        let offsets = [-1isize, 0, 1];
-        offsets
-            .into_iter()
-            .flat_map(move |dy| offsets.into_iter().map(move |dx| (dx, dy)))
-            .filter(|&offset| offset != (0, 0))
-            .filter_map(move |(dx, dy)| {
-                let (x, y) = (x + dx, y + dy);
-                let inside =
-                    x >= 0 && y >= 0 && x < self.width as isize && y < self.height as isize;
-                let slot = if inside {
-                    self.slot[y as usize * self.width + x as usize]
-                } else {
-                    u32::MAX
-                };
-                let node = self.nodes.get(slot as usize)?;
-                (node.weight > 0.0).then_some((dx == 0 || dy == 0, node))
-            })
+    #[test]
+    fn two_scenes_are_told_apart_and_a_plain_picture_is_none() {
+        let look = |frame: &crate::Frame| Pyramid::new(frame, Some(&hole()));
+        let (a, b) = (scene((1.0, 0.0), 3), scene((1.0, 0.0), 4));
+        let cut = |a: &Pyramid, b: &Pyramid| both_ways(a, b, (None, None)).2;
+        assert!(cut(&look(&a.truth(0)), &look(&b.truth(1))));
+        assert!(!cut(&look(&a.truth(0)), &look(&a.truth(1))));
+        let plain = crate::Frame::new(160, 96, vec![90; 3 * 160 * 96]);
+        assert!(!cut(&look(&plain), &look(&plain)));
     }
 }

@@ -62,6 +62,32 @@ pub fn span(pixel: f32, nodes: usize) -> (usize, usize, f32) {
     (first, (first + 1).min(last), t - first as f32)
 }
 
+/// Pixel position of a node.
+pub fn position(node: usize, width: usize) -> (f32, f32) {
+    let at = |n: usize| (n * CELL) as f32 + MIDDLE;
+    (at(node % width), at(node / width))
+}
+
+/// Nodes within `radius` of a marked one, in both axes.
+pub fn grown(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
+    let mut rows = vec![false; marked.len()];
+    for y in 0..height {
+        for x in (0..width).filter(|x| marked[y * width + x]) {
+            let span = x.saturating_sub(radius)..(x + radius + 1).min(width);
+            rows[y * width..][span].fill(true);
+        }
+    }
+    let mut out = vec![false; marked.len()];
+    for y in 0..height {
+        for near in y.saturating_sub(radius)..(y + radius + 1).min(height) {
+            for x in 0..width {
+                out[near * width + x] |= rows[y * width + x];
+            }
+        }
+    }
+    out
+}
+
 /// Spreads weighted samples over a `width × height` grid, smoothly: `C` values and a weight
 /// in [0, 1] per node. Where there is no weight near, values come from further off. Returns
 /// `None` where there is no weight at all.
@@ -167,5 +193,44 @@ impl<const C: usize> Sparse<C> {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sparse_samples_of_a_constant_spread_to_it() {
+        for (width, height) in [(1, 1), (2, 5), (17, 9)] {
+            let mut weights = vec![0.0; width * height];
+            let mut values = vec![[0.0; 2]; width * height];
+            for i in (0..width * height).step_by(7) {
+                weights[i] = 0.3 + 0.1 * (i % 3) as f32;
+                values[i] = [5.0, -2.0];
+            }
+            let field = spread(width, height, &values, &weights).expect("there are samples");
+            for [a, b] in field {
+                assert!((a - 5.0).abs() < 1e-3 && (b + 2.0).abs() < 1e-3, "{a}, {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_samples_spread_to_nothing() {
+        assert!(spread(4, 3, &[[1.0]; 12], &[0.0; 12]).is_none());
+    }
+
+    #[test]
+    fn a_flow_is_bilinear_between_nodes_and_doubles_with_the_level() {
+        let mut flow = Flow::zero(4, 3);
+        for (i, at) in flow.at.iter_mut().enumerate() {
+            *at = [(i % 4) as f32, (i / 4) as f32];
+        }
+        assert_eq!(flow.sample(1.5, 1.5), [0.0, 0.0]);
+        assert_eq!(flow.sample(7.5, 3.5), [1.5, 0.5]);
+        assert_eq!(flow.sample(-9.0, 99.0), [0.0, 2.0], "constant beyond");
+        let fine = flow.doubled(8, 6);
+        assert_eq!(fine.at[3 * 8 + 4], flow.sample(8.5, 6.5).map(|t| 2.0 * t));
     }
 }

@@ -103,22 +103,24 @@ fn across(level: &Level, at: usize, u: f32) -> ([f32; SIDE], [u8; SIDE]) {
 fn template_plain(level: &Level, x: isize, y: isize) -> Template {
     let (first, stride) = (level.offset(x, y), level.stride);
     let mut out = Template::default();
-    let mut lanes = [[0.0f32; SIDE]; 3];
     for row in 0..SIDE {
         for c in 0..SIDE {
             let at = first + row * stride + c;
             let luma = |at: usize| f32::from(level.luma[at]);
             let across = level.valid[at - 1] & level.valid[at] & level.valid[at + 1];
             let known = across & level.valid[at - stride] & level.valid[at + stride];
-            let (value, weight) = (luma(at), f32::from(known));
-            out.value[row][c] = value;
-            out.weight[row][c] = weight;
+            out.value[row][c] = luma(at);
+            out.weight[row][c] = f32::from(known);
             out.dx[row][c] = 0.5 * (luma(at + 1) - luma(at - 1));
             out.dy[row][c] = 0.5 * (luma(at + stride) - luma(at - stride));
-            let terms = [weight, weight * value, weight * value * value];
-            for (lane, term) in lanes.iter_mut().zip(terms) {
-                lane[c] += term;
-            }
+        }
+    }
+    let mut lanes = [[0.0f32; SIDE]; 3];
+    for (weights, values) in out.weight.iter().zip(&out.value) {
+        for (c, (weight, value)) in weights.iter().zip(values).enumerate() {
+            lanes[0][c] += weight;
+            lanes[1][c] += weight * value;
+            lanes[2][c] += weight * value * value;
         }
     }
     let [count, sum, squares] = lanes.map(total);

@@ -65,3 +65,51 @@ pub fn membrane(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 20×12 places, the middle 12×6 free, their neighbours fixed at what `at` says.
+    fn filled(at: impl Fn(usize, usize) -> f32) -> Vec<[f32; 3]> {
+        let inside = |x: usize, y: usize| (4..16).contains(&x) && (3..9).contains(&y);
+        let mut values = vec![[0.0; 3]; 20 * 12];
+        let mut fixed = vec![0; 20 * 12];
+        let mut free = Vec::new();
+        for y in 1..11 {
+            for x in 1..19 {
+                let rim = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)];
+                if inside(x, y) {
+                    free.push((y * 20 + x) as u32);
+                } else if rim.into_iter().any(|(x, y)| inside(x, y)) {
+                    fixed[y * 20 + x] = 1;
+                    values[y * 20 + x] = [at(x, y); 3];
+                }
+            }
+        }
+        membrane((20, 12), &mut values, &fixed, &free);
+        free.iter().map(|&i| values[i as usize]).collect()
+    }
+
+    #[test]
+    fn one_difference_all_round_fills_the_middle() {
+        assert!(
+            filled(|_, _| 9.0)
+                .iter()
+                .flatten()
+                .all(|v| (v - 9.0).abs() < 0.01)
+        );
+    }
+
+    #[test]
+    fn what_lies_between_stays_between() {
+        let values = filled(|x, _| x as f32);
+        assert!(values.iter().flatten().all(|v| (3.0..=16.0).contains(v)));
+        assert!(values[0][0] < 6.0 && values[11][0] > 13.0);
+    }
+
+    #[test]
+    fn differences_that_do_not_show_are_left() {
+        assert!(filled(|_, _| 0.8).iter().flatten().all(|&v| v == 0.0));
+    }
+}

@@ -12,9 +12,11 @@ mod fill;
 mod flow;
 mod grid;
 mod held;
+mod inverse_search;
 mod kernel;
 mod membrane;
 mod patch;
+mod patch_fill;
 mod plane;
 mod region;
 mod sample;
@@ -30,6 +32,10 @@ use crate::{
     session::{Config, Engine},
 };
 
+/// Most frames looked ahead, and kept behind, however long a sub-video is.
+const AHEAD: usize = 40;
+const PAST: usize = 80;
+
 /// The streaming engine of `model=propagation`.
 pub struct Propagation {
     window: VecDeque<Held>,
@@ -42,11 +48,11 @@ pub struct Propagation {
 
 impl Propagation {
     pub fn new(config: &Config) -> Self {
-        let ahead = (config.subvideo_length / 2).min(40);
+        let ahead = (config.subvideo_length / 2).min(AHEAD);
         Self {
             window: VecDeque::new(),
             next: 0,
-            past: config.subvideo_length - ahead,
+            past: (config.subvideo_length - ahead).min(PAST),
             ahead,
         }
     }

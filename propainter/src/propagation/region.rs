@@ -1,6 +1,6 @@
 //! A hole in pieces: each is filled by itself, looking no further than its own surroundings.
 
-use super::{flow::grown, grid::CELL};
+use super::grid::{CELL, grown};
 use crate::Mask;
 
 /// Nodes of known picture around a piece that tell where it goes.
@@ -111,5 +111,46 @@ fn region(own: Vec<usize>, width: usize, height: usize) -> Region {
         height: size.1,
         cells,
         ring: ring.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_holes_are_pieces_of_their_own_and_near_ones_one() {
+        let mut hole = Mask::empty(128, 64);
+        hole.add_rectangle(8, 8, 16, 9);
+        hole.add_rectangle(90, 40, 3, 3);
+        assert_eq!(split(&hole).len(), 2);
+        hole.add_rectangle(30, 10, 5, 5);
+        assert_eq!(split(&hole).len(), 2);
+        assert!(split(&Mask::empty(16, 16)).is_empty());
+    }
+
+    #[test]
+    fn every_pixel_of_the_hole_is_in_one_cell() {
+        let mut hole = Mask::empty(64, 48);
+        for (x, y, w, h) in [
+            (0, 0, 5, 3),
+            (30, 20, 1, 1),
+            (50, 40, 14, 8),
+            (20, 5, 2, 40),
+        ] {
+            hole.add_rectangle(x, y, w, h);
+        }
+        let mut count = vec![0; 64 * 48];
+        for region in split(&hole) {
+            for &cell in &region.cells {
+                let (x, y) = region.corner(cell);
+                for p in 0..CELL * CELL {
+                    count[(y + p / CELL) * 64 + x + p % CELL] += 1;
+                }
+            }
+        }
+        for (&hole, count) in hole.hole().iter().zip(count) {
+            assert!(count <= 1 && count >= hole);
+        }
     }
 }

@@ -38,3 +38,28 @@ fn weights(t: f32) -> [f32; 4] {
         0.5 * (t3 - t2),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_met_and_ramps_are_straight() {
+        let (width, height) = (12, 9);
+        let ramp = |i: usize| [10 * (i % width), 20 * (i / width), 7].map(|v| v as u8);
+        let frame = Frame::new(width, height, (0..width * height).flat_map(ramp).collect());
+        assert_eq!(cubic(&frame, 4.0, 3.0), [40.0, 60.0, 7.0]);
+        assert_eq!(cubic(&frame, 0.0, 8.0), [0.0, 160.0, 7.0]);
+        for (x, y) in [(3.3, 4.6), (5.5, 2.25)] {
+            let [r, g, b] = cubic(&frame, x, y);
+            assert!((r - 10.0 * x).abs() < 1e-3 && (g - 20.0 * y).abs() < 1e-3);
+            assert!((b - 7.0).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn any_position_has_a_colour() {
+        let frame = Frame::new(1, 1, vec![1, 2, 3]);
+        assert_eq!(cubic(&frame, -5.0, 1e6), [1.0, 2.0, 3.0]);
+    }
+}

@@ -4,8 +4,7 @@
 
 use super::{
     fill::{PIXELS, Source, Window},
-    flow::grown,
-    grid::CELL,
+    grid::{CELL, grown},
     membrane::membrane,
     region::Region,
     sample,
@@ -148,7 +147,7 @@ impl<'a> Canvas<'a> {
         let mut asked = vec![[0.0f32; 3]; width * height];
         let mut seams = vec![false; self.region.width * self.region.height];
         let mut any = false;
-        for (at, sums) in asked.iter_mut().enumerate() {
+        for (at, asked) in asked.iter_mut().enumerate() {
             let label = self.label[at];
             if !own(label) {
                 continue;
@@ -165,7 +164,7 @@ impl<'a> Canvas<'a> {
                 let Some(difference) = self.difference(at, beside, step) else {
                     continue;
                 };
-                for (sum, d) in sums.iter_mut().zip(difference) {
+                for (sum, d) in asked.iter_mut().zip(difference) {
                     *sum += d.clamp(-LIMIT, LIMIT);
                 }
                 if difference.iter().any(|d| d.abs() > SLIGHT) {

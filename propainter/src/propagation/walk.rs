@@ -3,8 +3,7 @@
 use super::{
     align::Ring,
     fill::Window,
-    flow::position,
-    grid::{CELL, Flow, MIDDLE, span},
+    grid::{CELL, Flow, MIDDLE, position, span},
     held::Held,
     region::Region,
 };
