@@ -4,6 +4,7 @@
 //!     cargo run --release -p propainter-tests --example kernels -- [PYTHON]
 //!
 //! `PYTHON` is an interpreter that has PyTorch; `benches/compare_pytorch.py` runs in it.
+//! `RAYON_NUM_THREADS` sets the threads of all three.
 
 use std::{
     env,
@@ -11,6 +12,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -279,9 +281,12 @@ fn others() -> Vec<Line> {
 /// PyTorch's times of the same operations, by name.
 fn pytorch(python: &str, lines: &[Line]) -> Result<Value, Box<dyn Error>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/compare_pytorch.py");
+    let threads = env::var("RAYON_NUM_THREADS")
+        .or_else(|_| thread::available_parallelism().map(|count| count.to_string()))?;
     let mut child = Command::new(python)
         .arg(script)
-        .args(["--json", "--shapes", "-", "--repeat", &RUNS.to_string()])
+        .args(["--json", "--shapes", "-", "--threads", &threads])
+        .args(["--repeat", &RUNS.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

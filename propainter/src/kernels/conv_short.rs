@@ -351,16 +351,16 @@ impl Inputs<'_> {
             ..
         } = self.plan;
         let tiles = self.window.size;
+        let mut values = [[[0.0; 16]; X]; Y];
         for (channel, plane) in self.x.chunks_exact(self.size[0] * self.size[1]).enumerate() {
             layout.fill(self.patch, 0, plane, self.size, self.window);
             for row in 0..tiles[0] {
                 for column in (0..tiles[1]).step_by(16) {
-                    let mut values = [[[0.0; 16]; X]; Y];
                     let first = row * layout.pitch + column;
                     for (value, &place) in values.as_flattened_mut().iter_mut().zip(places) {
                         value.copy_from_slice(&self.patch[first + place as usize..][..16]);
                     }
-                    two_ways(&mut values, toom_cook::input);
+                    two_ways::<Y, X, true>(&mut values);
                     let first = channel * pitch + row * tiles[1] + column;
                     for (product, value) in values.as_flattened().iter().enumerate() {
                         let start = product * filter.inputs * pitch + first;
@@ -404,17 +404,17 @@ impl Outputs<'_, '_> {
         let Plan { pitch, step, .. } = self.plan;
         let size = self.window.outputs.size;
         let tiles = self.window.tiles.size;
+        let mut values = [[[0.0; 16]; X]; Y];
         let channels = self.lines.chunks_exact_mut(size[0]).zip(self.bias);
         for (channel, (lines, &bias)) in channels.enumerate() {
             for (row, lines) in lines.chunks_mut(step[0]).enumerate() {
                 for column in (0..tiles[1]).step_by(16) {
-                    let mut values = [[[0.0; 16]; X]; Y];
                     let first = channel * pitch + row * tiles[1] + column;
                     for (product, value) in values.as_flattened_mut().iter_mut().enumerate() {
                         let start = product * ROWS * pitch + first;
                         value.copy_from_slice(&self.outputs[start..start + 16]);
                     }
-                    two_ways(&mut values, toom_cook::output);
+                    two_ways::<Y, X, false>(&mut values);
                     for (line, values) in lines.iter_mut().zip(&values) {
                         let line = &mut line[column * step[1]..];
                         match X {
@@ -431,14 +431,11 @@ impl Outputs<'_, '_> {
     }
 }
 
-/// A transform along both axes: rows, then columns.
+/// The inputs' transform, or the outputs', along both axes: rows, then columns.
 #[inline(always)]
-fn two_ways<const Y: usize, const X: usize>(
-    values: &mut [[Lanes; X]; Y],
-    transform: impl Fn(&mut [Lanes]),
-) {
+fn two_ways<const Y: usize, const X: usize, const INPUT: bool>(values: &mut [[Lanes; X]; Y]) {
     for row in values.iter_mut() {
-        transform(row);
+        one_way::<INPUT>(row);
     }
     if Y > 1 {
         for x in 0..X {
@@ -446,11 +443,20 @@ fn two_ways<const Y: usize, const X: usize>(
             for (value, row) in column.iter_mut().zip(&*values) {
                 *value = row[x];
             }
-            transform(&mut column);
+            one_way::<INPUT>(&mut column);
             for (value, row) in column.iter().zip(values.iter_mut()) {
                 row[x] = *value;
             }
         }
+    }
+}
+
+#[inline(always)]
+fn one_way<const INPUT: bool>(values: &mut [Lanes]) {
+    if INPUT {
+        toom_cook::input(values);
+    } else {
+        toom_cook::output(values);
     }
 }
 
