@@ -6,6 +6,9 @@ use super::grid::Flow;
 const HOLD: f32 = 8.0;
 const SWEEPS: usize = 12;
 
+/// Over-relaxation: what makes a wide hole settle in so few sweeps.
+const OVER: f32 = 1.7;
+
 /// How the membrane treats jumps of the flow.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Edges {
@@ -52,7 +55,8 @@ pub fn complete(flow: &mut Flow, weight: &[f32], nodes: &[u32], edges: Edges) {
                 join(i + width);
             }
             if total > 0.0 {
-                flow.at[i] = sum.map(|s| s / total);
+                let to = sum.map(|s| s / total);
+                flow.at[i] = [0, 1].map(|c| here[c] + OVER * (to[c] - here[c]));
             }
         };
         // To and fro, so that values travel both ways.

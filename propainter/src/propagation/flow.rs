@@ -15,8 +15,12 @@ const WHOLE: usize = 900;
 /// Coarse levels on which the flow of the frames before is tried.
 const GUESSED: usize = 2;
 /// Share of textured patches that are found again below which two frames are two scenes;
-/// on film it is over a half within a scene, and under a tenth across a cut.
-const SAME_SCENE: f32 = 0.25;
+/// it was never under 0.14 within a scene, nor over 0.07 across a cut.
+const SAME_SCENE: f32 = 0.1;
+/// Share of a patch's variance that may be left where it is found again.
+const ALIKE: f32 = 0.2;
+/// Variance of a patch that has texture.
+const TEXTURED: f32 = 20.0;
 /// Fewer textured patches than these say nothing about scenes.
 const TELLING: usize = 16;
 
@@ -37,6 +41,8 @@ pub fn both_ways(
     let weights = (trusted(&there, &back), trusted(&back, &there));
     (there.weight, back.weight) = weights;
     rayon::join(|| there.complete(), || back.complete());
+    let misses = (misses(&there, &back.flow), misses(&back, &there.flow));
+    (there.flow.miss, back.flow.miss) = misses;
     (there.flow, back.flow, cut)
 }
 
@@ -63,6 +69,18 @@ impl Measured {
             completion::Edges::Kept,
         );
     }
+}
+
+/// How far from home the way there and back ends, for the nodes of the band.
+fn misses(there: &Measured, back: &Flow) -> Vec<f32> {
+    let mut miss = vec![0.0; there.flow.at.len()];
+    for &i in &there.band {
+        let (x, y) = position(i as usize, there.flow.width);
+        let [u, v] = there.flow.at[i as usize];
+        let [bu, bv] = back.sample(x + u, y + v);
+        miss[i as usize] = (u + bu).abs() + (v + bv).abs();
+    }
+    miss
 }
 
 /// The weights of `there`, lowered where forth and back does not lead home.
@@ -118,9 +136,9 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
             flow.at[i as usize] = node.flow;
         }
         if all {
-            let comparable = |node: &&Node| node.weight > 0.0 && node.texture > 20.0;
+            let comparable = |node: &&Node| node.weight > 0.0 && node.texture > TEXTURED;
             let textured = || nodes.iter().filter(comparable);
-            let found = textured().filter(|node| node.found.residual < 0.4 * node.texture);
+            let found = textured().filter(|node| node.found.residual < ALIKE * node.texture);
             whole = (textured().count(), found.count());
         }
         if depth == 0 {

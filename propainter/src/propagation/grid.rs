@@ -12,6 +12,8 @@ pub struct Flow {
     pub width: usize,
     pub height: usize,
     pub at: Vec<[f32; 2]>,
+    /// By how many pixels the way there and back does not lead home; where not known, 0.
+    pub miss: Vec<f32>,
 }
 
 impl Flow {
@@ -20,20 +22,36 @@ impl Flow {
             width,
             height,
             at: vec![[0.0; 2]; width * height],
+            miss: vec![0.0; width * height],
         }
     }
 
     /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
     #[inline]
     pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
+        self.between(x, y, |i| self.at[i])
+    }
+
+    /// The displacement and the miss at a pixel position.
+    #[inline]
+    pub fn sample_with_miss(&self, x: f32, y: f32) -> [f32; 3] {
+        self.between(x, y, |i| {
+            let [u, v] = self.at[i];
+            [u, v, self.miss[i]]
+        })
+    }
+
+    #[inline(always)]
+    fn between<const C: usize>(&self, x: f32, y: f32, at: impl Fn(usize) -> [f32; C]) -> [f32; C] {
         let (x0, x1, u) = span(x, self.width);
         let (y0, y1, v) = span(y, self.height);
-        let row = |y: usize| {
-            let (a, b) = (self.at[y * self.width + x0], self.at[y * self.width + x1]);
-            [a[0] + u * (b[0] - a[0]), a[1] + u * (b[1] - a[1])]
-        };
-        let (a, b) = (row(y0), row(y1));
-        [a[0] + v * (b[0] - a[0]), a[1] + v * (b[1] - a[1])]
+        let (top, bottom) = (y0 * self.width, y1 * self.width);
+        let (a, b, c, d) = (at(top + x0), at(top + x1), at(bottom + x0), at(bottom + x1));
+        std::array::from_fn(|i| {
+            let above = a[i] + u * (b[i] - a[i]);
+            let below = c[i] + u * (d[i] - c[i]);
+            above + v * (below - above)
+        })
     }
 
     /// This field for the next finer level of a pyramid, `width × height` nodes there.
@@ -48,6 +66,7 @@ impl Flow {
             width,
             height,
             at: nodes.collect(),
+            miss: vec![0.0; width * height],
         }
     }
 }

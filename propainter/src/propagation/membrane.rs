@@ -3,7 +3,9 @@
 
 use super::grid::spread;
 
-const SWEEPS: usize = 12;
+const SWEEPS: usize = 8;
+/// Over-relaxation, for quick settling.
+const OVER: f32 = 1.5;
 /// Fixed values up to this do not show, and are not spread.
 const SLIGHT: f32 = 1.0;
 
@@ -55,7 +57,9 @@ pub fn membrane(
                 join(i + width);
             }
             if count > 0.0 {
-                values[i] = sum.map(|s| s / count);
+                let to = sum.map(|s| s / count);
+                let from = values[i];
+                values[i] = std::array::from_fn(|c| from[c] + OVER * (to[c] - from[c]));
             }
         };
         if sweep % 2 == 0 {

@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
     /// One frame further; false at the end of the window or scene, or where flow ends because
     /// there was no hole any more.
     pub fn step(&mut self) -> bool {
-        let Some((next, flow, back)) = self.ahead().filter(|_| self.alive) else {
+        let Some((next, flow)) = self.ahead().filter(|_| self.alive) else {
             self.alive = false;
             return false;
         };
@@ -88,33 +88,26 @@ impl<'a> Walk<'a> {
                 x + (self.region.x * CELL) as f32,
                 y + (self.region.y * CELL) as f32,
             );
-            let [u, v] = flow.sample(x + map[0], y + map[1]);
+            let [u, v, miss] = flow.sample_with_miss(x + map[0], y + map[1]);
             map[0] += u;
             map[1] += v;
-            if let Some(back) = back {
-                let [bu, bv] = back.sample(x + map[0], y + map[1]);
-                *stray += (u + bu).abs() + (v + bv).abs();
-            }
+            *stray += miss;
         }
         self.frame = next;
         true
     }
 
-    /// The next frame, the flow to it and the flow from it.
-    fn ahead(&self) -> Option<(usize, &'a Flow, Option<&'a Flow>)> {
+    /// The next frame and the flow to it.
+    fn ahead(&self) -> Option<(usize, &'a Flow)> {
         let frames = self.window.frames;
         let here = &frames[self.frame];
         match self.direction {
             Direction::Past if here.cut => None,
-            Direction::Past => {
-                let next = self.frame.checked_sub(1)?;
-                let flow = here.backward.as_ref()?;
-                Some((next, flow, frames[next].forward.as_ref()))
-            }
+            Direction::Past => Some((self.frame.checked_sub(1)?, here.backward.as_ref()?)),
             Direction::Future => {
                 let next = self.frame + 1;
-                let there = frames.get(next).filter(|there| !there.cut)?;
-                Some((next, here.forward.as_ref()?, there.backward.as_ref()))
+                frames.get(next).filter(|there| !there.cut)?;
+                Some((next, here.forward.as_ref()?))
             }
         }
     }
