@@ -24,6 +24,7 @@ packages="llvm-22-dev libpolly-22-dev zlib1g-dev libzstd-dev libxml2-dev libz3-d
 if ! dpkg -s $packages >/dev/null 2>&1; then
     as_root=""
     [ "$(id -u)" = 0 ] || as_root=sudo
+    $as_root apt-get update -qq
     $as_root apt-get install -y --no-install-recommends $packages
 fi
 

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod device;
+mod engine;
 mod error;
 mod frame;
 pub mod kernels;

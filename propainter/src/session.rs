@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     Cancel, DeviceChoice, Done, Error, Frame, Mask,
+    engine::Engine,
     propagation::Propagation,
     resize, weights,
     windows::{Networks, Reference, schedule::Cut},
@@ -93,15 +94,6 @@ pub struct Stats {
     pub held: usize,
     /// Time spent in push and drain.
     pub busy: Duration,
-}
-
-/// What a session drives: frames at processing size in, final frames out, one for one
-/// and in order. `hole` is already dilated.
-pub(crate) trait Engine: Send {
-    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error>;
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
-    fn flush(&mut self);
-    fn look_ahead(&self) -> usize;
 }
 
 /// A stream being inpainted: push frames with their masks, get final frames back, one for
@@ -292,7 +284,10 @@ fn engine(config: &Config) -> Result<(Model, Box<dyn Engine>), Error> {
         Model::Auto => weights::find(None).ok(),
     };
     let Some(paths) = paths else {
-        return Ok((Model::Propagation, Box::new(Propagation::new(config))));
+        return Ok((
+            Model::Propagation,
+            Box::new(Propagation::new(config.subvideo_length)),
+        ));
     };
     let networks = Networks::read(&paths, config.device.open()?)?;
     let cut = Cut {

@@ -1,8 +1,8 @@
 //! The official procedure from end to end, frame by frame through the session: mean absolute
 //! difference ≤ 0.05 and at most 2 of 255 on at least 99.9 % of the pixels.
 
-use propainter::{Config, DeviceChoice, Frame, Mask, Mode, Model, Session};
-use propainter_tests::golden::{Vectors, settings, weights_folder};
+use propainter::{Config, Frame, Mask, Mode, Model, Session};
+use propainter_tests::golden::{Vectors, device_choice, settings, weights_folder};
 
 fn reproduces(name: &str) {
     let clip = Vectors::read(&format!("e2e/{name}/clip.safetensors"));
@@ -16,7 +16,7 @@ fn reproduces(name: &str) {
     let config = Config {
         model: Model::Propainter,
         mode: Mode::Reference,
-        device: device(),
+        device: device_choice(),
         weights: Some(weights.to_owned()),
         subvideo_length: settings("subvideo_length"),
         neighbor_length: settings("neighbor_length"),
@@ -75,14 +75,6 @@ fn reproduces(name: &str) {
         share <= 0.001,
         "{share} of the pixels are off by more than 2"
     );
-}
-
-/// The CPU, unless `PROPAINTER_TEST_DEVICE` names another device.
-fn device() -> DeviceChoice {
-    match std::env::var("PROPAINTER_TEST_DEVICE") {
-        Ok(name) => name.parse().expect("a device's name"),
-        Err(_) => DeviceChoice::Cpu,
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `make bench`: seconds and peak resident bytes of each stage, 12 frames at 432×240,
 //! default settings, generated weights, on the CPU. Prints the table of BENCHMARKS.md.
 
-use std::{error::Error, fs, time::Instant};
+use std::{error::Error, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
@@ -15,6 +15,7 @@ use propainter::{
     weights::Network,
 };
 use propainter_tests::golden::checkpoint;
+use propainter_tools::memory::{peak_resident, reset_peak};
 
 const WIDTH: usize = 432;
 const HEIGHT: usize = 240;
@@ -42,7 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         run();
         let seconds = start.elapsed().as_secs_f64() / frames as f64;
         total += seconds;
-        println!("| {name} | {seconds:.3} | {:.0} |", peak_resident_mb());
+        let peak = peak_resident().map_or(f64::NAN, |bytes| bytes as f64 / 1e6);
+        println!("| {name} | {seconds:.3} | {peak:.0} |");
     };
 
     let mut features = Vec::new();
@@ -123,17 +125,4 @@ fn masks(device: &Device) -> Tensor<4> {
     let plane: Vec<f32> = plane.collect();
     let shape = [FRAMES, 1, HEIGHT, WIDTH];
     Tensor::from_data(TensorData::new(plane.repeat(FRAMES), shape), device)
-}
-
-/// Starts a new peak of resident memory (Linux).
-fn reset_peak() {
-    // Where this is not allowed, the peak since the start is printed.
-    let _ = fs::write("/proc/self/clear_refs", "5");
-}
-
-fn peak_resident_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.unwrap_or(f64::NAN) / 1000.0
 }

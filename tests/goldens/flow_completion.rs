@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use propainter::{networks::flow_completion::FlowCompletion, weights::Network};
-use propainter_tests::golden::{Vectors, assert_close, checkpoint};
+use propainter_tests::golden::{Vectors, assert_close, checkpoint, device};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -20,7 +20,7 @@ fn input(vectors: &Vectors, key: &str, device: &Device) -> Tensor<4> {
 
 #[test]
 fn flow_completion_matches_at_every_stage() {
-    let device = Device::flex();
+    let device = device();
     let (Some(vectors), Some(stages), Some(network)) = (
         Vectors::open("flow_completion"),
         Vectors::open("flow_completion_stages"),
@@ -57,7 +57,7 @@ fn flow_completion_matches_at_every_stage() {
 
 #[test]
 fn completed_flows_match_both_ways() {
-    let device = Device::flex();
+    let device = device();
     let (Some(vectors), Some(network)) = (Vectors::open("flow_completion"), network(&device))
     else {
         return;
@@ -84,7 +84,7 @@ fn completed_flows_match_both_ways() {
 
 #[test]
 fn a_single_flow_is_completed() {
-    let device = Device::flex();
+    let device = device();
     let (Some(vectors), Some(network)) = (Vectors::open("flow_completion"), network(&device))
     else {
         return;

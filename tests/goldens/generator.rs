@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use propainter::{
     Cancel, Error,
     networks::generator::{
@@ -12,7 +12,7 @@ use propainter::{
     },
     weights::Network,
 };
-use propainter_tests::golden::{Vectors, assert_close, checkpoint};
+use propainter_tests::golden::{Vectors, assert_close, checkpoint, device};
 
 const PRIMITIVE: f64 = 1e-5;
 const STAGE: f64 = 1e-4;
@@ -20,7 +20,7 @@ const STAGE: f64 = 1e-4;
 /// One for all tests: it takes longer to make than most of them.
 static GENERATOR: LazyLock<Option<Generator>> = LazyLock::new(|| {
     let checkpoint = checkpoint(Network::Generator)?;
-    Some(Generator::init(&checkpoint, &Device::flex()))
+    Some(Generator::init(&checkpoint, &device()))
 });
 
 /// The vectors `name` and the generator; `None` where there are none.
@@ -30,7 +30,7 @@ fn open(name: &str) -> Option<(Vectors, &'static Generator)> {
 
 /// The vectors' `key` without its leading axis of 1, as far as frame `end`.
 fn frames(vectors: &Vectors, key: &str, end: usize) -> Tensor<4> {
-    let tensor: Tensor<5> = vectors.tensor(key, &Device::flex());
+    let tensor: Tensor<5> = vectors.tensor(key, &device());
     tensor.squeeze_dim::<4>(0).narrow(0, 0, end)
 }
 
@@ -84,10 +84,10 @@ fn soft_split_and_composition_match() {
     let Some((vectors, generator)) = open("soft_split_comp") else {
         return;
     };
-    let x = vectors.tensor("x", &Device::flex());
+    let x = vectors.tensor("x", &device());
     let tokens = generator.split.forward(x).unsqueeze::<5>();
     assert_close(tokens, &vectors, "tokens", PRIMITIVE);
-    let tokens: Tensor<5> = vectors.tensor("tokens_in", &Device::flex());
+    let tokens: Tensor<5> = vectors.tensor("tokens_in", &device());
     let composed = generator
         .composition
         .forward(tokens.squeeze_dim(0), [30, 26]);
@@ -99,7 +99,7 @@ fn feed_forward_matches() {
     let Some((vectors, generator)) = open("feed_forward") else {
         return;
     };
-    let x: Tensor<3> = vectors.tensor("x", &Device::flex());
+    let x: Tensor<3> = vectors.tensor("x", &device());
     let block = &generator.transformer.blocks[0];
     let out = block
         .feed_forward
@@ -143,11 +143,11 @@ fn window_attention_matches_with_and_without_padding() {
                 queries: queries.clone(),
                 keys: keys.clone(),
             };
-            let routes = Routes::new(grid, &roles, &holes, &Device::flex());
+            let routes = Routes::new(grid, &roles, &holes, &device());
             let x = frames(&vectors, "x", length);
             let attention = &generator.transformer.blocks[0].attention;
             let out = attention.forward(x, &routes).unsqueeze::<5>();
-            let expected = select(vectors.tensor("out", &Device::flex()));
+            let expected = select(vectors.tensor("out", &device()));
             let error = propainter_tests::golden::relative_error(out, expected);
             println!("{name}, queries {queries:?}: relative error {error:.2e}");
             assert!(error <= PRIMITIVE, "{name}: relative error {error:.3e}");
@@ -198,7 +198,7 @@ fn every_stage_matches() {
             queries: (0..length).collect(),
             keys: (i % 2..length).step_by(2).collect(),
         };
-        let routes = Routes::new(Grid::over(size), &roles, &holes, &Device::flex());
+        let routes = Routes::new(Grid::over(size), &roles, &holes, &device());
         tokens = block.forward(tokens, size, &routes);
         if [0, 1, 7].contains(&i) {
             check(&tokens, [0, 6], &format!("block{i}_f06"));
@@ -226,8 +226,8 @@ fn a_single_frame_has_neither_flows_nor_references() {
         return;
     };
     for hole in [0.0, 1.0] {
-        let mask = Tensor::full([1, 1, 8, 16], hole, &Device::flex());
-        let picture = Tensor::zeros([1, 3, 8, 16], &Device::flex());
+        let mask = Tensor::full([1, 1, 8, 16], hole, &device());
+        let picture = Tensor::zeros([1, 3, 8, 16], &device());
         let input = GeneratorInput {
             features: generator.encode(picture, mask.clone(), mask.clone()),
             flows: None,

@@ -1,15 +1,15 @@
 //! Image propagation: at most 0.5 % of pixels differ by more than 1e-3.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use propainter::networks::image_propagation::propagate;
-use propainter_tests::golden::Vectors;
+use propainter_tests::golden::{Vectors, device};
 
 #[test]
 fn propagated_frames_and_masks_match() {
     let Some(vectors) = Vectors::open("image_propagation") else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let [length, height, width] = [0, 1, 2].map(|axis| vectors.shape("frames")[axis]);
     let frames: Tensor<4> = vectors.tensor("frames", &device);
     let frames = frames.permute([0, 3, 1, 2]) / 255.0 * 2.0 - 1.0;

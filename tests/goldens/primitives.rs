@@ -1,6 +1,6 @@
 //! Warp, consistency check, deformable convolution, mask dilation: relative error ≤ 1e-5.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use propainter::{
     Mask,
     kernels::{
@@ -8,7 +8,7 @@ use propainter::{
         warp::{Sampling, consistency, warp, warp_plain},
     },
 };
-use propainter_tests::golden::{Vectors, assert_close};
+use propainter_tests::golden::{Vectors, assert_close, device};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -17,7 +17,7 @@ fn warp_matches_in_both_forms() {
     let Some(vectors) = Vectors::open("warp") else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let get = |key: &str| vectors.tensor::<4>(key, &device);
     for (sampling, key) in [
         (Sampling::Bilinear, "bilinear"),
@@ -43,7 +43,7 @@ fn consistency_check_matches() {
     let Some(vectors) = Vectors::open("warp") else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let valid = consistency(
         vectors.tensor("flow_fw", &device),
         vectors.tensor("flow_bw", &device),
@@ -56,7 +56,7 @@ fn deformable_convolution_matches_in_both_forms() {
     let Some(vectors) = Vectors::open("deform_conv") else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let get = |key: &str| vectors.tensor::<4>(key, &device);
     let bias: Tensor<1> = vectors.tensor("bias", &device);
     for form in [deform_conv, deform_conv_plain] {

@@ -6,7 +6,7 @@ use propainter::{
     networks::raft::{Raft, convex_upsample},
     weights::Network,
 };
-use propainter_tests::golden::{Vectors, assert_close, checkpoint, relative_error};
+use propainter_tests::golden::{Vectors, assert_close, checkpoint, device, relative_error};
 
 const PRIMITIVE: f64 = 1e-5;
 const TOLERANCE: f64 = 1e-4;
@@ -21,7 +21,7 @@ fn correlation_lookup_matches_in_every_form() {
     let Some(vectors) = Vectors::open("correlation") else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let get = |key: &str| vectors.tensor::<4>(key, &device);
     for form in [CorrelationForm::Volume, CorrelationForm::Features] {
         let correlation = Correlation::new(get("fmap1"), get("fmap2"), form);
@@ -37,7 +37,7 @@ fn convex_upsampling_matches() {
     let Some(vectors) = Vectors::open("convex_upsample") else {
         return;
     };
-    let device = Device::flex();
+    let device = device();
     let get = |key: &str| vectors.tensor::<4>(key, &device);
     let fine = convex_upsample(get("flow"), get("mask"));
     assert_close(fine, &vectors, "out", PRIMITIVE);
@@ -45,7 +45,7 @@ fn convex_upsampling_matches() {
 
 #[test]
 fn raft_matches_at_every_stage() {
-    let device = Device::flex();
+    let device = device();
     let (Some(vectors), Some(pair), Some(raft)) = (
         Vectors::open("raft_stages"),
         Vectors::open("raft"),
@@ -75,7 +75,7 @@ fn raft_matches_at_every_stage() {
 
 #[test]
 fn flows_both_ways_match() {
-    let device = Device::flex();
+    let device = device();
     let Some(raft) = raft(&device) else {
         return;
     };
@@ -98,7 +98,7 @@ fn flows_both_ways_match() {
 
 #[test]
 fn flow_from_features_alone_matches() {
-    let device = Device::flex();
+    let device = device();
     let (Some(vectors), Some(raft)) = (Vectors::open("raft"), raft(&device)) else {
         return;
     };
@@ -112,7 +112,7 @@ fn flow_from_features_alone_matches() {
 /// A small picture is continued by reflection, so its flow is that of the continued picture.
 #[test]
 fn small_pictures_are_reflected_to_128() {
-    let device = Device::flex();
+    let device = device();
     let Some(raft) = raft(&device) else {
         return;
     };

@@ -8,7 +8,10 @@ use std::{
 };
 
 use burn::tensor::{Device, Tensor, TensorData};
-use propainter::weights::{Checkpoint, HostTensor, Network};
+use propainter::{
+    DeviceChoice,
+    weights::{Checkpoint, HostTensor, Network},
+};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 /// `name` under `tests/golden` or `../shared/golden`; `None`, with a message, in neither.
@@ -23,6 +26,19 @@ pub fn find(name: &str) -> Option<PathBuf> {
         eprintln!("skipped: {name} is neither in tests/golden nor in ../shared/golden");
     }
     found
+}
+
+/// The CPU, unless `PROPAINTER_TEST_DEVICE` names another device.
+pub fn device_choice() -> DeviceChoice {
+    match std::env::var("PROPAINTER_TEST_DEVICE") {
+        Ok(name) => name.parse().expect("a device's name"),
+        Err(_) => DeviceChoice::Cpu,
+    }
+}
+
+/// The device of [`device_choice`].
+pub fn device() -> Device {
+    device_choice().open().expect("the device opens")
 }
 
 /// One file of vectors.

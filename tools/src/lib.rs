@@ -1,5 +1,5 @@
 //! What the commands share.
 
 pub mod demo;
-mod memory;
+pub mod memory;
 pub mod weights;

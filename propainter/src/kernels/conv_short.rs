@@ -324,23 +324,35 @@ struct Inputs<'a> {
     inputs: &'a mut [f32],
 }
 
-impl Job for Inputs<'_> {
-    #[inline(always)]
-    fn run(self) {
-        match self.plan.filter.products {
-            [6, 6] => self.transform::<6, 6>(),
-            [1, 6] => self.transform::<1, 6>(),
-            [6, 1] => self.transform::<6, 1>(),
-            [1, 8] => self.transform::<1, 8>(),
-            [8, 1] => self.transform::<8, 1>(),
-            [8, 8] => self.transform::<8, 8>(),
-            [6, 8] => self.transform::<6, 8>(),
-            _ => self.transform::<8, 6>(),
-        }
+/// A step whose arrays are as large as a tile's products, per axis.
+trait Transform {
+    fn transform<const Y: usize, const X: usize>(self);
+}
+
+/// Runs `step` for the products that filters have. Inlined, so that it is compiled for the
+/// instruction set of the job around it.
+#[inline(always)]
+fn for_products(products: [usize; 2], step: impl Transform) {
+    match products {
+        [6, 6] => step.transform::<6, 6>(),
+        [1, 6] => step.transform::<1, 6>(),
+        [6, 1] => step.transform::<6, 1>(),
+        [1, 8] => step.transform::<1, 8>(),
+        [8, 1] => step.transform::<8, 1>(),
+        [8, 8] => step.transform::<8, 8>(),
+        [6, 8] => step.transform::<6, 8>(),
+        _ => step.transform::<8, 6>(),
     }
 }
 
-impl Inputs<'_> {
+impl Job for Inputs<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for_products(self.plan.filter.products, self);
+    }
+}
+
+impl Transform for Inputs<'_> {
     #[inline(always)]
     fn transform<const Y: usize, const X: usize>(self) {
         let Plan {
@@ -385,20 +397,11 @@ struct Outputs<'a, 'b> {
 impl Job for Outputs<'_, '_> {
     #[inline(always)]
     fn run(self) {
-        match self.plan.filter.products {
-            [6, 6] => self.transform::<6, 6>(),
-            [1, 6] => self.transform::<1, 6>(),
-            [6, 1] => self.transform::<6, 1>(),
-            [1, 8] => self.transform::<1, 8>(),
-            [8, 1] => self.transform::<8, 1>(),
-            [8, 8] => self.transform::<8, 8>(),
-            [6, 8] => self.transform::<6, 8>(),
-            _ => self.transform::<8, 6>(),
-        }
+        for_products(self.plan.filter.products, self);
     }
 }
 
-impl Outputs<'_, '_> {
+impl Transform for Outputs<'_, '_> {
     #[inline(always)]
     fn transform<const Y: usize, const X: usize>(self) {
         let Plan { pitch, step, .. } = self.plan;

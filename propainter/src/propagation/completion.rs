@@ -1,6 +1,6 @@
 //! Flow where nothing was measured: a membrane through what was.
 
-use super::grid::Flow;
+use super::grid::{Flow, beside};
 
 /// Weight of a fully trusted measurement against one neighbour.
 const HOLD: f32 = 8.0;
@@ -26,12 +26,11 @@ pub fn complete(flow: &mut Flow, weight: &[f32], nodes: &[u32], edges: Edges) {
     for sweep in 0..SWEEPS {
         let relax = |n: usize, flow: &mut Flow| {
             let i = nodes[n] as usize;
-            let (x, y) = (i % width, i / width);
             let here = flow.at[i];
             let hold = HOLD * weight[i];
             let mut sum = data[n].map(|d| d * hold);
             let mut total = hold;
-            let mut join = |j: usize| {
+            beside(i, width, height, |j| {
                 let there = flow.at[j];
                 let apart = (there[0] - here[0]).powi(2) + (there[1] - here[1]).powi(2);
                 let tie = match edges {
@@ -41,19 +40,7 @@ pub fn complete(flow: &mut Flow, weight: &[f32], nodes: &[u32], edges: Edges) {
                 sum[0] += tie * there[0];
                 sum[1] += tie * there[1];
                 total += tie;
-            };
-            if x > 0 {
-                join(i - 1);
-            }
-            if x + 1 < width {
-                join(i + 1);
-            }
-            if y > 0 {
-                join(i - width);
-            }
-            if y + 1 < height {
-                join(i + width);
-            }
+            });
             if total > 0.0 {
                 let to = sum.map(|s| s / total);
                 flow.at[i] = [0, 1].map(|c| here[c] + OVER * (to[c] - here[c]));

@@ -87,6 +87,25 @@ pub fn position(node: usize, width: usize) -> (f32, f32) {
     (at(node % width), at(node / width))
 }
 
+/// Calls `join` with the nodes left, right, above and below of node `i`, as far as the grid
+/// has them.
+#[inline(always)]
+pub fn beside(i: usize, width: usize, height: usize, mut join: impl FnMut(usize)) {
+    let (x, y) = (i % width, i / width);
+    if x > 0 {
+        join(i - 1);
+    }
+    if x + 1 < width {
+        join(i + 1);
+    }
+    if y > 0 {
+        join(i - width);
+    }
+    if y + 1 < height {
+        join(i + width);
+    }
+}
+
 /// Nodes within `radius` of a marked one, in both axes.
 pub fn grown(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
     let mut rows = vec![false; marked.len()];

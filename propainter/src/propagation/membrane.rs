@@ -1,7 +1,7 @@
 //! A smooth surface through differences of colour along an edge, by which a fill is shifted so
 //! that the edge does not show.
 
-use super::grid::spread;
+use super::grid::{beside, spread};
 
 const SWEEPS: usize = 8;
 /// Over-relaxation, for quick settling.
@@ -35,27 +35,14 @@ pub fn membrane(
     for sweep in 0..SWEEPS {
         let relax = |&i: &u32| {
             let i = i as usize;
-            let (x, y) = (i % width, i / width);
             let mut sum = [0.0; 3];
             let mut count = 0.0;
-            let mut join = |j: usize| {
+            beside(i, width, height, |j| {
                 if joined[j] == 1 {
                     (0..3).for_each(|c| sum[c] += values[j][c]);
                     count += 1.0;
                 }
-            };
-            if x > 0 {
-                join(i - 1);
-            }
-            if x + 1 < width {
-                join(i + 1);
-            }
-            if y > 0 {
-                join(i - width);
-            }
-            if y + 1 < height {
-                join(i + width);
-            }
+            });
             if count > 0.0 {
                 let to = sum.map(|s| s / count);
                 let from = values[i];

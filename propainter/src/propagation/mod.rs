@@ -27,10 +27,7 @@ mod walk;
 use std::collections::VecDeque;
 
 use self::held::Held;
-use crate::{
-    Cancel, Done, Error, Frame, Mask,
-    session::{Config, Engine},
-};
+use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine};
 
 /// Most frames looked ahead, and kept behind, however long a sub-video is.
 const AHEAD: usize = 40;
@@ -47,12 +44,13 @@ pub struct Propagation {
 }
 
 impl Propagation {
-    pub fn new(config: &Config) -> Self {
-        let ahead = (config.subvideo_length / 2).min(AHEAD);
+    /// An engine over windows of `subvideo_length` frames, 2 and up.
+    pub fn new(subvideo_length: usize) -> Self {
+        let ahead = (subvideo_length / 2).min(AHEAD);
         Self {
             window: VecDeque::new(),
             next: 0,
-            past: (config.subvideo_length - ahead).min(PAST),
+            past: (subvideo_length - ahead).min(PAST),
             ahead,
         }
     }

@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,
+    engine::Engine,
     networks::{
         flow_completion::FlowCompletion,
         generator::{Generator, GeneratorInput},
         image_propagation::propagate,
         raft::{Features, Raft},
     },
-    session::Engine,
     weights::{Checkpoint, Network, Paths, WeightsError},
 };
 

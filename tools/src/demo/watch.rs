@@ -8,7 +8,10 @@ use std::{
 
 use gst::prelude::*;
 use gst_video::prelude::*;
-use propainter::{Frame, scenes::Scene};
+use propainter::{
+    Frame,
+    scenes::{Scene, square_error_in_hole},
+};
 
 use super::DemoError;
 
@@ -36,7 +39,7 @@ struct Side {
     frames: usize,
     sample: Sample,
     /// Sum of squared differences and number of samples inside the hole.
-    squared: f64,
+    squared: u64,
     samples: u64,
 }
 
@@ -63,7 +66,7 @@ impl Watch {
             .map(|(frame, _)| (frame.width(), frame.height()));
         let columns = COLUMNS.min(pairs.len());
         let chosen = (0..columns).map(|i| pairs[(2 * i + 1) * pairs.len() / (2 * columns)].clone());
-        let mean = after.squared / after.samples as f64;
+        let mean = after.squared as f64 / after.samples as f64;
         Seen {
             frames: after.frames,
             size: size.unwrap_or_default(),
@@ -111,13 +114,9 @@ impl Side {
         self.sample.offer(index, frame);
         if let Some(scene) = scene {
             let (truth, mask) = (scene.truth(index), scene.mask(index));
-            let pixels = frame.rgb().chunks_exact(3).zip(truth.rgb().chunks_exact(3));
-            for ((pixel, truth), _) in pixels.zip(mask.hole()).filter(|(_, hole)| **hole == 1) {
-                for (a, b) in pixel.iter().zip(truth) {
-                    self.squared += f64::from(a.abs_diff(*b)).powi(2);
-                    self.samples += 1;
-                }
-            }
+            let (squared, samples) = square_error_in_hole(&truth, frame, &mask);
+            self.squared += squared;
+            self.samples += samples;
         }
     }
 }

@@ -1,0 +1,12 @@
+//! What a session drives and the two engines are.
+
+use crate::{Cancel, Done, Error, Frame, Mask};
+
+/// Frames at processing size in, final frames out, one for one and in order. `hole` is
+/// already dilated. After an error the engine waits for a flush.
+pub(crate) trait Engine: Send {
+    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error>;
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
+    fn flush(&mut self);
+    fn look_ahead(&self) -> usize;
+}
