@@ -1,6 +1,9 @@
 //! What a session drives and the two engines are.
 
-use crate::{Cancel, Done, Error, Frame, Mask};
+use crate::{
+    Cancel, Done, Error, Frame, Mask,
+    memory::{Notice, Usage},
+};
 
 /// Frames at processing size in, final frames out, one for one and in order. `hole` is
 /// already dilated. After an error the engine waits for a flush.
@@ -9,4 +12,15 @@ pub(crate) trait Engine: Send {
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
     fn flush(&mut self);
     fn look_ahead(&self) -> usize;
+
+    /// The memory plan, in one line; `None` where there is nothing to plan.
+    fn plan(&self) -> Option<String> {
+        None
+    }
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+    fn notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::weights::WeightsError;
+use crate::{memory::Stage, weights::WeightsError};
 
 /// An error of the engine. Every message names the thing and what to do.
 #[derive(Debug, Error)]
@@ -32,6 +32,25 @@ pub enum Error {
         stage: &'static str,
         problem: String,
     },
+
+    /// No plan fits the budget, not even with everything given up that may be.
+    #[error(
+        "{property} is {budget} bytes, the smallest plan for {width}x{height} needs {needed}; \
+         raise it, allow more in allow-degradation, or set a smaller width and height"
+    )]
+    Budget {
+        /// The property that is too small.
+        property: &'static str,
+        budget: u64,
+        needed: u64,
+        width: usize,
+        height: usize,
+    },
+
+    /// The device has no memory left, or the meter is above the budget; inside the engine it
+    /// leads to a smaller plan.
+    #[error("{stage} is out of memory: {problem}")]
+    OutOfMemory { stage: Stage, problem: String },
 
     /// The cancel token was set; the session needs a flush.
     #[error("cancelled")]

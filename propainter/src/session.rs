@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    Cancel, DeviceChoice, Done, Error, Frame, Mask,
+    Cancel, DeviceChoice, Done, Error, Frame, Limits, Mask,
     engine::Engine,
+    memory::{Notice, Usage},
     propagation::Propagation,
     resize, weights,
     windows::{Networks, Reference, schedule::Cut},
@@ -61,6 +62,7 @@ pub struct Config {
     pub processing_height: Option<usize>,
     /// Factor on the frames' size where no processing size is given.
     pub resize_ratio: f64,
+    pub limits: Limits,
 }
 
 impl Config {
@@ -81,6 +83,7 @@ impl Config {
             processing_width: None,
             processing_height: None,
             resize_ratio: 1.0,
+            limits: Limits::default(),
         }
     }
 }
@@ -94,6 +97,8 @@ pub struct Stats {
     pub held: usize,
     /// Time spent in push and drain.
     pub busy: Duration,
+    /// All zero for the weights-free engine.
+    pub memory: Usage,
 }
 
 /// A stream being inpainted: push frames with their masks, get final frames back, one for
@@ -212,7 +217,20 @@ impl Session {
     }
 
     pub fn stats(&self) -> Stats {
-        self.stats
+        Stats {
+            memory: self.engine.usage(),
+            ..self.stats
+        }
+    }
+
+    /// The plan at work, in one line; none for the weights-free engine.
+    pub fn plan(&self) -> Option<String> {
+        self.engine.plan()
+    }
+
+    /// What was decided about memory since the last call, oldest first.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.engine.notices()
     }
 
     fn finish(&mut self, done: Vec<Done>, start: Instant) -> Vec<Done> {

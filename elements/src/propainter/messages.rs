@@ -60,6 +60,9 @@ impl Propainter {
             Failure::Session(error @ Error::Size { .. }) => {
                 gst::element_imp_error!(self, gst::StreamError::Format, ("{}", error));
             }
+            Failure::Session(error @ (Error::Budget { .. } | Error::OutOfMemory { .. })) => {
+                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{}", error));
+            }
             Failure::Session(error @ (Error::Compute { .. } | Error::Cancelled)) => {
                 gst::element_imp_error!(self, gst::ResourceError::Failed, ("{}", error));
             }

@@ -1,0 +1,125 @@
+//! Faults put in from outside: what tests use to see the engine recover.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::Error;
+
+/// The parts of the work that memory is planned for, in the order of a frame's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Features of a picture, then the flows of a pair.
+    Flow,
+    Completion,
+    /// Image propagation.
+    Propagation,
+    /// The generator's encoder.
+    Encoder,
+    Generator,
+}
+
+impl Stage {
+    pub const ALL: [Self; 5] = [
+        Self::Flow,
+        Self::Completion,
+        Self::Propagation,
+        Self::Encoder,
+        Self::Generator,
+    ];
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flow => "optical flow",
+            Self::Completion => "flow completion",
+            Self::Propagation => "image propagation",
+            Self::Encoder => "the encoder",
+            Self::Generator => "the generator",
+        })
+    }
+}
+
+/// Faults still to come, shared by all clones: a test keeps one and gives one to the session.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+
+#[derive(Debug)]
+struct Fault {
+    stage: Stage,
+    /// Runs of the stage that pass before.
+    after: usize,
+}
+
+impl Faults {
+    /// Out of memory at the stage's run number `after` (from 0) counted from now.
+    pub fn out_of_memory(&self, stage: Stage, after: usize) {
+        self.faults().push(Fault { stage, after });
+    }
+
+    /// Faults that have not come yet.
+    pub fn pending(&self) -> usize {
+        self.faults().len()
+    }
+
+    /// Counts a run of `stage`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where a fault is due.
+    pub(crate) fn check(&self, stage: Stage) -> Result<(), Error> {
+        let mut faults = self.faults();
+        let mut due = false;
+        faults.retain_mut(|fault| {
+            if fault.stage != stage {
+                return true;
+            }
+            due |= fault.after == 0;
+            fault.after > 0 && {
+                fault.after -= 1;
+                true
+            }
+        });
+        if due {
+            Err(Error::OutOfMemory {
+                stage,
+                problem: "put in by a test".to_owned(),
+            })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same faults, not equal ones.
+impl PartialEq for Faults {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_comes_once_at_its_run() {
+        let faults = Faults::default();
+        faults.out_of_memory(Stage::Generator, 2);
+        let runs = [
+            Stage::Generator,
+            Stage::Flow,
+            Stage::Generator,
+            Stage::Generator,
+            Stage::Generator,
+        ];
+        let failed: Vec<_> = runs.map(|stage| faults.check(stage).is_err()).into();
+        assert_eq!(failed, [false, false, false, true, false]);
+        assert_eq!(faults.pending(), 0);
+    }
+}
