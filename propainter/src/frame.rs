@@ -1,11 +1,14 @@
-//! Pictures and hole masks on the host: what the session's door takes and gives.
+//! Pictures and hole masks on the host: what the session's door takes and gives. Copies share
+//! their pixels until one of them is changed.
+
+use std::sync::Arc;
 
 /// An 8-bit RGB picture, rows top to bottom, pixels interleaved, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
     height: usize,
-    rgb: Vec<u8>,
+    rgb: Arc<Vec<u8>>,
 }
 
 impl Frame {
@@ -16,7 +19,11 @@ impl Frame {
     pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "a frame has at least one pixel");
         assert_eq!(rgb.len(), 3 * width * height, "RGB bytes of a frame");
-        Self { width, height, rgb }
+        Self {
+            width,
+            height,
+            rgb: Arc::new(rgb),
+        }
     }
 
     pub fn width(&self) -> usize {
@@ -32,7 +39,7 @@ impl Frame {
     }
 
     pub fn rgb_mut(&mut self) -> &mut [u8] {
-        &mut self.rgb
+        Arc::make_mut(&mut self.rgb).as_mut_slice()
     }
 }
 
@@ -41,7 +48,7 @@ impl Frame {
 pub struct Mask {
     width: usize,
     height: usize,
-    hole: Vec<u8>,
+    hole: Arc<Vec<u8>>,
 }
 
 impl Mask {
@@ -58,7 +65,7 @@ impl Mask {
         Self {
             width,
             height,
-            hole: luma,
+            hole: Arc::new(luma),
         }
     }
 
@@ -92,15 +99,17 @@ impl Mask {
             start..(end.clamp(0, limit as i128) as usize).max(start)
         };
         let columns = span(x, width, self.width);
+        let hole = Arc::make_mut(&mut self.hole);
         for row in span(y, height, self.height) {
-            self.hole[row * self.width..][columns.clone()].fill(1);
+            hole[row * self.width..][columns.clone()].fill(1);
         }
     }
 
     /// Adds another mask of the same size to the hole.
     pub fn union(&mut self, other: &Mask) {
         assert_eq!((self.width, self.height), (other.width, other.height));
-        for (hole, more) in self.hole.iter_mut().zip(&other.hole) {
+        let hole = Arc::make_mut(&mut self.hole).iter_mut();
+        for (hole, more) in hole.zip(other.hole.iter()) {
             *hole |= more;
         }
     }
@@ -117,7 +126,7 @@ impl Mask {
         Mask {
             width,
             height,
-            hole,
+            hole: Arc::new(hole),
         }
     }
 
@@ -153,7 +162,7 @@ impl Mask {
         Mask {
             width: w,
             height: h,
-            hole: distance.iter().map(|&d| u8::from(d <= limit)).collect(),
+            hole: Arc::new(distance.iter().map(|&d| u8::from(d <= limit)).collect()),
         }
     }
 }

@@ -4,13 +4,14 @@ use std::{
     collections::VecDeque,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
     Cancel, DeviceChoice, Done, Error, Frame, Limits, Mask,
     engine::Engine,
-    memory::{Notice, Usage},
+    memory::{Guard, Notice, Plan, Usage},
     propagation::Propagation,
     resize, weights,
     windows::{Networks, Reference, schedule::Cut},
@@ -307,12 +308,14 @@ fn engine(config: &Config) -> Result<(Model, Box<dyn Engine>), Error> {
             Box::new(Propagation::new(config.subvideo_length)),
         ));
     };
-    let networks = Networks::read(&paths, config.device.open()?)?;
+    let device = config.device.open()?;
+    let networks = Arc::new(Networks::read(&paths, device.clone())?);
+    let guard = Guard::new(device, config.limits.faults.clone(), vec![Plan::LARGEST]);
     let cut = Cut {
         subvideo_length: config.subvideo_length,
         neighbor_length: config.neighbor_length,
         ref_stride: config.ref_stride,
     };
-    let reference = Reference::new(networks, cut, config.raft_iterations);
+    let reference = Reference::new(networks, guard, cut, config.raft_iterations);
     Ok((Model::Propainter, Box::new(reference)))
 }

@@ -6,10 +6,12 @@ use std::{error::Error, time::Instant};
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Cancel,
+    kernels::correlation::CorrelationForm,
     networks::{
         flow_completion::FlowCompletion,
-        generator::{Generator, GeneratorInput},
+        generator::{Generator, GeneratorInput, Guides},
         image_propagation::propagate,
+        kept::Place,
         raft::Raft,
     },
     weights::Network,
@@ -57,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         flows = pairs
             .map(|pair| {
                 let both = [(&pair[0], &pair[1]), (&pair[1], &pair[0])];
-                let flows = raft.flows(&both, RAFT_ITERATIONS);
+                let flows = raft.flows(&both, RAFT_ITERATIONS, CorrelationForm::Volume);
                 (flows.clone().narrow(0, 0, 1), flows.narrow(0, 1, 1))
             })
             .collect();
@@ -67,35 +69,55 @@ fn main() -> Result<(), Box<dyn Error>> {
     let masks = masks(&device);
     let mut completed = (forward.clone(), backward.clone());
     stage("flow completion", FRAMES, &mut || {
-        completed = completion.complete(forward.clone(), backward.clone(), masks.clone());
+        let flows = completion.complete(forward.clone(), backward.clone(), masks.clone());
+        completed = flows.expect("the CPU does not fail");
     });
-    let frames = Tensor::cat(pictures, 0);
-    let mut propagated = (frames.clone(), masks.clone());
+    let at = |x: &Tensor<4>, t: usize| x.clone().narrow(0, t, 1);
+    let mut propagated = Vec::new();
     stage("image propagation", FRAMES, &mut || {
-        propagated = propagate(frames.clone(), masks.clone(), Some(completed.clone()));
+        let mut output = |_, picture, missing| {
+            propagated.push((picture, missing));
+            Ok(())
+        };
+        propagate(
+            FRAMES,
+            Place::Device,
+            &Cancel::default(),
+            &|t| (pictures[t].clone(), at(&masks, t)),
+            &|t| (at(&completed.0, t), at(&completed.1, t)),
+            &mut output,
+        )
+        .expect("nobody cancels");
     });
-    let (updated, missing) = propagated;
     let mut encoded = Vec::new();
     stage("generator, encoder", FRAMES, &mut || {
-        let at = |t: &Tensor<4>, i| t.clone().narrow(0, i, 1);
-        encoded = (0..FRAMES)
-            .map(|i| generator.encode(at(&updated, i), at(&masks, i), at(&missing, i)))
+        let frames = propagated.iter().enumerate();
+        encoded = frames
+            .map(|(t, (picture, missing))| {
+                generator.encode(picture.clone(), at(&masks, t), missing.clone())
+            })
             .collect();
     });
-    let first = |t: &Tensor<4>, count| t.clone().narrow(0, 0, count);
+    let first = |x: &Tensor<4>, count| x.clone().narrow(0, 0, count);
+    let missing = propagated.iter().map(|(_, missing)| missing.clone());
+    let guides = Guides::new(
+        first(&masks, LOCAL),
+        Tensor::cat(missing.take(LOCAL).collect(), 0),
+        Some((
+            first(&completed.0, LOCAL - 1),
+            first(&completed.1, LOCAL - 1),
+        )),
+    );
+    let mut input = Some(GeneratorInput {
+        features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
+        references: Some(generator.tokens(encoded[LOCAL].clone())),
+        guides,
+    });
     // A window of 11 local frames and a reference comes every 5 frames.
     stage("generator, window", LOCAL / 2, &mut || {
-        let input = GeneratorInput {
-            features: Tensor::cat(encoded.clone(), 0),
-            flows: Some((
-                first(&completed.0, LOCAL - 1),
-                first(&completed.1, LOCAL - 1),
-            )),
-            masks: first(&masks, LOCAL),
-            updated_masks: first(&missing, LOCAL),
-        };
+        let input = input.take().expect("one run");
         generator
-            .forward(input, &Cancel::default())
+            .forward(input, &Cancel::default(), &mut |_, _| Ok(()))
             .expect("nobody cancels");
     });
     println!("| together | {total:.3} | |");

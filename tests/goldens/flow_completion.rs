@@ -1,7 +1,16 @@
 //! Recurrent flow completion, its stages and its result: relative error ≤ 1e-4.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Int, Tensor};
-use propainter::{networks::flow_completion::FlowCompletion, weights::Network};
+use propainter::{
+    Cancel,
+    networks::{
+        flow_completion::{Encoded, FlowCompletion, Pace, known},
+        kept::Place,
+    },
+    weights::Network,
+};
 use propainter_tests::golden::{Vectors, assert_close, checkpoint, device};
 
 const TOLERANCE: f64 = 1e-4;
@@ -41,13 +50,14 @@ fn flow_completion_matches_at_every_stage() {
     let known = flows * (-masks.clone() + 1.0);
     let x = network.downsample(Tensor::cat(vec![known, masks], 1));
     close(video(steps(&x)), "downsample_t03");
-    let fine = network.encode1(x);
+    let whole = |part: Option<Tensor<4>>| part.expect("a whole video");
+    let fine = whole(network.encode1(x, &mut Encoded::default(), true));
     close(video(steps(&fine)), "encoder1_t03");
-    let x = network.encode2(fine.clone());
+    let x = whole(network.encode2(fine.clone(), &mut Encoded::default(), true));
     close(video(x.clone()), "encoder2");
     let x = network.dilate(x);
     close(video(x.clone()), "mid_dilation");
-    let x = network.propagate(x);
+    let x = network.propagate(x).unwrap();
     close(x.clone().unsqueeze_dim(0), "feat_prop");
     let x = network.decode2(x);
     assert_close(steps(&x), &stages, "decoder2_t03", TOLERANCE);
@@ -64,20 +74,17 @@ fn completed_flows_match_both_ways() {
     };
     let get = |key: &str| input(&vectors, key, &device);
     let (forward, backward, masks) = (get("flow_forward"), get("flow_backward"), get("masks"));
-    let count = forward.dims()[0];
     let close = |out: Tensor<4>, key: &str| {
         assert_close(out.unsqueeze_dim::<5>(0), &vectors, key, TOLERANCE);
     };
+    let count = forward.dims()[0];
     let at = |start| masks.clone().narrow(0, start, count);
-    close(
-        network.predict_forward(forward.clone(), at(0)),
-        "predicted_forward",
-    );
-    close(
-        network.predict_backward(backward.clone(), at(1)),
-        "predicted_backward",
-    );
-    let (forward, backward) = network.complete(forward, backward, masks);
+    let predicted = network.predict_whole(forward.clone(), at(0)).unwrap();
+    close(predicted, "predicted_forward");
+    // The network sees the backward direction reversed in time.
+    let predicted = network.predict_whole(backward.clone().flip([0]), at(1).flip([0]));
+    close(predicted.unwrap().flip([0]), "predicted_backward");
+    let (forward, backward) = network.complete(forward, backward, masks).unwrap();
     close(forward, "completed_forward");
     close(backward, "completed_backward");
 }
@@ -92,8 +99,9 @@ fn a_single_flow_is_completed() {
     let get = |key: &str, count| input(&vectors, key, &device).narrow(0, 0, count);
     let flow = get("flow_forward", 1);
     let masks = get("masks", 2);
-    let (forward, backward) =
-        network.complete(flow.clone(), get("flow_backward", 1), masks.clone());
+    let (forward, backward) = network
+        .complete(flow.clone(), get("flow_backward", 1), masks.clone())
+        .unwrap();
     assert_eq!(forward.dims(), flow.dims());
     assert_eq!(backward.dims(), flow.dims());
     let outside = -masks.narrow(0, 0, 1) + 1.0;
@@ -102,4 +110,44 @@ fn a_single_flow_is_completed() {
         .max()
         .into_scalar::<f32>();
     assert_eq!(change, 0.0);
+}
+
+#[test]
+fn every_pace_gives_the_same_flows() {
+    let device = device();
+    let (Some(vectors), Some(network)) = (Vectors::open("flow_completion"), network(&device))
+    else {
+        return;
+    };
+    let flows = input(&vectors, "flow_forward", &device);
+    let count = flows.dims()[0];
+    let masks = input(&vectors, "masks", &device).narrow(0, 0, count);
+    let at_pace = |frames, place| {
+        let part =
+            |x: &Tensor<4>, range: &Range<usize>| x.clone().narrow(0, range.start, range.len());
+        let input = |range: Range<usize>| Ok(known(part(&flows, &range), part(&masks, &range)));
+        let mut predicted = Vec::new();
+        let mut output = |t, flow| {
+            assert_eq!(t, predicted.len());
+            predicted.push(flow);
+            Ok(())
+        };
+        let pace = Pace { frames, place };
+        let done = network.predict(count, pace, &Cancel::default(), &input, &mut output);
+        done.expect("nobody cancels");
+        Tensor::cat(predicted, 0)
+    };
+    let whole = at_pace(count, Place::Device);
+    let key = "predicted_forward";
+    assert_close(
+        whole.clone().unsqueeze_dim::<5>(0),
+        &vectors,
+        key,
+        TOLERANCE,
+    );
+    for frames in 1..count {
+        let parts = at_pace(frames, Place::Host);
+        let difference = (parts - whole.clone()).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{frames} at once: {difference:e}");
+    }
 }

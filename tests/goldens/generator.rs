@@ -69,14 +69,38 @@ impl Window {
         Tensor::cat(features.collect(), 0)
     }
 
+    fn guides(&self) -> Guides {
+        let local = |masks: &Tensor<4>| masks.clone().narrow(0, 0, self.locals);
+        let masks = [&self.masks, &self.updated_masks].map(local);
+        let [masks, updated_masks] = masks;
+        Guides::new(masks, updated_masks, Some(self.flows.clone()))
+    }
+
     fn input(&self, generator: &Generator) -> GeneratorInput {
+        let features = self.encode(generator);
+        let references = self.length - self.locals;
+        let references = features.clone().narrow(0, self.locals, references);
         GeneratorInput {
-            features: self.encode(generator),
-            flows: Some(self.flows.clone()),
-            masks: self.masks.clone().narrow(0, 0, self.locals),
-            updated_masks: self.updated_masks.clone().narrow(0, 0, self.locals),
+            features: features.narrow(0, 0, self.locals),
+            references: Some(generator.tokens(references)),
+            guides: self.guides(),
         }
     }
+}
+
+/// All local frames, `[L, 3, H, W]`.
+fn generate(
+    generator: &Generator,
+    input: GeneratorInput,
+    cancel: &Cancel,
+) -> Result<Tensor<4>, Error> {
+    let mut pictures = Vec::new();
+    generator.forward(input, cancel, &mut |t, picture| {
+        assert_eq!(t, pictures.len());
+        pictures.push(picture);
+        Ok(())
+    })?;
+    Ok(Tensor::cat(pictures, 0))
 }
 
 #[test]
@@ -171,19 +195,19 @@ fn every_stage_matches() {
         assert_close(pick(x, picked), &vectors, key, STAGE);
     };
 
-    let input = window.input(generator);
-    check(&input.features, [0, 6], "encoder_f06");
-    let [_, _, height, width] = input.features.dims();
+    let features = window.encode(generator);
+    check(&features, [0, 6], "encoder_f06");
+    let [_, _, height, width] = features.dims();
     let size = [height, width];
-    let guides = Guides::new(input.masks, input.updated_masks, input.flows);
-    let local = input.features.clone().narrow(0, 0, window.locals);
+    let guides = window.guides();
+    let local = features.clone().narrow(0, 0, window.locals);
     let local = generator
         .propagation
         .forward(local, &guides, &Cancel::default());
     let local = local.unwrap();
     check(&local, [0, 3], "feat_prop_local_f03");
     let references = window.length - window.locals;
-    let references = input.features.narrow(0, window.locals, references);
+    let references = features.narrow(0, window.locals, references);
     let mut tokens = generator
         .split
         .forward(Tensor::cat(vec![local, references], 0));
@@ -215,7 +239,7 @@ fn local_frames_match() {
             return;
         };
         let input = Window::read(&vectors).input(generator);
-        let out = generator.forward(input, &Cancel::default()).unwrap();
+        let out = generate(generator, input, &Cancel::default()).unwrap();
         assert_close(out.unsqueeze::<5>(), &vectors, "out", STAGE);
     }
 }
@@ -230,11 +254,10 @@ fn a_single_frame_has_neither_flows_nor_references() {
         let picture = Tensor::zeros([1, 3, 8, 16], &device());
         let input = GeneratorInput {
             features: generator.encode(picture, mask.clone(), mask.clone()),
-            flows: None,
-            masks: mask.clone(),
-            updated_masks: mask,
+            references: None,
+            guides: Guides::new(mask.clone(), mask, None),
         };
-        let out = generator.forward(input, &Cancel::default()).unwrap();
+        let out = generate(generator, input, &Cancel::default()).unwrap();
         assert_eq!(out.dims(), [1, 3, 8, 16]);
         let out: Vec<f32> = out.into_data().try_into_vec().unwrap();
         assert!(out.iter().all(|value| value.abs() <= 1.0));
@@ -249,6 +272,6 @@ fn a_cancelled_generator_gives_no_frames() {
     let input = Window::read(&vectors).input(generator);
     let cancel = Cancel::default();
     cancel.cancel();
-    let out = generator.forward(input, &cancel);
+    let out = generate(generator, input, &cancel);
     assert!(matches!(out, Err(Error::Cancelled)));
 }

@@ -1,7 +1,10 @@
 //! Image propagation: at most 0.5 % of pixels differ by more than 1e-3.
 
 use burn::tensor::{Tensor, TensorData};
-use propainter::networks::image_propagation::propagate;
+use propainter::{
+    Cancel,
+    networks::{image_propagation::propagate, kept::Place},
+};
 use propainter_tests::golden::{Vectors, device};
 
 #[test]
@@ -18,8 +21,23 @@ fn propagated_frames_and_masks_match() {
         &device,
     );
     let flow = |key: &str| -> Tensor<4> { vectors.tensor::<5>(key, &device).squeeze_dim(0) };
-    let flows = (flow("flow_forward"), flow("flow_backward"));
-    let (updated, missing) = propagate(frames.clone(), masks.clone(), Some(flows));
+    let (forward, backward) = (flow("flow_forward"), flow("flow_backward"));
+    let at = |x: &Tensor<4>, t: usize| x.clone().narrow(0, t, 1);
+    let (mut updated, mut missing) = (Vec::new(), Vec::new());
+    propagate(
+        length,
+        Place::Device,
+        &Cancel::default(),
+        &|t| (at(&frames, t), at(&masks, t)),
+        &|t| (at(&forward, t), at(&backward, t)),
+        &mut |_, picture, mask| {
+            updated.push(picture);
+            missing.push(mask);
+            Ok(())
+        },
+    )
+    .expect("nobody cancels");
+    let (updated, missing) = (Tensor::cat(updated, 0), Tensor::cat(missing, 0));
 
     // The vectors hold the propagation's own images: compare inside the holes.
     let golden: Tensor<4> = vectors.tensor::<5>("propagated", &device).squeeze_dim(0);

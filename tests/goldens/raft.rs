@@ -60,7 +60,7 @@ fn raft_matches_at_every_stage() {
     close(second.map.clone(), "fmap2");
     close(first.hidden.clone(), "net0");
     close(first.context.clone(), "inp");
-    let mut estimate = raft.start(&[(&first, &second)]);
+    let mut estimate = raft.start(&[(&first, &second)], CorrelationForm::Volume);
     close(estimate.correlation_samples(), "corr0");
     for iteration in 1..=5 {
         estimate = raft.refine(estimate);
@@ -85,7 +85,11 @@ fn flows_both_ways_match() {
         };
         let [first, second] =
             ["image1", "image2"].map(|key| raft.encode(vectors.tensor::<4>(key, &device)));
-        let flows = raft.flows(&[(&first, &second), (&second, &first)], ITERATIONS);
+        let flows = raft.flows(
+            &[(&first, &second), (&second, &first)],
+            ITERATIONS,
+            CorrelationForm::Volume,
+        );
         assert_close(
             flows.clone().narrow(0, 0, 1),
             &vectors,
@@ -102,10 +106,9 @@ fn flow_from_features_alone_matches() {
     let (Some(vectors), Some(raft)) = (Vectors::open("raft"), raft(&device)) else {
         return;
     };
-    let raft = raft.with_correlation(CorrelationForm::Features);
     let [first, second] =
         ["image1", "image2"].map(|key| raft.encode(vectors.tensor::<4>(key, &device)));
-    let flow = raft.flow(&first, &second, ITERATIONS);
+    let flow = raft.flows(&[(&first, &second)], ITERATIONS, CorrelationForm::Features);
     assert_close(flow, &vectors, "flow_forward", TOLERANCE);
 }
 
@@ -133,7 +136,7 @@ fn small_pictures_are_reflected_to_128() {
     };
     let flow = |rows: usize| {
         let [first, second] = [0, 2].map(|shift| raft.encode(picture(shift, rows)));
-        raft.flow(&first, &second, 2)
+        raft.flows(&[(&first, &second)], 2, CorrelationForm::Volume)
     };
     let small = flow(height);
     assert_eq!(small.dims(), [1, 2, height, width]);

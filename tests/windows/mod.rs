@@ -1,6 +1,8 @@
 //! The window schedule against a walk over the whole clip, written as the official
 //! procedure states it.
 
+use std::collections::BTreeSet;
+
 use propainter::windows::schedule::{Cut, Schedule, Task};
 use proptest::prelude::*;
 
@@ -83,6 +85,8 @@ fn stream(total: usize, cut: Cut) -> (Whole, usize) {
     }
     let (mut completed, mut propagated, mut sent, mut worst) = (0, 0, 0, 0);
     let mut kept = schedule.needed();
+    // Frames that were promised to be references after they were local.
+    let mut referred = BTreeSet::new();
     for step in 0..=total {
         if step < total {
             schedule.push();
@@ -114,7 +118,13 @@ fn stream(total: usize, cut: Cut) -> (Whole, usize) {
                     for i in all {
                         assert!(i < propagated && i >= kept.updated, "{i} in {window:?}");
                     }
-                    assert!(window.neighbours.start >= kept.flows);
+                    assert!(window.neighbours.start >= kept.guides);
+                    assert!(window.neighbours.start >= kept.features);
+                    for &i in &window.references {
+                        if i < kept.features {
+                            assert!(referred.contains(&i), "{i} is no reference any more");
+                        }
+                    }
                     assert!(window.neighbours.end <= completed + 1);
                     let index = whole.windows.len();
                     for (i, last) in last_window.iter().enumerate().take(window.final_before) {
@@ -124,6 +134,8 @@ fn stream(total: usize, cut: Cut) -> (Whole, usize) {
                         worst = worst.max(step - sent.min(step));
                     }
                     sent = window.final_before;
+                    let leaving = window.neighbours.start..schedule.needed().features;
+                    referred.extend(leaving.filter(|&i| schedule.refers_later(i)));
                     whole
                         .windows
                         .push((window.neighbours.collect(), window.references));

@@ -4,7 +4,11 @@
 //! fairly between sessions of one process ([`ledger`]).
 
 mod faults;
+mod guard;
 mod limits;
+mod plan;
 
 pub use faults::{Faults, Stage};
+pub(crate) use guard::Guard;
 pub use limits::{Degradation, Limits, Notice, Step, Usage};
+pub use plan::Plan;

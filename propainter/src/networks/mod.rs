@@ -4,5 +4,6 @@
 pub mod flow_completion;
 pub mod generator;
 pub mod image_propagation;
+pub mod kept;
 pub mod layers;
 pub mod raft;

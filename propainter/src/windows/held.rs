@@ -37,6 +37,19 @@ impl<T> Held<T> {
             .range(range.start - self.first..range.end - self.first)
     }
 
+    /// Indices of what is held, ascending.
+    pub fn indices(&self) -> Range<usize> {
+        self.first..self.first + self.items.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut()
+    }
+
     /// Lets go of every item before `index`.
     pub fn release_before(&mut self, index: usize) {
         let count = index.saturating_sub(self.first).min(self.items.len());

@@ -3,7 +3,11 @@
 //! can ask for and lets go of the rest.
 
 mod held;
+mod pixels;
 mod reference;
 pub mod schedule;
+mod state;
+mod work;
 
-pub(crate) use reference::{Networks, Reference};
+pub(crate) use reference::Reference;
+pub(crate) use work::Networks;

@@ -59,10 +59,14 @@ pub struct Window {
 pub struct Needed {
     /// Flows as RAFT gave them.
     pub raw_flows: usize,
-    /// Completed flows.
+    /// Completed flows for propagation.
     pub flows: usize,
     /// Source frames for propagation.
     pub frames: usize,
+    /// Completed flows for the generator.
+    pub guides: usize,
+    /// Propagated frames that may be local ones.
+    pub features: usize,
     /// Propagated frames for the generator.
     pub updated: usize,
 }
@@ -166,12 +170,32 @@ impl Schedule {
         };
         let updated = self.centre.saturating_sub(reach);
         let frames = self.propagated.saturating_sub(PROPAGATION_PAD);
+        let local = self.centre.saturating_sub(self.cut.hop());
         Needed {
             raw_flows: self.completed.saturating_sub(COMPLETION_PAD),
-            flows: frames.min(self.centre.saturating_sub(self.cut.hop())),
+            flows: frames,
             frames,
+            guides: local,
+            features: local,
             updated,
         }
+    }
+
+    /// Whether a window still to come may refer to this frame.
+    pub fn refers_later(&self, index: usize) -> bool {
+        let total = self.ended.then_some(self.frames);
+        let hop = self.cut.hop();
+        // Beyond, a centre's references begin behind the frame.
+        let last = match total {
+            Some(total) if total <= self.cut.subvideo_length => total,
+            Some(total) => total.min(index + self.cut.reach() + 1),
+            None => index + self.cut.reach() + 1,
+        };
+        (self.centre..last).step_by(hop).any(|centre| {
+            let neighbours = centre.saturating_sub(hop)..centre + hop + 1;
+            let references = self.cut.references(centre, &neighbours, total);
+            references.contains(&index)
+        })
     }
 
     fn complete(&mut self) -> Option<Task> {

@@ -3,14 +3,44 @@
 mod propagation;
 mod video;
 
+use std::{collections::VecDeque, ops::Range};
+
 use burn::tensor::{Device, Tensor, ops::PadMode};
 
-use super::layers::{Activation, Conv2d, Geometry, upsample};
-use crate::weights::Checkpoint;
-use propagation::Propagation;
-use video::P3d;
+use super::{
+    kept::{Kept, Place},
+    layers::{Activation, Conv2d, Geometry, upsample},
+};
+use crate::{Cancel, Error, weights::Checkpoint};
+use propagation::{Memory, Propagation};
+use video::{Carry, P3d};
 
 const LEAKY: Activation = Activation::Leaky(0.2);
+
+/// How a video is worked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Flows encoded, and decoded, at once; at least 1.
+    pub frames: usize,
+    /// Where features wait between the passes.
+    pub place: Place,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            frames: 16,
+            place: Place::Device,
+        }
+    }
+}
+
+impl Pace {
+    fn parts(self, count: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = (0..count).step_by(self.frames);
+        starts.map(move |start| start..count.min(start + self.frames))
+    }
+}
 
 /// The network. Frames (here: flows) are the batch axis; the stages are methods in order.
 #[derive(Debug)]
@@ -61,45 +91,137 @@ impl FlowCompletion {
     ///
     /// Returns both, as they came outside the holes of the frame they lead from, predicted
     /// inside.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
     pub fn complete(
         &self,
         forward: Tensor<4>,
         backward: Tensor<4>,
         masks: Tensor<4>,
-    ) -> (Tensor<4>, Tensor<4>) {
+    ) -> Result<(Tensor<4>, Tensor<4>), Error> {
         let count = forward.dims()[0];
         let at = |start| masks.clone().narrow(0, start, count);
-        (
-            combine(forward.clone(), self.predict_forward(forward, at(0)), at(0)),
-            combine(
-                backward.clone(),
-                self.predict_backward(backward, at(1)),
-                at(1),
-            ),
-        )
+        let predicted = self.predict_whole(forward.clone(), at(0))?;
+        let forward = combine(forward, predicted, at(0));
+        // The network sees the backward direction reversed in time.
+        let predicted = self.predict_whole(backward.clone().flip([0]), at(1).flip([0]))?;
+        let backward = combine(backward, predicted.flip([0]), at(1));
+        Ok((forward, backward))
     }
 
-    /// The network's flows `[N, 2, H, W]` for the forward direction, everywhere; `masks` of the
-    /// frames the flows lead from.
-    pub fn predict_forward(&self, flows: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        let known = flows * (-masks.clone() + 1.0);
-        self.forward(Tensor::cat(vec![known, masks], 1))
+    /// [`Self::predict`] on whole tensors: flows `[N, 2, H, W]`, masks `[N, 1, H, W]`.
+    pub fn predict_whole(&self, flows: Tensor<4>, masks: Tensor<4>) -> Result<Tensor<4>, Error> {
+        let count = flows.dims()[0];
+        let input = |range: Range<usize>| {
+            let part = |x: &Tensor<4>| x.clone().narrow(0, range.start, range.len());
+            Ok(known(part(&flows), part(&masks)))
+        };
+        let mut predicted = Vec::with_capacity(count);
+        let mut output = |_, flow| {
+            predicted.push(flow);
+            Ok(())
+        };
+        self.predict(
+            count,
+            Pace::default(),
+            &Cancel::default(),
+            &input,
+            &mut output,
+        )?;
+        Ok(Tensor::cat(predicted, 0))
     }
 
-    /// As [`Self::predict_forward`] for the backward direction, which the network sees reversed
-    /// in time.
-    pub fn predict_backward(&self, flows: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        let reversed = self.predict_forward(flows.flip([0]), masks.flip([0]));
-        reversed.flip([0])
+    /// The network's flows in one direction, everywhere, part by part of a video of `count`
+    /// flows; the result is the same at every pace.
+    ///
+    /// - `input`: what [`known`] makes of the flows of a range, `[n, 3, H, W]`; called once for
+    ///   each, in order
+    /// - `output`: takes the flow `[1, 2, H, W]` of each, in order
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], between frames; [`Error::Compute`] when the device fails; what
+    /// `input` and `output` return.
+    pub fn predict(
+        &self,
+        count: usize,
+        pace: Pace,
+        cancel: &Cancel,
+        input: &dyn Fn(Range<usize>) -> Result<Tensor<4>, Error>,
+        output: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut video = self.encode(count, pace, cancel, input)?;
+        let mut states = self.backward(&video.coarse, pace, cancel)?;
+        let mut memory = Memory::default();
+        for range in pace.parts(count) {
+            let mut fused = Vec::with_capacity(range.len());
+            let mut fine = Vec::with_capacity(range.len());
+            for _ in range.clone() {
+                cancel.check()?;
+                let (x, state) = video
+                    .coarse
+                    .pop_front()
+                    .zip(states.pop_front())
+                    .expect("one each");
+                fused.push(self.forward_step(&x, &state, &mut memory));
+                fine.extend(video.fine.pop_front().map(|x| x.get()));
+            }
+            let x = self.decode2(Tensor::cat(fused, 0)) + Tensor::cat(fine, 0);
+            let flows = self.upsample(self.decode1(x));
+            for (i, t) in range.enumerate() {
+                output(t, flows.clone().narrow(0, i, 1))?;
+            }
+        }
+        Ok(())
     }
 
-    /// `[T, 3, H, W]` (known flow, mask) → `[T, 2, H, W]`
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let fine = self.encode1(self.downsample(x));
-        let coarse = self.dilate(self.encode2(fine.clone()));
-        let coarse = self.propagate(coarse);
-        let fine = self.decode2(coarse) + fine;
-        self.upsample(self.decode1(fine))
+    /// Everything before the propagation: features of each frame at two scales.
+    fn encode(
+        &self,
+        count: usize,
+        pace: Pace,
+        cancel: &Cancel,
+        input: &dyn Fn(Range<usize>) -> Result<Tensor<4>, Error>,
+    ) -> Result<Video, Error> {
+        let mut video = Video::default();
+        let mut carries = [Encoded::default(), Encoded::default()];
+        for range in pace.parts(count) {
+            cancel.check()?;
+            let last = range.end == count;
+            let x = self.downsample(input(range)?);
+            let Some(fine) = self.encode1(x, &mut carries[0], last) else {
+                continue;
+            };
+            keep(&fine, pace, &mut video.fine)?;
+            if let Some(coarse) = self.encode2(fine, &mut carries[1], last) {
+                keep(&self.dilate(coarse), pace, &mut video.coarse)?;
+            }
+        }
+        Ok(video)
+    }
+
+    /// The backward pass's states of the frames with features `coarse`.
+    fn backward(
+        &self,
+        coarse: &VecDeque<Kept>,
+        pace: Pace,
+        cancel: &Cancel,
+    ) -> Result<VecDeque<Kept>, Error> {
+        let mut states = VecDeque::with_capacity(coarse.len());
+        let mut memory = Memory::default();
+        for x in coarse.iter().rev() {
+            cancel.check()?;
+            let state = self.propagation.backward.step(x.get(), &mut memory);
+            states.push_front(Kept::put(state, pace.place)?);
+        }
+        Ok(states)
+    }
+
+    fn forward_step(&self, x: &Kept, backward: &Kept, memory: &mut Memory) -> Tensor<4> {
+        let (x, backward) = (x.get(), backward.get());
+        let known = Tensor::cat(vec![x.clone(), backward.clone()], 1);
+        let forward = self.propagation.forward.step(known, memory);
+        self.propagation.fuse(x, backward, forward)
     }
 
     /// `[T, 3, H, W]` → `[T, 32, H/2, W/2]`
@@ -108,14 +230,14 @@ impl FlowCompletion {
             .forward(x.pad([(2, 2), (2, 2)], PadMode::Edge))
     }
 
-    /// `[T, 32, H/2, W/2]` → `[T, 64, H/4, W/4]`
-    pub fn encode1(&self, x: Tensor<4>) -> Tensor<4> {
-        self.encoder1.iter().fold(x, |x, part| part.forward(x))
+    /// The next part, `[n, 32, H/2, W/2]` → `[m, 64, H/4, W/4]`, as [`P3d::forward`] takes it
+    pub fn encode1(&self, x: Tensor<4>, carry: &mut Encoded, last: bool) -> Option<Tensor<4>> {
+        carry.through(&self.encoder1, x, last)
     }
 
-    /// `[T, 64, H/4, W/4]` → `[T, 128, H/8, W/8]`
-    pub fn encode2(&self, x: Tensor<4>) -> Tensor<4> {
-        self.encoder2.iter().fold(x, |x, part| part.forward(x))
+    /// The next part, `[n, 64, H/4, W/4]` → `[m, 128, H/8, W/8]`, as [`P3d::forward`] takes it
+    pub fn encode2(&self, x: Tensor<4>, carry: &mut Encoded, last: bool) -> Option<Tensor<4>> {
+        carry.through(&self.encoder2, x, last)
     }
 
     /// `[T, 128, H/8, W/8]`, the same shape
@@ -123,9 +245,18 @@ impl FlowCompletion {
         self.dilation.iter().fold(x, |x, conv| conv.forward(x))
     }
 
-    /// `[T, 128, H/8, W/8]`, the same shape
-    pub fn propagate(&self, x: Tensor<4>) -> Tensor<4> {
-        self.propagation.forward(x)
+    /// `[T, 128, H/8, W/8]`, the same shape, a whole video
+    ///
+    /// # Errors
+    /// [`Error::Compute`] when the device fails.
+    pub fn propagate(&self, x: Tensor<4>) -> Result<Tensor<4>, Error> {
+        let (pace, mut coarse) = (Pace::default(), VecDeque::new());
+        keep(&x, pace, &mut coarse)?;
+        let states = self.backward(&coarse, pace, &Cancel::default())?;
+        let mut memory = Memory::default();
+        let pairs = coarse.iter().zip(&states);
+        let fused = pairs.map(|(x, state)| self.forward_step(x, state, &mut memory));
+        Ok(Tensor::cat(fused.collect(), 0))
     }
 
     /// `[T, 128, H/8, W/8]` → `[T, 64, H/4, W/4]`, before the encoder's features are added
@@ -149,7 +280,41 @@ fn double(x: Tensor<4>, [before, after]: &[Conv2d; 2]) -> Tensor<4> {
     after.forward(upsample(before.forward(x)))
 }
 
+/// What the network sees of flows `[n, 2, H, W]` and the masks `[n, 1, H, W]` of the frames they
+/// lead from: `[n, 3, H, W]`.
+pub fn known(flows: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+    let known = flows * (-masks.clone() + 1.0);
+    Tensor::cat(vec![known, masks], 1)
+}
+
 /// `flows` outside the masks, `predicted` inside.
-fn combine(flows: Tensor<4>, predicted: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+pub fn combine(flows: Tensor<4>, predicted: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
     flows * (-masks.clone() + 1.0) + predicted * masks
+}
+
+/// Features before the propagation, put away frame by frame.
+#[derive(Default)]
+struct Video {
+    /// `[1, 64, H/4, W/4]`
+    fine: VecDeque<Kept>,
+    /// `[1, 128, H/8, W/8]`
+    coarse: VecDeque<Kept>,
+}
+
+/// What an encoder of two parts carries from one part of a video to the next.
+#[derive(Debug, Default)]
+pub struct Encoded([Carry; 2]);
+
+impl Encoded {
+    fn through(&mut self, parts: &[P3d; 2], x: Tensor<4>, last: bool) -> Option<Tensor<4>> {
+        let mut parts = parts.iter().zip(&mut self.0);
+        parts.try_fold(x, |x, (part, carry)| part.forward(x, carry, last))
+    }
+}
+
+fn keep(x: &Tensor<4>, pace: Pace, kept: &mut VecDeque<Kept>) -> Result<(), Error> {
+    for t in 0..x.dims()[0] {
+        kept.push_back(Kept::put(x.clone().narrow(0, t, 1), pace.place)?);
+    }
+    Ok(())
 }

@@ -13,8 +13,8 @@ const LIMIT: f64 = 5.0;
 
 #[derive(Debug)]
 pub struct Propagation {
-    backward: Pass,
-    forward: Pass,
+    pub backward: Pass,
+    pub forward: Pass,
     fusion: Conv2d,
 }
 
@@ -33,24 +33,22 @@ impl Propagation {
         }
     }
 
-    /// `x` and result `[T, 128, h, w]`
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let length = x.dims()[0];
-        let mut backward = self.backward.run(&x, (0..length).rev());
-        backward.reverse();
-        let backward = Tensor::cat(backward, 0);
-        let known = Tensor::cat(vec![x.clone(), backward.clone()], 1);
-        let forward = Tensor::cat(self.forward.run(&known, 0..length), 0);
+    /// What a frame with features `x` and these states has become, all `[1, 128, h, w]`.
+    pub fn fuse(&self, x: Tensor<4>, backward: Tensor<4>, forward: Tensor<4>) -> Tensor<4> {
         self.fusion.forward(Tensor::cat(vec![backward, forward], 1)) + x
     }
 }
 
 /// One direction.
 #[derive(Debug)]
-struct Pass {
+pub struct Pass {
     align: DeformAlign,
     backbone: [Conv2d; 2],
 }
+
+/// The last two states of a pass, the last one first; none at its start.
+#[derive(Debug, Default)]
+pub struct Memory([Option<Tensor<4>>; 2]);
 
 impl Pass {
     fn init(checkpoint: &Checkpoint, key: &str, name: &str, device: &Device) -> Self {
@@ -69,30 +67,23 @@ impl Pass {
         }
     }
 
-    /// The states `[1, 128, h, w]` in `order`. `known` `[T, K, h, w]` holds the features in its
-    /// first 128 channels, then the states of passes before this one.
-    fn run(&self, known: &Tensor<4>, order: impl Iterator<Item = usize>) -> Vec<Tensor<4>> {
-        let mut states: Vec<Tensor<4>> = Vec::new();
-        for t in order {
-            let known = known.clone().narrow(0, t, 1);
-            let aligned = self.align(known.clone().narrow(1, 0, WIDTH), &states);
-            let [first, second] = &self.backbone;
-            let input = Tensor::cat(vec![known, aligned.clone()], 1);
-            let change = second.forward(first.forward(input));
-            states.push(aligned + change);
-        }
-        states
+    /// The state `[1, 128, h, w]` of the next frame in the pass's order. `known` `[1, K, h, w]`
+    /// holds its features in the first 128 channels, then its states of passes before this one.
+    pub fn step(&self, known: Tensor<4>, memory: &mut Memory) -> Tensor<4> {
+        let aligned = self.align(known.clone().narrow(1, 0, WIDTH), memory);
+        let [first, second] = &self.backbone;
+        let input = Tensor::cat(vec![known, aligned.clone()], 1);
+        let state = second.forward(first.forward(input)) + aligned;
+        memory.0 = [Some(state.clone()), memory.0[0].take()];
+        state
     }
 
     /// The last two states brought to the frame with `feature`; zero before there are any.
-    fn align(&self, feature: Tensor<4>, states: &[Tensor<4>]) -> Tensor<4> {
-        let Some(last) = states.last() else {
+    fn align(&self, feature: Tensor<4>, memory: &Memory) -> Tensor<4> {
+        let [Some(last), before] = &memory.0 else {
             return feature.zeros_like();
         };
-        let before = match states {
-            [.., before, _] => before.clone(),
-            _ => feature.zeros_like(),
-        };
+        let before = before.clone().unwrap_or_else(|| feature.zeros_like());
         let condition = vec![last.clone(), feature, before.clone()];
         let source = Tensor::cat(vec![last.clone(), before], 1);
         self.align.forward(source, Tensor::cat(condition, 1), None)

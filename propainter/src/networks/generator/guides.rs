@@ -51,7 +51,7 @@ impl Guides {
 }
 
 /// A flow at 1/4: bilinear without aligned corners is the mean of the middle 2×2 of each 4×4.
-fn quarter(flow: Tensor<4>) -> Tensor<4> {
+pub fn quarter(flow: Tensor<4>) -> Tensor<4> {
     let sum = flow.clone().slice(s![.., .., 1..;4, 1..;4])
         + flow.clone().slice(s![.., .., 1..;4, 2..;4])
         + flow.clone().slice(s![.., .., 2..;4, 1..;4])

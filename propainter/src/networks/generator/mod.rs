@@ -18,7 +18,7 @@ pub use self::{
     encoder::Encoder,
     feature_propagation::FeaturePropagation,
     feed_forward::FeedForward,
-    guides::Guides,
+    guides::{Flows, Guides, quarter},
     tokens::{SoftComposition, SoftSplit},
     transformer::{Block, Transformer},
 };
@@ -47,16 +47,12 @@ pub struct Generator {
 /// references.
 #[derive(Debug)]
 pub struct GeneratorInput {
-    /// [`Generator::encode`]'s features of all frames, local ones first,
-    /// `[L + R, 128, H/4, W/4]`.
+    /// [`Generator::encode`]'s features of the local frames, `[L, 128, H/4, W/4]`.
     pub features: Tensor<4>,
-    /// Completed forward and backward flows between local frames, `[L − 1, 2, H, W]`, in
-    /// pixels; `None` for a single local frame.
-    pub flows: Option<(Tensor<4>, Tensor<4>)>,
-    /// Masks of local frames, `[L, 1, H, W]`, 1 is the hole.
-    pub masks: Tensor<4>,
-    /// What image propagation left of the masks, `[L, 1, H, W]`.
-    pub updated_masks: Tensor<4>,
+    /// [`Generator::tokens`] of the references, `[R, rows, columns, 512]`; `None` without any.
+    pub references: Option<Tensor<4>>,
+    /// Of the local frames.
+    pub guides: Guides,
 }
 
 impl Generator {
@@ -87,36 +83,44 @@ impl Generator {
             .forward(Tensor::cat(vec![updated, masks, updated_masks], 1))
     }
 
-    /// The local frames, `[L, 3, H, W]` in [−1, 1].
+    /// A reference frame's share in a window, which no window changes: its features
+    /// `[B, 128, H/4, W/4]` as tokens `[B, rows, columns, 512]`.
+    pub fn tokens(&self, features: Tensor<4>) -> Tensor<4> {
+        self.split.forward(features)
+    }
+
+    /// Gives each local frame, `[1, 3, H, W]` in [−1, 1], to `output`, in order.
     ///
     /// # Errors
     /// [`Error::Cancelled`], between frames and blocks; [`Error::Compute`] when the device
-    /// fails before the masks are read back from it.
-    pub fn forward(&self, input: GeneratorInput, cancel: &Cancel) -> Result<Tensor<4>, Error> {
-        let locals = input.masks.dims()[0];
-        let [frames, _, height, width] = input.features.dims();
+    /// fails before the masks are read back from it; what `output` returns.
+    pub fn forward(
+        &self,
+        input: GeneratorInput,
+        cancel: &Cancel,
+        output: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let [locals, _, height, width] = input.features.dims();
         let size = [height, width];
-        let guides = Guides::new(input.masks, input.updated_masks, input.flows);
-        let holes = windows::token_holes(&guides.holes()?, size);
-
-        let local = input.features.clone().narrow(0, 0, locals);
-        let local = self.propagation.forward(local, &guides, cancel)?;
-        let mut tokens = vec![self.split.forward(local.clone())];
-        if frames > locals {
-            let references = input.features.narrow(0, locals, frames - locals);
-            tokens.push(self.split.forward(references));
-        }
-        let tokens = Tensor::cat(tokens, 0);
+        let holes = windows::token_holes(&input.guides.holes()?, size);
+        let local = self
+            .propagation
+            .forward(input.features, &input.guides, cancel)?;
+        let own = self.split.forward(local.clone());
+        let tokens = match input.references {
+            Some(references) => Tensor::cat(vec![own, references], 0),
+            None => own,
+        };
         let tokens = self
             .transformer
             .forward(tokens, locals, size, &holes, cancel)?;
-        cancel.check()?;
-        let features = self.composition.forward(tokens, size) + local;
-        let pictures = features.split(1, 0).into_iter().map(|features| {
+        for t in 0..locals {
             cancel.check()?;
-            Ok(self.decoder.forward(features))
-        });
-        Ok(Tensor::cat(pictures.collect::<Result<_, Error>>()?, 0))
+            let at = |x: &Tensor<4>| x.clone().narrow(0, t, 1);
+            let features = self.composition.forward(at(&tokens), size) + at(&local);
+            output(t, self.decoder.forward(features))?;
+        }
+        Ok(())
     }
 }
 

@@ -27,7 +27,6 @@ pub struct Raft {
     gru: SeparableGru,
     flow: Head,
     mask: Head,
-    form: CorrelationForm,
 }
 
 /// What RAFT knows of one picture; serves all its pairs.
@@ -72,13 +71,7 @@ impl Raft {
                 1,
             ),
             mask: head("update_block.mask.0", "update_block.mask.2", 0),
-            form: CorrelationForm::default(),
         }
-    }
-
-    /// The same network with its correlation kept in another form.
-    pub fn with_correlation(self, form: CorrelationForm) -> Self {
-        Self { form, ..self }
     }
 
     /// Reads `picture` `[1, 3, H, W]` in [−1, 1], sides multiples of 8. A side under 128 is
@@ -95,21 +88,21 @@ impl Raft {
         }
     }
 
-    /// The flow from `first` to `second` after `iterations` (ProPainter: 20), in pixels,
-    /// `[1, 2, H, W]`.
-    pub fn flow(&self, first: &Features, second: &Features, iterations: usize) -> Tensor<4> {
-        self.flows(&[(first, second)], iterations)
-    }
-
-    /// The flows of one or more pairs of pictures of one size, `[N, 2, H, W]`, computed together.
-    pub fn flows(&self, pairs: &[(&Features, &Features)], iterations: usize) -> Tensor<4> {
-        let start = self.start(pairs);
+    /// The flows of one or more pairs of pictures of one size after `iterations` (ProPainter:
+    /// 20), in pixels, `[N, 2, H, W]`, computed together.
+    pub fn flows(
+        &self,
+        pairs: &[(&Features, &Features)],
+        iterations: usize,
+        form: CorrelationForm,
+    ) -> Tensor<4> {
+        let start = self.start(pairs, form);
         let estimate = (0..iterations).fold(start, |estimate, _| self.refine(estimate));
         self.finish(&estimate)
     }
 
     /// The estimate before the first iteration: no motion.
-    pub fn start(&self, pairs: &[(&Features, &Features)]) -> Estimate {
+    pub fn start(&self, pairs: &[(&Features, &Features)], form: CorrelationForm) -> Estimate {
         let batch = |part: &dyn Fn(&(&Features, &Features)) -> Tensor<4>| {
             Tensor::cat(pairs.iter().map(part).collect(), 0)
         };
@@ -119,7 +112,7 @@ impl Raft {
         let [count, _, height, width] = first.dims();
         let device = first.device();
         Estimate {
-            correlation: Correlation::new(first, second, self.form),
+            correlation: Correlation::new(first, second, form),
             gates: self.gru.prepare(&context),
             grid: grid(height, width, &device),
             hidden: batch(&|(first, _)| first.hidden.clone()),

@@ -1,0 +1,52 @@
+//! What can be traded between memory and time.
+
+use std::fmt;
+
+use crate::{kernels::correlation::CorrelationForm, networks::kept::Place};
+
+/// How the engine works: every plan gives the same frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Directions of a pair of frames whose flow is computed at once, 1 or 2.
+    pub pairs: usize,
+    pub correlation: CorrelationForm,
+    /// Flows that completion encodes, and decodes, at once.
+    pub completion_frames: usize,
+    /// Where held flows lie.
+    pub flows: Place,
+    /// Where held features lie, and those that wait between two passes.
+    pub features: Place,
+}
+
+impl Plan {
+    /// The fastest.
+    pub const LARGEST: Self = Self {
+        pairs: 2,
+        correlation: CorrelationForm::Volume,
+        completion_frames: 16,
+        flows: Place::Device,
+        features: Place::Device,
+    };
+}
+
+/// One line, as `plan` shows it.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let correlation = match self.correlation {
+            CorrelationForm::Volume => "volume",
+            CorrelationForm::Features => "features",
+        };
+        let place = |place| match place {
+            Place::Device => "device",
+            Place::Host => "host",
+        };
+        write!(
+            f,
+            "pairs={} correlation={correlation} completion-frames={} flows={} features={}",
+            self.pairs,
+            self.completion_frames,
+            place(self.flows),
+            place(self.features),
+        )
+    }
+}

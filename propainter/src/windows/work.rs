@@ -1,0 +1,249 @@
+//! One task of the schedule: networks over what is held, results for who holds it. Nothing
+//! here changes the state, so a task that fails can be done again.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+
+use super::{
+    pixels::{self, Filled},
+    schedule::Window,
+    state::{Flow, Raw, State},
+};
+use crate::{
+    Cancel, Error, Frame,
+    memory::Plan,
+    networks::{
+        flow_completion::{FlowCompletion, Pace, combine, known},
+        generator::{Flows, Generator, GeneratorInput, Guides, quarter},
+        image_propagation::propagate,
+        kept::Kept,
+        raft::{Features, Raft},
+    },
+    weights::{Checkpoint, Network, Paths, WeightsError},
+};
+
+/// The three networks on their device.
+#[derive(Debug)]
+pub struct Networks {
+    raft: Raft,
+    completion: FlowCompletion,
+    generator: Generator,
+    pub device: Device,
+}
+
+impl Networks {
+    /// Reads and checks the three checkpoints and puts them on `device`.
+    pub fn read(paths: &Paths, device: Device) -> Result<Self, WeightsError> {
+        let read = |network| Checkpoint::read(network, paths.get(network));
+        Ok(Self {
+            raft: Raft::init(&read(Network::Raft)?, &device),
+            completion: FlowCompletion::init(&read(Network::FlowCompletion)?, &device),
+            generator: Generator::init(&read(Network::Generator)?, &device),
+            device,
+        })
+    }
+}
+
+/// The networks at work: a plan, and a token that ends it.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    pub networks: &'a Networks,
+    pub plan: Plan,
+    pub cancel: &'a Cancel,
+}
+
+/// Which way a flow leads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Backward,
+}
+
+impl Work<'_> {
+    /// RAFT's features of a frame.
+    pub fn features(&self, frame: &Frame) -> Result<Features, Error> {
+        self.cancel.check()?;
+        let Networks { raft, device, .. } = self.networks;
+        Ok(raft.encode(pixels::picture(frame, device)))
+    }
+
+    /// The flows between two frames, as RAFT gives them.
+    pub fn flows(
+        &self,
+        first: &Features,
+        second: &Features,
+        iterations: usize,
+    ) -> Result<Raw, Error> {
+        let both = [(first, second), (second, first)];
+        let mut flows = Vec::with_capacity(2);
+        for pairs in both.chunks(self.plan.pairs) {
+            self.cancel.check()?;
+            let raft = &self.networks.raft;
+            let computed = raft.flows(pairs, iterations, self.plan.correlation);
+            for i in 0..pairs.len() {
+                let flow = computed.clone().narrow(0, i, 1);
+                flows.push(Kept::put(flow, self.plan.flows)?);
+            }
+        }
+        let backward = flows.pop();
+        Ok(Raw {
+            forward: flows.pop(),
+            backward,
+        })
+    }
+
+    /// The flows `keep` of one direction, completed over the chunk `run`.
+    pub fn complete(
+        &self,
+        state: &State,
+        run: Range<usize>,
+        keep: Range<usize>,
+        direction: Direction,
+    ) -> Result<Vec<Kept>, Error> {
+        let device = &self.networks.device;
+        // The network sees backward flows reversed in time.
+        let index = |t: usize| match direction {
+            Direction::Forward => run.start + t,
+            Direction::Backward => run.end - 1 - t,
+        };
+        let flow = |t: usize| state.raw_flow(index(t), direction);
+        let mask = |t: usize| {
+            let leads_from = index(t) + usize::from(direction == Direction::Backward);
+            state.mask(leads_from, device)
+        };
+        let input = |range: Range<usize>| {
+            let parts: Result<Vec<_>, Error> =
+                range.map(|t| Ok(known(flow(t)?, mask(t)))).collect();
+            Ok(Tensor::cat(parts?, 0))
+        };
+        let mut completed = Vec::with_capacity(keep.len());
+        let mut output = |t: usize, predicted: Tensor<4>| {
+            if keep.contains(&index(t)) {
+                let flow = combine(flow(t)?, predicted, mask(t));
+                completed.push(Kept::put(flow, self.plan.flows)?);
+            }
+            Ok(())
+        };
+        let pace = Pace {
+            frames: self.plan.completion_frames,
+            place: self.plan.features,
+        };
+        self.networks
+            .completion
+            .predict(run.len(), pace, self.cancel, &input, &mut output)?;
+        if direction == Direction::Backward {
+            completed.reverse();
+        }
+        Ok(completed)
+    }
+
+    /// The frames `keep`, propagated over the chunk `run`.
+    pub fn propagate(
+        &self,
+        state: &State,
+        run: Range<usize>,
+        keep: Range<usize>,
+    ) -> Result<Vec<Filled>, Error> {
+        let device = &self.networks.device;
+        let frame = |t: usize| {
+            let source = state.sources.get(run.start + t);
+            (
+                pixels::picture(&source.frame, device),
+                pixels::mask(&source.hole, device),
+            )
+        };
+        let flows = |t: usize| {
+            let flow = state.flows.get(run.start + t);
+            (flow.forward.get(), flow.backward.get())
+        };
+        let mut filled = Vec::with_capacity(keep.len());
+        let mut output = |t: usize, picture, missing| {
+            if keep.contains(&(run.start + t)) {
+                let hole = &state.sources.get(run.start + t).hole;
+                filled.push(Filled::read(picture, missing, hole)?);
+            }
+            Ok(())
+        };
+        propagate(
+            run.len(),
+            self.plan.features,
+            self.cancel,
+            &frame,
+            &flows,
+            &mut output,
+        )?;
+        Ok(filled)
+    }
+
+    /// The completed flows `range` at 1/4.
+    pub fn guides(&self, state: &State, range: Range<usize>) -> Result<Vec<Flow>, Error> {
+        let guide = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
+        let flows = state.flows.range(range);
+        let guides = flows.map(|flow| {
+            Ok(Flow {
+                forward: guide(&flow.forward)?,
+                backward: guide(&flow.backward)?,
+            })
+        });
+        guides.collect()
+    }
+
+    /// The generator's features of a propagated frame.
+    pub fn encode(&self, state: &State, index: usize) -> Result<Kept, Error> {
+        self.cancel.check()?;
+        let Networks {
+            generator, device, ..
+        } = self.networks;
+        let [picture, mask, missing] = state.updated.get(index).filled.tensors(device);
+        Kept::put(generator.encode(picture, mask, missing), self.plan.features)
+    }
+
+    /// An encoded frame as tokens.
+    pub fn tokens(&self, features: &Kept) -> Result<Kept, Error> {
+        self.cancel.check()?;
+        let tokens = self.networks.generator.tokens(features.get());
+        Kept::put(tokens, self.plan.features)
+    }
+
+    /// The pictures of a window's local frames, RGB bytes each. All of its frames are encoded
+    /// and its references are tokens.
+    pub fn generate(&self, state: &State, window: &Window) -> Result<Vec<Vec<u8>>, Error> {
+        let locals = window.neighbours.clone();
+        let updated = state.updated.range(locals.clone());
+        let features = updated.filter_map(|updated| updated.features.as_ref());
+        let references = window.references.iter().map(|&i| state.updated.get(i));
+        let references: Vec<_> = references
+            .filter_map(|updated| Some(updated.tokens.as_ref()?.get()))
+            .collect();
+        let flows = locals.start..locals.end - 1;
+        let masks = state.quarter_masks(locals.clone(), &self.networks.device);
+        let input = GeneratorInput {
+            features: Tensor::cat(features.map(Kept::get).collect(), 0),
+            references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
+            guides: Guides {
+                flows: (!flows.is_empty()).then(|| stack(state.guides.range(flows))),
+                masks,
+            },
+        };
+        let mut pictures = Vec::with_capacity(locals.len());
+        let mut output = |_, picture| {
+            pictures.push(pixels::bytes(picture)?);
+            Ok(())
+        };
+        self.networks
+            .generator
+            .forward(input, self.cancel, &mut output)?;
+        Ok(pictures)
+    }
+}
+
+fn stack<'a>(flows: impl Iterator<Item = &'a Flow>) -> Flows {
+    let (forward, backward) = flows
+        .map(|flow| (flow.forward.get(), flow.backward.get()))
+        .unzip();
+    Flows {
+        forward: Tensor::cat(forward, 0),
+        backward: Tensor::cat(backward, 0),
+    }
+}
