@@ -2,6 +2,10 @@
 
 use gst::glib;
 
+/// Counts what the plugin's own code allocates: on the CPU device, the tensors.
+#[global_allocator]
+static ALLOCATOR: propainter::memory::Counting = propainter::memory::Counting;
+
 fn init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     propainter_elements::register(plugin)
 }

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use propainter_tools::demo::{self, Options};
 
+#[global_allocator]
+static ALLOCATOR: propainter::memory::Counting = propainter::memory::Counting;
+
 fn main() -> ExitCode {
     match demo::run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,9 @@ use std::{env, io, process::ExitCode};
 
 use propainter_tools::weights::{Console, Tool};
 
+#[global_allocator]
+static ALLOCATOR: propainter::memory::Counting = propainter::memory::Counting;
+
 fn main() -> ExitCode {
     let mut console = Console {
         input: &mut io::stdin().lock(),
