@@ -310,7 +310,14 @@ fn engine(config: &Config) -> Result<(Model, Box<dyn Engine>), Error> {
     };
     let device = config.device.open()?;
     let networks = Arc::new(Networks::read(&paths, device.clone())?);
-    let guard = Guard::new(device, config.limits.faults.clone(), vec![Plan::LARGEST]);
+    let reservation = crate::memory::Ledger::of(DeviceChoice::Cpu).reserve(|_| u64::MAX);
+    let guard = Guard::new(
+        device,
+        crate::memory::Meter::open(DeviceChoice::Cpu),
+        reservation,
+        config.limits.faults.clone(),
+        vec![(Plan::LARGEST, 0)],
+    );
     let cut = Cut {
         subvideo_length: config.subvideo_length,
         neighbor_length: config.neighbor_length,

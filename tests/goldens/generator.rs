@@ -76,7 +76,7 @@ impl Window {
         Guides::new(masks, updated_masks, Some(self.flows.clone()))
     }
 
-    fn input(&self, generator: &Generator) -> GeneratorInput {
+    pub fn input(&self, generator: &Generator) -> GeneratorInput {
         let features = self.encode(generator);
         let references = self.length - self.locals;
         let references = features.clone().narrow(0, self.locals, references);

@@ -3,11 +3,59 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 static LIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// Who looks at the peak since a moment of their own.
+static WATCHES: Mutex<Vec<Weak<AtomicU64>>> = Mutex::new(Vec::new());
+
+/// The peak since this was made or started anew, whatever other watches do meanwhile.
+#[derive(Debug)]
+pub struct Watch(Arc<AtomicU64>);
+
+impl Watch {
+    pub fn new() -> Self {
+        let watch = Arc::new(AtomicU64::new(0));
+        watches().push(Arc::downgrade(&watch));
+        let watch = Self(watch);
+        watch.restart();
+        watch
+    }
+
+    /// Forgets the peak so far.
+    pub fn restart(&self) {
+        let mut watches = watches();
+        let peak = PEAK.load(Relaxed);
+        watches.retain(|other| {
+            let other = other.upgrade();
+            other
+                .inspect(|other| _ = other.fetch_max(peak, Relaxed))
+                .is_some()
+        });
+        PEAK.store(Counting::live(), Relaxed);
+        self.0.store(Counting::live(), Relaxed);
+    }
+
+    pub fn peak(&self) -> u64 {
+        self.0.load(Relaxed).max(PEAK.load(Relaxed))
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn watches() -> MutexGuard<'static, Vec<Weak<AtomicU64>>> {
+    WATCHES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The system's allocator with two counters. A program, or the plugin's library, makes it its
 /// `#[global_allocator]`; everywhere else the counters stay 0.
@@ -19,18 +67,9 @@ impl Counting {
         LIVE.load(Relaxed)
     }
 
-    /// Most bytes live at once, since the start or the last [`reset_peak`](Self::reset_peak).
-    pub fn peak() -> u64 {
-        PEAK.load(Relaxed)
-    }
-
-    pub fn reset_peak() {
-        PEAK.store(Self::live(), Relaxed);
-    }
-
     /// Whether it is the allocator here: then something was allocated before anybody asks.
     pub fn installed() -> bool {
-        Self::peak() > 0
+        PEAK.load(Relaxed) > 0
     }
 }
 
@@ -100,6 +139,7 @@ pub(super) mod tests {
     fn what_is_allocated_is_counted_until_it_is_freed() {
         let _alone = COUNTERS.lock().unwrap();
         assert!(!Counting::installed());
+        let (first, second) = (Watch::new(), Watch::new());
         let layout = Layout::from_size_align(1000, 8).unwrap();
         let larger = Layout::from_size_align(5000, 8).unwrap();
         // SAFETY: the layouts are not empty, and each piece is freed once with its own.
@@ -116,12 +156,13 @@ pub(super) mod tests {
             assert_eq!(Counting::live(), 6000);
             Counting.dealloc(piece, larger);
             assert_eq!(Counting::live(), 1000);
-            assert!(Counting::peak() >= 6000 && Counting::installed());
-            Counting::reset_peak();
-            assert_eq!(Counting::peak(), 1000);
+            assert!(first.peak() >= 6000 && Counting::installed());
+            second.restart();
+            assert_eq!(second.peak(), 1000);
+            assert!(first.peak() >= 6000);
             Counting.dealloc(zeroed, layout);
         }
         assert_eq!(Counting::live(), 0);
-        Counting::reset_peak();
+        PEAK.store(0, Relaxed);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use burn::tensor::Device;
 
-use super::{Faults, Notice, Plan, Stage, Usage};
+use super::{Faults, Meter, Notice, Plan, Reservation, Stage, Usage};
 use crate::Error;
 
 /// Windows without trouble before a larger plan is tried again, the first time.
@@ -17,9 +17,11 @@ const PATIENCE: u32 = 8;
 #[derive(Debug)]
 pub struct Guard {
     device: Device,
+    meter: Meter,
+    reservation: Reservation,
     faults: Faults,
-    /// Those that fit, the fastest first.
-    plans: Vec<Plan>,
+    /// Those that fit, the fastest first, with the bytes each needs.
+    plans: Vec<(Plan, u64)>,
     at: usize,
     /// Windows since the last trouble, and how many a larger plan waits for.
     calm: u32,
@@ -29,21 +31,35 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub fn new(device: Device, faults: Faults, plans: Vec<Plan>) -> Self {
+    /// `plans`: those that fit what is reserved, the fastest first, with the bytes each needs; at
+    /// least one.
+    pub fn new(
+        device: Device,
+        meter: Meter,
+        reservation: Reservation,
+        faults: Faults,
+        plans: Vec<(Plan, u64)>,
+    ) -> Self {
+        let usage = Usage {
+            budget: reservation.bytes(),
+            ..Usage::default()
+        };
         Self {
             device,
+            meter,
+            reservation,
             faults,
             plans,
             at: 0,
             calm: 0,
             patience: PATIENCE,
-            usage: Usage::default(),
+            usage,
             notices: Vec::new(),
         }
     }
 
     pub fn plan(&self) -> Plan {
-        self.plans[self.at]
+        self.plans[self.at].0
     }
 
     /// Runs a stage.
@@ -57,6 +73,7 @@ impl Guard {
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.faults.check(stage)?;
+        self.meter.start();
         let result = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -65,12 +82,43 @@ impl Guard {
                 problem: text.unwrap_or("a panic without a text").to_owned(),
             })
         });
+        self.measure(stage);
         result.map_err(|error| match error {
             Error::Compute { problem, .. } if means_memory(&problem) => {
                 Error::OutOfMemory { stage, problem }
             }
             other => other,
         })
+    }
+
+    /// Looks at what the stage took. Above the budget, pools are trimmed; where that does not
+    /// help, what was computed stays and the next stage has a smaller plan.
+    fn measure(&mut self, stage: Stage) {
+        let most = self.meter.most();
+        let usage = &mut self.usage;
+        usage.device = most;
+        usage.device_peak = usage.device_peak.max(most);
+        let peak = &mut usage.stages[stage as usize];
+        *peak = most.max(*peak);
+        // The meter counts the whole process.
+        let allowed = usage.budget.saturating_add(self.reservation.others());
+        if most <= allowed {
+            return;
+        }
+        self.device.memory_cleanup();
+        if self.at + 1 < self.plans.len() {
+            self.step_down(stage, format!("{most} bytes in use, {allowed} allowed"));
+        }
+    }
+
+    fn step_down(&mut self, stage: Stage, problem: String) {
+        self.at += 1;
+        self.calm = 0;
+        self.notices.push(Notice::Shrunk {
+            stage,
+            problem,
+            plan: self.plan().to_string(),
+        });
     }
 
     /// Memory ran out: goes on to the next smaller plan.
@@ -83,13 +131,7 @@ impl Guard {
         if self.at + 1 == self.plans.len() {
             return Err(Error::OutOfMemory { stage, problem });
         }
-        self.at += 1;
-        self.calm = 0;
-        self.notices.push(Notice::Shrunk {
-            stage,
-            problem,
-            plan: self.plan().to_string(),
-        });
+        self.step_down(stage, problem);
         Ok(())
     }
 
@@ -115,7 +157,10 @@ impl Guard {
     }
 
     pub fn usage(&self) -> Usage {
-        self.usage
+        Usage {
+            planned: self.plans[self.at].1,
+            ..self.usage
+        }
     }
 
     pub fn notices(&mut self) -> Vec<Notice> {

@@ -150,6 +150,9 @@ pub struct Usage {
     /// Bytes this process has on the device, by the meter, at the last look and at most.
     pub device: u64,
     pub device_peak: u64,
+    /// Bytes this process had on the device at most in each stage, in the order of
+    /// [`Stage::ALL`].
+    pub stages: [u64; Stage::ALL.len()],
     /// Bytes of held frames, flows and features on the host, now and at most.
     pub host: u64,
     pub host_peak: u64,

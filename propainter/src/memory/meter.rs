@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Counting,
+    counting::Watch,
     driver::{Bytes, Card},
     host,
 };
@@ -33,7 +34,7 @@ pub struct Meter(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    Host,
+    Host(Watch),
     Card {
         card: Card,
         /// In use before this process came.
@@ -48,9 +49,9 @@ impl Meter {
     /// Reads `device`. A card that does not answer gives readings of nothing.
     pub fn open(device: DeviceChoice) -> Self {
         Self(Arc::new(match device {
-            DeviceChoice::Cpu => Kind::Host,
+            DeviceChoice::Cpu => Kind::Host(Watch::new()),
             DeviceChoice::Cuda(n) => card(n).unwrap_or(Kind::Unknown),
-            DeviceChoice::Auto => card(0).unwrap_or(Kind::Host),
+            DeviceChoice::Auto => card(0).unwrap_or_else(|| Kind::Host(Watch::new())),
         }))
     }
 
@@ -62,7 +63,7 @@ impl Meter {
 
     pub fn look(&self) -> Reading {
         match &*self.0 {
-            Kind::Host => {
+            Kind::Host(_) => {
                 let used = Some(Counting::live()).filter(|_| Counting::installed());
                 let (free, total) = host::free_and_total().unzip();
                 Reading {
@@ -81,6 +82,23 @@ impl Meter {
                 first
             }
             Kind::Unknown => Reading::default(),
+        }
+    }
+
+    /// Begins to watch for [`most`](Self::most).
+    pub fn start(&self) {
+        if let Kind::Host(watch) = &*self.0 {
+            watch.restart();
+        }
+    }
+
+    /// Bytes of this process on the device at most since [`start`](Self::start). A card's
+    /// driver tells what is there now; as the library's pools give nothing back by themselves,
+    /// that is the most.
+    pub fn most(&self) -> u64 {
+        match &*self.0 {
+            Kind::Host(watch) if Counting::installed() => watch.peak(),
+            _ => self.used(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! keeps to it ([`guard`]) with what the driver or the allocator says ([`meter`]), shared
 //! fairly between sessions of one process ([`ledger`]).
 
+pub mod bytes;
 pub mod counting;
 mod driver;
 mod faults;

@@ -2,6 +2,7 @@
 //! which network when; [`Reference`] runs the networks over them, holds what later windows
 //! can ask for and lets go of the rest.
 
+pub mod census;
 mod held;
 mod pixels;
 mod reference;

@@ -8,7 +8,7 @@ mod feature_propagation;
 mod feed_forward;
 mod guides;
 mod tokens;
-mod transformer;
+pub mod transformer;
 pub mod windows;
 
 use burn::tensor::{Device, Tensor};
@@ -30,7 +30,7 @@ const FEATURES: usize = 128;
 const CHANNELS: usize = 512;
 /// Elements of a stage's widest tensor that may exist at once, where its frames are
 /// independent: 64 MB, or one frame.
-const TILE: usize = 1 << 24;
+pub const TILE: usize = 1 << 24;
 
 /// The generator's stages, in order.
 #[derive(Debug)]

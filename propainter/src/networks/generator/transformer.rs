@@ -60,7 +60,7 @@ impl Transformer {
 
 /// What each block does with each frame: the last answers for local frames only, and every
 /// other for those that a later one reads.
-fn roles(frames: usize, locals: usize, blocks: usize) -> Vec<Roles> {
+pub fn roles(frames: usize, locals: usize, blocks: usize) -> Vec<Roles> {
     let mut read: Vec<_> = (0..locals).collect();
     let mut roles = Vec::with_capacity(blocks);
     for block in (0..blocks).rev() {

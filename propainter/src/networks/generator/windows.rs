@@ -5,13 +5,15 @@ use std::{mem, ops::Range};
 use crate::kernels::fold;
 
 /// Rows and columns of tokens in a window.
-const WINDOW: [usize; 2] = [5, 9];
+pub const WINDOW: [usize; 2] = [5, 9];
+/// Keys that are rolled into a window from around it, per frame.
+pub const ROLLED: usize = 148;
 /// How far the neighbouring keys of a window are rolled in, in rows and columns.
 const ROLL: [usize; 2] = [3, 5];
 /// Side of the squares of tokens that are pooled to one.
 pub const POOL: usize = 4;
 /// Most keys gathered at once: 32 MB of keys and as much of values at 512 channels.
-const KEYS_AT_ONCE: usize = 1 << 14;
+pub const KEYS_AT_ONCE: usize = 1 << 14;
 
 /// The tokens of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,7 +342,7 @@ mod tests {
                     ]);
                 }
             }
-            assert_eq!(expected.len(), 148);
+            assert_eq!(expected.len(), ROLLED);
             assert_eq!(grid.around(window).collect::<Vec<_>>(), expected);
         }
     }

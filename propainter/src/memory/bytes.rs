@@ -1,0 +1,199 @@
+//! The byte model: what each stage takes at most, as a function of sizes and the plan.
+//!
+//! Written tensor by tensor beside the code it describes; a test holds it against counted
+//! allocations. Sums name what lies in memory at one moment; a stage takes the largest of its
+//! moments. `px` is a picture's pixels; `n` the bytes of a stored number of completion and
+//! generator, `w` those it is computed in.
+
+mod completion;
+mod generator;
+mod raft;
+
+use std::sync::Arc;
+
+use super::{Plan, Stage};
+use crate::{
+    networks::kept::Place,
+    precision::Numbers,
+    windows::{
+        census::{Counts, Doing, Moment, census},
+        schedule::Cut,
+    },
+};
+
+/// Where tensors live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// The CPU device with so many threads; its memory is the host's.
+    Cpu { threads: u64 },
+    /// A card, with the library's kernels.
+    Card,
+}
+
+/// Everything the model depends on but the plan.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub machine: Machine,
+    /// Processing size, multiples of 8.
+    pub width: u64,
+    pub height: u64,
+    /// Of a hundred windows of the attention, how many see a hole; 100 where it is not known.
+    pub masked: u64,
+    moments: Arc<[Moment]>,
+}
+
+/// Bytes at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// On the device in each stage, in the order of [`Stage::ALL`].
+    pub stages: [u64; Stage::ALL.len()],
+    /// On the host of what is held; on the CPU device part of the above.
+    pub host: u64,
+}
+
+impl Needs {
+    pub fn device(&self) -> u64 {
+        self.stages.into_iter().max().unwrap_or(0)
+    }
+}
+
+/// What the sums are made of.
+struct Sizes {
+    machine: Machine,
+    width: u64,
+    height: u64,
+    px: u64,
+    masked: u64,
+    n: u64,
+    w: u64,
+}
+
+impl Scene {
+    /// A stream of `length` frames, or of any length, all with holes.
+    pub fn new(
+        machine: Machine,
+        [width, height]: [usize; 2],
+        cut: Cut,
+        length: Option<usize>,
+    ) -> Self {
+        Self {
+            machine,
+            width: width as u64,
+            height: height as u64,
+            masked: 100,
+            moments: census(cut, length).into(),
+        }
+    }
+
+    /// What the stream needs under `plan` with these numbers.
+    pub fn needs(&self, plan: &Plan, numbers: Numbers) -> Needs {
+        let n = numbers.bytes() as u64;
+        let sizes = Sizes {
+            machine: self.machine,
+            width: self.width,
+            height: self.height,
+            px: self.width * self.height,
+            masked: self.masked,
+            n,
+            w: match self.machine {
+                Machine::Cpu { .. } => 4,
+                Machine::Card => n,
+            },
+        };
+        let fixed = sizes.fixed();
+        let mut needs = Needs::default();
+        for moment in self.moments.iter() {
+            let (device, host) = sizes.held(&moment.held, plan);
+            let stage = &mut needs.stages[stage(moment.doing) as usize];
+            *stage = (*stage).max(fixed + device + sizes.work(moment.doing, plan));
+            needs.host = needs.host.max(host);
+        }
+        needs
+    }
+}
+
+fn stage(doing: Doing) -> Stage {
+    match doing {
+        Doing::Flow { .. } => Stage::Flow,
+        Doing::Completion { .. } => Stage::Completion,
+        Doing::Propagation { .. } | Doing::Guides { .. } => Stage::Propagation,
+        Doing::Encoding | Doing::Tokens => Stage::Encoder,
+        Doing::Window { .. } => Stage::Generator,
+    }
+}
+
+impl Sizes {
+    /// Weights, the context, and working memory that threads keep.
+    fn fixed(&self) -> u64 {
+        match self.machine {
+            // Weights as packed for the CPU's kernels, always 32 bits.
+            Machine::Cpu { threads } => 378_000_000 + threads * 4_300_000,
+            // RAFT in 32 bits, the others as stored; the driver's context and the library's
+            // kernels, not measured.
+            Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
+        }
+    }
+
+    /// What is held, on the device and on the host.
+    fn held(&self, held: &Counts, plan: &Plan) -> (u64, u64) {
+        let px = self.px;
+        let count = |things: usize, bytes: u64| things as u64 * bytes;
+        let host = count(held.frames, 4 * px) // RGB and hole
+            + count(held.blended, 3 * px)
+            + count(held.filled, 4 * px);
+        let newest = self.raft_features();
+        let flows = count(held.raw + held.half, 8 * px)
+            + count(held.flows, 16 * px)
+            + count(held.guides, px);
+        let features = count(held.features, self.features()) + count(held.tokens, self.tokens());
+        if self.machine != Machine::Card {
+            let all = host + newest + flows + features;
+            return (all, host + flows + features);
+        }
+        let on = |place: Place, bytes: u64| if place == Place::Device { (bytes, 0) } else { (0, bytes) };
+        let (flows, features) = (on(plan.flows, flows), on(plan.features, features));
+        (newest + flows.0 + features.0, host + flows.1 + features.1)
+    }
+
+    /// What a task takes besides.
+    fn work(&self, doing: Doing, plan: &Plan) -> u64 {
+        match doing {
+            Doing::Flow { first } => self.flow(first, plan),
+            Doing::Completion { run, keep } => self.completion(run as u64, keep as u64, plan),
+            Doing::Propagation { run, keep } => self.propagation(run as u64, keep as u64, plan),
+            Doing::Guides { flows, keep } => {
+                // The frames propagated before, a slice of a flow, its sum and the results.
+                keep as u64 * 4 * self.px + flows as u64 * self.px + 2 * self.px
+            }
+            Doing::Encoding => self.encoding(),
+            Doing::Tokens => self.tokenising(),
+            Doing::Window { locals, references } => self.window(locals as u64, references as u64),
+        }
+    }
+
+    /// A frame's features for the generator, 128 channels at 1/4.
+    fn features(&self) -> u64 {
+        128 * self.n * self.px / 16
+    }
+
+    /// Tokens of a frame.
+    fn grid(&self) -> u64 {
+        let [rows, columns] = self.token_grid();
+        rows * columns
+    }
+
+    /// Rows and columns of tokens.
+    fn token_grid(&self) -> [u64; 2] {
+        [self.height, self.width].map(|side| (side / 4 - 1) / 3 + 1)
+    }
+
+    /// A frame as tokens, 512 channels.
+    fn tokens(&self) -> u64 {
+        512 * self.n * self.grid()
+    }
+
+    /// A convolution of so many numbers to so many, its input held by nobody else.
+    fn conv(&self, input: u64, output: u64) -> u64 {
+        self.w * (input + output)
+    }
+}

@@ -1,0 +1,195 @@
+//! The generator.
+
+use super::{Machine, Sizes};
+use crate::networks::generator::{
+    TILE,
+    transformer::roles,
+    windows::{KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+};
+
+/// Elements of a frame's patches per token: 128 channels, and 40 in the feed-forward.
+const PATCHES: u64 = 128 * 49;
+const EXPANDED: u64 = 40 * 49;
+const CHANNELS: u64 = 512;
+const HEADS: u64 = 4;
+/// Bytes of an index on the device.
+const INDEX: u64 = 8;
+
+impl Sizes {
+    pub fn encoding(&self) -> u64 {
+        let quarter = self.px / 16;
+        // 256 channels that each grouped layer sees again, beside: the layer before and both
+        // joined; both joined and what they become.
+        let again = 256 * quarter * self.n;
+        let joined = |own: u64| own * quarter * self.n + (256 + own) * quarter * self.n;
+        let layer = |own: u64, out: u64| self.conv((256 + own) * quarter, out * quarter);
+        let input = 2 * 20 * self.px + self.conv(0, 64 * self.px / 4);
+        let moments = [joined(512), layer(384, 512), layer(512, 384), 2 * 64 * self.w * self.px / 4];
+        again + moments.into_iter().max().unwrap_or(0).max(input)
+    }
+
+    pub fn tokenising(&self) -> u64 {
+        self.split(1) + self.tokens()
+    }
+
+    /// Patches of so many frames and their tokens.
+    fn split(&self, frames: u64) -> u64 {
+        let patches = frames * self.grid() * PATCHES;
+        let cast = if self.n == self.w { 0 } else { self.n * patches };
+        self.w * patches + cast + frames * self.grid() * CHANNELS * self.w + self.packing()
+    }
+
+    /// Rows that a linear layer's threads bring into order.
+    fn packing(&self) -> u64 {
+        match self.machine {
+            Machine::Cpu { threads } => threads * (64 * 1024 * 4 + 8192),
+            Machine::Card => 0,
+        }
+    }
+
+    pub fn window(&self, locals: u64, references: u64) -> u64 {
+        let (px, frames) = (self.px, locals + references);
+        let (feature, token) = (self.features(), self.tokens());
+        // Masks and flows at 1/4.
+        let guides = locals * px / 2 + locals * px;
+        // Where references wait until they are joined with the local frames.
+        let waiting = references * token;
+
+        // Features, and the states of both passes; a step's offsets at 1/4 with 432 channels,
+        // the state with a border, what it becomes.
+        let step = 432 * 4 * px / 16 + 2 * 128 * 4 * px / 16 + 128 * self.n * px / 16;
+        let propagation = waiting + 3 * locals * feature + step;
+
+        let local = locals * feature;
+        let at_once = (TILE as u64 / (self.grid() * PATCHES)).clamp(1, locals);
+        let split = waiting + local + locals * token + self.split(at_once);
+        let joined = waiting + local + locals * token + frames * token;
+
+        let mut routes = 0;
+        let mut blocks = 0;
+        let mut known: Vec<Roles> = Vec::new();
+        for roles in roles(frames as usize, locals as usize, 8) {
+            if !known.contains(&roles) {
+                routes += self.routes(&roles);
+                known.push(roles.clone());
+            }
+            blocks = blocks.max(routes + self.block(&roles));
+        }
+        let transformer = local + blocks;
+
+        // One frame after the other at full size with 64 channels; the pictures done so far.
+        let decoder = local
+            + locals * token
+            + (128 * self.w * px)
+                .max(self.w * (self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
+            + locals * 3 * px
+            + 12 * px;
+        let moments = [propagation, split, joined, transformer, decoder];
+        guides + moments.into_iter().max().unwrap_or(0)
+    }
+
+    /// Windows of a frame, rows and columns.
+    fn windows(&self) -> [u64; 2] {
+        let [rows, columns] = self.token_grid();
+        [rows.div_ceil(WINDOW[0] as u64), columns.div_ceil(WINDOW[1] as u64)]
+    }
+
+    /// Windows that see a hole, and that see none.
+    fn parted(&self) -> [u64; 2] {
+        let all = self.windows()[0] * self.windows()[1];
+        let masked = (all * self.masked).div_ceil(100);
+        [masked, all - masked]
+    }
+
+    fn pooled(&self) -> u64 {
+        let [down, across] = self.windows();
+        let pool = POOL as u64;
+        (down * WINDOW[0] as u64 / pool) * (across * WINDOW[1] as u64 / pool)
+    }
+
+    /// Keys that a window with a hole sees.
+    fn keys(&self, roles: &Roles) -> u64 {
+        roles.keys.len() as u64 * (area() + ROLLED as u64 + self.pooled())
+    }
+
+    /// Rows of the tables of keys and values.
+    fn key_rows(&self, roles: &Roles) -> u64 {
+        let [masked, alone] = self.parted();
+        let (grid, keys) = (self.grid(), roles.keys.len() as u64);
+        let own = roles.queries.len() as u64 * (alone * area()).min(grid);
+        let near = if masked > 0 { keys * grid } else { 0 };
+        (own + near).min(roles.frames as u64 * grid) + keys * self.pooled() + 1
+    }
+
+    /// The indices that lead through a block.
+    fn routes(&self, roles: &Roles) -> u64 {
+        let [masked, alone] = self.parted();
+        let queries = roles.queries.len() as u64;
+        let asked = (masked + alone) * area() * queries;
+        let keys = masked * self.keys(roles) + alone * queries * area();
+        INDEX * (HEADS * (asked + keys + queries * self.grid()) + self.key_rows(roles))
+    }
+
+    fn block(&self, roles: &Roles) -> u64 {
+        let (n, w) = (self.n, self.w);
+        let [masked, alone] = self.parted();
+        let queries = roles.queries.len() as u64;
+        let x = roles.frames as u64 * self.tokens();
+        let asked = queries * self.tokens();
+        let row = CHANNELS * n;
+        let table = self.key_rows(roles) * row;
+        // Attention: the normalised input, queries, the tables; then windows part by part.
+        let padded = self.windows()[0] * self.windows()[1] * area();
+        let pooling = 2 * roles.keys.len() as u64 * padded * CHANNELS * w;
+        let tables = (x + asked + 2 * table + pooling).max(asked + 3 * table) + self.packing();
+        let answers = padded * queries * row;
+        let part = |windows: u64, asked: u64, keys: u64| {
+            if windows == 0 || keys == 0 {
+                return 0;
+            }
+            let at_once = (KEYS_AT_ONCE as u64).div_ceil(keys).min(windows);
+            // What earlier parts answered.
+            let before = (windows - 1) / at_once * at_once * asked;
+            let before = before.min((windows - at_once) * asked);
+            let picked = at_once * (2 * asked + 2 * keys);
+            let wide = if n == w { 0 } else { (w - n) * picked / n };
+            CHANNELS * n * (before + picked) + CHANNELS * wide + self.attending(at_once, asked, keys)
+        };
+        let parts = part(masked, area() * queries, self.keys(roles)).max(part(
+            alone * queries,
+            area(),
+            area(),
+        ));
+        let attention = asked + 2 * table + parts.max(2 * answers).max(answers + asked);
+        // Feed-forward: its input, twice; patches before and after they are averaged.
+        let grid = self.grid();
+        let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let expanded = at_once * grid * EXPANDED;
+        let averaged = at_once * 40 * self.px / 16;
+        let cast = if n == w { 0 } else { n * expanded };
+        let feed_forward = 2 * asked
+            + asked
+            + w * (expanded + (2 * averaged).max(at_once * grid * CHANNELS))
+            + cast
+            + self.packing();
+        x + tables.max(attention).max(feed_forward)
+    }
+
+    /// Memory of the attention's kernel.
+    fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
+        match self.machine {
+            // Each thread packs a head's keys and values.
+            Machine::Cpu { threads } => threads * (2 * keys * 128 * 4 + 400_000),
+            // Scores and their softmax, of as many windows as are computed together.
+            Machine::Card => {
+                let scores = asked * keys;
+                let at_once = ((1 << 24) / scores).clamp(1, HEADS * windows);
+                2 * 4 * at_once * scores + windows * asked * CHANNELS * 4
+            }
+        }
+    }
+}
+
+fn area() -> u64 {
+    (WINDOW[0] * WINDOW[1]) as u64
+}

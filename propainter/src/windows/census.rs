@@ -1,0 +1,251 @@
+//! What a stream holds at each of its tasks, counted without computing anything.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::schedule::{Cut, Schedule, Task};
+
+/// What is held while a task runs, in numbers of things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Counts {
+    pub frames: usize,
+    /// Frames into which something was blended.
+    pub blended: usize,
+    /// Single flows as RAFT gave them.
+    pub raw: usize,
+    /// Single flows completed in a chunk that is not done.
+    pub half: usize,
+    /// Completed flows, both ways.
+    pub flows: usize,
+    /// Completed flows at 1/4, both ways.
+    pub guides: usize,
+    /// Propagated frames.
+    pub filled: usize,
+    /// Of those, with features; with tokens.
+    pub features: usize,
+    pub tokens: usize,
+}
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doing {
+    /// Flows of a new frame; of the first there are none.
+    Flow {
+        first: bool,
+    },
+    /// Completion of `run` flows one way, of which `keep` stay.
+    Completion {
+        run: usize,
+        keep: usize,
+    },
+    /// Propagation of `run` frames, of which `keep` stay.
+    Propagation {
+        run: usize,
+        keep: usize,
+    },
+    /// Completed flows brought to 1/4.
+    Guides {
+        flows: usize,
+        keep: usize,
+    },
+    /// A frame to features.
+    Encoding,
+    /// Features to tokens.
+    Tokens,
+    Window {
+        locals: usize,
+        references: usize,
+    },
+}
+
+/// A task and what is held meanwhile, its own results not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Moment {
+    pub held: Counts,
+    pub doing: Doing,
+}
+
+/// The different moments of a stream whose every frame has a hole: `length` frames or, if that
+/// is not known, any number of them.
+pub fn census(cut: Cut, length: Option<usize>) -> Vec<Moment> {
+    let lengths = match length {
+        Some(length) => vec![length],
+        // The longest clip that is one chunk, and one long enough to repeat itself.
+        None => vec![
+            cut.subvideo_length,
+            2 * cut.look_ahead() + 2 * cut.subvideo_length + 64,
+        ],
+    };
+    let mut moments = HashSet::new();
+    for length in lengths {
+        let mut walk = Walk::new(cut, &mut moments);
+        for _ in 0..length {
+            walk.push();
+        }
+        walk.schedule.end();
+        walk.advance();
+    }
+    moments.into_iter().collect()
+}
+
+/// The engine's bookkeeping, in indices.
+struct Walk<'a> {
+    moments: &'a mut HashSet<Moment>,
+    schedule: Schedule,
+    pushed: usize,
+    /// Flows completed, frames propagated, frames blended: the first of each that is not yet.
+    completed: usize,
+    propagated: usize,
+    guided: usize,
+    blended: usize,
+    sent: usize,
+    features: BTreeSet<usize>,
+    tokens: BTreeSet<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(cut: Cut, moments: &'a mut HashSet<Moment>) -> Self {
+        Self {
+            moments,
+            schedule: Schedule::new(cut),
+            pushed: 0,
+            completed: 0,
+            propagated: 0,
+            guided: 0,
+            blended: 0,
+            sent: 0,
+            features: BTreeSet::new(),
+            tokens: BTreeSet::new(),
+        }
+    }
+
+    fn push(&mut self) {
+        // The frame itself is there while its flows are computed.
+        let mut held = self.held();
+        held.frames += 1;
+        let first = self.pushed == 0;
+        self.note(held, Doing::Flow { first });
+        self.pushed += 1;
+        self.schedule.push();
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        loop {
+            // What the task before let go of is gone, what this one needs no more is not yet.
+            let before = self.held();
+            let Some(task) = self.schedule.next_task() else {
+                return;
+            };
+            match task {
+                Task::Complete { run, keep } => {
+                    let doing = Doing::Completion {
+                        run: run.len(),
+                        keep: keep.len(),
+                    };
+                    self.note(before, doing);
+                    // The forward flows are completed, and gone as far as nothing needs them.
+                    let gone = self.schedule.needed().raw_flows.min(keep.end);
+                    let oldest = self.pushed.saturating_sub(1) - before.raw / 2;
+                    let half = Counts {
+                        raw: before.raw - gone.saturating_sub(oldest),
+                        half: keep.len(),
+                        ..before
+                    };
+                    self.note(half, doing);
+                    self.completed = keep.end;
+                }
+                Task::Propagate { run, keep } => {
+                    let doing = Doing::Propagation {
+                        run: run.len(),
+                        keep: keep.len(),
+                    };
+                    self.note(before, doing);
+                    let flows = (keep.end - 1).saturating_sub(self.guided);
+                    let keep_len = keep.len();
+                    self.note(
+                        before,
+                        Doing::Guides {
+                            flows,
+                            keep: keep_len,
+                        },
+                    );
+                    self.propagated = keep.end;
+                    self.guided = self.guided.max(keep.end - 1);
+                }
+                Task::Generate(window) => {
+                    let locals = window.neighbours;
+                    for index in locals.clone() {
+                        self.encode(before, index);
+                    }
+                    for &index in &window.references {
+                        self.tokenise(before, index);
+                    }
+                    let doing = Doing::Window {
+                        locals: locals.len(),
+                        references: window.references.len(),
+                    };
+                    self.note_generator(before, doing);
+                    self.blended = self.blended.max(locals.end);
+                    let local = self.schedule.needed().features;
+                    let leaving: Vec<_> = self.features.range(..local).copied().collect();
+                    for index in leaving {
+                        if self.schedule.refers_later(index) {
+                            self.tokenise(before, index);
+                        }
+                    }
+                    self.sent = window.final_before;
+                }
+            }
+            let needed = self.schedule.needed();
+            self.features = self.features.split_off(&needed.features);
+            self.tokens = self.tokens.split_off(&needed.updated);
+        }
+    }
+
+    fn encode(&mut self, held: Counts, index: usize) {
+        if !self.features.contains(&index) {
+            self.note_generator(held, Doing::Encoding);
+            self.features.insert(index);
+        }
+    }
+
+    fn tokenise(&mut self, held: Counts, index: usize) {
+        if !self.tokens.contains(&index) {
+            self.encode(held, index);
+            self.note_generator(held, Doing::Tokens);
+            self.tokens.insert(index);
+        }
+    }
+
+    fn note_generator(&mut self, held: Counts, doing: Doing) {
+        let held = Counts {
+            features: self.features.len(),
+            tokens: self.tokens.len(),
+            ..held
+        };
+        self.note(held, doing);
+    }
+
+    fn note(&mut self, held: Counts, doing: Doing) {
+        self.moments.insert(Moment { held, doing });
+    }
+
+    /// What is held between two tasks.
+    fn held(&self) -> Counts {
+        let needed = self.schedule.needed();
+        let oldest = [needed.raw_flows, needed.frames, needed.guides, self.sent];
+        let oldest = oldest.into_iter().min().unwrap_or(0).min(self.pushed);
+        let since = |end: usize, first: usize| end.saturating_sub(first);
+        Counts {
+            frames: self.pushed - oldest,
+            blended: since(self.blended, oldest),
+            raw: 2 * since(self.pushed.saturating_sub(1), needed.raw_flows),
+            half: 0,
+            flows: since(self.completed, needed.flows),
+            guides: since(self.guided, needed.guides),
+            filled: since(self.propagated, needed.updated),
+            features: self.features.len(),
+            tokens: self.tokens.len(),
+        }
+    }
+}
