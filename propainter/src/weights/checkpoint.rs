@@ -10,6 +10,7 @@ use super::{
     file::StateFile,
     layout::{Layout, Role, Slot},
 };
+use crate::Numbers;
 
 /// A tensor in host memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,11 +22,12 @@ pub struct HostTensor {
 /// The parameters and running statistics of one network, all of them, finite and of the
 /// right shape. What is for training only, and what the network makes itself, was checked
 /// and left out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
     network: Network,
     tensors: HashMap<String, HostTensor>,
     aliases: HashMap<String, String>,
+    numbers: Numbers,
 }
 
 impl Checkpoint {
@@ -82,6 +84,31 @@ impl Checkpoint {
 
     pub fn network(&self) -> Network {
         self.network
+    }
+
+    /// The same checkpoint with every value rounded to `numbers`: a network made of it keeps
+    /// its weights in them.
+    pub fn at(mut self, numbers: Numbers) -> Self {
+        self.numbers = numbers;
+        if numbers != Numbers::F32 {
+            let values = self.tensors.values_mut();
+            for value in values.flat_map(|tensor| &mut tensor.data) {
+                *value = numbers.round(*value);
+            }
+        }
+        self
+    }
+
+    /// What the values were rounded to.
+    pub fn numbers(&self) -> Numbers {
+        self.numbers
+    }
+
+    /// Whether no value is beyond the largest of `numbers`.
+    pub fn fits(&self, numbers: Numbers) -> bool {
+        let most = numbers.most();
+        let mut values = self.tensors.values().flat_map(|tensor| &tensor.data);
+        values.all(|value| value.abs() <= most)
     }
 
     /// The tensor under `key` (without the `module.` prefix). RAFT's `norm3` may be asked
@@ -209,6 +236,7 @@ fn assemble(
         network,
         tensors,
         aliases,
+        numbers: Numbers::F32,
     })
 }
 
