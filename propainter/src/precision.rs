@@ -157,6 +157,23 @@ mod tests {
     }
 
     #[test]
+    fn a_card_takes_the_widest_range_that_the_weights_need() {
+        let small = Checkpoint::filled(1.0);
+        let resolve = |precision: Precision, weight: f32| {
+            let large = Checkpoint::filled(weight);
+            // Any device that is not the CPU of our kernels.
+            precision.resolve(&Device::cpu(), &[&small, &large])
+        };
+        let auto = |weight| resolve(Precision::Auto, weight).unwrap();
+        assert_eq!(auto(-65504.0), Numbers::F16);
+        assert_eq!(auto(1e5), Numbers::Bf16);
+        assert_eq!(auto(f32::MAX), Numbers::F32);
+        assert_eq!(resolve(Precision::Fp32, 1.0).unwrap(), Numbers::F32);
+        let error = resolve(Precision::Fp16, 1e5).unwrap_err().to_string();
+        assert!(error.contains("precision: fp16"), "{error}");
+    }
+
+    #[test]
     fn the_cpu_keeps_all_bits_unless_told_otherwise() {
         let resolve = |precision: Precision| precision.resolve(&Device::flex(), &[]).unwrap();
         assert_eq!(resolve(Precision::Auto), Numbers::F32);

@@ -21,19 +21,29 @@ use super::generator::Window;
 /// What a run gave, by name.
 type Stages = Vec<(String, Tensor<4>)>;
 
+/// Most relative error of a stage in fp16; the largest measured is 1.3e-3.
+const STAGE: f64 = 2e-3;
+/// The same of completed flows, of which 1.6e-3 was measured.
+const FLOW: f64 = 2.5e-3;
+/// What bf16, with three bits less, may lose more.
+const COARSER: f64 = 8.0;
+
 /// Fails unless each stage of `rounded` is of the type of `numbers`, differs from the one in 32
-/// bits, and by no more than `bounds` allows.
-fn compare(numbers: Numbers, rounded: Stages, full: &Stages, bounds: &[(&str, f64)]) {
+/// bits, and by no more than allowed.
+fn compare(numbers: Numbers, rounded: Stages, full: &Stages) {
     assert_eq!(rounded.len(), full.len());
     let mut failed = Vec::new();
     for ((name, out), (_, reference)) in rounded.into_iter().zip(full) {
         assert_eq!(reference.dtype(), DType::F32, "{name}");
         assert_eq!(out.dtype(), numbers.dtype(), "{name}");
         let error = relative_error(out.cast(DType::F32), reference.clone());
-        let bound = bounds.iter().find(|(stage, _)| name.starts_with(stage));
-        let (_, bound) = bound.unwrap_or_else(|| panic!("a bound for {name}"));
-        println!("{numbers:?} {name}: relative error {error:.2e}, at most {bound:.1e}");
-        if error == 0.0 || error > *bound {
+        println!("{numbers:?} {name}: relative error {error:.2e}");
+        let bound = if name == "flow" { FLOW } else { STAGE };
+        let bound = match numbers {
+            Numbers::Bf16 => COARSER * bound,
+            _ => bound,
+        };
+        if error == 0.0 || error > bound {
             failed.push(format!("{name}: {error:.2e}"));
         }
     }
@@ -77,7 +87,7 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
     };
     let full = run(Numbers::F32);
     for numbers in [Numbers::F16, Numbers::Bf16] {
-        compare(numbers, run(numbers), &full, &[("", 1.0)]);
+        compare(numbers, run(numbers), &full);
     }
 }
 
@@ -148,7 +158,8 @@ fn the_generator_in_16_bits_stays_near_at_every_stage() {
     let Some(full) = run(Numbers::F32) else {
         return;
     };
-    for (numbers, least) in [(Numbers::F16, 45.0), (Numbers::Bf16, 20.0)] {
+    // Measured: 70.1 and 53.4 dB.
+    for (numbers, least) in [(Numbers::F16, 65.0), (Numbers::Bf16, 48.0)] {
         for ((window, rounded), (_, full)) in run(numbers).into_iter().flatten().zip(&full) {
             let last = full.len() - 1;
             let (out, reference) = (&rounded[last].1, &full[last].1);
@@ -157,7 +168,7 @@ fn the_generator_in_16_bits_stays_near_at_every_stage() {
             let inside = psnr(out, reference, &holes);
             println!("{numbers:?}: {everywhere:.1} dB, in the holes {inside:.1} dB");
             assert!(everywhere.min(inside) >= least, "{numbers:?}: {inside}");
-            compare(numbers, rounded, full, &[("", 1.0)]);
+            compare(numbers, rounded, full);
         }
     }
 }

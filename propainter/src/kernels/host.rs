@@ -46,3 +46,23 @@ impl HostView {
 pub fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_of_32_bits_lend_their_memory_and_others_come_back_in_their_own_type() {
+        let x = Tensor::<2>::from_data([[1.5, -2.0, 0.25]], &Device::flex());
+        let views = [HostView::of(&x), HostView::of(&x)].map(Option::unwrap);
+        assert_eq!(views[0].slice().as_ptr(), views[1].slice().as_ptr());
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let x = x.clone().cast(dtype);
+            let view = HostView::of(&x).unwrap();
+            assert_eq!(view.slice(), [1.5, -2.0, 0.25]);
+            let back = view.tensor(view.slice().to_vec(), x.dims());
+            assert_eq!(back.dtype(), dtype);
+            assert_eq!(back.into_data(), x.into_data());
+        }
+    }
+}

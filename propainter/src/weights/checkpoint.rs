@@ -302,3 +302,55 @@ fn check_values(slot: &Slot, tensor: Tensor<'_>) -> Result<Option<Vec<f32>>, Ten
     }
     Ok(None)
 }
+
+#[cfg(test)]
+impl Checkpoint {
+    /// Flow completion's with `value` everywhere.
+    pub(crate) fn filled(value: f32) -> Self {
+        let slots = Layout::of(Network::FlowCompletion).slots;
+        let tensors = slots.into_iter().map(|slot| {
+            let data = vec![value; slot.elements()];
+            let shape = slot.shape;
+            (slot.key, HostTensor { shape, data })
+        });
+        Self::from_tensors(Network::FlowCompletion, tensors).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_fit_up_to_the_largest_number() {
+        let fits = |value: f32| {
+            let mut checkpoint = Checkpoint::filled(0.0);
+            let tensor = checkpoint.tensors.get_mut("upsample.2.conv.bias");
+            tensor.unwrap().data[1] = value;
+            [Numbers::F16, Numbers::Bf16, Numbers::F32].map(|numbers| checkpoint.fits(numbers))
+        };
+        assert_eq!(fits(65504.0), [true; 3]);
+        assert_eq!(fits(-65505.0), [false, true, true]);
+        assert_eq!(fits(f32::MAX), [false, false, true]);
+        assert_eq!(fits(f32::NEG_INFINITY), [false; 3]);
+        assert_eq!(fits(f32::NAN), [false; 3]);
+    }
+
+    #[test]
+    fn a_rounded_checkpoint_remembers_to_what() {
+        let full = Checkpoint::filled(0.1);
+        assert_eq!(full.numbers(), Numbers::F32);
+        for (numbers, value) in [
+            (Numbers::F32, 0.1),
+            (Numbers::F16, 0.099_975_586),
+            (Numbers::Bf16, 0.100_097_656),
+        ] {
+            let rounded = full.clone().at(numbers);
+            assert_eq!(rounded.numbers(), numbers);
+            for (key, tensor) in rounded.tensors() {
+                assert_eq!(tensor.shape, full.get(key).shape);
+                assert!(tensor.data.iter().all(|&v| v == value), "{numbers:?} {key}");
+            }
+        }
+    }
+}
