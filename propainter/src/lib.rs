@@ -21,5 +21,5 @@ pub use device::DeviceChoice;
 pub use error::Error;
 pub use frame::{Done, Frame, Mask};
 pub use memory::Limits;
-pub use precision::Precision;
+pub use precision::{Numbers, Precision};
 pub use session::{Config, Mode, Model, Session, Stats};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Error,
     networks::generator::{
@@ -34,17 +34,20 @@ fn frames(vectors: &Vectors, key: &str, end: usize) -> Tensor<4> {
     tensor.squeeze_dim::<4>(0).narrow(0, 0, end)
 }
 
-struct Window {
-    length: usize,
-    locals: usize,
+/// What the vectors hold of a window.
+pub(super) struct Window {
+    pub length: usize,
+    pub locals: usize,
     pictures: Tensor<4>,
-    masks: Tensor<4>,
+    pub masks: Tensor<4>,
     updated_masks: Tensor<4>,
     flows: (Tensor<4>, Tensor<4>),
+    /// In which the generator is given its pictures.
+    pub dtype: DType,
 }
 
 impl Window {
-    fn read(vectors: &Vectors) -> Self {
+    pub fn read(vectors: &Vectors) -> Self {
         let length = vectors.shape("frames")[1];
         let locals = vectors.floats("num_local")[0] as usize;
         Self {
@@ -57,19 +60,20 @@ impl Window {
                 frames(vectors, "flow_forward", locals - 1),
                 frames(vectors, "flow_backward", locals - 1),
             ),
+            dtype: DType::F32,
         }
     }
 
     /// Features one frame at a time, as a stream makes them.
-    fn encode(&self, generator: &Generator) -> Tensor<4> {
+    pub fn encode(&self, generator: &Generator) -> Tensor<4> {
         let features = (0..self.length).map(|t| {
-            let at = |all: &Tensor<4>| all.clone().narrow(0, t, 1);
+            let at = |all: &Tensor<4>| all.clone().narrow(0, t, 1).cast(self.dtype);
             generator.encode(at(&self.pictures), at(&self.masks), at(&self.updated_masks))
         });
         Tensor::cat(features.collect(), 0)
     }
 
-    fn guides(&self) -> Guides {
+    pub fn guides(&self) -> Guides {
         let local = |masks: &Tensor<4>| masks.clone().narrow(0, 0, self.locals);
         let masks = [&self.masks, &self.updated_masks].map(local);
         let [masks, updated_masks] = masks;
@@ -89,7 +93,7 @@ impl Window {
 }
 
 /// All local frames, `[L, 3, H, W]`.
-fn generate(
+pub(super) fn generate(
     generator: &Generator,
     input: GeneratorInput,
     cancel: &Cancel,

@@ -3,5 +3,6 @@
 mod flow_completion;
 mod generator;
 mod image_propagation;
+mod precision;
 mod primitives;
 mod raft;

@@ -5,6 +5,7 @@ mod attention;
 mod conv2d;
 mod deform_conv;
 mod linear;
+mod precision;
 mod resample;
 
 use burn::tensor::{Device, Tensor, TensorData};

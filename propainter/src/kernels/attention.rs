@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::attention_cpu;
+use super::{attention_cpu, wide::widened};
 
 /// Most scores that exist at once.
 const SCORES: usize = 1 << 24;
@@ -26,7 +26,7 @@ pub fn attention_plain(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, scale: f64) -> 
     let tiles = (0..batch).step_by(tile).map(|start| {
         let part = |all: &Tensor<3>| all.clone().narrow(0, start, tile.min(batch - start));
         let scores = part(&q).matmul(part(&k).swap_dims(1, 2)); // [tile, Q, K]
-        activation::softmax(scores, 2).matmul(part(&v))
+        widened(scores, |scores| activation::softmax(scores, 2)).matmul(part(&v))
     });
     Tensor::cat(tiles.collect(), 0)
 }

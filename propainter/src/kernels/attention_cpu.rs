@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{
     conv2d::Activation,
-    host::{self, HostView},
+    host::HostView,
     isa::{Isa, Job},
     linear::interleave,
     math, tile,
@@ -25,7 +25,7 @@ const KEYS: usize = 512;
 /// Keys, or features of the result, computed together.
 const ROWS: usize = 8;
 
-/// softmax(scale · q · kᵀ) · v; `None` where a tensor is no `f32` tensor of the CPU device.
+/// softmax(scale · q · kᵀ) · v; `None` where a tensor is none of the CPU device.
 ///
 /// `q` `[B, Nq, D]`, `k` and `v` `[B, Nk, D]`; result `[B, Nq, D]`.
 ///
@@ -39,7 +39,7 @@ pub fn attention(q: &Tensor<3>, k: &Tensor<3>, v: &Tensor<3>, scale: f64) -> Opt
     let views = (HostView::of(q)?, HostView::of(k)?, HostView::of(v)?);
     let (q_view, k, v) = (views.0.slice(), views.1.slice(), views.2.slice());
     let out = attend([q_view, k, v], batches, features, scale as f32, Isa::best());
-    Some(host::tensor(out, q.dims()))
+    Some(views.0.tensor(out, q.dims()))
 }
 
 /// As [`attention`], on slices and for a given instruction set.

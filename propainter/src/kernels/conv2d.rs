@@ -2,11 +2,7 @@
 
 use burn::tensor::{Tensor, activation, module, ops::ConvOptions};
 
-use super::{
-    conv_direct, conv_short,
-    host::{self, HostView},
-    isa::Isa,
-};
+use super::{conv_direct, conv_short, host::HostView, isa::Isa, wide::wide};
 
 /// How a convolution steps over its input. The default is k3 s1 p1 (spec: `k3 p1`).
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +87,8 @@ impl Activation {
 
 /// The plain twin of [`Filter::apply`]: the library's operations.
 ///
-/// `x` `[B, I, H, W]`, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`; result `[B, O, H', W']`.
+/// `x` `[B, I, H, W]`, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`; result `[B, O, H', W']` of
+/// the type of `x`.
 pub fn conv2d_plain(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -105,8 +102,12 @@ pub fn conv2d_plain(
         dilation,
         groups,
     } = geometry;
+    let dtype = x.dtype();
+    // With groups the library sums in the numbers it is given.
+    let x = if groups > 1 { wide(x) } else { x };
+    let (weight, bias) = (weight.cast(x.dtype()), bias.cast(x.dtype()));
     let options = ConvOptions::new(stride, padding, dilation, groups);
-    let out = module::conv2d(x, weight, Some(bias), options);
+    let out = module::conv2d(x, weight, Some(bias), options).cast(dtype);
     match activation {
         Activation::None => out,
         Activation::Relu => activation::relu(out),
@@ -134,8 +135,8 @@ pub enum Way {
 }
 
 impl Filter {
-    /// `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`; `None` where they are not `f32` tensors
-    /// of the CPU device.
+    /// `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`; `None` where they are no tensors of
+    /// the CPU device.
     pub fn new(weight: &Tensor<4>, bias: &Tensor<1>, geometry: Geometry) -> Option<Self> {
         let shape = weight.dims();
         let (weight, bias) = (HostView::of(weight)?, HostView::of(bias)?);
@@ -167,11 +168,11 @@ impl Filter {
     /// `x` `[B, I, H, W]` of the CPU device → `[B, O, H', W']`, activated.
     ///
     /// # Panics
-    /// When `x` has other channels than the weights, or is no `f32` tensor of the CPU device.
+    /// When `x` has other channels than the weights, or is no tensor of the CPU device.
     pub fn apply(&self, x: &Tensor<4>, activation: Activation) -> Tensor<4> {
-        let values = HostView::of(x).expect("an f32 tensor of the weights' device");
+        let values = HostView::of(x).expect("a tensor of the weights' device");
         let (out, shape) = self.convolve(values.slice(), x.dims(), activation);
-        host::tensor(out, shape)
+        values.tensor(out, shape)
     }
 
     /// As [`Filter::apply`], on slices.

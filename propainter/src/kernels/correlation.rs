@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, module, ops::AvgPoolOptions};
 use rayon::prelude::*;
 
 use super::{
-    host::{self, HostView},
+    host::HostView,
     isa::{Isa, Job},
 };
 
@@ -82,7 +82,7 @@ impl Correlation {
             (Some(at), Some(host)) => {
                 let [batch, _, height, width] = coordinates.dims();
                 let shape = [batch, LEVELS * SIDE * SIDE, height, width];
-                host::tensor(host.lookup(at.slice(), batch), shape)
+                at.tensor(host.lookup(at.slice(), batch), shape)
             }
             _ => self.lookup_plain(coordinates),
         }

@@ -4,9 +4,10 @@ use burn::tensor::{Tensor, activation, module, ops::DeformConvOptions};
 
 use super::{
     deform_sample::{Planes, Sampler, Source},
-    host::{self, HostView},
+    host::HostView,
     isa::Isa,
     linear::Matrix,
+    wide::{wide, widened},
 };
 use rayon::prelude::*;
 
@@ -34,17 +35,18 @@ pub enum Sites {
 }
 
 impl Sites {
-    /// Offsets and modulation, as in [`Sites::Given`].
+    /// Offsets and modulation, as in [`Sites::Given`]; learned ones in 32 bits.
     pub fn resolve(self) -> (Tensor<4>, Tensor<4>) {
         match self {
             Self::Given { offset, modulation } => (offset, modulation),
             Self::Learned { raw, limit, flow } => {
                 let [batch, channels, ..] = raw.dims();
                 let split = channels / 3 * 2;
+                let raw = wide(raw);
                 let mut offset = raw.clone().slice([0..batch, 0..split]).tanh() * limit;
                 if let Some(flow) = flow {
                     // Offsets come as (dy, dx), flows as (x, y).
-                    offset = offset + flow.flip([1]).repeat_dim(1, split / 2);
+                    offset = offset + wide(flow).flip([1]).repeat_dim(1, split / 2);
                 }
                 let modulation = activation::sigmoid(raw.slice([0..batch, split..channels]));
                 (offset, modulation)
@@ -74,7 +76,8 @@ pub fn deform_conv(
     }
 }
 
-/// The plain twin of [`deform_conv`]: the library's operation.
+/// The plain twin of [`deform_conv`]: the library's operation, in 32 bits: it works out where to
+/// sample in the numbers it is given.
 pub fn deform_conv_plain(
     x: Tensor<4>,
     offset: Tensor<4>,
@@ -84,7 +87,11 @@ pub fn deform_conv_plain(
 ) -> Tensor<4> {
     let groups = modulation.dims()[1] / 9;
     let options = DeformConvOptions::new([1, 1], [1, 1], [1, 1], 1, groups);
-    module::deform_conv2d(x, offset, weight, Some(modulation), Some(bias), options)
+    let (offset, modulation) = (wide(offset), Some(wide(modulation)));
+    let (weight, bias) = (wide(weight), Some(wide(bias)));
+    widened(x, |x| {
+        module::deform_conv2d(x, offset, weight, modulation, bias, options)
+    })
 }
 
 /// The weights in the order in which the CPU wants them.
@@ -97,8 +104,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// `weight` `[O, C, 3, 3]`, `bias` `[O]`; `None` where they are not `f32` tensors of the
-    /// CPU device.
+    /// `weight` `[O, C, 3, 3]`, `bias` `[O]`; `None` where they are no tensors of the CPU
+    /// device.
     pub fn new(weight: &Tensor<4>, bias: &Tensor<1>, groups: usize) -> Option<Self> {
         let [outputs, channels, ..] = weight.dims();
         let (weight, bias) = (HostView::of(weight)?, HostView::of(bias)?);
@@ -131,12 +138,12 @@ impl Filter {
     /// `x` `[B, C, H, W]` of the CPU device → `[B, O, H, W]`
     ///
     /// # Panics
-    /// When a tensor is no `f32` tensor of the CPU device, or the shapes don't fit.
+    /// When a tensor is none of the CPU device, or the shapes don't fit.
     pub fn apply(&self, x: &Tensor<4>, sites: &Sites) -> Tensor<4> {
         let [batches, channels, height, width] = x.dims();
         let view = |tensor: &Tensor<4>, channels: usize| {
             assert_eq!(tensor.dims(), [batches, channels, height, width]);
-            HostView::of(tensor).expect("an f32 tensor of the weights' device")
+            HostView::of(tensor).expect("a tensor of the weights' device")
         };
         let taps = 9 * self.groups;
         let (offset, modulation, limit, flow) = match sites {
@@ -159,7 +166,7 @@ impl Filter {
         };
         let x = view(x, channels);
         let out = self.convolve(Planes::new(x.slice(), size, batches), source);
-        host::tensor(out, [batches, self.matrix.outputs(), height, width])
+        x.tensor(out, [batches, self.matrix.outputs(), height, width])
     }
 
     fn convolve(&self, x: Planes<'_>, source: Source<'_>) -> Vec<f32> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::host::{self, HostView};
+use super::{host::HostView, wide::widened};
 
 /// Side of a patch.
 const SIDE: usize = 7;
@@ -30,7 +30,7 @@ pub fn unfold(x: Tensor<4>) -> Tensor<3> {
         Some(values) => {
             let [batch, channels, height, width] = x.dims();
             let [rows, columns] = patches([height, width]);
-            host::tensor(
+            values.tensor(
                 unfold_slice(values.slice(), x.dims()),
                 [batch, rows * columns, channels * AREA],
             )
@@ -45,7 +45,7 @@ pub fn fold(x: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
         Some(values) => {
             let [batch, _, elements] = x.dims();
             let shape = [batch, elements / AREA, height, width];
-            host::tensor(fold_slice(values.slice(), shape), shape)
+            values.tensor(fold_slice(values.slice(), shape), shape)
         }
         None => fold_plain(x, [height, width]),
     }
@@ -209,8 +209,10 @@ pub fn fold_plain(x: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
         .reshape([batch, rows, columns, channels, SIDE, SIDE])
         .permute([0, 3, 1, 4, 2, 5]);
     let lines = batch * channels;
-    let x = put(x.reshape([lines * rows * SIDE, columns, SIDE]), 1);
-    let x = put(x.reshape([lines, rows, SIDE * full_columns]), full_columns);
+    let x: Tensor<3> = widened(x, |x| {
+        let x = put(x.reshape([lines * rows * SIDE, columns, SIDE]), 1);
+        put(x.reshape([lines, rows, SIDE * full_columns]), full_columns)
+    });
     x.reshape([batch, channels, full_rows, full_columns])
         .slice([
             0..batch,

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
 use super::{
-    host::{self, HostView},
+    host::HostView,
     isa::{Isa, Job},
     math::{sigmoid, tanh},
 };
@@ -42,7 +42,7 @@ pub fn open(gates: Tensor<4>, constant: Tensor<4>, hidden: Tensor<4>) -> (Tensor
                 reset,
             });
         });
-    (host::tensor(update, shape), host::tensor(reset, shape))
+    (h.tensor(update, shape), h.tensor(reset, shape))
 }
 
 /// The plain twin of [`open`], in tensor operations.
@@ -85,7 +85,7 @@ pub fn close(
                 next,
             });
         });
-    host::tensor(next, hidden.dims())
+    h.tensor(next, hidden.dims())
 }
 
 /// The plain twin of [`close`], in tensor operations.

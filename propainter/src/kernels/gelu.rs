@@ -5,7 +5,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
-use super::host::{self, HostView};
+use super::{host::HostView, wide::widened};
 
 /// Values one thread takes at a time.
 const CHUNK: usize = 1 << 14;
@@ -42,7 +42,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
                         *out = 0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2));
                     }
                 });
-            host::tensor(out, x.dims())
+            values.tensor(out, x.dims())
         }
         None => gelu_plain(x),
     }
@@ -50,7 +50,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// The plain twin of [`gelu`]: the library's operation.
 pub fn gelu_plain<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::gelu(x)
+    widened(x, activation::gelu)
 }
 
 /// Branch-free, so that it is computed several values at a time.

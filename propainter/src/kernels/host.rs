@@ -1,31 +1,68 @@
 //! The door between tensors and slices: tensors of the CPU device (flex) lend
-//! their memory to our CPU kernels without a copy.
+//! their memory to our CPU kernels without a copy, and those of 16 bits as a copy in 32.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
-/// A contiguous `f32` tensor of the CPU device, readable as a slice.
-pub struct HostView(FlexTensor);
+use super::wide::wide;
+
+/// A contiguous floating-point tensor of the CPU device, readable as a slice.
+pub struct HostView {
+    tensor: FlexTensor,
+    dtype: DType,
+}
 
 impl HostView {
-    /// `None` where the tensor is not an `f32` tensor of the CPU device.
+    /// `None` where the tensor is not one of `f32`, `f16` or `bf16` of the CPU device.
     pub fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
-        if tensor.dtype() != burn::tensor::DType::F32 {
-            return None;
-        }
+        let dtype = tensor.dtype();
         let primitive = tensor.clone().try_into_primitive::<Flex>().ok()?;
-        Some(Self(primitive.to_contiguous()))
+        let primitive = match dtype {
+            DType::F32 => primitive,
+            DType::F16 | DType::BF16 => wide(tensor.clone()).try_into_primitive::<Flex>().ok()?,
+            _ => return None,
+        };
+        Some(Self {
+            tensor: primitive.to_contiguous(),
+            dtype,
+        })
     }
 
     /// Row-major elements.
     pub fn slice(&self) -> &[f32] {
-        let layout = self.0.layout();
+        let layout = self.tensor.layout();
         let start = layout.start_offset();
-        &self.0.storage::<f32>()[start..start + layout.num_elements()]
+        &self.tensor.storage::<f32>()[start..start + layout.num_elements()]
+    }
+
+    /// A CPU tensor that takes over `data`, row-major, as numbers of the viewed tensor's type.
+    pub fn tensor<const D: usize>(&self, data: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        let tensor: Tensor<D> = Tensor::from_data(TensorData::new(data, shape), &Device::flex());
+        tensor.cast(self.dtype)
     }
 }
 
-/// A CPU tensor that takes over `data`, row-major.
-pub fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(data, shape), &Device::flex())
+/// Whether it is the CPU device.
+pub fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_of_32_bits_lend_their_memory_and_others_come_back_in_their_own_type() {
+        let x = Tensor::<2>::from_data([[1.5, -2.0, 0.25]], &Device::flex());
+        let views = [HostView::of(&x), HostView::of(&x)].map(Option::unwrap);
+        assert_eq!(views[0].slice().as_ptr(), views[1].slice().as_ptr());
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let x = x.clone().cast(dtype);
+            let view = HostView::of(&x).unwrap();
+            assert_eq!(view.slice(), [1.5, -2.0, 0.25]);
+            let back = view.tensor(view.slice().to_vec(), x.dims());
+            assert_eq!(back.dtype(), dtype);
+            assert_eq!(back.into_data(), x.into_data());
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
-use super::host::{self, HostView};
+use super::{host::HostView, wide::widened};
 
 const EPSILON: f32 = 1e-5;
 
@@ -28,17 +28,19 @@ pub fn instance_norm(x: Tensor<4>, rectify: bool) -> Tensor<4> {
                 *out = ((v - shift) * scale).max(floor);
             }
         });
-    host::tensor(out, shape)
+    view.tensor(out, shape)
 }
 
 /// The plain twin of [`instance_norm`], in tensor operations.
 pub fn instance_norm_plain(x: Tensor<4>, rectify: bool) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
-    let planes: Tensor<3> = x.reshape([batch, channels, height * width]);
-    let centred = planes.clone() - planes.mean_dim(2);
-    let variance = centred.clone().powi_scalar(2).mean_dim(2);
-    let out = (centred / (variance + EPSILON).sqrt()).reshape([batch, channels, height, width]);
-    if rectify { activation::relu(out) } else { out }
+    widened(x, |x| {
+        let planes: Tensor<3> = x.reshape([batch, channels, height * width]);
+        let centred = planes.clone() - planes.mean_dim(2);
+        let variance = centred.clone().powi_scalar(2).mean_dim(2);
+        let out = (centred / (variance + EPSILON).sqrt()).reshape([batch, channels, height, width]);
+        if rectify { activation::relu(out) } else { out }
+    })
 }
 
 /// The sum of `term` over `values`: in `f32` side by side over short runs, in `f64` over all.

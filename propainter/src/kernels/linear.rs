@@ -3,12 +3,7 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::{
-    conv2d::Activation,
-    host::{self, HostView},
-    isa::Isa,
-    tile,
-};
+use super::{conv2d::Activation, host::HostView, isa::Isa, tile};
 
 /// Rows computed together.
 pub(super) const ROWS: usize = 8;
@@ -36,7 +31,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// `weight` `[I, O]`, `bias` `[O]`; `None` where they are not `f32` tensors of the CPU device.
+    /// `weight` `[I, O]`, `bias` `[O]`; `None` where they are no tensors of the CPU device.
     pub fn new(weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Self> {
         let (weight, bias) = (HostView::of(weight)?, HostView::of(bias)?);
         Some(Self::pack(weight.slice(), bias.slice(), Isa::best()))
@@ -68,13 +63,13 @@ impl Matrix {
     /// `x` `[…, I]` of the CPU device → `[…, O]`
     ///
     /// # Panics
-    /// When `x` has other features than the weights, or is no `f32` tensor of the CPU device.
+    /// When `x` has other features than the weights, or is no tensor of the CPU device.
     pub fn apply<const D: usize>(&self, x: &Tensor<D>) -> Tensor<D> {
-        let values = HostView::of(x).expect("an f32 tensor of the weights' device");
+        let values = HostView::of(x).expect("a tensor of the weights' device");
         let mut shape = x.dims();
         assert_eq!(shape[D - 1], self.inputs, "input features");
         shape[D - 1] = self.outputs;
-        host::tensor(self.multiply(values.slice()), shape)
+        values.tensor(self.multiply(values.slice()), shape)
     }
 
     /// Output features.

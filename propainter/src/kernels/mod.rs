@@ -1,6 +1,7 @@
 //! Our own kernels. Each has a plain twin written in tensor operations, which runs
 //! on every device, and a fast form for the CPU that works on slices in parallel;
-//! a test holds the two together.
+//! a test holds the two together. Both take numbers of 16 bits, too, and give back what they
+//! take; sums are taken in 32.
 //!
 //! - [`warp`]: sampling a picture along a flow, and the forward–backward check
 //! - [`conv2d`], [`linear`], [`deform_conv`]: the layers with weights
@@ -13,6 +14,7 @@
 //! - [`attention`]: scaled dot-product attention
 //! - [`gelu`]: the activation of the feed-forward
 //! - [`host`]: how CPU tensors become slices and back
+//! - [`wide`]: arithmetic in 32 bits on numbers kept in 16
 //! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
 pub mod attention;
@@ -38,3 +40,4 @@ mod tile;
 mod toom_cook;
 pub mod upsample;
 pub mod warp;
+pub mod wide;

@@ -3,7 +3,10 @@
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
-use super::host::{self, HostView};
+use super::{
+    host::HostView,
+    wide::{wide, widened},
+};
 
 /// How a warp samples between pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub fn warp(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
     match (HostView::of(&x), HostView::of(&flow)) {
         (Some(values), Some(flow)) => {
             let shape = x.dims();
-            host::tensor(
+            values.tensor(
                 warp_slices(values.slice(), flow.slice(), shape, sampling),
                 shape,
             )
@@ -35,10 +38,13 @@ pub fn warp(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
 ///
 /// Flows `[B, 2, H, W]`; result `[B, 1, H, W]`.
 pub fn consistency(forward: Tensor<4>, backward: Tensor<4>) -> Tensor<4> {
-    let warped = warp(backward, forward.clone(), Sampling::Bilinear);
-    let square = |t: Tensor<4>| t.clone().mul(t).sum_dim(1);
-    let bound = (square(forward.clone()) + square(warped.clone())) * 0.01 + 0.5;
-    square(forward + warped).lower(bound).float()
+    let backward = wide(backward);
+    widened(forward, |forward| {
+        let warped = warp(backward, forward.clone(), Sampling::Bilinear);
+        let square = |t: Tensor<4>| t.clone().mul(t).sum_dim(1);
+        let bound = (square(forward.clone()) + square(warped.clone())) * 0.01 + 0.5;
+        square(forward + warped).lower(bound).float()
+    })
 }
 
 /// A pixel coordinate as the official arithmetic leaves it: to [−1, 1] and back in `f32`,
@@ -152,6 +158,11 @@ fn warp_slices(
 
 /// The plain twin of [`warp`], in tensor operations.
 pub fn warp_plain(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
+    let flow = wide(flow);
+    widened(x, |x| warp_wide(x, flow, sampling))
+}
+
+fn warp_wide(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
     let [batch, _, height, width] = x.dims();
     let device = x.device();
     let axis = |size: usize, shape: [usize; 4]| {

@@ -1,5 +1,5 @@
 //! The few layers that all three networks share: parameters from a checkpoint,
-//! a forward function, nothing else.
+//! a forward function, nothing else. What comes out is of the type of what goes in.
 
 use burn::tensor::{Device, Tensor, TensorData, module};
 
@@ -12,21 +12,33 @@ use crate::{
         conv2d::{self, conv2d_plain},
         deform_conv::{self, Sites, deform_conv_plain},
         linear::Matrix,
+        wide::wide,
     },
     weights::Checkpoint,
 };
 
-/// The checkpoint's tensor `key` on `device`.
+/// The checkpoint's tensor `key` on `device`, in the checkpoint's numbers ([`Numbers::on`]).
+///
+/// [`Numbers::on`]: crate::Numbers::on
 ///
 /// # Panics
 /// When `key` is not in the network's layout, or has another rank there: a checkpoint
 /// holds exactly its network's layout.
 pub fn parameter<const D: usize>(checkpoint: &Checkpoint, key: &str, device: &Device) -> Tensor<D> {
-    let host = checkpoint.get(key);
-    Tensor::from_data(
-        TensorData::new(host.data.clone(), host.shape.clone()),
-        device,
-    )
+    let shape = &checkpoint.get(key).shape;
+    let shape = shape[..].try_into().expect("a tensor of this rank");
+    reshaped(checkpoint, key, shape, device)
+}
+
+/// As [`parameter`], as a tensor of another shape.
+fn reshaped<const D: usize>(
+    checkpoint: &Checkpoint,
+    key: &str,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
+    let data = TensorData::new(checkpoint.get(key).data.clone(), shape);
+    Tensor::from_data(data, (device, checkpoint.numbers().on(device)))
 }
 
 /// A layer's parameters: packed for the CPU's own kernels, or as tensors elsewhere.
@@ -55,15 +67,15 @@ impl Conv2d {
     /// Takes `{key}.weight` `[O, I/groups, kh, kw]` and `{key}.bias` `[O]`. A weight with a
     /// third, single kernel axis (time) is taken as its 2D form.
     pub fn init(checkpoint: &Checkpoint, key: &str, geometry: Geometry, device: &Device) -> Self {
-        let host = checkpoint.get(&format!("{key}.weight"));
-        let kernel: Vec<usize> = host.shape[2..].to_vec();
-        let [rows, columns] = match kernel[..] {
+        let name = format!("{key}.weight");
+        let shape = &checkpoint.get(&name).shape;
+        let [rows, columns] = match shape[2..] {
             [rows, columns] | [1, rows, columns] | [rows, 1, columns] => [rows, columns],
-            _ => panic!("{key} is no 2D convolution: {:?}", host.shape),
+            _ => panic!("{key} is no 2D convolution: {shape:?}"),
         };
-        let shape = [host.shape[0], host.shape[1], rows, columns];
+        let shape = [shape[0], shape[1], rows, columns];
         Self::of(
-            Tensor::from_data(TensorData::new(host.data.clone(), shape), device),
+            reshaped(checkpoint, &name, shape, device),
             parameter(checkpoint, &format!("{key}.bias"), device),
             geometry,
         )
@@ -120,6 +132,7 @@ impl Linear {
             Parameters::Packed(matrix) => matrix.apply(&x),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
+                let (weight, bias) = (weight.cast(x.dtype()), bias.cast(x.dtype()));
                 module::linear(x, weight, Some(bias))
             }
         }
@@ -139,8 +152,9 @@ impl DeformAlign {
     /// Takes `{key}.conv_offset.{0,2,4,6}`, `{key}.weight` and `{key}.bias`. `limit` bounds the
     /// learned offsets, in pixels (spec sections 3 and 5).
     pub fn init(checkpoint: &Checkpoint, key: &str, limit: f64, device: &Device) -> Self {
-        let weight = parameter(checkpoint, &format!("{key}.weight"), device);
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        // Deformable convolutions compute in 32 bits.
+        let weight = wide(parameter(checkpoint, &format!("{key}.weight"), device));
+        let bias = wide(parameter(checkpoint, &format!("{key}.bias"), device));
         let packed = deform_conv::Filter::new(&weight, &bias, 16);
         Self {
             offsets: [0, 2, 4, 6].map(|i| {

@@ -10,6 +10,7 @@ use super::{
     file::StateFile,
     layout::{Layout, Role, Slot},
 };
+use crate::Numbers;
 
 /// A tensor in host memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,11 +22,12 @@ pub struct HostTensor {
 /// The parameters and running statistics of one network, all of them, finite and of the
 /// right shape. What is for training only, and what the network makes itself, was checked
 /// and left out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
     network: Network,
     tensors: HashMap<String, HostTensor>,
     aliases: HashMap<String, String>,
+    numbers: Numbers,
 }
 
 impl Checkpoint {
@@ -82,6 +84,31 @@ impl Checkpoint {
 
     pub fn network(&self) -> Network {
         self.network
+    }
+
+    /// The same checkpoint with every value rounded to `numbers`: a network made of it keeps
+    /// its weights in them.
+    pub fn at(mut self, numbers: Numbers) -> Self {
+        self.numbers = numbers;
+        if numbers != Numbers::F32 {
+            let values = self.tensors.values_mut();
+            for value in values.flat_map(|tensor| &mut tensor.data) {
+                *value = numbers.round(*value);
+            }
+        }
+        self
+    }
+
+    /// What the values were rounded to.
+    pub fn numbers(&self) -> Numbers {
+        self.numbers
+    }
+
+    /// Whether no value is beyond the largest of `numbers`.
+    pub fn fits(&self, numbers: Numbers) -> bool {
+        let most = numbers.most();
+        let mut values = self.tensors.values().flat_map(|tensor| &tensor.data);
+        values.all(|value| value.abs() <= most)
     }
 
     /// The tensor under `key` (without the `module.` prefix). RAFT's `norm3` may be asked
@@ -209,6 +236,7 @@ fn assemble(
         network,
         tensors,
         aliases,
+        numbers: Numbers::F32,
     })
 }
 
@@ -273,4 +301,56 @@ fn check_values(slot: &Slot, tensor: Tensor<'_>) -> Result<Option<Vec<f32>>, Ten
         });
     }
     Ok(None)
+}
+
+#[cfg(test)]
+impl Checkpoint {
+    /// Flow completion's with `value` everywhere.
+    pub(crate) fn filled(value: f32) -> Self {
+        let slots = Layout::of(Network::FlowCompletion).slots;
+        let tensors = slots.into_iter().map(|slot| {
+            let data = vec![value; slot.elements()];
+            let shape = slot.shape;
+            (slot.key, HostTensor { shape, data })
+        });
+        Self::from_tensors(Network::FlowCompletion, tensors).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_fit_up_to_the_largest_number() {
+        let fits = |value: f32| {
+            let mut checkpoint = Checkpoint::filled(0.0);
+            let tensor = checkpoint.tensors.get_mut("upsample.2.conv.bias");
+            tensor.unwrap().data[1] = value;
+            [Numbers::F16, Numbers::Bf16, Numbers::F32].map(|numbers| checkpoint.fits(numbers))
+        };
+        assert_eq!(fits(65504.0), [true; 3]);
+        assert_eq!(fits(-65505.0), [false, true, true]);
+        assert_eq!(fits(f32::MAX), [false, false, true]);
+        assert_eq!(fits(f32::NEG_INFINITY), [false; 3]);
+        assert_eq!(fits(f32::NAN), [false; 3]);
+    }
+
+    #[test]
+    fn a_rounded_checkpoint_remembers_to_what() {
+        let full = Checkpoint::filled(0.1);
+        assert_eq!(full.numbers(), Numbers::F32);
+        for (numbers, value) in [
+            (Numbers::F32, 0.1),
+            (Numbers::F16, 0.099_975_586),
+            (Numbers::Bf16, 0.100_097_656),
+        ] {
+            let rounded = full.clone().at(numbers);
+            assert_eq!(rounded.numbers(), numbers);
+            for (key, tensor) in rounded.tensors() {
+                assert_eq!(tensor.shape, full.get(key).shape);
+                assert!(tensor.data.iter().all(|&v| v == value), "{numbers:?} {key}");
+            }
+        }
+    }
 }

@@ -11,7 +11,8 @@ use super::{
     state::{Flow, Raw, State},
 };
 use crate::{
-    Cancel, Error, Frame,
+    Cancel, Error, Frame, Numbers, Precision,
+    kernels::wide::wide,
     memory::Plan,
     networks::{
         flow_completion::{FlowCompletion, Pace, combine, known},
@@ -20,7 +21,7 @@ use crate::{
         kept::Kept,
         raft::{Features, Raft},
     },
-    weights::{Checkpoint, Network, Paths, WeightsError},
+    weights::{Checkpoint, Network, Paths},
 };
 
 /// The three networks on their device.
@@ -30,18 +31,34 @@ pub struct Networks {
     completion: FlowCompletion,
     generator: Generator,
     pub device: Device,
+    /// Of completion and generator.
+    numbers: Numbers,
 }
 
 impl Networks {
     /// Reads and checks the three checkpoints and puts them on `device`.
-    pub fn read(paths: &Paths, device: Device) -> Result<Self, WeightsError> {
+    ///
+    /// # Errors
+    /// Checkpoints that are missing or wrong; a precision that cannot hold them.
+    pub fn read(paths: &Paths, device: Device, precision: Precision) -> Result<Self, Error> {
         let read = |network| Checkpoint::read(network, paths.get(network));
+        let raft = Raft::init(&read(Network::Raft)?, &device);
+        let completion = read(Network::FlowCompletion)?;
+        let generator = read(Network::Generator)?;
+        let numbers = precision.resolve(&device, &[&completion, &generator])?;
+        let completion = FlowCompletion::init(&completion.at(numbers), &device);
         Ok(Self {
-            raft: Raft::init(&read(Network::Raft)?, &device),
-            completion: FlowCompletion::init(&read(Network::FlowCompletion)?, &device),
-            generator: Generator::init(&read(Network::Generator)?, &device),
+            raft,
+            completion,
+            generator: Generator::init(&generator.at(numbers), &device),
             device,
+            numbers,
         })
+    }
+
+    /// In the numbers of completion and generator.
+    fn cast(&self, x: Tensor<4>) -> Tensor<4> {
+        x.cast(self.numbers.dtype())
     }
 }
 
@@ -115,12 +132,12 @@ impl Work<'_> {
         let input = |range: Range<usize>| {
             let parts: Result<Vec<_>, Error> =
                 range.map(|t| Ok(known(flow(t)?, mask(t)))).collect();
-            Ok(Tensor::cat(parts?, 0))
+            Ok(self.networks.cast(Tensor::cat(parts?, 0)))
         };
         let mut completed = Vec::with_capacity(keep.len());
         let mut output = |t: usize, predicted: Tensor<4>| {
             if keep.contains(&index(t)) {
-                let flow = combine(flow(t)?, predicted, mask(t));
+                let flow = combine(flow(t)?, wide(predicted), mask(t));
                 completed.push(Kept::put(flow, self.plan.flows)?);
             }
             Ok(())
@@ -195,7 +212,8 @@ impl Work<'_> {
         let Networks {
             generator, device, ..
         } = self.networks;
-        let [picture, mask, missing] = state.updated.get(index).filled.tensors(device);
+        let filled = state.updated.get(index).filled.tensors(device);
+        let [picture, mask, missing] = filled.map(|x| self.networks.cast(x));
         Kept::put(generator.encode(picture, mask, missing), self.plan.features)
     }
 

@@ -7,7 +7,10 @@ use super::{
     windows::{Grid, POOL, Part, Plan, Roles},
 };
 use crate::{
-    kernels::attention::attention,
+    kernels::{
+        attention::attention,
+        wide::{wide, widened},
+    },
     networks::layers::{Linear, parameter},
     weights::Checkpoint,
 };
@@ -110,7 +113,7 @@ pub struct WindowAttention {
     key: Linear,
     value: Linear,
     projection: Linear,
-    /// `[1, 4, 1, 4, 512]`
+    /// `[1, 4, 1, 4, 512]`, in 32 bits as its bias
     pool: Tensor<5>,
     pool_bias: Tensor<1>,
 }
@@ -124,10 +127,14 @@ impl WindowAttention {
             key: linear("key"),
             value: linear("value"),
             projection: linear("proj"),
-            pool: pool
+            pool: wide(pool)
                 .permute([1, 2, 3, 0])
                 .reshape([1, POOL, 1, POOL, CHANNELS]),
-            pool_bias: parameter(checkpoint, &format!("{key}.pool_layer.bias"), device),
+            pool_bias: wide(parameter(
+                checkpoint,
+                &format!("{key}.pool_layer.bias"),
+                device,
+            )),
         }
     }
 
@@ -167,7 +174,7 @@ impl WindowAttention {
     /// What keys and values are computed from: pooled tokens, one of the padding, and tokens.
     fn key_input(&self, x: Tensor<4>, routes: &Routes) -> Tensor<2> {
         let tokens = table(x.clone()).select(0, routes.key_tokens.clone());
-        let padding = Tensor::zeros([1, CHANNELS], &x.device());
+        let padding = Tensor::zeros([1, CHANNELS], (&x.device(), x.dtype()));
         let mut parts = vec![padding, tokens];
         if !routes.roles.keys.is_empty() {
             let frames = x.select(0, routes.key_frames.clone());
@@ -191,8 +198,10 @@ impl WindowAttention {
             kept
         };
         let squares = padded.reshape([frames * rows, POOL, columns, POOL, CHANNELS]);
-        let pooled = (squares * self.pool.clone()).sum_dim(3).sum_dim(1);
-        pooled.reshape([frames * rows * columns, CHANNELS]) + self.pool_bias.clone().unsqueeze()
+        widened(squares, |squares| {
+            let pooled = (squares * self.pool.clone()).sum_dim(3).sum_dim(1);
+            pooled.reshape([frames * rows * columns, CHANNELS]) + self.pool_bias.clone().unsqueeze()
+        })
     }
 }
 

@@ -43,7 +43,8 @@ impl FeaturePropagation {
     ) -> Result<Tensor<4>, Error> {
         let length = features.dims()[0];
         let frames: Vec<_> = (0..length).map(|t| at(&features, t)).collect();
-        let masks: Vec<_> = (0..length).map(|t| at(&guides.masks, t)).collect();
+        let masks = guides.masks.clone().cast(features.dtype());
+        let masks: Vec<_> = (0..length).map(|t| at(&masks, t)).collect();
         let (to_next, to_previous) = match &guides.flows {
             Some(Flows { forward, backward }) => (
                 leads(forward.clone(), backward.clone()),
@@ -80,7 +81,7 @@ impl FeaturePropagation {
     }
 }
 
-/// How one frame leads to its neighbour in pass order.
+/// How one frame leads to its neighbour in pass order, in 32 bits.
 struct Lead {
     /// `[1, 2, h, w]`
     flow: Tensor<4>,
@@ -125,7 +126,8 @@ impl Pass {
         let state = match from {
             Some((state, Lead { flow, valid })) => {
                 let warped = warp(state.clone(), flow.clone(), Sampling::Bilinear);
-                let condition = [current, &warped, flow, valid, masks].map(Tensor::clone);
+                let condition = [current, &warped, flow, valid, masks];
+                let condition = condition.map(|part| part.clone().cast(current.dtype()));
                 let condition = Tensor::cat(condition.to_vec(), 1); // 261 channels
                 self.align
                     .forward(state.clone(), condition, Some(flow.clone()))

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, in_tiles};
 use crate::{
-    kernels::{fold, gelu::gelu},
+    kernels::{fold, gelu::gelu, wide::widened},
     networks::layers::Linear,
     weights::Checkpoint,
 };
@@ -38,7 +38,9 @@ impl FeedForward {
             let patches = self.expand.forward(x.reshape([frames, tokens, CHANNELS]));
             // GELU acts on single values and keeps zero: before cutting patches it is the
             // same, on a fifth of the values.
-            let picture = gelu(fold::fold(patches, features) * weights.clone());
+            let picture = widened(patches, |patches| {
+                gelu(fold::fold(patches, features) * weights.clone())
+            });
             let out = self.contract.forward(fold::unfold(picture));
             out.reshape([frames, rows, columns, CHANNELS])
         })

@@ -7,7 +7,12 @@ use super::{
     feed_forward::FeedForward,
     windows::{Grid, Roles},
 };
-use crate::{Cancel, Error, networks::layers::parameter, weights::Checkpoint};
+use crate::{
+    Cancel, Error,
+    kernels::wide::{wide, widened},
+    networks::layers::parameter,
+    weights::Checkpoint,
+};
 
 /// Block i takes keys from every `DILATION`-th frame, the first being i mod `DILATION`.
 const DILATION: usize = 2;
@@ -114,6 +119,7 @@ impl Block {
     }
 }
 
+/// Computes in 32 bits.
 #[derive(Debug)]
 struct LayerNorm {
     gain: Tensor<1>,
@@ -123,14 +129,16 @@ struct LayerNorm {
 impl LayerNorm {
     fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         Self {
-            gain: parameter(checkpoint, &format!("{key}.weight"), device),
-            shift: parameter(checkpoint, &format!("{key}.bias"), device),
+            gain: wide(parameter(checkpoint, &format!("{key}.weight"), device)),
+            shift: wide(parameter(checkpoint, &format!("{key}.bias"), device)),
         }
     }
 
     /// Normalises the last axis.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        module::layer_norm(x, self.gain.clone(), Some(self.shift.clone()), EPSILON)
+        widened(x, |x| {
+            module::layer_norm(x, self.gain.clone(), Some(self.shift.clone()), EPSILON)
+        })
     }
 }
 
