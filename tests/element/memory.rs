@@ -1,10 +1,10 @@
 //! Budgets: the properties, the presets, what is told and what is refused.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use gst::{ClockTime, MessageType, prelude::*};
 use gst_video::VideoFormat;
-use propainter_tests::golden::weights_folder;
+use propainter_tests::{alone::alone, golden::weights_folder};
 
 use super::support::*;
 use crate::pipelines;
@@ -97,17 +97,16 @@ fn a_policy_is_a_cards_size_less_the_reserve_unless_a_budget_is_set() {
 /// own; with `GST_PRESET_PATH` set, from there.
 #[test]
 fn presets_set_the_policies() {
-    if std::env::var_os("GST_PRESET_PATH").is_none() {
-        let data = tempfile::tempdir().unwrap();
-        let test = "element::memory::presets_set_the_policies";
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test])
-            .env("GST_PRESET_PATH", pipelines::PRESETS)
-            .env("XDG_DATA_HOME", data.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", text(&output));
-        assert!(text(&output).contains("1 passed"), "{}", text(&output));
+    let data = tempfile::tempdir().unwrap();
+    let path = std::env::var("GST_PRESET_PATH");
+    let environment = [
+        (
+            "GST_PRESET_PATH",
+            path.as_deref().unwrap_or(pipelines::PRESETS),
+        ),
+        ("XDG_DATA_HOME", data.path().to_str().unwrap()),
+    ];
+    if !alone("element::memory::presets_set_the_policies", &environment) {
         return;
     }
     let element = element();

@@ -1,6 +1,7 @@
 //! The scripts of `pipelines/` on short clips, with the built plugin.
 
 mod clips;
+mod monitor;
 mod scripts;
 
 use std::{
