@@ -182,9 +182,8 @@ fn watch(
                 }
             }
             gst::MessageView::Latency(_) => {
-                if pipeline.recalculate_latency().is_err() {
-                    view.message("the latency cannot be redistributed")?;
-                }
+                // Whoever did not take it posts again when it changes.
+                let _ = pipeline.recalculate_latency();
             }
             _ => {}
         }
