@@ -13,7 +13,8 @@ use propainter_tests::{
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Arguments {
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(30..))]
+    /// Frames; a few hundred are too few to tell growth from noise
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(300..))]
     frames: u64,
     /// The networks with tiny settings, in place of the weights-free engine
     #[arg(long)]
