@@ -1,6 +1,6 @@
 # A fresh Debian 12 machine with Rust needs nothing but these.
 
-.PHONY: demo test bench setup plugin
+.PHONY: demo test bench soak setup plugin
 
 # `make demo` shows a generated clip; `make demo VIDEO=clip.mp4 MASK=mask.png` your own;
 # `make demo DEMO="--model propainter"` adds options.
@@ -14,6 +14,10 @@ bench: plugin
 	cargo build --release --workspace --examples
 	target/release/examples/stages
 	target/release/examples/propagation_speed
+
+# Memory stays flat over 20,000 frames.
+soak: plugin
+	sh scripts/soak.sh
 
 # The whole workspace, so that every command builds the dependencies with the same features.
 plugin: setup

@@ -7,5 +7,6 @@ mod kernels;
 mod pipelines;
 mod propagation;
 mod session;
+mod soak;
 mod weights;
 mod windows;

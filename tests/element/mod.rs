@@ -6,6 +6,7 @@ mod flow;
 mod frames;
 mod latency;
 mod masks;
+mod memory;
 mod networks;
 mod properties;
 mod random;

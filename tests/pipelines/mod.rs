@@ -1,6 +1,7 @@
 //! The scripts of `pipelines/` on short clips, with the built plugin.
 
 mod clips;
+mod monitor;
 mod scripts;
 
 use std::{
@@ -11,6 +12,9 @@ use std::{
     sync::LazyLock,
     time::SystemTime,
 };
+
+/// The folder of `GstPropainter.prs`.
+pub const PRESETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../presets");
 
 /// The plugin file, alone in a folder, and a registry that knows it.
 pub struct Plugin {
@@ -23,6 +27,7 @@ impl Plugin {
         let mut command = Command::new(program);
         command
             .env("GST_PLUGIN_PATH", &self.folder)
+            .env("GST_PRESET_PATH", PRESETS)
             .env("GST_REGISTRY", self.folder.join("registry.bin"))
             .env("LC_ALL", "C.UTF-8");
         command

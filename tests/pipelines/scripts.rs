@@ -7,8 +7,9 @@ use super::{
     media, plugin,
 };
 
-/// Runs a script of `pipelines/` with its arguments, and settings as environment variables.
-fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) {
+/// Runs a script of `pipelines/` with its arguments, and settings as environment variables;
+/// what it prints.
+fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../pipelines")
         .join(name);
@@ -21,6 +22,7 @@ fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     assert!(output.status.success(), "{name} {arguments:?}:\n{text}");
+    text.into_owned()
 }
 
 fn text(path: &Path) -> &str {
@@ -185,4 +187,54 @@ fn regions_of_a_live_picture_and_of_a_file() {
     assert_eq!(frames(&out), 12);
     let content = packets(&out)["video/x-h264"];
     assert_ne!(content, Content::default());
+}
+
+#[test]
+fn budget_is_a_cards_size_or_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (clip, image, out) = (at("a clip.mp4"), at("mask.png"), at("an out.mp4"));
+    generate(&clip, 12, "mp4mux", None);
+    mask(&image, (160, 96), [10, 10, 20, 16]);
+    for budget in ["8gb", "3221225472"] {
+        let told = script(
+            "budget.sh",
+            &[&[text(&clip), text(&image), text(&out), budget], &FAST[..]].concat(),
+            &[],
+        );
+        assert!(told.contains("look-ahead"), "{told}");
+        assert_eq!(frames(&out), 12);
+    }
+}
+
+/// As a user starts it, with the networks: the plan is told.
+#[test]
+fn budget_tells_the_plan() {
+    let Some(weights) = propainter_tests::golden::weights_folder() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (clip, image, out) = (at("clip.mp4"), at("mask.png"), at("out.mp4"));
+    generate(&clip, 3, "mp4mux", None);
+    mask(&image, (160, 96), [10, 10, 20, 16]);
+    let weights = format!("weights={}", text(weights));
+    let settings = [
+        "model=propainter",
+        "device=cpu",
+        "raft-iterations=1",
+        "width=64",
+        "height=64",
+    ];
+    let told = script(
+        "budget.sh",
+        &[
+            &[text(&clip), text(&image), text(&out), "8gb", &weights],
+            &settings[..],
+        ]
+        .concat(),
+        &[],
+    );
+    assert!(told.contains("plan: "), "{told}");
+    assert_eq!(frames(&out), 3);
 }

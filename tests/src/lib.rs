@@ -1,3 +1,6 @@
-//! What the tests share: golden vectors, generated weights, comparisons.
+//! What the tests share: golden vectors, generated weights, comparisons; tests alone in their
+//! process, and the soak.
 
+pub mod alone;
 pub mod golden;
+pub mod soak;

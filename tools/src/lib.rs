@@ -2,4 +2,5 @@
 
 pub mod demo;
 pub mod memory;
+pub mod monitor;
 pub mod weights;

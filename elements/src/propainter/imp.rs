@@ -5,11 +5,11 @@ use std::{sync::LazyLock, thread::JoinHandle};
 use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_video::{VideoCapsBuilder, VideoFormat};
 use parking_lot::Mutex;
-use propainter::Model;
 
 use super::{
     formats::FORMATS,
-    settings::{Settings, specifications},
+    properties::specifications,
+    settings::Settings,
     state::{Shared, State},
     worker,
 };
@@ -79,33 +79,6 @@ impl Propainter {
         state.cancel = None;
     }
 
-    fn stats(&self) -> gst::Structure {
-        let state = self.shared.lock();
-        let busy = state.busy.as_secs_f64();
-        let done = state.frames_out as f64;
-        let (model, processing) = state.facts.map_or(("none", (0, 0)), |facts| {
-            let model = match facts.model {
-                Model::Auto => "auto",
-                Model::Propainter => "propainter",
-                Model::Propagation => "propagation",
-            };
-            (model, facts.processing)
-        });
-        gst::Structure::builder("propainter-stats")
-            .field("frames-in", state.frames_in)
-            .field("frames-out", state.frames_out)
-            .field("held", state.line.frames() as u32)
-            .field("model", model)
-            .field("processing-width", processing.0 as u32)
-            .field("processing-height", processing.1 as u32)
-            .field(
-                "busy-time",
-                u64::try_from(state.busy.as_nanos()).unwrap_or(u64::MAX),
-            )
-            .field("fps", if busy > 0.0 { done / busy } else { 0.0 })
-            .build()
-    }
-
     fn new_mask_pad(&self, template: &gst::PadTemplate) -> gst::Pad {
         gst::Pad::builder_from_template(template)
             .name(MASK_PAD)
@@ -144,6 +117,7 @@ impl ObjectSubclass for Propainter {
     const NAME: &'static str = "GstPropainter";
     type Type = super::Propainter;
     type ParentType = gst::Element;
+    type Interfaces = (gst::Preset,);
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| {
@@ -231,6 +205,7 @@ impl ObjectImpl for Propainter {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.stats().to_value(),
+            "plan" => self.shared.lock().plan.to_value(),
             "latency" => self.shared.lock().latency.nseconds().to_value(),
             name => {
                 let value = self.settings.lock().get(name);
@@ -249,6 +224,8 @@ impl ObjectImpl for Propainter {
 }
 
 impl GstObjectImpl for Propainter {}
+
+impl PresetImpl for Propainter {}
 
 impl ElementImpl for Propainter {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {

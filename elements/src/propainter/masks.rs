@@ -10,7 +10,7 @@ use std::{
 use image::{DynamicImage, ImageError, ImageReader};
 use propainter::Mask;
 
-use super::settings::Region;
+use super::regions::Region;
 
 /// What `mask-location` names.
 #[derive(Clone, Debug, PartialEq, Eq)]

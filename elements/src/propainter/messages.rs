@@ -60,8 +60,37 @@ impl Propainter {
             Failure::Session(error @ Error::Size { .. }) => {
                 gst::element_imp_error!(self, gst::StreamError::Format, ("{}", error));
             }
-            Failure::Session(error @ (Error::Budget { .. } | Error::OutOfMemory { .. })) => {
-                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{}", error));
+            Failure::Session(
+                error @ Error::Budget {
+                    property,
+                    budget,
+                    needed,
+                    ..
+                },
+            ) => {
+                let details = gst::Structure::builder("propainter-budget")
+                    .field("property", *property)
+                    .field("budget", *budget)
+                    .field("needed", *needed)
+                    .build();
+                gst::element_imp_error!(
+                    self,
+                    gst::ResourceError::NoSpaceLeft,
+                    ("{}", error),
+                    details: details
+                );
+            }
+            Failure::Session(error @ Error::OutOfMemory { stage, problem }) => {
+                let details = gst::Structure::builder("propainter-out-of-memory")
+                    .field("stage", stage.to_string())
+                    .field("problem", problem)
+                    .build();
+                gst::element_imp_error!(
+                    self,
+                    gst::ResourceError::NoSpaceLeft,
+                    ("{}", error),
+                    details: details
+                );
             }
             Failure::Session(error @ (Error::Compute { .. } | Error::Cancelled)) => {
                 gst::element_imp_error!(self, gst::ResourceError::Failed, ("{}", error));

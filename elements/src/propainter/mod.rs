@@ -23,11 +23,20 @@
 //! pad's task sends out what is ready at the front (`src.rs`). The engine holds frames back
 //! for its look-ahead; `latency` and the LATENCY query say how long.
 //!
+//! ## Memory
+//!
+//! Before the first frame is computed the engine plans how to cut its work to fit
+//! `vram-budget` and `host-budget`, and tells the plan (`plan`, `stats`, an INFO line). What
+//! it decides is posted as element messages (`notices.rs`): `propainter-plan` to start with,
+//! `propainter-degraded` where something had to be given up, `propainter-out-of-memory`
+//! where a window is done again with less, `propainter-regrown` where more is tried again.
+//!
 //! ```console
 //! gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert \
 //!     ! propainter mask-location=logo.png ! videoconvert ! autovideosink
 //! ```
 
+mod choices;
 mod color;
 mod formats;
 mod imp;
@@ -37,11 +46,15 @@ mod mask_pad;
 mod mask_stream;
 mod masks;
 mod messages;
+mod notices;
 mod pool;
+mod properties;
+mod regions;
 mod settings;
 mod sink;
 mod src;
 mod state;
+mod stats;
 mod worker;
 
 use gst::{glib, prelude::*};
@@ -49,7 +62,8 @@ use gst::{glib, prelude::*};
 glib::wrapper! {
     /// The element `propainter`.
     pub struct Propainter(ObjectSubclass<imp::Propainter>)
-        @extends gst::Element, gst::Object;
+        @extends gst::Element, gst::Object,
+        @implements gst::Preset;
 }
 
 /// Registers the element, with `plugin` or for this process only.
@@ -58,8 +72,10 @@ glib::wrapper! {
 /// The registry refuses.
 pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
     for api in [
-        settings::Model::static_type(),
-        settings::Mode::static_type(),
+        choices::Model::static_type(),
+        choices::Mode::static_type(),
+        choices::Precision::static_type(),
+        choices::BudgetPolicy::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gst::{ClockTime, FlowError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use propainter::{Cancel, Model};
+use propainter::{Cancel, Model, Session, memory::Usage};
 
 use super::{formats::Converter, latency, line::Line, mask_stream::MaskStream, settings::Settings};
 
@@ -21,6 +21,18 @@ pub struct Facts {
     /// Width and height.
     pub processing: (usize, usize),
     pub look_ahead: usize,
+    pub memory: Usage,
+}
+
+impl Facts {
+    pub fn of(session: &Session) -> Self {
+        Self {
+            model: session.model(),
+            processing: session.processing_size(),
+            look_ahead: session.look_ahead(),
+            memory: session.stats().memory,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -58,6 +70,8 @@ pub struct State {
     pub masks: MaskStream,
 
     pub facts: Option<Facts>,
+    /// How the session fits its budget, in one line.
+    pub plan: Option<String>,
     pub frames_in: u64,
     pub frames_out: u64,
     pub busy: std::time::Duration,

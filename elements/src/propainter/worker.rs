@@ -121,8 +121,9 @@ impl<'a> Worker<'a> {
         let Some(session) = &mut self.session else {
             return Ok(());
         };
-        let done = session.drain()?;
-        self.finish(done)?;
+        let done = session.drain();
+        self.look();
+        self.finish(done?)?;
         let left = {
             let state = self.imp.shared.lock();
             self.is_current(&state).then(|| state.line.computing())
@@ -166,8 +167,9 @@ impl<'a> Worker<'a> {
         if !self.imp.shared.lock().is_at(self.epoch) {
             return Ok(());
         }
-        let done = session.push(picture, &hole.mask)?;
-        self.finish(done)
+        let done = session.push(picture, &hole.mask);
+        self.look();
+        self.finish(done?)
     }
 
     /// Opens the session for frames of this size, unless it is open.
@@ -179,15 +181,11 @@ impl<'a> Worker<'a> {
         self.session = None;
         let settings = {
             let mut state = self.imp.shared.lock();
-            (state.cancel, state.facts) = (None, None);
+            (state.cancel, state.facts, state.plan) = (None, None, None);
             state.settings.clone()
         };
         let session = Session::open(settings.config(size.0, size.1)?)?;
-        let facts = Facts {
-            model: session.model(),
-            processing: session.processing_size(),
-            look_ahead: session.look_ahead(),
-        };
+        let facts = Facts::of(&session);
         gst::info!(
             CAT,
             imp = self.imp,
@@ -197,14 +195,28 @@ impl<'a> Worker<'a> {
             facts.processing.1,
             facts.look_ahead
         );
+        self.imp.shared.lock().cancel = Some(session.cancel_token());
+        (self.session, self.size) = (Some(session), size);
+        self.look();
+        Ok(())
+    }
+
+    /// Makes known what the session says of itself and what it decided.
+    fn look(&mut self) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let notices = session.notices();
         {
             let mut state = self.imp.shared.lock();
-            state.cancel = Some(session.cancel_token());
-            state.facts = Some(facts);
+            state.facts = Some(Facts::of(session));
+            state.plan = session.plan();
+            state.busy = session.stats().busy;
         }
-        (self.session, self.size) = (Some(session), size);
+        for notice in notices {
+            self.imp.post_notice(notice);
+        }
         self.imp.publish_latency();
-        Ok(())
     }
 
     /// Waits for the mask from `mask_sink`. `None`: the frame is void meanwhile.
@@ -234,9 +246,7 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(&mut self, done: Vec<Done>) -> Result<(), Failure> {
-        let busy = self.session.as_ref().map(|s| s.stats().busy);
         let mut state = self.imp.shared.lock();
-        state.busy = busy.unwrap_or_default();
         if !self.is_current(&state) {
             return Ok(());
         }

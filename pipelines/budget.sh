@@ -1,0 +1,22 @@
+#!/bin/sh
+# Takes what a still mask covers out of a video file, within a budget of device memory: bytes,
+# or the size of a card (4gb, 6gb, 8gb, 12gb, 16gb, 24gb) less half a GiB for the desktop.
+# Tells the plan, and what had to be given up to fit.
+#
+#   budget.sh VIDEO MASK.png OUT.mp4 8gb|BYTES [property=value ...]
+set -eu
+video=$1 mask=$2 out=$3 budget=$4
+shift 4
+
+case $budget in
+*gb) limit="budget-policy=$budget" ;;
+*) limit="vram-budget=$budget" ;;
+esac
+
+# The plan is an INFO line of the element, a degradation a WARNING.
+GST_DEBUG=${GST_DEBUG:-propainter:INFO}
+export GST_DEBUG
+exec gst-launch-1.0 -q -e \
+    filesrc location="$video" ! decodebin ! queue ! videoconvert \
+    ! propainter mask-location="$mask" "$limit" "$@" \
+    ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out"
