@@ -309,7 +309,11 @@ fn engine(config: &Config) -> Result<(Model, Box<dyn Engine>), Error> {
         ));
     };
     let device = config.device.open()?;
-    let networks = Arc::new(Networks::read(&paths, device.clone(), config.limits.precision)?);
+    let networks = Arc::new(Networks::read(
+        &paths,
+        device.clone(),
+        config.limits.precision,
+    )?);
     let reservation = crate::memory::Ledger::of(DeviceChoice::Cpu).reserve(|_| u64::MAX);
     let guard = Guard::new(
         device,

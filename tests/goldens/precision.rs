@@ -72,7 +72,9 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
         let fine = whole(encode(&small));
         let coarse = whole(network.encode2(fine.clone(), &mut Encoded::default(), true));
         let dilated = network.dilate(coarse.clone());
-        let propagated = network.propagate(dilated.clone()).expect("the CPU does not fail");
+        let propagated = network
+            .propagate(dilated.clone())
+            .expect("the CPU does not fail");
         let decoded2 = network.decode2(propagated.clone());
         let decoded1 = network.decode1(decoded2.clone() + fine.clone());
         let stages = [
@@ -83,7 +85,12 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
             ("propagate", propagated),
             ("decode2", decoded2),
             ("decode1", decoded1),
-            ("flow", network.predict_whole(flows, masks).expect("the CPU does not fail")),
+            (
+                "flow",
+                network
+                    .predict_whole(flows, masks)
+                    .expect("the CPU does not fail"),
+            ),
         ];
         stages.map(|(name, x)| (name.to_owned(), x)).into()
     };

@@ -18,7 +18,12 @@ static COUNTING: Counting = Counting;
 #[test]
 fn probe() {
     let weights = weights_folder().unwrap();
-    let settings = [(128, 128, 20, 10, 10, 20), (256, 128, 12, 10, 10, 30), (256, 256, 6, 4, 3, 6), (192, 128, 8, 6, 4, 19)];
+    let settings = [
+        (128, 128, 20, 10, 10, 20),
+        (256, 128, 12, 10, 10, 30),
+        (256, 256, 6, 4, 3, 6),
+        (192, 128, 8, 6, 4, 19),
+    ];
     for (w, h, v, n, r, frames) in settings {
         let config = Config {
             model: Model::Propainter,
@@ -40,15 +45,27 @@ fn probe() {
         }
         session.drain().unwrap();
         let usage = session.stats().memory;
-        let cut = Cut { subvideo_length: v, neighbor_length: n, ref_stride: r };
+        let cut = Cut {
+            subvideo_length: v,
+            neighbor_length: n,
+            ref_stride: r,
+        };
         let stream = Stream::new(Machine::Cpu { threads: 2 }, [w, h], cut, Some(frames));
         let needs = stream.needs(&Plan::LARGEST, Numbers::F32);
         let p = (w * h) as f64;
-        println!("{w}x{h} V={v} n={n} r={r} N={frames}: fixed {:.1} MB", fixed as f64 / 1e6);
+        println!(
+            "{w}x{h} V={v} n={n} r={r} N={frames}: fixed {:.1} MB",
+            fixed as f64 / 1e6
+        );
         for ((stage, peak), planned) in Stage::ALL.iter().zip(usage.stages).zip(needs.stages) {
             let fixed = 386_600_000.0;
-            println!("  {stage}: {peak} planned {planned}: {:+.1} %; without weights {:.0} {:.0} B/px {:+.1} %",
-                (planned as f64 / peak as f64 - 1.0) * 100.0, (peak as f64 - fixed) / p, (planned as f64 - fixed) / p, ((planned as f64-fixed) / (peak as f64-fixed) - 1.0) * 100.0);
+            println!(
+                "  {stage}: {peak} planned {planned}: {:+.1} %; without weights {:.0} {:.0} B/px {:+.1} %",
+                (planned as f64 / peak as f64 - 1.0) * 100.0,
+                (peak as f64 - fixed) / p,
+                (planned as f64 - fixed) / p,
+                ((planned as f64 - fixed) / (peak as f64 - fixed) - 1.0) * 100.0
+            );
         }
         println!("  host {} planned {}", usage.host_peak, needs.host);
     }

@@ -127,7 +127,7 @@ impl Sizes {
     fn fixed(&self) -> u64 {
         match self.machine {
             // Weights as packed for the CPU's kernels, always 32 bits.
-            Machine::Cpu { threads } => 378_000_000 + threads * 4_300_000,
+            Machine::Cpu { threads } => 384_500_000 + threads * 5_000_000,
             // RAFT in 32 bits, the others as stored; the driver's context and the library's
             // kernels, not measured.
             Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
@@ -150,7 +150,13 @@ impl Sizes {
             let all = host + newest + flows + features;
             return (all, host + flows + features);
         }
-        let on = |place: Place, bytes: u64| if place == Place::Device { (bytes, 0) } else { (0, bytes) };
+        let on = |place: Place, bytes: u64| {
+            if place == Place::Device {
+                (bytes, 0)
+            } else {
+                (0, bytes)
+            }
+        };
         let (flows, features) = (on(plan.flows, flows), on(plan.features, features));
         (newest + flows.0 + features.0, host + flows.1 + features.1)
     }

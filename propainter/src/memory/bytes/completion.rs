@@ -15,7 +15,11 @@ impl Sizes {
         let [fine, coarse] = [64 * px / 16, 128 * px / 64];
         let on_device = self.machine != Machine::Card || plan.features == Place::Device;
         let kept = |fines: u64, coarses: u64| {
-            if on_device { n * (fines * fine + coarses * coarse) } else { 0 }
+            if on_device {
+                n * (fines * fine + coarses * coarse)
+            } else {
+                0
+            }
         };
         let at_once = (plan.completion_frames as u64).min(run);
         let rest = (run - 1) % at_once + 1;

@@ -24,7 +24,12 @@ impl Sizes {
         let joined = |own: u64| own * quarter * self.n + (256 + own) * quarter * self.n;
         let layer = |own: u64, out: u64| self.conv((256 + own) * quarter, out * quarter);
         let input = 2 * 20 * self.px + self.conv(0, 64 * self.px / 4);
-        let moments = [joined(512), layer(384, 512), layer(512, 384), 2 * 64 * self.w * self.px / 4];
+        let moments = [
+            joined(512),
+            layer(384, 512),
+            layer(512, 384),
+            2 * 64 * self.w * self.px / 4,
+        ];
         again + moments.into_iter().max().unwrap_or(0).max(input)
     }
 
@@ -35,7 +40,11 @@ impl Sizes {
     /// Patches of so many frames and their tokens.
     fn split(&self, frames: u64) -> u64 {
         let patches = frames * self.grid() * PATCHES;
-        let cast = if self.n == self.w { 0 } else { self.n * patches };
+        let cast = if self.n == self.w {
+            0
+        } else {
+            self.n * patches
+        };
         self.w * patches + cast + frames * self.grid() * CHANNELS * self.w + self.packing()
     }
 
@@ -91,7 +100,10 @@ impl Sizes {
     /// Windows of a frame, rows and columns.
     fn windows(&self) -> [u64; 2] {
         let [rows, columns] = self.token_grid();
-        [rows.div_ceil(WINDOW[0] as u64), columns.div_ceil(WINDOW[1] as u64)]
+        [
+            rows.div_ceil(WINDOW[0] as u64),
+            columns.div_ceil(WINDOW[1] as u64),
+        ]
     }
 
     /// Windows that see a hole, and that see none.
@@ -153,7 +165,9 @@ impl Sizes {
             let before = before.min((windows - at_once) * asked);
             let picked = at_once * (2 * asked + 2 * keys);
             let wide = if n == w { 0 } else { (w - n) * picked / n };
-            CHANNELS * n * (before + picked) + CHANNELS * wide + self.attending(at_once, asked, keys)
+            CHANNELS * n * (before + picked)
+                + CHANNELS * wide
+                + self.attending(at_once, asked, keys)
         };
         let parts = part(masked, area() * queries, self.keys(roles)).max(part(
             alone * queries,

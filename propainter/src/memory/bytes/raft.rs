@@ -65,10 +65,10 @@ impl Sizes {
     }
 }
 
-/// What the plain lookup of features gathers at once.
+/// What the plain lookup of features gathers at once: two of a level's 100 positions.
 fn gathered(form: CorrelationForm, px: u64) -> u64 {
     match form {
         CorrelationForm::Volume => 0,
-        CorrelationForm::Features => 256 * 4 * 100 * px / 64,
+        CorrelationForm::Features => 3 * 256 * 4 * px / 64,
     }
 }
