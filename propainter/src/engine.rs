@@ -20,6 +20,10 @@ pub(crate) trait Engine: Send {
     fn usage(&self) -> Usage {
         Usage::default()
     }
+    /// Windows since the last trouble with memory.
+    fn calm(&self) -> u32 {
+        0
+    }
     fn notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }

@@ -1,72 +1,59 @@
-//! The byte model against what is allocated. A binary of its own: the counting allocator counts
-//! the whole process.
+//! What the engine takes, counted: against the byte model, and against the budget. A binary of
+//! its own: the counting allocator counts the whole process, so its tests take turns.
+
+mod budgets;
+mod model;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use propainter::{
-    Config, DeviceChoice, Mask, Model, Numbers, Session,
-    memory::{
-        Counting, Plan, Stage,
-        bytes::{Machine, Scene as Stream},
-    },
-    scenes::Scene,
-    windows::schedule::Cut,
+    Config, DeviceChoice, Done, Mask, Model, Session, memory::Counting, scenes::Scene,
 };
 use propainter_tests::golden::weights_folder;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-#[test]
-fn probe() {
-    let weights = weights_folder().unwrap();
-    let settings = [
-        (128, 128, 20, 10, 10, 20),
-        (256, 128, 12, 10, 10, 30),
-        (256, 256, 6, 4, 3, 6),
-        (192, 128, 8, 6, 4, 19),
-    ];
-    for (w, h, v, n, r, frames) in settings {
-        let config = Config {
-            model: Model::Propainter,
-            weights: Some(weights.to_owned()),
-            device: DeviceChoice::Cpu,
-            raft_iterations: 1,
-            subvideo_length: v,
-            neighbor_length: n,
-            ref_stride: r,
-            ..Config::new(w, h)
-        };
-        let scene = Scene::new(w, h, 3);
-        let mut mask = Mask::empty(w, h);
-        mask.add_rectangle(0, 0, w as u64, h as u64);
-        let mut session = Session::open(config).unwrap();
-        let fixed = Counting::live();
-        for t in 0..frames {
-            session.push(scene.frame(t), &mask).unwrap();
-        }
-        session.drain().unwrap();
-        let usage = session.stats().memory;
-        let cut = Cut {
-            subvideo_length: v,
-            neighbor_length: n,
-            ref_stride: r,
-        };
-        let stream = Stream::new(Machine::Cpu { threads: 2 }, [w, h], cut, Some(frames));
-        let needs = stream.needs(&Plan::LARGEST, Numbers::F32);
-        let p = (w * h) as f64;
-        println!(
-            "{w}x{h} V={v} n={n} r={r} N={frames}: fixed {:.1} MB",
-            fixed as f64 / 1e6
-        );
-        for ((stage, peak), planned) in Stage::ALL.iter().zip(usage.stages).zip(needs.stages) {
-            let fixed = 386_600_000.0;
-            println!(
-                "  {stage}: {peak} planned {planned}: {:+.1} %; without weights {:.0} {:.0} B/px {:+.1} %",
-                (planned as f64 / peak as f64 - 1.0) * 100.0,
-                (peak as f64 - fixed) / p,
-                (planned as f64 - fixed) / p,
-                ((planned as f64 - fixed) / (peak as f64 - fixed) - 1.0) * 100.0
-            );
-        }
-        println!("  host {} planned {}", usage.host_peak, needs.host);
+/// Held by the test whose turn it is.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The networks at a size, with as little of RAFT as there can be.
+fn networks(width: usize, height: usize) -> Option<Config> {
+    Some(Config {
+        model: Model::Propainter,
+        weights: Some(weights_folder()?.to_owned()),
+        device: DeviceChoice::Cpu,
+        raft_iterations: 1,
+        ..Config::new(width, height)
+    })
+}
+
+/// All of a picture, or its upper left part.
+fn hole(width: usize, height: usize, share: f64) -> Mask {
+    let mut mask = Mask::empty(width, height);
+    let side = |length: usize| (length as f64 * share) as u64;
+    mask.add_rectangle(0, 0, side(width), side(height));
+    mask
+}
+
+/// A generated clip through a session: one out per one in.
+fn run(
+    session: &mut Session,
+    width: usize,
+    height: usize,
+    mask: &Mask,
+    frames: usize,
+) -> Vec<Done> {
+    let scene = Scene::new(width, height, 3);
+    let mut done = Vec::new();
+    for t in 0..frames {
+        let finals = session.push(scene.frame(t), mask);
+        done.extend(finals.expect("the frame is taken"));
     }
+    done.extend(session.drain().expect("the rest comes out"));
+    assert_eq!(done.len(), frames);
+    done
 }

@@ -39,12 +39,20 @@ pub struct Scene {
     pub height: u64,
     /// Of a hundred windows of the attention, how many see a hole; 100 where it is not known.
     pub masked: u64,
+    /// Bytes that each held frame takes at the size it was pushed: its mask, and its picture
+    /// where it is computed at another size.
+    pub source: u64,
     moments: Arc<[Moment]>,
 }
+
+/// One part in so many for what sums leave out: lists, task queues, an allocator's rounding.
+const SLACK: u64 = 25;
 
 /// Bytes at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// On the device while the checkpoints are read.
+    pub loading: u64,
     /// On the device in each stage, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// On the host of what is held; on the CPU device part of the above.
@@ -53,7 +61,7 @@ pub struct Needs {
 
 impl Needs {
     pub fn device(&self) -> u64 {
-        self.stages.into_iter().max().unwrap_or(0)
+        self.stages.into_iter().fold(self.loading, u64::max)
     }
 }
 
@@ -64,6 +72,7 @@ struct Sizes {
     height: u64,
     px: u64,
     masked: u64,
+    source: u64,
     n: u64,
     w: u64,
 }
@@ -81,6 +90,7 @@ impl Scene {
             width: width as u64,
             height: height as u64,
             masked: 100,
+            source: (width * height) as u64,
             moments: census(cut, length).into(),
         }
     }
@@ -94,6 +104,7 @@ impl Scene {
             height: self.height,
             px: self.width * self.height,
             masked: self.masked,
+            source: self.source,
             n,
             w: match self.machine {
                 Machine::Cpu { .. } => 4,
@@ -101,11 +112,15 @@ impl Scene {
             },
         };
         let fixed = sizes.fixed();
-        let mut needs = Needs::default();
+        let mut needs = Needs {
+            loading: sizes.loading(),
+            ..Needs::default()
+        };
         for moment in self.moments.iter() {
             let (device, host) = sizes.held(&moment.held, plan);
             let stage = &mut needs.stages[stage(moment.doing) as usize];
-            *stage = (*stage).max(fixed + device + sizes.work(moment.doing, plan));
+            let working = device + sizes.work(moment.doing, plan);
+            *stage = (*stage).max(fixed + working + working / SLACK);
             needs.host = needs.host.max(host);
         }
         needs
@@ -127,10 +142,18 @@ impl Sizes {
     fn fixed(&self) -> u64 {
         match self.machine {
             // Weights as packed for the CPU's kernels, always 32 bits.
-            Machine::Cpu { threads } => 384_500_000 + threads * 5_000_000,
+            Machine::Cpu { threads } => 386_500_000 + threads * 5_000_000,
             // RAFT in 32 bits, the others as stored; the driver's context and the library's
             // kernels, not measured.
             Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
+        }
+    }
+
+    /// While the checkpoints are read: the last ones in 32 bits beside all weights.
+    fn loading(&self) -> u64 {
+        match self.machine {
+            Machine::Cpu { .. } => self.fixed() + 68_000_000,
+            Machine::Card => self.fixed(),
         }
     }
 
@@ -138,7 +161,7 @@ impl Sizes {
     fn held(&self, held: &Counts, plan: &Plan) -> (u64, u64) {
         let px = self.px;
         let count = |things: usize, bytes: u64| things as u64 * bytes;
-        let host = count(held.frames, 4 * px) // RGB and hole
+        let host = count(held.frames, 4 * px + self.source) // RGB and hole
             + count(held.blended, 3 * px)
             + count(held.filled, 4 * px);
         let newest = self.raft_features();
@@ -198,8 +221,9 @@ impl Sizes {
         512 * self.n * self.grid()
     }
 
-    /// A convolution of so many numbers to so many, its input held by nobody else.
-    fn conv(&self, input: u64, output: u64) -> u64 {
-        self.w * (input + output)
+    /// An operation on so many stored numbers: themselves, and as they are computed with.
+    fn op(&self, numbers: u64) -> u64 {
+        let wide = if self.n == self.w { 0 } else { self.w };
+        (self.n + wide) * numbers
     }
 }

@@ -3,11 +3,12 @@
 use std::{
     mem,
     panic::{self, AssertUnwindSafe},
+    sync::Arc,
 };
 
 use burn::tensor::Device;
 
-use super::{Faults, Meter, Notice, Plan, Reservation, Stage, Usage};
+use super::{Faults, Meter, Needs, Notice, Plan, Reservation, Stage, Usage};
 use crate::Error;
 
 /// Windows without trouble before a larger plan is tried again, the first time.
@@ -18,32 +19,35 @@ const PATIENCE: u32 = 8;
 pub struct Guard {
     device: Device,
     meter: Meter,
-    reservation: Reservation,
+    reservation: Arc<Reservation>,
     faults: Faults,
-    /// Those that fit, the fastest first, with the bytes each needs.
-    plans: Vec<(Plan, u64)>,
+    /// Those that fit, the fastest first, with what each needs.
+    plans: Vec<(Plan, Needs)>,
     at: usize,
-    /// Windows since the last trouble, and how many a larger plan waits for.
+    /// Plans left for smaller ones, the last one last.
+    left: Vec<usize>,
+    /// A stage is done again with the same plan, there being no smaller one.
+    again: bool,
+    /// Windows since the plan was changed, since the last trouble, and how many a larger plan
+    /// waits for.
     calm: u32,
+    quiet: u32,
     patience: u32,
     usage: Usage,
     notices: Vec<Notice>,
 }
 
 impl Guard {
-    /// `plans`: those that fit what is reserved, the fastest first, with the bytes each needs; at
-    /// least one.
+    /// `plans`: those that fit what is reserved, the fastest first, with what each needs; at
+    /// least one. `usage` goes on from an earlier guard's, and holds the budget.
     pub fn new(
         device: Device,
         meter: Meter,
-        reservation: Reservation,
+        reservation: Arc<Reservation>,
         faults: Faults,
-        plans: Vec<(Plan, u64)>,
+        plans: Vec<(Plan, Needs)>,
+        usage: Usage,
     ) -> Self {
-        let usage = Usage {
-            budget: reservation.bytes(),
-            ..Usage::default()
-        };
         Self {
             device,
             meter,
@@ -51,7 +55,10 @@ impl Guard {
             faults,
             plans,
             at: 0,
+            left: Vec::new(),
+            again: false,
             calm: 0,
+            quiet: 0,
             patience: PATIENCE,
             usage,
             notices: Vec::new(),
@@ -83,6 +90,7 @@ impl Guard {
             })
         });
         self.measure(stage);
+        self.again &= result.is_err();
         result.map_err(|error| match error {
             Error::Compute { problem, .. } if means_memory(&problem) => {
                 Error::OutOfMemory { stage, problem }
@@ -106,14 +114,23 @@ impl Guard {
             return;
         }
         self.device.memory_cleanup();
-        if self.at + 1 < self.plans.len() {
-            self.step_down(stage, format!("{most} bytes in use, {allowed} allowed"));
+        if let Some(next) = self.smaller(stage) {
+            let problem = format!("{most} bytes in use, {allowed} allowed");
+            self.left.push(self.at);
+            self.go_to(next, stage, problem);
         }
     }
 
-    fn step_down(&mut self, stage: Stage, problem: String) {
-        self.at += 1;
+    /// The next plan that takes less in a stage than the present one.
+    fn smaller(&self, stage: Stage) -> Option<usize> {
+        let bytes = |at: usize| self.plans[at].1.stages[stage as usize];
+        (self.at + 1..self.plans.len()).find(|&next| bytes(next) < bytes(self.at))
+    }
+
+    fn go_to(&mut self, plan: usize, stage: Stage, problem: String) {
+        self.at = plan;
         self.calm = 0;
+        self.quiet = 0;
         self.notices.push(Notice::Shrunk {
             stage,
             problem,
@@ -121,26 +138,38 @@ impl Guard {
         });
     }
 
-    /// Memory ran out: goes on to the next smaller plan.
+    /// Memory ran out: goes on to the next plan that is smaller in this stage. Where there is
+    /// none, the stage may be tried once more as it is, with the pools trimmed: others may have
+    /// had the memory for a moment.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where there is none.
+    /// [`Error::OutOfMemory`] where that failed, too.
     pub fn shrink(&mut self, stage: Stage, problem: String) -> Result<(), Error> {
         self.device.memory_cleanup();
         self.usage.out_of_memory += 1;
-        if self.at + 1 == self.plans.len() {
-            return Err(Error::OutOfMemory { stage, problem });
+        match self.smaller(stage) {
+            Some(next) => {
+                self.left.push(self.at);
+                self.go_to(next, stage, problem);
+            }
+            None if !self.again => {
+                self.again = true;
+                self.go_to(self.at, stage, problem);
+            }
+            None => return Err(Error::OutOfMemory { stage, problem }),
         }
-        self.step_down(stage, problem);
         Ok(())
     }
 
-    /// A window went well. After enough of them the next larger plan gets another try; each
+    /// A window went well. After enough of them the plan that was left last gets another try; each
     /// try waits twice as long as the last.
     pub fn window_done(&mut self) {
         self.calm += 1;
-        if self.at > 0 && self.calm >= self.patience {
-            self.at -= 1;
+        self.quiet += 1;
+        if self.calm >= self.patience
+            && let Some(plan) = self.left.pop()
+        {
+            self.at = plan;
             self.calm = 0;
             self.patience = self.patience.saturating_mul(2);
             self.usage.grown += 1;
@@ -148,6 +177,11 @@ impl Guard {
                 plan: self.plan().to_string(),
             });
         }
+    }
+
+    /// Windows since the last trouble.
+    pub fn calm(&self) -> u32 {
+        self.quiet
     }
 
     /// What is held on the host now.
@@ -158,7 +192,7 @@ impl Guard {
 
     pub fn usage(&self) -> Usage {
         Usage {
-            planned: self.plans[self.at].1,
+            planned: self.plans[self.at].1.device(),
             ..self.usage
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Faults, Stage};
+use super::{Faults, Plan, Stage};
 use crate::{Error, Precision};
 
 /// What a session may take of the device and the host.
@@ -19,6 +19,8 @@ pub struct Limits {
     pub precision: Precision,
     /// What may be given up when nothing exact fits.
     pub allow_degradation: Degradation,
+    /// The plan to work by, whatever others would do: for measurements.
+    pub plan: Option<Plan>,
     /// Faults that tests put in; none by default.
     pub faults: Faults,
 }
@@ -31,6 +33,7 @@ impl Default for Limits {
             host_budget: 0,
             precision: Precision::default(),
             allow_degradation: Degradation::ALL,
+            plan: None,
             faults: Faults::default(),
         }
     }

@@ -13,7 +13,9 @@ pub mod ledger;
 mod limits;
 pub mod meter;
 mod plan;
+pub mod planner;
 
+pub use bytes::Needs;
 pub use counting::Counting;
 pub use faults::{Faults, Stage};
 pub(crate) use guard::Guard;

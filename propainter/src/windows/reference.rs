@@ -222,6 +222,10 @@ impl Engine for Reference {
         self.guard.usage()
     }
 
+    fn calm(&self) -> u32 {
+        self.guard.calm()
+    }
+
     fn notices(&mut self) -> Vec<Notice> {
         self.guard.notices()
     }

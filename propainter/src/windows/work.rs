@@ -31,7 +31,8 @@ pub struct Networks {
     completion: FlowCompletion,
     generator: Generator,
     pub device: Device,
-    /// Of completion and generator.
+    /// As asked for, and the numbers of completion and generator that it means.
+    pub precision: Precision,
     numbers: Numbers,
 }
 
@@ -42,16 +43,18 @@ impl Networks {
     /// Checkpoints that are missing or wrong; a precision that cannot hold them.
     pub fn read(paths: &Paths, device: Device, precision: Precision) -> Result<Self, Error> {
         let read = |network| Checkpoint::read(network, paths.get(network));
-        let raft = Raft::init(&read(Network::Raft)?, &device);
         let completion = read(Network::FlowCompletion)?;
         let generator = read(Network::Generator)?;
         let numbers = precision.resolve(&device, &[&completion, &generator])?;
+        // The largest first, while the others' weights take nothing yet.
+        let generator = Generator::init(&generator.at(numbers), &device);
         let completion = FlowCompletion::init(&completion.at(numbers), &device);
         Ok(Self {
-            raft,
+            raft: Raft::init(&read(Network::Raft)?, &device),
             completion,
-            generator: Generator::init(&generator.at(numbers), &device),
+            generator,
             device,
+            precision,
             numbers,
         })
     }

@@ -28,7 +28,7 @@ impl Sizes {
         let later = n * CARRY * (2 * fine + coarse + fine);
         let in_time = |frames: u64, out: u64| {
             let joined = frames * half;
-            n * joined + w * (joined + out * half)
+            n * joined + w * joined + self.op(out * half)
         };
         let encode_last = if run > at_once {
             let frames = CARRY + rest + END;
@@ -53,7 +53,7 @@ impl Sizes {
         };
         // Decoding the first flows, at full size with 32 channels, while all others wait with
         // two coarse states each; and the last two states.
-        let decode = w * at_once * (32 * px + half)
+        let decode = self.op(at_once * (32 * px + half))
             + n * 2 * coarse
             + kept(run - at_once, 2 * (run - at_once));
         // Known flows and masks as they come, and what the cast leaves.

@@ -21,16 +21,13 @@ impl Sizes {
         // 256 channels that each grouped layer sees again, beside: the layer before and both
         // joined; both joined and what they become.
         let again = 256 * quarter * self.n;
-        let joined = |own: u64| own * quarter * self.n + (256 + own) * quarter * self.n;
-        let layer = |own: u64, out: u64| self.conv((256 + own) * quarter, out * quarter);
-        let input = 2 * 20 * self.px + self.conv(0, 64 * self.px / 4);
-        let moments = [
-            joined(512),
-            layer(384, 512),
-            layer(512, 384),
-            2 * 64 * self.w * self.px / 4,
-        ];
-        again + moments.into_iter().max().unwrap_or(0).max(input)
+        let joined = |own: u64| (own + 256 + own) * quarter * self.n;
+        let layer = |own: u64, out: u64| self.op((256 + own + out) * quarter);
+        // The first layer, at half size.
+        let input = 2 * 20 * self.px + self.op(64 * self.px / 4);
+        let down = self.op(2 * 64 * self.px / 4);
+        let moments = [joined(512), layer(384, 512), layer(512, 384), down, input];
+        again + moments.into_iter().max().unwrap_or(0)
     }
 
     pub fn tokenising(&self) -> u64 {
@@ -66,7 +63,7 @@ impl Sizes {
 
         // Features, and the states of both passes; a step's offsets at 1/4 with 432 channels,
         // the state with a border, what it becomes.
-        let step = 432 * 4 * px / 16 + 2 * 128 * 4 * px / 16 + 128 * self.n * px / 16;
+        let step = self.op(432 * px / 16) + self.op(2 * 128 * px / 16) + feature;
         let propagation = waiting + 3 * locals * feature + step;
 
         let local = locals * feature;
@@ -89,8 +86,9 @@ impl Sizes {
         // One frame after the other at full size with 64 channels; the pictures done so far.
         let decoder = local
             + locals * token
-            + (128 * self.w * px)
-                .max(self.w * (self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
+            + self
+                .op(128 * px)
+                .max(self.op(self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
             + locals * 3 * px
             + 12 * px;
         let moments = [propagation, split, joined, transformer, decoder];
@@ -143,17 +141,20 @@ impl Sizes {
     }
 
     fn block(&self, roles: &Roles) -> u64 {
-        let (n, w) = (self.n, self.w);
         let [masked, alone] = self.parted();
         let queries = roles.queries.len() as u64;
         let x = roles.frames as u64 * self.tokens();
         let asked = queries * self.tokens();
-        let row = CHANNELS * n;
+        let row = CHANNELS * self.n;
         let table = self.key_rows(roles) * row;
+        // What a layer computes with beside what is stored.
+        let extra = |bytes: u64| self.op(bytes / self.n) - bytes;
         // Attention: the normalised input, queries, the tables; then windows part by part.
+        let normed = x + extra(2 * x) + asked + extra(asked);
         let padded = self.windows()[0] * self.windows()[1] * area();
-        let pooling = 2 * roles.keys.len() as u64 * padded * CHANNELS * w;
-        let tables = (x + asked + 2 * table + pooling).max(asked + 3 * table) + self.packing();
+        let pooling = roles.keys.len() as u64 * padded * CHANNELS;
+        let pooling = x + asked + table + 2 * self.op(pooling);
+        let tables = asked + 3 * table + extra(2 * table) + self.packing();
         let answers = padded * queries * row;
         let part = |windows: u64, asked: u64, keys: u64| {
             if windows == 0 || keys == 0 {
@@ -164,10 +165,7 @@ impl Sizes {
             let before = (windows - 1) / at_once * at_once * asked;
             let before = before.min((windows - at_once) * asked);
             let picked = at_once * (2 * asked + 2 * keys);
-            let wide = if n == w { 0 } else { (w - n) * picked / n };
-            CHANNELS * n * (before + picked)
-                + CHANNELS * wide
-                + self.attending(at_once, asked, keys)
+            row * before + self.op(CHANNELS * picked) + self.attending(at_once, asked, keys)
         };
         let parts = part(masked, area() * queries, self.keys(roles)).max(part(
             alone * queries,
@@ -180,13 +178,11 @@ impl Sizes {
         let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
         let averaged = at_once * 40 * self.px / 16;
-        let cast = if n == w { 0 } else { n * expanded };
-        let feed_forward = 2 * asked
-            + asked
-            + w * (expanded + (2 * averaged).max(at_once * grid * CHANNELS))
-            + cast
+        let feed_forward = 3 * asked
+            + self.op(expanded + (2 * averaged).max(at_once * grid * CHANNELS))
             + self.packing();
-        x + tables.max(attention).max(feed_forward)
+        let moments = [normed, pooling, tables, attention, feed_forward];
+        x + moments.into_iter().max().unwrap_or(0)
     }
 
     /// Memory of the attention's kernel.

@@ -1,0 +1,104 @@
+//! What a session is told before its first frame.
+
+use std::path::PathBuf;
+
+use crate::{DeviceChoice, Error, Limits};
+
+/// Which engine fills the holes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Model {
+    /// The networks where their checkpoints are found, else propagation.
+    #[default]
+    Auto,
+    /// The ProPainter networks.
+    Propainter,
+    /// Flow-guided propagation without weights.
+    Propagation,
+}
+
+/// How a stream is cut into windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Frame by frame what the official procedure gives for the whole clip.
+    #[default]
+    Reference,
+}
+
+/// Everything a session needs to know before its first frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Size of the frames that will be pushed, in pixels.
+    pub width: usize,
+    pub height: usize,
+    pub model: Model,
+    /// Folder that holds the checkpoints; `None` searches the usual places.
+    pub weights: Option<PathBuf>,
+    pub device: DeviceChoice,
+    pub mode: Mode,
+    /// Frames of a sub-video, 2 and up (`subvideo_length` of the script).
+    pub subvideo_length: usize,
+    /// Local frames of a generator window, 2 and up (`neighbor_length`).
+    pub neighbor_length: usize,
+    /// Distance of reference frames, 1 and up (`ref_stride`).
+    pub ref_stride: usize,
+    /// RAFT's refinement steps, 1 and up (`raft_iter`).
+    pub raft_iterations: usize,
+    /// Pixels by which the hole grows, at processing size (`mask_dilation`).
+    pub mask_dilation: usize,
+    /// Processing size; `None` is the frames' own. Rounded down to multiples of 8.
+    pub processing_width: Option<usize>,
+    pub processing_height: Option<usize>,
+    /// Factor on the frames' size where no processing size is given.
+    pub resize_ratio: f64,
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The official defaults for frames of this size.
+    pub fn new(width: usize, height: usize) -> Self {
+        Self {
+            width,
+            height,
+            model: Model::default(),
+            weights: None,
+            device: DeviceChoice::default(),
+            mode: Mode::default(),
+            subvideo_length: 80,
+            neighbor_length: 10,
+            ref_stride: 10,
+            raft_iterations: 20,
+            mask_dilation: 4,
+            processing_width: None,
+            processing_height: None,
+            resize_ratio: 1.0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// # Errors
+/// [`Error::Setting`] for a setting out of its range.
+pub(super) fn check(config: &Config) -> Result<(), Error> {
+    let at_least = |name: &'static str, value: usize, least: usize| {
+        if value >= least {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            name,
+            problem: format!("{value} is too small; the least is {least}"),
+        })
+    };
+    at_least("width", config.width, 1)?;
+    at_least("height", config.height, 1)?;
+    at_least("subvideo-length", config.subvideo_length, 2)?;
+    at_least("neighbor-length", config.neighbor_length, 2)?;
+    at_least("ref-stride", config.ref_stride, 1)?;
+    at_least("raft-iterations", config.raft_iterations, 1)?;
+    if !(config.resize_ratio > 0.0 && config.resize_ratio <= 4.0) {
+        return Err(Error::Setting {
+            name: "resize-ratio",
+            problem: format!("{} is not within 0 to 4", config.resize_ratio),
+        });
+    }
+    Ok(())
+}

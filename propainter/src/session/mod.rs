@@ -1,0 +1,262 @@
+//! The one door: frames and masks in, inpainted frames out.
+
+mod config;
+mod workshop;
+
+use std::{
+    collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
+    time::{Duration, Instant},
+};
+
+pub use config::{Config, Mode, Model};
+
+use crate::{
+    Cancel, Done, Error, Frame, Mask,
+    engine::Engine,
+    memory::{Notice, Usage},
+    resize,
+};
+use workshop::Workshop;
+
+/// What a session has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub frames_in: u64,
+    pub frames_out: u64,
+    /// Frames held now.
+    pub held: usize,
+    /// Time spent in push and drain.
+    pub busy: Duration,
+    /// All zero for the weights-free engine.
+    pub memory: Usage,
+}
+
+/// A stream being inpainted: push frames with their masks, get final frames back, one for
+/// one and in order.
+pub struct Session {
+    config: Config,
+    workshop: Workshop,
+    engine: Box<dyn Engine>,
+    /// Frames the engine holds as they were pushed, with their masks: another engine may have
+    /// to begin with them anew.
+    unsent: VecDeque<(Frame, Mask)>,
+    notices: Vec<Notice>,
+    cancel: Cancel,
+    stats: Stats,
+}
+
+impl Session {
+    /// Checks the settings, finds and reads the checkpoints, opens the device, and plans its
+    /// memory.
+    ///
+    /// # Errors
+    /// A setting out of range, checkpoints that are missing or wrong, a device that does
+    /// not open, a budget that is too small; the message says which and what to do.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        config::check(&config)?;
+        let (workshop, engine) = Workshop::open(&config)?;
+        Ok(Self {
+            config,
+            workshop,
+            engine,
+            unsent: VecDeque::new(),
+            notices: Vec::new(),
+            cancel: Cancel::default(),
+            stats: Stats::default(),
+        })
+    }
+
+    /// Takes one frame with its hole (before dilation, of any size: it is brought to the
+    /// frame's) and returns the frames that became final.
+    ///
+    /// # Errors
+    /// [`Error::Size`] leaves the session as it was; after any other error it needs a
+    /// [`flush`](Self::flush).
+    pub fn push(&mut self, frame: Frame, mask: &Mask) -> Result<Vec<Done>, Error> {
+        let (got, expected) = (
+            (frame.width(), frame.height()),
+            (self.config.width, self.config.height),
+        );
+        if got != expected {
+            return Err(Error::Size {
+                what: "a frame",
+                got,
+                expected,
+            });
+        }
+        let start = Instant::now();
+        self.stats.frames_in += 1;
+        self.stats.held += 1;
+        self.unsent.push_back((frame.clone(), mask.clone()));
+        let mut done = Vec::new();
+        self.recovering(&mut done, |session, done| session.feed(&frame, mask, done))?;
+        drop(frame);
+        if let Some(engine) = self.workshop.better(&*self.engine) {
+            // Where it cannot be built after all, the engine at work goes on.
+            if let Ok(engine) = engine {
+                self.replace(engine);
+                self.recovering(&mut done, Self::feed_all)?;
+            }
+        }
+        self.stats.busy += start.elapsed();
+        Ok(done)
+    }
+
+    /// End of stream: all frames still held.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
+        let start = Instant::now();
+        let mut done = Vec::new();
+        loop {
+            self.recovering(&mut done, |session, done| {
+                let finals = guarded(|| session.engine.drain(&session.cancel))?;
+                session.finish(finals, done);
+                Ok(())
+            })?;
+            // Otherwise another engine has taken them up meanwhile.
+            if self.unsent.is_empty() {
+                break;
+            }
+        }
+        self.stats.busy += start.elapsed();
+        Ok(done)
+    }
+
+    /// Forgets everything held; ready for a new start. Also clears the cancel token.
+    pub fn flush(&mut self) {
+        self.engine.flush();
+        self.unsent.clear();
+        self.stats.held = 0;
+        self.cancel.reset();
+    }
+
+    /// Most frames held before the first comes out: frame i is out when frame
+    /// i + look-ahead has been pushed. Less where a shorter window was planned.
+    pub fn look_ahead(&self) -> usize {
+        self.engine.look_ahead()
+    }
+
+    /// The engine at work: never [`Model::Auto`].
+    pub fn model(&self) -> Model {
+        self.workshop.model()
+    }
+
+    /// Size the engine works at, (width, height).
+    pub fn processing_size(&self) -> (usize, usize) {
+        self.workshop.processing()
+    }
+
+    /// The token that ends a running call from another thread.
+    pub fn cancel_token(&self) -> Cancel {
+        self.cancel.clone()
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats {
+            memory: Usage {
+                degraded: self.workshop.degraded(),
+                ..self.engine.usage()
+            },
+            ..self.stats
+        }
+    }
+
+    /// The plan at work, in one line; none for the weights-free engine.
+    pub fn plan(&self) -> Option<String> {
+        let plan = self.engine.plan()?;
+        Some(format!("{} {plan}", self.workshop.level()?))
+    }
+
+    /// What was decided about memory since the last call, oldest first.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.gather();
+        std::mem::take(&mut self.notices)
+    }
+
+    fn gather(&mut self) {
+        let engine = self.engine.notices();
+        self.notices.extend(self.workshop.notices());
+        self.notices.extend(engine);
+    }
+
+    /// Does `step`; where the engine has no smaller plan left, begins anew with another one and
+    /// all frames it held.
+    fn recovering(
+        &mut self,
+        done: &mut Vec<Done>,
+        step: impl FnOnce(&mut Self, &mut Vec<Done>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut result = step(self, done);
+        while let Err(Error::OutOfMemory { .. }) = &result {
+            self.gather();
+            let Some(engine) = self.workshop.worse(self.engine.usage()) else {
+                break;
+            };
+            self.replace(engine?);
+            result = self.feed_all(done);
+        }
+        result
+    }
+
+    fn replace(&mut self, engine: Box<dyn Engine>) {
+        self.gather();
+        self.engine = engine;
+    }
+
+    /// Gives all frames that were not sent to the engine.
+    fn feed_all(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+        let frames: Vec<_> = self.unsent.iter().cloned().collect();
+        for (frame, mask) in frames {
+            self.feed(&frame, &mask, done)?;
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, frame: &Frame, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+        let size @ (width, height) = self.workshop.processing();
+        let hole = mask
+            .resized(width, height)
+            .dilated(self.config.mask_dilation);
+        let frame = if (frame.width(), frame.height()) == size {
+            frame.clone()
+        } else {
+            resize::to_processing(frame, size)
+        };
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let finals = guarded(|| engine.push(frame, hole, cancel))?;
+        self.finish(finals, done);
+        Ok(())
+    }
+
+    /// Brings finals to the size at which they were pushed.
+    fn finish(&mut self, finals: Vec<Done>, done: &mut Vec<Done>) {
+        self.stats.frames_out += finals.len() as u64;
+        self.stats.held -= finals.len();
+        let sources = self.unsent.drain(..finals.len());
+        for ((source, _), small) in sources.zip(finals) {
+            let size = (small.frame.width(), small.frame.height());
+            done.push(if size == (source.width(), source.height()) {
+                small
+            } else {
+                let (frame, hole) = resize::compose(source, &small.frame, &small.hole);
+                Done { frame, hole }
+            });
+        }
+    }
+}
+
+/// Runs a step of the engine. The tensor library panics where a device fails; that ends here
+/// as an error, and the engine's state is forgotten by the flush that must follow.
+fn guarded(step: impl FnOnce() -> Result<Vec<Done>, Error>) -> Result<Vec<Done>, Error> {
+    panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Error::Compute {
+            stage: "the engine",
+            problem: text.unwrap_or("a panic without a text").to_owned(),
+        })
+    })
+}
