@@ -19,6 +19,7 @@ use crate::{
         generator::{Flows, Generator, GeneratorInput, Guides, quarter},
         image_propagation::propagate,
         kept::Kept,
+        pace::Strips,
         raft::{Features, Raft},
     },
     weights::{Checkpoint, Network, Paths},
@@ -145,6 +146,7 @@ impl Work<'_> {
         let pace = Pace {
             frames: self.plan.completion_frames,
             place: self.plan.features,
+            ..Pace::default()
         };
         self.networks
             .completion
@@ -214,7 +216,8 @@ impl Work<'_> {
         } = self.networks;
         let filled = state.updated.get(index).filled.tensors(device);
         let [picture, mask, missing] = filled.map(|x| self.networks.cast(x));
-        Kept::put(generator.encode(picture, mask, missing), self.plan.features)
+        let features = generator.encode(picture, mask, missing, Strips::default());
+        Kept::put(features, self.plan.features)
     }
 
     /// An encoded frame as tokens.
@@ -251,7 +254,7 @@ impl Work<'_> {
         };
         self.networks
             .generator
-            .forward(input, self.cancel, &mut output)?;
+            .forward(input, Strips::default(), self.cancel, &mut output)?;
         Ok(pictures)
     }
 }
