@@ -1,6 +1,10 @@
 //! The byte model against what is allocated. A binary of its own: the counting allocator counts
 //! the whole process.
 
+mod strips;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use propainter::{
     Config, DeviceChoice, Mask, Model, Numbers, Session,
     memory::{
@@ -15,8 +19,15 @@ use propainter_tests::golden::weights_folder;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// Held by the test whose turn it is.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn probe() {
+    let _turn = turn();
     let weights = weights_folder().unwrap();
     let settings = [
         (128, 128, 20, 10, 10, 20),

@@ -56,6 +56,8 @@ impl Sizes {
         let decode = w * at_once * (32 * px + half)
             + n * 2 * coarse
             + kept(run - at_once, 2 * (run - at_once));
+        // A state brought along, all features waiting.
+        let propagate = kept(run, 2 * run) + self.deform(256, px / 64, plan);
         // Known flows and masks as they come, and what the cast leaves.
         let input = 2 * at_once * 12 * px;
         let results = if self.machine != Machine::Card || plan.flows == Place::Device {
@@ -63,6 +65,7 @@ impl Sizes {
         } else {
             0
         };
-        encode_last.max(encode_before).max(decode).max(input) + results
+        let moments = [encode_last, encode_before, propagate, decode, input];
+        moments.into_iter().max().unwrap_or(0) + results
     }
 }

@@ -2,8 +2,8 @@
 //! transformer, and decoded (spec sections 5 and 6).
 
 pub mod attention;
-pub mod decoder;
-pub mod encoder;
+pub(crate) mod decoder;
+pub(crate) mod encoder;
 mod feature_propagation;
 mod feed_forward;
 mod guides;
