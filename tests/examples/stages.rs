@@ -12,6 +12,7 @@ use propainter::{
         generator::{Generator, GeneratorInput, Guides},
         image_propagation::propagate,
         kept::Place,
+        pace::Strips,
         raft::Raft,
     },
     weights::Network,
@@ -94,7 +95,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let frames = propagated.iter().enumerate();
         encoded = frames
             .map(|(t, (picture, missing))| {
-                generator.encode(picture.clone(), at(&masks, t), missing.clone())
+                generator.encode(
+                    picture.clone(),
+                    at(&masks, t),
+                    missing.clone(),
+                    Strips::default(),
+                )
             })
             .collect();
     });
@@ -117,7 +123,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     stage("generator, window", LOCAL / 2, &mut || {
         let input = input.take().expect("one run");
         generator
-            .forward(input, &Cancel::default(), &mut |_, _| Ok(()))
+            .forward(input, Strips::default(), &Cancel::default(), &mut |_, _| {
+                Ok(())
+            })
             .expect("nobody cancels");
     });
     println!("| together | {total:.3} | |");

@@ -5,10 +5,14 @@ use std::sync::LazyLock;
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Error,
-    networks::generator::{
-        Generator, GeneratorInput, Guides,
-        attention::Routes,
-        windows::{Grid, Roles, token_holes},
+    kernels::deform_conv::DeformForm,
+    networks::{
+        generator::{
+            Generator, GeneratorInput, Guides,
+            attention::Routes,
+            windows::{Grid, Roles, token_holes},
+        },
+        pace::Strips,
     },
     weights::Network,
 };
@@ -68,7 +72,12 @@ impl Window {
     pub fn encode(&self, generator: &Generator) -> Tensor<4> {
         let features = (0..self.length).map(|t| {
             let at = |all: &Tensor<4>| all.clone().narrow(0, t, 1).cast(self.dtype);
-            generator.encode(at(&self.pictures), at(&self.masks), at(&self.updated_masks))
+            generator.encode(
+                at(&self.pictures),
+                at(&self.masks),
+                at(&self.updated_masks),
+                Strips::default(),
+            )
         });
         Tensor::cat(features.collect(), 0)
     }
@@ -99,7 +108,7 @@ pub(super) fn generate(
     cancel: &Cancel,
 ) -> Result<Tensor<4>, Error> {
     let mut pictures = Vec::new();
-    generator.forward(input, cancel, &mut |t, picture| {
+    generator.forward(input, Strips::default(), cancel, &mut |t, picture| {
         assert_eq!(t, pictures.len());
         pictures.push(picture);
         Ok(())
@@ -205,9 +214,10 @@ fn every_stage_matches() {
     let size = [height, width];
     let guides = window.guides();
     let local = features.clone().narrow(0, 0, window.locals);
-    let local = generator
-        .propagation
-        .forward(local, &guides, &Cancel::default());
+    let local =
+        generator
+            .propagation
+            .forward(local, &guides, DeformForm::Columns, &Cancel::default());
     let local = local.unwrap();
     check(&local, [0, 3], "feat_prop_local_f03");
     let references = window.length - window.locals;
@@ -257,7 +267,7 @@ fn a_single_frame_has_neither_flows_nor_references() {
         let mask = Tensor::full([1, 1, 8, 16], hole, &device());
         let picture = Tensor::zeros([1, 3, 8, 16], &device());
         let input = GeneratorInput {
-            features: generator.encode(picture, mask.clone(), mask.clone()),
+            features: generator.encode(picture, mask.clone(), mask.clone(), Strips::default()),
             references: None,
             guides: Guides::new(mask.clone(), mask, None),
         };

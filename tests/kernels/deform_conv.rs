@@ -1,5 +1,6 @@
+use burn::tensor::Tensor;
 use propainter::kernels::{
-    deform_conv::{Filter, Sites, deform_conv_plain},
+    deform_conv::{Filter, Sites, deform_conv_plain, deform_conv_taps},
     isa::Isa,
 };
 use proptest::prelude::*;
@@ -37,13 +38,17 @@ proptest! {
             }
         };
         let (offset, modulation) = sites.clone().resolve();
-        let plain = deform_conv_plain(
-            x.clone(),
-            offset,
-            modulation,
-            from_slice(&weight, shape),
-            from_slice(&bias, [outputs]),
-        );
+        let form = |convolve: fn(_, _, _, _, _) -> _| {
+            convolve(
+                x.clone(),
+                offset.clone(),
+                modulation.clone(),
+                from_slice(&weight, shape),
+                from_slice(&bias, [outputs]),
+            )
+        };
+        let plain: Tensor<4> = form(deform_conv_plain);
+        assert_twins(form(deform_conv_taps), plain.clone(), "taps");
         for isa in Isa::all() {
             let filter = Filter::pack(&weight, [outputs, groups * each], &bias, groups, isa);
             assert_twins(filter.apply(&x, &sites), plain.clone(), &format!("{isa:?}"));

@@ -7,13 +7,13 @@ use propainter::{
     kernels::{
         attention::{attention, attention_plain},
         conv2d::{Activation, Filter, Geometry, conv2d_plain},
-        deform_conv::{self, Sites, deform_conv_plain},
+        deform_conv::{self, DeformForm, Sites},
         fold::{fold, fold_plain, unfold, unfold_plain},
         gates,
         gelu::{gelu, gelu_plain},
         instance_norm::{instance_norm, instance_norm_plain},
         linear::Matrix,
-        upsample::{upsample, upsample_plain},
+        upsample::{upsample, upsample_plain, upsample_rows, upsample_rows_plain},
         warp::{Sampling, consistency, warp, warp_plain},
     },
 };
@@ -131,13 +131,15 @@ fn deformable_convolutions_keep_the_type_and_sample_where_32_bits_say() {
         let filter = deform_conv::Filter::new(&weight, &bias, 4).expect("tensors of the CPU");
         filter.apply(&x, &sites)
     };
-    let plain = |given| {
-        let (x, weight, bias, sites) = parts(given);
-        let (offset, modulation) = sites.resolve();
-        assert_eq!(offset.dtype(), DType::F32);
-        deform_conv_plain(x, offset, modulation, weight, bias)
-    };
-    check("deform_conv", fast, plain);
+    for form in [DeformForm::Columns, DeformForm::Taps] {
+        let plain = |given| {
+            let (x, weight, bias, sites) = parts(given);
+            let (offset, modulation) = sites.resolve();
+            assert_eq!(offset.dtype(), DType::F32);
+            form.convolve(x, offset, modulation, weight, bias)
+        };
+        check(&format!("{form:?}"), fast, plain);
+    }
 }
 
 #[test]
@@ -172,6 +174,11 @@ fn pictures_keep_the_type_and_flows_their_bits() {
         "upsample",
         |given| upsample(x(given)),
         |given| upsample_plain(x(given)),
+    );
+    check(
+        "upsample_rows",
+        |given| upsample_rows(x(given), 0, 13, 7..16),
+        |given| upsample_rows_plain(x(given), 0, 13, 7..16),
     );
     let agree = |given: Given| {
         let flow = |seed| given.rounded([2, 2, 13, 22], seed, 0.9);

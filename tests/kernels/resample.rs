@@ -1,6 +1,9 @@
 use propainter::kernels::{
     isa::Isa,
-    upsample::{upsample, upsample_plain, upsample_slices},
+    upsample::{
+        Strip, sources, upsample, upsample_plain, upsample_rows, upsample_rows_plain,
+        upsample_slices,
+    },
     warp::{Sampling, warp, warp_plain},
 };
 use proptest::prelude::*;
@@ -22,6 +25,35 @@ proptest! {
             assert_twins(fast, plain.clone(), &format!("{isa:?}"));
         }
         assert_twins(upsample(from_slice(&values, shape)), plain, "upsample");
+    }
+
+    #[test]
+    fn rows_upsample_as_they_do_within_the_whole(
+        shape in [1usize..3, 1usize..4, 1usize..25, 1usize..40],
+        ends in [0usize..50, 0usize..50],
+        beyond in [0usize..3, 0usize..3],
+        seed: u64,
+    ) {
+        let [batch, channels, height, width] = shape;
+        let [a, b] = ends.map(|end| end % (2 * height));
+        let rows = a.min(b)..a.max(b) + 1;
+        let needed = sources(rows.clone(), height);
+        let start = needed.start.saturating_sub(beyond[0]);
+        let held = (needed.end + beyond[1]).min(height) - start;
+        let x = tensor(shape, seed, 1.0);
+        let part = x.clone().narrow(2, start, held);
+        let whole = upsample(x.clone()).narrow(2, rows.start, rows.len());
+        let plain = upsample_rows_plain(part.clone(), start, height, rows.clone());
+        assert_twins(plain, whole.clone(), "plain");
+        let values: Vec<f32> = part.to_data().try_to_vec().expect("numbers of 32 bits");
+        for isa in Isa::all() {
+            let strip = Strip { held, start, height, rows: rows.clone() };
+            let out = strip.upsample(&values, width, isa);
+            let out = from_slice(&out, [batch, channels, rows.len(), 2 * width]);
+            assert_twins(out, whole.clone(), &format!("{isa:?}"));
+        }
+        let fast = upsample_rows(part, start, height, rows);
+        assert_eq!(fast.into_data(), whole.into_data());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod model;
+mod strips;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -9,10 +9,11 @@ mod completion;
 mod generator;
 mod raft;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Plan, Stage};
 use crate::{
+    kernels::deform_conv::DeformForm,
     networks::kept::Place,
     precision::Numbers,
     windows::{
@@ -97,8 +98,38 @@ impl Scene {
 
     /// What the stream needs under `plan` with these numbers.
     pub fn needs(&self, plan: &Plan, numbers: Numbers) -> Needs {
+        let sizes = self.sizes(numbers);
+        let fixed = sizes.fixed();
+        let mut needs = Needs {
+            loading: sizes.loading(),
+            ..Needs::default()
+        };
+        // Many moments do the same with other things held.
+        let mut works = HashMap::new();
+        for moment in self.moments.iter() {
+            let (device, host) = sizes.held(&moment.held, plan);
+            let stage = &mut needs.stages[stage(moment.doing) as usize];
+            let work = works.entry(moment.doing);
+            let working = device + *work.or_insert_with(|| sizes.work(moment.doing, plan));
+            *stage = (*stage).max(fixed + working + working / SLACK);
+            needs.host = needs.host.max(host);
+        }
+        needs
+    }
+
+    /// What encoding a frame for the generator takes, and decoding one, beside what is held.
+    pub fn encoding(&self, plan: &Plan, numbers: Numbers) -> u64 {
+        self.sizes(numbers).encoding(plan)
+    }
+
+    /// As [`Scene::encoding`].
+    pub fn decoding(&self, plan: &Plan, numbers: Numbers) -> u64 {
+        self.sizes(numbers).decoding(plan)
+    }
+
+    fn sizes(&self, numbers: Numbers) -> Sizes {
         let n = numbers.bytes() as u64;
-        let sizes = Sizes {
+        Sizes {
             machine: self.machine,
             width: self.width,
             height: self.height,
@@ -110,20 +141,7 @@ impl Scene {
                 Machine::Cpu { .. } => 4,
                 Machine::Card => n,
             },
-        };
-        let fixed = sizes.fixed();
-        let mut needs = Needs {
-            loading: sizes.loading(),
-            ..Needs::default()
-        };
-        for moment in self.moments.iter() {
-            let (device, host) = sizes.held(&moment.held, plan);
-            let stage = &mut needs.stages[stage(moment.doing) as usize];
-            let working = device + sizes.work(moment.doing, plan);
-            *stage = (*stage).max(fixed + working + working / SLACK);
-            needs.host = needs.host.max(host);
         }
-        needs
     }
 }
 
@@ -194,9 +212,11 @@ impl Sizes {
                 // The frames propagated before, a slice of a flow, its sum and the results.
                 keep as u64 * 4 * self.px + flows as u64 * self.px + 2 * self.px
             }
-            Doing::Encoding => self.encoding(),
+            Doing::Encoding => self.encoding(plan),
             Doing::Tokens => self.tokenising(),
-            Doing::Window { locals, references } => self.window(locals as u64, references as u64),
+            Doing::Window { locals, references } => {
+                self.window(locals as u64, references as u64, plan)
+            }
         }
     }
 
@@ -225,5 +245,66 @@ impl Sizes {
     fn op(&self, numbers: u64) -> u64 {
         let wide = if self.n == self.w { 0 } else { self.w };
         (self.n + wide) * numbers
+    }
+
+    /// The same in 32 bits on every device.
+    fn wide_op(&self, numbers: u64) -> u64 {
+        let wide = if self.n == 4 { 0 } else { 4 };
+        (self.n + wide) * numbers
+    }
+
+    /// A deformable convolution of `channels` to 128 over so many pixels, from 432 channels that
+    /// say where and how strongly to sample; its input is held, too.
+    fn deform(&self, channels: u64, pixels: u64, plan: &Plan) -> u64 {
+        let raw = 432 * pixels;
+        let aligned = 128 * self.n * pixels;
+        if self.machine != Machine::Card {
+            return self.op(raw) + self.op((channels + 128) * pixels) + aligned;
+        }
+        // Offsets before and after the flow is added.
+        let resolve = self.wide_op(raw) + 4 * (432 + 288) * pixels;
+        let sum = match plan.deform {
+            DeformForm::Columns => 9 * channels + 2 * 128,
+            // Samples, those of one more corner before and after their weights, places and
+            // weights of 16 groups; two sums.
+            DeformForm::Taps => 3 * channels + 10 * 16 + 2 * 128,
+        };
+        let input = self.wide_op(channels * pixels) - self.n * channels * pixels;
+        resolve.max(4 * (432 + sum) * pixels + input + aligned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::bytes::Machine::{Card, Cpu};
+
+    #[test]
+    fn a_card_counts_columns_where_it_makes_them() {
+        let cut = Cut {
+            subvideo_length: 20,
+            neighbor_length: 10,
+            ref_stride: 10,
+        };
+        let pixels = 60 * 108;
+        let deform = |machine, numbers, deform| {
+            let plan = Plan {
+                deform,
+                ..Plan::LARGEST
+            };
+            let scene = Scene::new(machine, [432, 240], cut, Some(1));
+            scene.sizes(numbers).deform(128, pixels, &plan)
+        };
+        let columns = 4 * 9 * 128 * pixels;
+        for numbers in [Numbers::F32, Numbers::F16] {
+            let [with, without] =
+                [DeformForm::Columns, DeformForm::Taps].map(|form| deform(Card, numbers, form));
+            assert!(with > columns + 4 * 432 * pixels);
+            assert!(without < with - columns / 2);
+            let cpu = Cpu { threads: 2 };
+            let [with, without] =
+                [DeformForm::Columns, DeformForm::Taps].map(|form| deform(cpu, numbers, form));
+            assert_eq!(with, without);
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{kernels::correlation::CorrelationForm, networks::kept::Place};
+use crate::{
+    kernels::{correlation::CorrelationForm, deform_conv::DeformForm},
+    networks::{kept::Place, pace::Strips},
+};
 
 /// How the engine works: every plan gives the same frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,11 @@ pub struct Plan {
     pub flows: Place,
     /// Where held features lie, and those that wait between two passes.
     pub features: Place,
+    /// Rows at 1/4 that the generator encodes, and decodes, at once; 0 is all.
+    pub encoder_rows: usize,
+    pub decoder_rows: usize,
+    /// How a card's deformable convolutions sum.
+    pub deform: DeformForm,
 }
 
 impl Plan {
@@ -26,7 +34,19 @@ impl Plan {
         completion_frames: 16,
         flows: Place::Device,
         features: Place::Device,
+        encoder_rows: 0,
+        decoder_rows: 0,
+        deform: DeformForm::Columns,
     };
+
+    /// How the networks work through pictures.
+    pub fn strips(&self) -> Strips {
+        Strips {
+            encoder_rows: self.encoder_rows,
+            decoder_rows: self.decoder_rows,
+            deform: self.deform,
+        }
+    }
 }
 
 /// One line, as `plan` shows it.
@@ -40,13 +60,24 @@ impl fmt::Display for Plan {
             Place::Device => "device",
             Place::Host => "host",
         };
+        let rows = |rows: usize| match rows {
+            0 => "all".to_owned(),
+            rows => rows.to_string(),
+        };
+        let deform = match self.deform {
+            DeformForm::Columns => "columns",
+            DeformForm::Taps => "taps",
+        };
         write!(
             f,
-            "pairs={} correlation={correlation} completion-frames={} flows={} features={}",
+            "pairs={} correlation={correlation} completion-frames={} flows={} features={} \
+             encoder-rows={} decoder-rows={} deform={deform}",
             self.pairs,
             self.completion_frames,
             place(self.flows),
             place(self.features),
+            rows(self.encoder_rows),
+            rows(self.decoder_rows),
         )
     }
 }

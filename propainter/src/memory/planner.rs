@@ -8,7 +8,9 @@ use super::{
     bytes::{Machine, Scene},
 };
 use crate::{
-    Error, Numbers, kernels::correlation::CorrelationForm, networks::kept::Place,
+    Error, Numbers,
+    kernels::{correlation::CorrelationForm, deform_conv::DeformForm},
+    networks::kept::Place,
     windows::schedule::Cut,
 };
 
@@ -263,29 +265,35 @@ fn worse(level: &Level, step: Step) -> Option<Level> {
 
 /// All plans of a machine, the fastest first.
 fn plans(machine: Machine) -> Vec<Plan> {
-    let places = match machine {
-        // There is one memory.
-        Machine::Cpu { .. } => &[Place::Device][..],
-        Machine::Card => &[Place::Device, Place::Host],
+    let mut plans = vec![Plan::LARGEST];
+    // One choice after the other, each for all plans so far.
+    let mut choose = |choices: &[fn(&mut Plan)]| {
+        let all = plans.iter().flat_map(|plan| {
+            choices.iter().map(|choice| {
+                let mut plan = *plan;
+                choice(&mut plan);
+                plan
+            })
+        });
+        plans = all.collect();
     };
-    let mut plans = Vec::new();
-    for pairs in [2, 1] {
-        for correlation in [CorrelationForm::Volume, CorrelationForm::Features] {
-            for completion_frames in [16, 4, 1] {
-                for &flows in places {
-                    for &features in places {
-                        plans.push(Plan {
-                            pairs,
-                            correlation,
-                            completion_frames,
-                            flows,
-                            features,
-                            ..Plan::LARGEST
-                        });
-                    }
-                }
-            }
-        }
+    choose(&[|_| (), |plan| plan.pairs = 1]);
+    choose(&[|_| (), |plan| plan.correlation = CorrelationForm::Features]);
+    choose(&[
+        |_| (),
+        |plan| plan.completion_frames = 4,
+        |plan| plan.completion_frames = 1,
+    ]);
+    choose(&[
+        |_| (),
+        |plan| (plan.encoder_rows, plan.decoder_rows) = (32, 32),
+        |plan| (plan.encoder_rows, plan.decoder_rows) = (12, 8),
+    ]);
+    // The CPU device has one memory, and makes no columns.
+    if machine == Machine::Card {
+        choose(&[|_| (), |plan| plan.flows = Place::Host]);
+        choose(&[|_| (), |plan| plan.features = Place::Host]);
+        choose(&[|_| (), |plan| plan.deform = DeformForm::Taps]);
     }
     plans.sort_by_key(|plan| slowness(plan, machine));
     plans
@@ -304,6 +312,9 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
         + pick(plan.correlation == CorrelationForm::Features, 150, 2000)
         + pick(plan.completion_frames < 16, 1, 20)
         + pick(plan.completion_frames < 4, 10, 80)
+        + pick(plan.decoder_rows > 0, 20, 40)
+        + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
+        + pick(plan.deform == DeformForm::Taps, 0, 150)
         + pick(plan.flows == Place::Host, 0, 60)
         + pick(plan.features == Place::Host, 0, 100)
 }

@@ -10,7 +10,7 @@ pub use crate::kernels::{
 use crate::{
     kernels::{
         conv2d::{self, conv2d_plain},
-        deform_conv::{self, Sites, deform_conv_plain},
+        deform_conv::{self, DeformForm, Sites},
         linear::Matrix,
         wide::wide,
     },
@@ -172,12 +172,14 @@ impl DeformAlign {
     }
 
     /// Aligns `x` `[B, I, H, W]` under `condition` `[B, K, H, W]`; `flow` `[B, 2, H, W]`, where
-    /// there is one, is added to every offset. Result `[B, 128, H, W]`.
+    /// there is one, is added to every offset. Result `[B, 128, H, W]`. `form` is how devices
+    /// without a form of their own compute.
     pub fn forward(
         &self,
         x: Tensor<4>,
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
+        form: DeformForm,
     ) -> Tensor<4> {
         let raw = self
             .offsets
@@ -190,7 +192,7 @@ impl DeformAlign {
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
                 let (offset, modulation) = sites.resolve();
-                deform_conv_plain(x, offset, modulation, weight, bias)
+                form.convolve(x, offset, modulation, weight, bias)
             }
         }
     }

@@ -6,4 +6,5 @@ pub mod generator;
 pub mod image_propagation;
 pub mod kept;
 pub mod layers;
+pub mod pace;
 pub mod raft;

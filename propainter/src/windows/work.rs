@@ -148,6 +148,7 @@ impl Work<'_> {
         let pace = Pace {
             frames: self.plan.completion_frames,
             place: self.plan.features,
+            deform: self.plan.deform,
         };
         self.networks
             .completion
@@ -217,7 +218,8 @@ impl Work<'_> {
         } = self.networks;
         let filled = state.updated.get(index).filled.tensors(device);
         let [picture, mask, missing] = filled.map(|x| self.networks.cast(x));
-        Kept::put(generator.encode(picture, mask, missing), self.plan.features)
+        let features = generator.encode(picture, mask, missing, self.plan.strips());
+        Kept::put(features, self.plan.features)
     }
 
     /// An encoded frame as tokens.
@@ -254,7 +256,7 @@ impl Work<'_> {
         };
         self.networks
             .generator
-            .forward(input, self.cancel, &mut output)?;
+            .forward(input, self.plan.strips(), self.cancel, &mut output)?;
         Ok(pictures)
     }
 }

@@ -56,13 +56,17 @@ impl Sizes {
         let decode = self.op(at_once * (32 * px + half))
             + n * 2 * coarse
             + kept(run - at_once, 2 * (run - at_once));
+        // A state brought along, all features waiting.
+        let propagate = kept(run, 2 * run) + self.deform(256, px / 64, plan);
         // Known flows and masks as they come, and what the cast leaves.
         let input = 2 * at_once * 12 * px;
-        let results = if self.machine != Machine::Card || plan.flows == Place::Device {
-            keep.min(1) * 8 * px
-        } else {
-            0
+        // Completed flows take the place of features, where those are on the device.
+        let results = match (self.machine, plan.flows) {
+            (Machine::Card, Place::Host) => 0,
+            _ if on_device => keep.min(1) * 8 * px,
+            _ => keep * 8 * px,
         };
-        encode_last.max(encode_before).max(decode).max(input) + results
+        let moments = [encode_last, encode_before, propagate, decode, input];
+        moments.into_iter().max().unwrap_or(0) + results
     }
 }

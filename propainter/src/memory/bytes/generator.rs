@@ -1,10 +1,18 @@
 //! The generator.
 
+use std::ops::Range;
+
 use super::{Machine, Sizes};
-use crate::networks::generator::{
-    TILE,
-    transformer::roles,
-    windows::{KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+use crate::{
+    memory::Plan,
+    networks::{
+        generator::{
+            TILE, decoder, encoder,
+            transformer::roles,
+            windows::{KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+        },
+        pace::strips,
+    },
 };
 
 /// Elements of a frame's patches per token: 128 channels, and 40 in the feed-forward.
@@ -12,22 +20,73 @@ const PATCHES: u64 = 128 * 49;
 const EXPANDED: u64 = 40 * 49;
 const CHANNELS: u64 = 512;
 const HEADS: u64 = 4;
+/// Bytes of shapes and lists.
+const SMALL: u64 = 16 << 10;
 /// Bytes of an index on the device.
 const INDEX: u64 = 8;
 
 impl Sizes {
-    pub fn encoding(&self) -> u64 {
-        let quarter = self.px / 16;
+    pub fn encoding(&self, plan: &Plan) -> u64 {
+        let height = self.height as usize;
+        let spans = strips(height / 4, plan.encoder_rows).map(|rows| encoder::span(height, rows));
+        let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
+        if most == height {
+            return self.features_of(self.px);
+        }
+        // The picture and the features so far.
+        let held = 5 * self.n * self.px + self.features();
+        held + self.features_of(most.next_multiple_of(4) as u64 * self.width)
+    }
+
+    /// Encoding so many pixels.
+    fn features_of(&self, px: u64) -> u64 {
+        let quarter = px / 16;
         // 256 channels that each grouped layer sees again, beside: the layer before and both
         // joined; both joined and what they become.
         let again = 256 * quarter * self.n;
         let joined = |own: u64| (own + 256 + own) * quarter * self.n;
-        let layer = |own: u64, out: u64| self.op((256 + own + out) * quarter);
+        // Grouped convolutions sum in 32 bits.
+        let layer = |own: u64, out: u64| self.wide_op((256 + own + out) * quarter);
         // The first layer, at half size.
-        let input = 2 * 20 * self.px + self.op(64 * self.px / 4);
-        let down = self.op(2 * 64 * self.px / 4);
+        let input = 2 * 20 * px + self.op(64 * px / 4);
+        let down = self.op(2 * 64 * px / 4);
         let moments = [joined(512), layer(384, 512), layer(512, 384), down, input];
-        again + moments.into_iter().max().unwrap_or(0)
+        again + moments.into_iter().max().unwrap_or(0) + SMALL
+    }
+
+    /// Decoding one frame; the picture is part of it, the features are where they are held on.
+    pub fn decoding(&self, plan: &Plan) -> u64 {
+        let height = (self.height / 4) as usize;
+        let strips = strips(height, plan.decoder_rows);
+        if plan.decoder_rows == 0 || plan.decoder_rows >= height {
+            // At full size with 64 channels.
+            return self.op(2 * 64 * self.px) + self.lines(64 * self.height) + SMALL;
+        }
+        let strip = |rows: Range<usize>| {
+            let span = decoder::Span::of(height, 4 * rows.start..4 * rows.end);
+            let half = span.half.len() as u64 * self.width / 2;
+            let full = span.full.len() as u64 * self.width;
+            let upsampled = match self.machine {
+                Machine::Cpu { .. } => self.op(64 * (half + full)),
+                // Rows at half the width: two, and what lies between them.
+                Machine::Card => self.wide_op(64 * half) + 3 * 4 * 32 * full,
+            };
+            let convolved = self.op(2 * 128 * half);
+            let [half_lines, full_lines] = [128 * span.half.len(), 64 * span.full.len()];
+            let at_half = convolved + self.lines(half_lines as u64);
+            let at_full = self.op(2 * 64 * full) + self.lines(full_lines as u64);
+            upsampled.max(at_half).max(at_full)
+        };
+        let most = strips.map(strip).max().unwrap_or(0);
+        most + self.features() + 3 * self.n * self.px + SMALL
+    }
+
+    /// The list of where a convolution's threads write, for so many lines.
+    fn lines(&self, lines: u64) -> u64 {
+        match self.machine {
+            Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
+            Machine::Card => 0,
+        }
     }
 
     pub fn tokenising(&self) -> u64 {
@@ -53,7 +112,7 @@ impl Sizes {
         }
     }
 
-    pub fn window(&self, locals: u64, references: u64) -> u64 {
+    pub fn window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
         let (px, frames) = (self.px, locals + references);
         let (feature, token) = (self.features(), self.tokens());
         // Masks and flows at 1/4.
@@ -61,9 +120,8 @@ impl Sizes {
         // Where references wait until they are joined with the local frames.
         let waiting = references * token;
 
-        // Features, and the states of both passes; a step's offsets at 1/4 with 432 channels,
-        // the state with a border, what it becomes.
-        let step = self.op(432 * px / 16) + self.op(2 * 128 * px / 16) + feature;
+        // Features, and the states of both passes; a step's alignment.
+        let step = self.deform(128, px / 16, plan);
         let propagation = waiting + 3 * locals * feature + step;
 
         let local = locals * feature;
@@ -83,11 +141,11 @@ impl Sizes {
         }
         let transformer = local + blocks;
 
-        // One frame after the other at full size with 64 channels; the pictures done so far.
+        // One frame after the other; the pictures done so far.
         let decoder = local
             + locals * token
             + self
-                .op(128 * px)
+                .decoding(plan)
                 .max(self.op(self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
             + locals * 3 * px
             + 12 * px;

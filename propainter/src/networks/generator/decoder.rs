@@ -1,9 +1,15 @@
 //! The decoder, of local frames only (spec section 6).
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    networks::layers::{Activation, Conv2d, Geometry, upsample},
+    kernels::upsample::upsample_rows,
+    networks::{
+        layers::{Activation, Conv2d, Geometry},
+        pace::{Layer, join, sources},
+    },
     weights::Checkpoint,
 };
 
@@ -27,12 +33,68 @@ impl Decoder {
         }
     }
 
-    /// `[B, 128, H/4, W/4]` → `[B, 3, H, W]` in [−1, 1]
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let up = |x: Tensor<4>, convs: &[Conv2d; 2]| {
-            let convs = convs.iter();
-            convs.fold(upsample(x), |x, conv| conv.forward(x))
+    /// `[B, 128, H/4, W/4]` → `[B, 3, H, W]` in [−1, 1], from `rows` at 1/4 at once; 0 is all
+    pub fn forward(&self, x: Tensor<4>, rows: usize) -> Tensor<4> {
+        let height = x.dims()[2];
+        join(x, 4 * height, 4 * rows, |x, out| {
+            let Span { known, half, full } = Span::of(height, out.clone());
+            let first = known.start;
+            let x = x.narrow(2, first, known.len());
+            let x = double(x, first, height, half.clone(), &self.half);
+            let x = double(x, half.start, 2 * height, full.clone(), &self.full);
+            x.narrow(2, out.start - full.start, out.len()).tanh()
+        })
+    }
+}
+
+/// `rows` of a picture twice as large, convolved. `x` holds rows from `start` on, of `height`.
+fn double(
+    x: Tensor<4>,
+    start: usize,
+    height: usize,
+    rows: Range<usize>,
+    convolutions: &[Conv2d; 2],
+) -> Tensor<4> {
+    let x = upsample_rows(x, start, height, rows);
+    convolutions.iter().fold(x, |x, conv| conv.forward(x))
+}
+
+/// The rows that are computed for a strip of the picture. Next to a cut, convolutions meet
+/// zeros in place of its neighbours: those rows are wrong, and nobody reads them.
+pub struct Span {
+    /// Of the features.
+    known: Range<usize>,
+    /// At 1/2, and at full size.
+    pub half: Range<usize>,
+    pub full: Range<usize>,
+}
+
+impl Span {
+    /// For the rows `out` of a picture with `height` rows at 1/4.
+    pub fn of(height: usize, out: Range<usize>) -> Self {
+        use Layer::{Conv, Double};
+        let layers = [Double, Conv(1), Conv(1), Double, Conv(1), Conv(1)];
+        let [known, half, _, _, full, _] = sources(layers, height, out);
+        Self { known, half, full }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::pace::tests::{assert_strips, convolution, picture};
+
+    #[test]
+    fn strips_of_any_height_give_the_same_picture() {
+        let leaky = Activation::Leaky(0.2);
+        let conv = |shape, activation| convolution(shape, Geometry::default()).then(activation);
+        let decoder = Decoder {
+            half: [conv([18, 20], leaky), conv([16, 18], leaky)],
+            full: [conv([17, 16], leaky), conv([3, 17], Activation::None)],
         };
-        up(up(x, &self.half), &self.full).tanh()
+        for size in [[13, 11], [9, 7], [2, 5], [1, 3]] {
+            let x = picture([2, 20, size[0], size[1]]);
+            assert_strips(x, size[0], |x, rows| decoder.forward(x, rows));
+        }
     }
 }

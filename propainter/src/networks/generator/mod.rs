@@ -2,8 +2,8 @@
 //! transformer, and decoded (spec sections 5 and 6).
 
 pub mod attention;
-mod decoder;
-mod encoder;
+pub(crate) mod decoder;
+pub(crate) mod encoder;
 mod feature_propagation;
 mod feed_forward;
 mod guides;
@@ -22,6 +22,7 @@ pub use self::{
     tokens::{SoftComposition, SoftSplit},
     transformer::{Block, Transformer},
 };
+use super::pace::Strips;
 use crate::{Cancel, Error, weights::Checkpoint};
 
 /// Channels of the features.
@@ -78,9 +79,10 @@ impl Generator {
         updated: Tensor<4>,
         masks: Tensor<4>,
         updated_masks: Tensor<4>,
+        strips: Strips,
     ) -> Tensor<4> {
-        self.encoder
-            .forward(Tensor::cat(vec![updated, masks, updated_masks], 1))
+        let all = Tensor::cat(vec![updated, masks, updated_masks], 1);
+        self.encoder.forward(all, strips.encoder_rows)
     }
 
     /// A reference frame's share in a window, which no window changes: its features
@@ -97,15 +99,16 @@ impl Generator {
     pub fn forward(
         &self,
         input: GeneratorInput,
+        strips: Strips,
         cancel: &Cancel,
         output: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let [locals, _, height, width] = input.features.dims();
         let size = [height, width];
         let holes = windows::token_holes(&input.guides.holes()?, size);
-        let local = self
-            .propagation
-            .forward(input.features, &input.guides, cancel)?;
+        let local =
+            self.propagation
+                .forward(input.features, &input.guides, strips.deform, cancel)?;
         let own = self.split.forward(local.clone());
         let tokens = match input.references {
             Some(references) => Tensor::cat(vec![own, references], 0),
@@ -118,7 +121,7 @@ impl Generator {
             cancel.check()?;
             let at = |x: &Tensor<4>| x.clone().narrow(0, t, 1);
             let features = self.composition.forward(at(&tokens), size) + at(&local);
-            output(t, self.decoder.forward(features))?;
+            output(t, self.decoder.forward(features, strips.decoder_rows))?;
         }
         Ok(())
     }

@@ -1,0 +1,207 @@
+//! How the generator and the completion are worked through: every choice gives the same
+//! numbers, and another peak of memory.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use crate::kernels::{deform_conv::DeformForm, upsample};
+
+/// What is computed at once. The default is the fastest: whole pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strips {
+    /// Rows of features, at 1/4, that the encoder computes at once; 0 is all.
+    pub encoder_rows: usize,
+    /// Rows of features, at 1/4, that the decoder decodes at once; 0 is all.
+    pub decoder_rows: usize,
+    pub deform: DeformForm,
+}
+
+/// What a layer does to rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// A convolution with three rows, padding 1 and this stride.
+    Conv(usize),
+    /// Upsampling ×2 with aligned corners.
+    Double,
+}
+
+impl Layer {
+    /// Rows of the output for an input of `height`.
+    fn output(self, height: usize) -> usize {
+        match self {
+            Self::Conv(stride) => height.div_ceil(stride),
+            Self::Double => 2 * height,
+        }
+    }
+
+    /// Rows of an input of `height` that `rows` of the output depend on.
+    fn sources(self, rows: Range<usize>, height: usize) -> Range<usize> {
+        match self {
+            Self::Conv(stride) => {
+                let end = (rows.end - 1) * stride + 2;
+                (rows.start * stride).saturating_sub(1)..end.min(height)
+            }
+            Self::Double => upsample::sources(rows, height),
+        }
+    }
+}
+
+/// The rows of each layer's input that `rows` of the last one's output depend on, of a picture
+/// of `height`.
+pub fn sources<const N: usize>(
+    layers: [Layer; N],
+    height: usize,
+    rows: Range<usize>,
+) -> [Range<usize>; N] {
+    let mut height = height;
+    let heights = layers.map(|layer| {
+        let input = height;
+        height = layer.output(input);
+        input
+    });
+    let mut sources = layers.map(|_| rows.clone());
+    let mut rows = rows;
+    for ((source, layer), height) in sources.iter_mut().zip(layers).zip(heights).rev() {
+        rows = layer.sources(rows, height);
+        *source = rows.clone();
+    }
+    sources
+}
+
+/// The strips of `rows` of a picture of `height`, the last one with what is left; 0 is the whole
+/// picture.
+pub fn strips(height: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let rows = if rows == 0 { height } else { rows };
+    let starts = (0..height).step_by(rows.max(1));
+    starts.map(move |start| start..height.min(start + rows))
+}
+
+/// A picture of `height` rows, put together of what `strip` makes of `x` for each range of
+/// `rows`. The last strip has `x` for itself.
+pub fn join(
+    x: Tensor<4>,
+    height: usize,
+    rows: usize,
+    strip: impl Fn(Tensor<4>, Range<usize>) -> Tensor<4>,
+) -> Tensor<4> {
+    let mut x = Some(x);
+    let mut whole: Option<Tensor<4>> = None;
+    for rows in strips(height, rows) {
+        let last = rows.end == height;
+        let input = if last { x.take() } else { x.clone() };
+        let part = strip(input.expect("taken by the last strip"), rows.clone());
+        let [batch, channels, _, width] = part.dims();
+        if last && rows.start == 0 {
+            return part;
+        }
+        let zeros = || {
+            let shape = [batch, channels, height, width];
+            Tensor::zeros(shape, (&part.device(), part.dtype()))
+        };
+        let joined = whole.take().unwrap_or_else(zeros);
+        whole = Some(joined.slice_assign([0..batch, 0..channels, rows, 0..width], part));
+    }
+    whole.expect("a picture with rows")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use burn::tensor::{DType, Device, TensorData};
+
+    use super::*;
+    use crate::networks::layers::{Conv2d, Geometry};
+
+    /// Numbers in [−1, 1).
+    pub fn picture<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+        let count: usize = shape.iter().product();
+        let number = |i: usize| ((i * 2_654_435_761) >> 8) as u16 as f32 / 32768.0 - 1.0;
+        let values: Vec<f32> = (1..=count).map(number).collect();
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    }
+
+    /// A convolution 3×3 that keeps numbers about as large as they are; of one group's channels,
+    /// out and in.
+    pub fn convolution([outputs, inputs]: [usize; 2], geometry: Geometry) -> Conv2d {
+        let weight = picture([outputs, inputs, 3, 3]) * (3.0 / (9 * inputs) as f32).sqrt();
+        Conv2d::of(weight, picture([outputs]) * 0.1, geometry)
+    }
+
+    /// Strips of every height up to `most` give what the whole gives, but for rounding.
+    pub fn assert_strips(
+        x: Tensor<4>,
+        most: usize,
+        network: impl Fn(Tensor<4>, usize) -> Tensor<4>,
+    ) {
+        let eps = [(DType::F32, 1e-6), (DType::F16, 1e-3), (DType::BF16, 8e-3)];
+        for (dtype, bound) in eps {
+            let x = x.clone().cast(dtype);
+            let whole = network(x.clone(), 0);
+            let largest = whole.clone().cast(DType::F32).abs().max();
+            let largest = largest.into_scalar::<f32>().max(1.0);
+            for rows in 1..=most + 1 {
+                let strips = network(x.clone(), rows);
+                assert_eq!(strips.dims(), whole.dims());
+                assert_eq!(strips.dtype(), dtype);
+                let apart = (strips.cast(DType::F32) - whole.clone().cast(DType::F32)).abs();
+                let apart = apart.max().into_scalar::<f32>() / largest;
+                assert!(apart <= bound, "{dtype:?}, {rows} rows: {apart:.2e}");
+            }
+        }
+    }
+
+    /// Which rows of the first input row `row` of the last output depends on, layer by layer.
+    fn traced(layers: &[Layer], height: usize, row: usize) -> Vec<usize> {
+        let Some((last, before)) = layers.split_last() else {
+            return vec![row];
+        };
+        let input = before.iter().fold(height, |height, l| l.output(height));
+        let rows: Vec<usize> = match last {
+            Layer::Conv(stride) => (0..3).map(|tap| row * stride + tap).collect(), // one too far
+            Layer::Double => {
+                let place = row as f64 * (input - 1) as f64 / (2 * input - 1) as f64;
+                vec![place.floor() as usize + 1, place.ceil() as usize + 1]
+            }
+        };
+        let inside = rows.iter().filter_map(|row| row.checked_sub(1));
+        let inside = inside.filter(|&row| row < input);
+        inside.flat_map(|row| traced(before, height, row)).collect()
+    }
+
+    #[test]
+    fn sources_are_the_rows_that_layers_read_and_no_more_than_one_besides() {
+        use Layer::{Conv, Double};
+        let stacks = [
+            [Double, Conv(1), Conv(1), Double, Conv(1), Conv(1)],
+            [Conv(2), Conv(1), Conv(2), Conv(1), Conv(1), Conv(1)],
+            [Double, Double, Double, Conv(2), Conv(2), Conv(2)],
+        ];
+        for layers in stacks {
+            for height in 1..14 {
+                let out = layers.iter().fold(height, |height, l| l.output(height));
+                for (start, end) in (0..out).flat_map(|a| (a + 1..=out).map(move |b| (a, b))) {
+                    let [first, ..] = sources(layers, height, start..end);
+                    let read = |row| traced(&layers, height, row);
+                    let least = read(start).into_iter().min().unwrap();
+                    let most = read(end - 1).into_iter().max().unwrap();
+                    let about = format!("{layers:?}, {height} rows, {start}..{end}: {first:?}");
+                    assert!(first.start <= least && first.end > most, "{about}");
+                    assert!(first.start + 1 >= least && first.end <= most + 2, "{about}");
+                    assert!(first.end <= height, "{about}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn strips_cover_a_picture_once() {
+        for height in 1..20 {
+            for rows in 0..25 {
+                let all: Vec<usize> = strips(height, rows).flatten().collect();
+                assert_eq!(all, (0..height).collect::<Vec<_>>());
+                let whole = rows == 0 || rows >= height;
+                assert_eq!(strips(height, rows).count() == 1, whole);
+            }
+        }
+    }
+}
