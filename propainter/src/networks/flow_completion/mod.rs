@@ -24,6 +24,7 @@ pub struct Pace {
     pub frames: usize,
     /// Where features wait between the passes.
     pub place: Place,
+    /// How devices without a form of their own sum deformable convolutions.
     pub deform: DeformForm,
 }
 
