@@ -5,6 +5,7 @@ mod element;
 mod goldens;
 mod kernels;
 mod pipelines;
+mod planner;
 mod propagation;
 mod session;
 mod soak;

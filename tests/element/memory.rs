@@ -261,7 +261,7 @@ fn launch(elements: &[&[&str]]) -> Option<Output> {
 
 /// The bytes that the error for a budget of 1 says are needed.
 fn needed(allow: &str) -> Option<u64> {
-    let allow = format!("allow-degradation={allow}");
+    let allow = format!("allow-degradation=\"{allow}\"");
     let output = launch(&[&["vram-budget=1", &allow]])?;
     assert!(!output.status.success());
     let text = text(&output);
@@ -284,7 +284,7 @@ fn what_an_error_says_is_needed_is_enough() {
     for (budget, allow) in [(exact, ""), (all, "precision,references,window,resolution")] {
         let settings = [
             format!("vram-budget={budget}"),
-            format!("allow-degradation={allow}"),
+            format!("allow-degradation=\"{allow}\""),
         ];
         let output = launch(&[&settings.each_ref().map(String::as_str)]).expect("weights");
         let text = text(&output);

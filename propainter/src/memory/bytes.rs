@@ -46,9 +46,6 @@ pub struct Scene {
     moments: Arc<[Moment]>,
 }
 
-/// One part in so many for what sums leave out: lists, task queues, an allocator's rounding.
-const SLACK: u64 = 25;
-
 /// Bytes at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -63,6 +60,12 @@ pub struct Needs {
 impl Needs {
     pub fn device(&self) -> u64 {
         self.stages.into_iter().fold(self.loading, u64::max)
+    }
+
+    /// Whether these take no more than `others` in any stage and on the host.
+    pub fn within(&self, others: &Self) -> bool {
+        let mut stages = self.stages.iter().zip(&others.stages);
+        stages.all(|(own, other)| own <= other) && self.host <= others.host
     }
 }
 
@@ -111,7 +114,7 @@ impl Scene {
             let stage = &mut needs.stages[stage(moment.doing) as usize];
             let work = works.entry(moment.doing);
             let working = device + *work.or_insert_with(|| sizes.work(moment.doing, plan));
-            *stage = (*stage).max(fixed + working + working / SLACK);
+            *stage = (*stage).max(fixed + sizes.rounded(working));
             needs.host = needs.host.max(host);
         }
         needs
@@ -164,6 +167,17 @@ impl Sizes {
             // RAFT in 32 bits, the others as stored; the driver's context and the library's
             // kernels, not measured.
             Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
+        }
+    }
+
+    /// With what the sums leave out.
+    fn rounded(&self, working: u64) -> u64 {
+        match self.machine {
+            // Lists, queues of tasks, an allocator's rounding.
+            Machine::Cpu { .. } => working + working / 25,
+            // Copies into the order that a convolution of the library wants, activations of
+            // their own, and the rounding of its pools; not measured.
+            Machine::Card => working + working / 3,
         }
     }
 

@@ -99,8 +99,8 @@ impl Guard {
         })
     }
 
-    /// Looks at what the stage took. Above the budget, pools are trimmed; where that does not
-    /// help, what was computed stays and the next stage has a smaller plan.
+    /// Looks at what the stage took. Above the budget, what was computed stays and the next stage
+    /// has a smaller plan.
     fn measure(&mut self, stage: Stage) {
         let most = self.meter.most();
         let usage = &mut self.usage;
@@ -110,10 +110,13 @@ impl Guard {
         *peak = most.max(*peak);
         // The meter counts the whole process.
         let allowed = usage.budget.saturating_add(self.reservation.others());
+        // Near the budget, what the library's pools keep for later is given back.
+        if most > allowed - allowed / 10 {
+            self.device.memory_cleanup();
+        }
         if most <= allowed {
             return;
         }
-        self.device.memory_cleanup();
         if let Some(next) = self.smaller(stage) {
             let problem = format!("{most} bytes in use, {allowed} allowed");
             self.left.push(self.at);
@@ -121,10 +124,16 @@ impl Guard {
         }
     }
 
-    /// The next plan that takes less in a stage than the present one.
+    /// The next plan that takes less in a stage than the present one, if possible no more in any
+    /// other.
     fn smaller(&self, stage: Stage) -> Option<usize> {
-        let bytes = |at: usize| self.plans[at].1.stages[stage as usize];
-        (self.at + 1..self.plans.len()).find(|&next| bytes(next) < bytes(self.at))
+        let now = &self.plans[self.at].1;
+        let less = |needs: &Needs| needs.stages[stage as usize] < now.stages[stage as usize];
+        let next = self.plans.iter().enumerate().skip(self.at + 1);
+        let mut next = next.filter(|(_, (_, needs))| less(needs));
+        let first = next.clone().next();
+        let best = next.find(|(_, (_, needs))| needs.within(now)).or(first);
+        best.map(|(index, _)| index)
     }
 
     fn go_to(&mut self, plan: usize, stage: Stage, problem: String) {

@@ -98,14 +98,16 @@ impl FromStr for Degradation {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let names = text.split(',').map(str::trim).filter(|n| !n.is_empty());
-        names.fold(Ok(Self::NONE), |set, name| {
+        let mut set = Self::NONE;
+        for name in names {
             let step = Step::ALL.into_iter().find(|step| step.name() == name);
             let step = step.ok_or_else(|| Error::Setting {
                 name: "allow-degradation",
                 problem: format!("'{name}' is none of precision, references, window, resolution"),
             })?;
-            Ok(set?.with(step))
-        })
+            set = set.with(step);
+        }
+        Ok(set)
     }
 }
 

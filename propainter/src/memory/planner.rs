@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{
-    Degradation, Needs, Plan, Stage, Step,
+    Degradation, Needs, Plan, Step,
     bytes::{Machine, Scene},
 };
 use crate::{
@@ -67,8 +67,8 @@ pub struct Budget {
     pub host: u64,
 }
 
-/// A level with its plans that fit, the fastest first; each takes less memory in some stage than
-/// all before it.
+/// A level with its plans that fit, the fastest first; none takes at least as much as a faster one
+/// everywhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
     /// The number of the level; 0 is the user's wish.
@@ -163,7 +163,7 @@ impl Planner {
         })
     }
 
-    /// A level's plans by predicted time, without those that save nothing anywhere.
+    /// A level's plans by predicted time, without those that a faster one stays within everywhere.
     pub fn ladder(&self, level: &Level) -> Vec<(Plan, Needs)> {
         let mut scene = Scene::new(self.machine, [level.size.0, level.size.1], level.cut, None);
         let processed = (level.size.0 * level.size.1) as u64;
@@ -174,16 +174,9 @@ impl Planner {
             4 * self.source
         };
         let mut ladder: Vec<(Plan, Needs)> = Vec::new();
-        let mut least = [u64::MAX; Stage::ALL.len() + 1];
         for &plan in &self.plans {
             let needs = scene.needs(&plan, level.numbers);
-            let all = needs.stages.into_iter().chain([needs.host]);
-            let mut smaller = false;
-            for (least, bytes) in least.iter_mut().zip(all) {
-                smaller |= bytes < *least;
-                *least = bytes.min(*least);
-            }
-            if smaller {
+            if !ladder.iter().any(|(_, faster)| faster.within(&needs)) {
                 ladder.push((plan, needs));
             }
         }
@@ -287,7 +280,7 @@ fn plans(machine: Machine) -> Vec<Plan> {
     choose(&[
         |_| (),
         |plan| (plan.encoder_rows, plan.decoder_rows) = (32, 32),
-        |plan| (plan.encoder_rows, plan.decoder_rows) = (12, 8),
+        |plan| (plan.encoder_rows, plan.decoder_rows) = (16, 8),
     ]);
     // The CPU device has one memory, and makes no columns.
     if machine == Machine::Card {
@@ -308,10 +301,18 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
         (true, false) => cpu,
         (true, true) => on_card,
     };
-    pick(plan.pairs == 1, 5, 30)
+    // On the CPU larger parts win nothing.
+    let completion = match (plan.completion_frames, card) {
+        (1, false) => 10,
+        (4, false) => 0,
+        (_, false) => 1,
+        (1, true) => 100,
+        (4, true) => 20,
+        (_, true) => 0,
+    };
+    completion
+        + pick(plan.pairs == 1, 5, 30)
         + pick(plan.correlation == CorrelationForm::Features, 150, 2000)
-        + pick(plan.completion_frames < 16, 1, 20)
-        + pick(plan.completion_frames < 4, 10, 80)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
         + pick(plan.deform == DeformForm::Taps, 0, 150)

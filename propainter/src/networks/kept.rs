@@ -21,7 +21,7 @@ pub struct Kept(Inner);
 #[derive(Debug)]
 enum Inner {
     Device(Tensor<4>),
-    Host(TensorData, Device),
+    Host(Box<(TensorData, Device)>),
 }
 
 impl Kept {
@@ -38,7 +38,7 @@ impl Kept {
             stage: "reading from the device",
             problem: format!("{error:?}"),
         })?;
-        Ok(Self(Inner::Host(data, device)))
+        Ok(Self(Inner::Host(Box::new((data, device)))))
     }
 
     /// Moves it, where it is not there yet.
@@ -67,14 +67,17 @@ impl Kept {
                 bytes(tensor.shape().num_elements(), tensor.dtype().size())
             }
             Inner::Device(_) => 0,
-            Inner::Host(data, _) => data.bytes().len() as u64,
+            Inner::Host(kept) => kept.0.bytes().len() as u64,
         }
     }
 
     pub fn get(&self) -> Tensor<4> {
         match &self.0 {
             Inner::Device(tensor) => tensor.clone(),
-            Inner::Host(data, device) => Tensor::from_data(data.clone(), (device, data.dtype())),
+            Inner::Host(kept) => {
+                let (data, device) = &**kept;
+                Tensor::from_data(data.clone(), (device, data.dtype()))
+            }
         }
     }
 }

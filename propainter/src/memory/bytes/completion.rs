@@ -25,7 +25,13 @@ impl Sizes {
         let rest = (run - 1) % at_once + 1;
         // The first part's convolution in time, where most is in memory when the last frames
         // come: the parts joined, the same by pixels, the result; and what the other parts carry.
-        let later = n * CARRY * (2 * fine + coarse + fine);
+        let carried = |seen: u64| {
+            let frames = |lag: u64| match seen.saturating_sub(lag) {
+                0 => 0,
+                seen => CARRY.min(END + seen),
+            };
+            n * ((frames(END) + frames(2 * END)) * fine + frames(3 * END) * coarse)
+        };
         let in_time = |frames: u64, out: u64| {
             let joined = frames * half;
             n * joined + w * joined + self.op(out * half)
@@ -33,7 +39,7 @@ impl Sizes {
         let encode_last = if run > at_once {
             let frames = CARRY + rest + END;
             in_time(frames, frames - CARRY)
-                + later
+                + carried(run - rest)
                 + kept(
                     run.saturating_sub(rest + CARRY),
                     run.saturating_sub(rest + 2 * CARRY),
@@ -46,7 +52,7 @@ impl Sizes {
             let done = run - rest - at_once;
             in_time(frames, at_once)
                 + n * CARRY * half
-                + later
+                + carried(done)
                 + kept(done.saturating_sub(CARRY), done.saturating_sub(2 * CARRY))
         } else {
             0

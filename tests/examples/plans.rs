@@ -1,0 +1,86 @@
+//! `cargo run --release --example plans`: which plan each card gets at each size, by the byte
+//! model. Prints the tables of README.md and BENCHMARKS.md.
+
+use propainter::{
+    Numbers,
+    memory::{
+        Degradation,
+        bytes::Machine,
+        planner::{Budget, Level, Planner},
+    },
+    windows::schedule::Cut,
+};
+
+const GIB: u64 = 1 << 30;
+/// What a desktop keeps of a card.
+const RESERVE: u64 = 512 << 20;
+const CARDS: [u64; 6] = [4, 6, 8, 12, 16, 24];
+const SIZES: [(usize, usize); 6] = [
+    (320, 240),
+    (480, 360),
+    (640, 480),
+    (848, 480),
+    (1280, 720),
+    (1920, 1080),
+];
+
+fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
+    Level {
+        cut: Cut {
+            subvideo_length: 80,
+            neighbor_length: 10,
+            ref_stride: 10,
+        },
+        size: (width / 8 * 8, height / 8 * 8),
+        numbers,
+        given_up: Vec::new(),
+    }
+}
+
+fn planner(size: (usize, usize), numbers: Numbers) -> Planner {
+    let wish = level(size, numbers);
+    Planner::new(Machine::Card, size, wish, Degradation::ALL)
+}
+
+fn main() {
+    println!("Windows of 80 frames, fp16, what a card's size less 512 MiB gives up:\n");
+    print!("| frames |");
+    let heads = CARDS.map(|card| format!(" {card} GB |"));
+    println!("{}\n|---|{}", heads.concat(), "---|".repeat(CARDS.len()));
+    for size in SIZES {
+        print!("| {}×{} |", size.0, size.1);
+        let planner = planner(size, Numbers::F16);
+        for card in CARDS {
+            let budget = Budget {
+                device: card * GIB - RESERVE,
+                host: u64::MAX,
+            };
+            match planner.choose(0, budget) {
+                Ok(chosen) => {
+                    let given_up = chosen.level.given_up.last();
+                    let what = given_up.map_or("nothing".to_owned(), |loss| loss.to.clone());
+                    let needs = chosen.plans[0].1;
+                    let [device, host] = [needs.device(), needs.host].map(|b| b as f64 / 1e9);
+                    print!(" {what} ({device:.1} + {host:.1}) |");
+                }
+                Err(_) => print!(" — |"),
+            }
+        }
+        println!();
+    }
+    println!("\nExact plans, the fastest and the smallest, GB on the card + GB on the host:\n");
+    println!("| frames | fp32, fastest | fp32, smallest | fp16, fastest | fp16, smallest |");
+    println!("|---|---|---|---|---|");
+    for size in SIZES {
+        print!("| {}×{} |", size.0, size.1);
+        for numbers in [Numbers::F32, Numbers::F16] {
+            let ladder = planner(size, numbers).ladder(&level(size, numbers));
+            let smallest = ladder.iter().min_by_key(|(_, needs)| needs.device());
+            for (_, needs) in [ladder.first(), smallest].into_iter().flatten() {
+                let [device, host] = [needs.device(), needs.host].map(|b| b as f64 / 1e9);
+                print!(" {device:.2} + {host:.2} |");
+            }
+        }
+        println!();
+    }
+}
