@@ -2,5 +2,6 @@
 //! process, and the soak.
 
 pub mod alone;
+pub mod e2e;
 pub mod golden;
 pub mod soak;

@@ -189,7 +189,7 @@ impl Guard {
     }
 
     /// Windows since the last trouble.
-    pub fn calm(&self) -> u32 {
+    pub fn quiet(&self) -> u32 {
         self.quiet
     }
 

@@ -20,7 +20,7 @@ pub struct Kept(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Device(Tensor<4>),
+    Device(Box<Tensor<4>>),
     Host(Box<(TensorData, Device)>),
 }
 
@@ -32,7 +32,7 @@ impl Kept {
     pub fn put(tensor: Tensor<4>, place: Place) -> Result<Self, Error> {
         let device = tensor.device();
         if place == Place::Device || device == Device::flex() {
-            return Ok(Self(Inner::Device(owned(tensor))));
+            return Ok(Self(Inner::Device(Box::new(owned(tensor)))));
         }
         let data = tensor.try_into_data().map_err(|error| Error::Compute {
             stage: "reading from the device",
@@ -73,7 +73,7 @@ impl Kept {
 
     pub fn get(&self) -> Tensor<4> {
         match &self.0 {
-            Inner::Device(tensor) => tensor.clone(),
+            Inner::Device(tensor) => (**tensor).clone(),
             Inner::Host(kept) => {
                 let (data, device) = &**kept;
                 Tensor::from_data(data.clone(), (device, data.dtype()))

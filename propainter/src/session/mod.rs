@@ -92,12 +92,10 @@ impl Session {
         let mut done = Vec::new();
         self.recovering(&mut done, |session, done| session.feed(&frame, mask, done))?;
         drop(frame);
-        if let Some(engine) = self.workshop.better(&*self.engine) {
-            // Where it cannot be built after all, the engine at work goes on.
-            if let Ok(engine) = engine {
-                self.replace(engine);
-                self.recovering(&mut done, Self::feed_all)?;
-            }
+        // Where it cannot be built after all, the engine at work goes on.
+        if let Some(Ok(engine)) = self.workshop.better(&*self.engine) {
+            self.replace(engine);
+            self.recovering(&mut done, Self::feed_all)?;
         }
         self.stats.busy += start.elapsed();
         Ok(done)

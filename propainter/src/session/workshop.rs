@@ -11,7 +11,7 @@ use crate::{
     memory::{
         Degradation, Guard, Ledger, Meter, Notice, Reservation, Usage, budget,
         bytes::Machine,
-        planner::{Budget, Level, Planner},
+        planner::{Budget, Chosen, Level, Planner},
     },
     propagation::Propagation,
     resize, weights,
@@ -69,9 +69,8 @@ impl Workshop {
             let engine = Propagation::new(config.subvideo_length);
             return Ok((Self::Propagation { processing }, Box::new(engine)));
         };
-        let mut planned = Planned::open(config, paths, processing)?;
-        let engine = planned.build(0, Usage::default())?;
-        planned.planned = planned.rank;
+        let (mut planned, chosen) = Planned::open(config, paths, processing)?;
+        let engine = planned.build(chosen, Usage::default())?;
         Ok((Self::Networks(Box::new(planned)), engine))
     }
 
@@ -117,7 +116,10 @@ impl Workshop {
             return None;
         };
         let next = planned.rank + 1;
-        (next < planned.planner.levels().len()).then(|| planned.build(next, usage))
+        (next < planned.planner.levels().len()).then(|| {
+            let chosen = planned.planner.choose(next, planned.budget)?;
+            planned.build(chosen, usage)
+        })
     }
 
     /// An engine for a better level, after a while without trouble on one that was not planned;
@@ -133,7 +135,8 @@ impl Workshop {
         let mut usage = engine.usage();
         usage.grown += 1;
         let (rank, level) = (planned.rank, planned.level.clone());
-        let built = planned.build(rank - 1, usage);
+        let chosen = planned.planner.choose(rank - 1, planned.budget);
+        let built = chosen.and_then(|chosen| planned.build(chosen, usage));
         match &built {
             Ok(engine) => planned.notices.push(Notice::Grown {
                 plan: engine.plan().unwrap_or_default(),
@@ -149,7 +152,7 @@ impl Planned {
         config: &Config,
         paths: weights::Paths,
         processing: (usize, usize),
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Chosen), Error> {
         // Before the device: its own context counts, too.
         let meter = Meter::open(config.device);
         let device = config.device.open()?;
@@ -166,11 +169,6 @@ impl Planned {
             (meter, Machine::Card, choice)
         };
         let limits = &config.limits;
-        let mut bytes = 0;
-        let reservation = Ledger::of(choice).reserve(|others| {
-            bytes = budget(limits.vram_budget, limits.vram_reserve, &meter, others);
-            bytes
-        });
         let host = match limits.host_budget {
             0 if on_cpu => u64::MAX,
             0 => Meter::open(DeviceChoice::Cpu).free().unwrap_or(u64::MAX),
@@ -193,37 +191,48 @@ impl Planned {
         };
         let source = (config.width, config.height);
         let planner = Planner::new(machine, source, wish.clone(), limits.allow_degradation);
-        Ok(Self {
-            planner: match limits.plan {
-                Some(plan) => planner.only(plan),
-                None => planner,
-            },
+        let planner = match limits.plan {
+            Some(plan) => planner.only(plan),
+            None => planner,
+        };
+        // Planned and reserved in one go: no other session counts on the same bytes meanwhile.
+        let mut result = None;
+        let reservation = Ledger::of(choice).reserve(|others| {
+            let device = budget(limits.vram_budget, limits.vram_reserve, &meter, others);
+            let budget = Budget { device, host };
+            let chosen = planner.choose(0, budget);
+            let bytes = match &chosen {
+                Ok(chosen) => reserved(limits.vram_budget, budget, chosen),
+                Err(_) => 0,
+            };
+            result = Some((budget, chosen));
+            bytes
+        });
+        let (budget, chosen) = result.expect("the ledger asks once");
+        let chosen = chosen?;
+        let planned = Self {
+            planner,
             config: config.clone(),
             paths,
             device,
             meter,
             reservation: Arc::new(reservation),
-            budget: Budget {
-                device: bytes,
-                host,
-            },
+            budget,
             networks: None,
-            rank: 0,
-            planned: 0,
+            rank: chosen.rank,
+            planned: chosen.rank,
             level: wish,
             patience: PATIENCE,
             notices: Vec::new(),
-        })
+        };
+        Ok((planned, chosen))
     }
 
-    /// The engine of the first level from number `from` on that fits; `usage` goes on.
-    fn build(&mut self, from: usize, usage: Usage) -> Result<Box<dyn Engine>, Error> {
-        let chosen = self.planner.choose(from, self.budget)?;
+    /// The engine of a level with its plans; `usage` goes on.
+    fn build(&mut self, chosen: Chosen, usage: Usage) -> Result<Box<dyn Engine>, Error> {
         let (plan, needs) = chosen.plans[0];
-        if self.config.limits.vram_budget == 0 {
-            // What is free belongs to others, too.
-            self.reservation.resize(|_| needs.device());
-        }
+        let bytes = reserved(self.config.limits.vram_budget, self.budget, &chosen);
+        self.reservation.resize(|_| bytes);
         let before = self.level.given_up.len().min(chosen.level.given_up.len());
         for loss in &chosen.level.given_up[before..] {
             self.notices.push(Notice::Degraded {
@@ -273,5 +282,14 @@ impl Planned {
         let networks = Arc::new(networks);
         self.networks = Some(networks.clone());
         Ok(networks)
+    }
+}
+
+/// Bytes to reserve of the device: the budget; where nothing was asked for and it is what is
+/// free, the plan's only, as the rest is free for others, too.
+fn reserved(asked: u64, budget: Budget, chosen: &Chosen) -> u64 {
+    match asked {
+        0 => chosen.plans[0].1.device(),
+        _ => budget.device,
     }
 }

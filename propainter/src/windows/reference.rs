@@ -223,7 +223,7 @@ impl Engine for Reference {
     }
 
     fn calm(&self) -> u32 {
-        self.guard.calm()
+        self.guard.quiet()
     }
 
     fn notices(&mut self) -> Vec<Notice> {

@@ -1,0 +1,92 @@
+//! Clips of the official procedure, through the session.
+
+use propainter::{Config, Done, Frame, Limits, Mask, Mode, Model, Session};
+
+use crate::golden::{Vectors, device_choice, settings, weights_folder};
+
+/// A clip, frames and masks, and what the official procedure made of it.
+pub struct Clip {
+    pub length: usize,
+    pub width: usize,
+    pub height: usize,
+    /// RGB bytes of all frames.
+    pub frames: Vec<u8>,
+    masks: Vec<u8>,
+    pub expected: Vec<u8>,
+    config: Config,
+}
+
+impl Clip {
+    /// The vectors of this name and the settings they were made with; `None` where there are none.
+    pub fn open(name: &str) -> Option<Self> {
+        let clip = Vectors::read(&format!("e2e/{name}/clip.safetensors"))?;
+        let (weights, settings) = (weights_folder()?, settings(name)?);
+        let [length, height, width] = [0, 1, 2].map(|axis| clip.shape("frames")[axis]);
+        Some(Self {
+            length,
+            width,
+            height,
+            frames: clip.bytes("frames").to_vec(),
+            masks: clip.bytes("masks").to_vec(),
+            expected: clip.bytes("output").to_vec(),
+            config: Config {
+                model: Model::Propainter,
+                mode: Mode::Reference,
+                device: device_choice(),
+                weights: Some(weights.to_owned()),
+                subvideo_length: settings("subvideo_length"),
+                neighbor_length: settings("neighbor_length"),
+                ref_stride: settings("ref_stride"),
+                raft_iterations: settings("raft_iter"),
+                mask_dilation: settings("mask_dilation"),
+                ..Config::new(width, height)
+            },
+        })
+    }
+
+    /// All frames through a session with these limits: one out per one in, none held longer than
+    /// promised.
+    pub fn run(&self, limits: Limits) -> Vec<Done> {
+        let config = Config {
+            limits,
+            ..self.config.clone()
+        };
+        let mut session = Session::open(config).expect("the session opens");
+        let plane = self.width * self.height;
+        let mut out = Vec::new();
+        for t in 0..self.length {
+            let frame = self.frames[3 * t * plane..][..3 * plane].to_vec();
+            let mask = self.masks[t * plane..][..plane].to_vec();
+            let done = session.push(
+                Frame::new(self.width, self.height, frame),
+                &Mask::from_luma(self.width, self.height, mask),
+            );
+            out.extend(done.expect("the frame is taken"));
+            let held = t + 1 - out.len();
+            assert!(held <= session.look_ahead(), "{held} frames are held");
+        }
+        out.extend(session.drain().expect("the rest comes out"));
+        assert_eq!(out.len(), self.length);
+        out
+    }
+}
+
+/// PSNR in dB of samples inside the holes, `out` against RGB bytes of all frames.
+pub fn psnr_in_holes(out: &[Done], reference: &[u8]) -> f64 {
+    let (mut squares, mut count) = (0.0, 0u64);
+    let frames = reference.chunks_exact(reference.len() / out.len().max(1));
+    for (done, reference) in out.iter().zip(frames) {
+        let pixels = done
+            .frame
+            .rgb()
+            .chunks_exact(3)
+            .zip(reference.chunks_exact(3));
+        for ((a, b), _) in pixels.zip(done.hole.hole()).filter(|(_, hole)| **hole == 1) {
+            for (a, b) in a.iter().zip(b) {
+                squares += f64::from(a.abs_diff(*b)).powi(2);
+                count += 1;
+            }
+        }
+    }
+    10.0 * (255.0f64.powi(2) * count as f64 / squares).log10()
+}
