@@ -1,5 +1,7 @@
 //! What can go wrong at the session's door.
 
+use std::any::Any;
+
 use thiserror::Error;
 
 use crate::{memory::Stage, weights::WeightsError};
@@ -55,4 +57,16 @@ pub enum Error {
     /// The cancel token was set; the session needs a flush.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl Error {
+    /// What a panic of the tensor library left behind.
+    pub(crate) fn from_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::Compute {
+            stage: "the engine",
+            problem: text.unwrap_or("a panic without a text").to_owned(),
+        }
+    }
 }

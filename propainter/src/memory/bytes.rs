@@ -195,7 +195,9 @@ impl Sizes {
         let count = |things: usize, bytes: u64| things as u64 * bytes;
         let host = count(held.frames, 4 * px + self.source) // RGB and hole
             + count(held.blended, 3 * px)
-            + count(held.filled, 4 * px);
+            + count(held.filled, 4 * px)
+            // Holes of frames that are not held any more.
+            + count(held.filled.saturating_sub(held.frames), px);
         let newest = self.raft_features();
         let flows = count(held.raw + held.half, 8 * px)
             + count(held.flows, 16 * px)

@@ -14,12 +14,20 @@ use crate::Error;
 /// Windows without trouble before a larger plan is tried again, the first time.
 const PATIENCE: u32 = 8;
 
+/// What a session has of its device, and how it looks there.
+#[derive(Debug)]
+pub struct Share {
+    pub device: Device,
+    pub meter: Meter,
+    pub reservation: Arc<Reservation>,
+    /// What the process may take, if that is not the budget and what others reserve.
+    pub fixed: Option<u64>,
+}
+
 /// The plan at work, and what leads from it to another.
 #[derive(Debug)]
 pub struct Guard {
-    device: Device,
-    meter: Meter,
-    reservation: Arc<Reservation>,
+    share: Share,
     faults: Faults,
     /// Those that fit, the fastest first, with what each needs.
     plans: Vec<(Plan, Needs)>,
@@ -28,6 +36,10 @@ pub struct Guard {
     left: Vec<usize>,
     /// A stage is done again with the same plan, there being no smaller one.
     again: bool,
+    /// Stages above the budget, one after the other, with no smaller plan.
+    above: u32,
+    /// Whether there is another engine, with something given up.
+    more_to_give_up: bool,
     /// Windows since the plan was changed, since the last trouble, and how many a larger plan
     /// waits for.
     calm: u32,
@@ -39,24 +51,25 @@ pub struct Guard {
 
 impl Guard {
     /// `plans`: those that fit what is reserved, the fastest first, with what each needs; at
-    /// least one. `usage` goes on from an earlier guard's, and holds the budget.
+    /// least one. `more_to_give_up`:
+    /// whether another engine could follow. `usage` goes on from an earlier guard's, and holds the
+    /// budget.
     pub fn new(
-        device: Device,
-        meter: Meter,
-        reservation: Arc<Reservation>,
+        share: Share,
         faults: Faults,
         plans: Vec<(Plan, Needs)>,
+        more_to_give_up: bool,
         usage: Usage,
     ) -> Self {
         Self {
-            device,
-            meter,
-            reservation,
+            share,
             faults,
             plans,
             at: 0,
             left: Vec::new(),
             again: false,
+            above: 0,
+            more_to_give_up,
             calm: 0,
             quiet: 0,
             patience: PATIENCE,
@@ -69,59 +82,125 @@ impl Guard {
         self.plans[self.at].0
     }
 
-    /// Runs a stage.
+    /// Runs a stage, and looks at what it took. Above the budget, what was computed stays and the
+    /// next stage has a smaller plan.
     ///
     /// # Errors
-    /// What `work` returns, [`Error::OutOfMemory`] where that is what the device meant. The
-    /// tensor library panics where a device fails; that ends here as an error.
+    /// As [`Self::caught`]; [`Error::OutOfMemory`], too, where the smallest plan is above the
+    /// budget again and again and more may be given up.
     pub fn watch<T>(
         &mut self,
         stage: Stage,
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.faults.check(stage)?;
-        self.meter.start();
-        let result = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Error::Compute {
-                stage: "the engine",
-                problem: text.unwrap_or("a panic without a text").to_owned(),
-            })
+        self.share.meter.start();
+        let faults = self.faults.clone();
+        let result = self.caught(stage, || {
+            faults.check(stage)?;
+            work()
         });
-        self.measure(stage);
-        self.again &= result.is_err();
-        result.map_err(|error| match error {
-            Error::Compute { problem, .. } if means_memory(&problem) => {
-                Error::OutOfMemory { stage, problem }
+        let over = self.measure(stage);
+        let value = result?;
+        self.again = false;
+        let Some(problem) = over else {
+            self.above = 0;
+            return Ok(value);
+        };
+        (self.calm, self.quiet) = (0, 0);
+        match self.smaller(stage) {
+            Some(next) => {
+                self.left.push(self.at);
+                self.go_to(next, stage, problem);
             }
+            None if self.more_to_give_up && self.above > 0 => {
+                return Err(Error::OutOfMemory { stage, problem });
+            }
+            None if self.above == 0 => self.go_to(self.at, stage, problem),
+            None => {}
+        }
+        self.above += 1;
+        Ok(value)
+    }
+
+    /// Runs work of a stage.
+    ///
+    /// # Errors
+    /// What `work` returns, [`Error::OutOfMemory`] where that is what the device meant. The
+    /// tensor library panics where a device fails; that ends here as an error.
+    pub fn caught<T>(
+        &self,
+        stage: Stage,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        let result = result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)));
+        result.map_err(|error| match error {
+            Error::Compute { problem, .. } => match lack_of_memory(&problem) {
+                Some(line) => Error::OutOfMemory {
+                    stage,
+                    problem: line.to_owned(),
+                },
+                None => Error::Compute {
+                    stage: "the engine",
+                    problem,
+                },
+            },
             other => other,
         })
     }
 
-    /// Looks at what the stage took. Above the budget, what was computed stays and the next stage
-    /// has a smaller plan.
-    fn measure(&mut self, stage: Stage) {
-        let most = self.meter.most();
+    /// Memory ran out: goes on to the next plan that is smaller in this stage. Where there is
+    /// none, the stage may be tried once more as it is, with the pools trimmed: others may have
+    /// had the memory for a moment.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where that failed, too.
+    pub fn shrink(&mut self, stage: Stage, problem: String) -> Result<(), Error> {
+        self.trim();
+        self.usage.out_of_memory += 1;
+        match self.smaller(stage) {
+            Some(next) => {
+                self.left.push(self.at);
+                self.go_to(next, stage, problem);
+            }
+            None if !self.again => {
+                self.again = true;
+                self.go_to(self.at, stage, problem);
+            }
+            None => return Err(Error::OutOfMemory { stage, problem }),
+        }
+        Ok(())
+    }
+
+    /// Looks at what the stage took; says so where it is above the budget.
+    fn measure(&mut self, stage: Stage) -> Option<String> {
+        // The meter counts the whole process.
+        let allowed = match self.share.fixed {
+            Some(allowed) => allowed,
+            None => self
+                .usage
+                .budget
+                .saturating_add(self.share.reservation.others()),
+        };
+        let mut most = self.share.meter.most();
+        // Near the budget, what the library's pools keep for later is given back.
+        if most > allowed - allowed / 10 {
+            self.trim();
+            most = self.share.meter.most();
+        }
         let usage = &mut self.usage;
         usage.device = most;
         usage.device_peak = usage.device_peak.max(most);
         let peak = &mut usage.stages[stage as usize];
         *peak = most.max(*peak);
-        // The meter counts the whole process.
-        let allowed = usage.budget.saturating_add(self.reservation.others());
-        // Near the budget, what the library's pools keep for later is given back.
-        if most > allowed - allowed / 10 {
-            self.device.memory_cleanup();
-        }
-        if most <= allowed {
-            return;
-        }
-        if let Some(next) = self.smaller(stage) {
-            let problem = format!("{most} bytes in use, {allowed} allowed");
-            self.left.push(self.at);
-            self.go_to(next, stage, problem);
-        }
+        (most > allowed).then(|| format!("{most} bytes in use, {allowed} allowed"))
+    }
+
+    /// Gives back what the library's pools keep for later; it waits for the device, and a failure
+    /// of that is told by the next stage.
+    fn trim(&self) {
+        let device = &self.share.device;
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| device.memory_cleanup()));
     }
 
     /// The next plan that takes less in a stage than the present one, if possible no more in any
@@ -145,29 +224,6 @@ impl Guard {
             problem,
             plan: self.plan().to_string(),
         });
-    }
-
-    /// Memory ran out: goes on to the next plan that is smaller in this stage. Where there is
-    /// none, the stage may be tried once more as it is, with the pools trimmed: others may have
-    /// had the memory for a moment.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`] where that failed, too.
-    pub fn shrink(&mut self, stage: Stage, problem: String) -> Result<(), Error> {
-        self.device.memory_cleanup();
-        self.usage.out_of_memory += 1;
-        match self.smaller(stage) {
-            Some(next) => {
-                self.left.push(self.at);
-                self.go_to(next, stage, problem);
-            }
-            None if !self.again => {
-                self.again = true;
-                self.go_to(self.at, stage, problem);
-            }
-            None => return Err(Error::OutOfMemory { stage, problem }),
-        }
-        Ok(())
     }
 
     /// A window went well. After enough of them the plan that was left last gets another try; each
@@ -199,6 +255,12 @@ impl Guard {
         self.usage.host_peak = self.usage.host_peak.max(bytes);
     }
 
+    /// The stream begins anew.
+    pub fn flush(&mut self) {
+        self.again = false;
+        self.held(0);
+    }
+
     pub fn usage(&self) -> Usage {
         Usage {
             planned: self.plans[self.at].1.device(),
@@ -211,15 +273,39 @@ impl Guard {
     }
 }
 
-/// Whether a failure of the device is a lack of memory, in the words of the tensor library and
-/// the driver.
-fn means_memory(problem: &str) -> bool {
-    let problem = problem.to_lowercase();
-    let words = [
-        "outofmemory",
+/// The line that says so, where a failure of the device is a lack of memory, in the words of the
+/// tensor library and the driver.
+fn lack_of_memory(problem: &str) -> Option<&str> {
+    const WORDS: [&str; 6] = [
         "out of memory",
+        "out-of-memory",
         "out_of_memory",
-        "bufferallocation",
+        "outofmemory",
+        "out of device memory",
+        "can't allocate",
     ];
-    words.iter().any(|words| problem.contains(words))
+    problem.lines().map(str::trim).find(|line| {
+        let line = line.to_lowercase();
+        WORDS.iter().any(|words| line.contains(words))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_memory_is_known_by_the_words_of_library_and_driver() {
+        for text in [
+            "out of device memory allocating 1073741824 bytes",
+            "can't allocate buffer of size 99",
+            "Can't allocate 512 bytes: every page size the memory tracks is exhausted",
+            "An out-of-memory error happened during launch",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+        ] {
+            let whole = format!("An error happened:\n  {text}\nbacktrace:\n  0: somewhere");
+            assert_eq!(lack_of_memory(&whole), Some(text));
+        }
+        assert_eq!(lack_of_memory("CUDA_ERROR_ILLEGAL_ADDRESS"), None);
+    }
 }

@@ -128,7 +128,8 @@ pub enum Notice {
         bytes: u64,
         budget: u64,
     },
-    /// Memory ran out, or the meter was above the budget; the window is done again with less.
+    /// Memory ran out and the stage is done again, or the meter was above the budget and what
+    /// follows has less; by this plan, the same one where there is no smaller.
     Shrunk {
         stage: Stage,
         problem: String,

@@ -93,8 +93,8 @@ impl Meter {
     }
 
     /// Bytes of this process on the device at most since [`start`](Self::start). A card's
-    /// driver tells what is there now; as the library's pools give nothing back by themselves,
-    /// that is the most.
+    /// driver tells what is there now; as the library's pools seldom give something back by
+    /// themselves, that is about the most.
     pub fn most(&self) -> u64 {
         match &*self.0 {
             Kind::Host(watch) if Counting::installed() => watch.peak(),

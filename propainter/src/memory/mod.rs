@@ -1,7 +1,12 @@
-//! How much memory a session takes, decided before it takes it: what each stage needs as a
-//! function of sizes ([`bytes`]), the plan that fits a budget ([`plan`]), and the watch that
-//! keeps to it ([`guard`]) with what the driver or the allocator says ([`meter`]), shared
-//! fairly between sessions of one process ([`ledger`]).
+//! How much memory a session takes, decided before it takes it.
+//!
+//! - [`bytes`]: what each stage needs, as a function of sizes
+//! - [`planner`]: from a budget to a [`Plan`], and what is given up where none fits
+//! - `guard`: the watch over the stages, which keeps to the budget
+//! - [`meter`]: what the driver (`driver`), the system (`host`) or the allocator ([`counting`])
+//!   says that this process has
+//! - [`ledger`]: what the sessions of this process promised themselves
+//! - [`Limits`], [`Notice`], [`Usage`]: what a user sets and is told; [`Faults`]: what tests put in
 
 pub mod bytes;
 pub mod counting;
@@ -18,7 +23,7 @@ pub mod planner;
 pub use bytes::Needs;
 pub use counting::Counting;
 pub use faults::{Faults, Stage};
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Share};
 pub use ledger::{Ledger, Reservation, budget};
 pub use limits::{Degradation, Limits, Notice, Step, Usage};
 pub use meter::{Meter, Reading};

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::Flex;
 
-use crate::Error;
+use crate::{Error, kernels::host};
 
 /// Where something is put away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,13 +31,15 @@ impl Kept {
     /// [`Error::Compute`] when the device fails before the tensor is read from it.
     pub fn put(tensor: Tensor<4>, place: Place) -> Result<Self, Error> {
         let device = tensor.device();
-        if place == Place::Device || device == Device::flex() {
+        if host::is_cpu(&device) {
             return Ok(Self(Inner::Device(Box::new(owned(tensor)))));
         }
-        let data = tensor.try_into_data().map_err(|error| Error::Compute {
-            stage: "reading from the device",
-            problem: format!("{error:?}"),
-        })?;
+        if place == Place::Device {
+            let tensor = owned(tensor);
+            check(&tensor)?;
+            return Ok(Self(Inner::Device(Box::new(tensor))));
+        }
+        let data = tensor.try_into_data().map_err(failed)?;
         Ok(Self(Inner::Host(Box::new((data, device)))))
     }
 
@@ -63,7 +65,7 @@ impl Kept {
     pub fn host_bytes(&self) -> u64 {
         let bytes = |elements: usize, size: usize| (elements * size) as u64;
         match &self.0 {
-            Inner::Device(tensor) if tensor.device() == Device::flex() => {
+            Inner::Device(tensor) if host::is_cpu(&tensor.device()) => {
                 bytes(tensor.shape().num_elements(), tensor.dtype().size())
             }
             Inner::Device(_) => 0,
@@ -82,10 +84,31 @@ impl Kept {
     }
 }
 
-/// `tensor` with memory of its own. The CPU device narrows by reference; others copy at once.
+/// Reads one number. A card tells of a failed allocation or launch only when something that
+/// came of it is read; whoever keeps a tensor for later asks before.
+///
+/// # Errors
+/// [`Error::Compute`] when the device failed.
+pub fn check(tensor: &Tensor<4>) -> Result<(), Error> {
+    let one = tensor.clone().slice([0..1, 0..1, 0..1, 0..1]);
+    one.try_into_data().map(drop).map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Debug) -> Error {
+    Error::Compute {
+        stage: "reading from the device",
+        problem: format!("{error:?}"),
+    }
+}
+
+/// `tensor` with memory of its own: narrowing is by reference.
 pub fn owned<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() else {
-        return tensor;
+        // With a second owner the product cannot take its place.
+        let shared = tensor.clone();
+        let own = tensor.mul_scalar(1.0);
+        drop(shared);
+        return own;
     };
     let used = tensor.shape().num_elements() * tensor.dtype().size();
     if primitive.bytes().len() == used {

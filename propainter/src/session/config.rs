@@ -94,6 +94,10 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     at_least("neighbor-length", config.neighbor_length, 2)?;
     at_least("ref-stride", config.ref_stride, 1)?;
     at_least("raft-iterations", config.raft_iterations, 1)?;
+    if let Some(plan) = config.limits.plan {
+        at_least("plan: pairs", plan.pairs, 1)?;
+        at_least("plan: completion-frames", plan.completion_frames, 1)?;
+    }
     if !(config.resize_ratio > 0.0 && config.resize_ratio <= 4.0) {
         return Err(Error::Setting {
             name: "resize-ratio",

@@ -14,7 +14,7 @@ pub use config::{Config, Mode, Model};
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
-    memory::{Notice, Usage},
+    memory::{Notice, Usage, planner::Chosen},
     resize,
 };
 use workshop::Workshop;
@@ -42,6 +42,8 @@ pub struct Session {
     /// to begin with them anew.
     unsent: VecDeque<(Frame, Mask)>,
     notices: Vec<Notice>,
+    /// An error that came after frames that were final: told at the next call.
+    failed: Option<Error>,
     cancel: Cancel,
     stats: Stats,
 }
@@ -62,6 +64,7 @@ impl Session {
             engine,
             unsent: VecDeque::new(),
             notices: Vec::new(),
+            failed: None,
             cancel: Cancel::default(),
             stats: Stats::default(),
         })
@@ -85,20 +88,13 @@ impl Session {
                 expected,
             });
         }
-        let start = Instant::now();
-        self.stats.frames_in += 1;
-        self.stats.held += 1;
-        self.unsent.push_back((frame.clone(), mask.clone()));
-        let mut done = Vec::new();
-        self.recovering(&mut done, |session, done| session.feed(&frame, mask, done))?;
-        drop(frame);
-        // Where it cannot be built after all, the engine at work goes on.
-        if let Some(Ok(engine)) = self.workshop.better(&*self.engine) {
-            self.replace(engine);
-            self.recovering(&mut done, Self::feed_all)?;
-        }
-        self.stats.busy += start.elapsed();
-        Ok(done)
+        self.timed(|session, done| {
+            session.stats.frames_in += 1;
+            session.stats.held += 1;
+            session.unsent.push_back((frame.clone(), mask.clone()));
+            session.recovering(done, |session, done| session.feed(&frame, mask, done))?;
+            session.improve(done)
+        })
     }
 
     /// End of stream: all frames still held.
@@ -106,21 +102,19 @@ impl Session {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
-        let start = Instant::now();
-        let mut done = Vec::new();
-        loop {
-            self.recovering(&mut done, |session, done| {
-                let finals = guarded(|| session.engine.drain(&session.cancel))?;
-                session.finish(finals, done);
-                Ok(())
-            })?;
-            // Otherwise another engine has taken them up meanwhile.
-            if self.unsent.is_empty() {
-                break;
+        self.timed(|session, done| {
+            let mut drained = false;
+            while !drained {
+                // Another engine, where one has to follow, takes the frames up first.
+                session.recovering(done, |session, done| {
+                    let finals = guarded(|| session.engine.drain(&session.cancel))?;
+                    drained = true;
+                    session.finish(finals, done);
+                    Ok(())
+                })?;
             }
-        }
-        self.stats.busy += start.elapsed();
-        Ok(done)
+            Ok(())
+        })
     }
 
     /// Forgets everything held; ready for a new start. Also clears the cancel token.
@@ -128,6 +122,7 @@ impl Session {
         self.engine.flush();
         self.unsent.clear();
         self.stats.held = 0;
+        self.failed = None;
         self.cancel.reset();
     }
 
@@ -189,19 +184,59 @@ impl Session {
     ) -> Result<(), Error> {
         let mut result = step(self, done);
         while let Err(Error::OutOfMemory { .. }) = &result {
-            self.gather();
-            let Some(engine) = self.workshop.worse(self.engine.usage()) else {
+            let Some(chosen) = self.workshop.worse() else {
                 break;
             };
-            self.replace(engine?);
-            result = self.feed_all(done);
+            result = self.change(chosen).and_then(|()| self.feed_all(done));
         }
         result
     }
 
-    fn replace(&mut self, engine: Box<dyn Engine>) {
+    /// Goes back to a better level, where it is time to.
+    fn improve(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+        let Some(chosen) = self.workshop.better(self.engine.calm()) else {
+            return Ok(());
+        };
+        let mut changed = self.change(chosen);
+        if changed.is_err()
+            && let Some(same) = self.workshop.same()
+        {
+            changed = self.change(same);
+        }
+        changed?;
+        self.recovering(done, Self::feed_all)
+    }
+
+    /// Another engine instead of the one at work, which goes first.
+    fn change(&mut self, chosen: Chosen) -> Result<(), Error> {
         self.gather();
-        self.engine = engine;
+        let idle = Idle(self.engine.usage());
+        self.engine = Box::new(idle);
+        let workshop = &mut self.workshop;
+        self.engine = guarded(|| workshop.build(chosen, idle.0))?;
+        Ok(())
+    }
+
+    /// Runs a call: its time counts, and an error after frames that were final comes with the
+    /// next one, so that they are not lost.
+    fn timed(
+        &mut self,
+        call: impl FnOnce(&mut Self, &mut Vec<Done>) -> Result<(), Error>,
+    ) -> Result<Vec<Done>, Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let start = Instant::now();
+        let mut done = Vec::new();
+        let result = call(self, &mut done);
+        self.stats.busy += start.elapsed();
+        match result {
+            Err(error) if done.is_empty() => Err(error),
+            result => {
+                self.failed = result.err();
+                Ok(done)
+            }
+        }
     }
 
     /// Gives all frames that were not sent to the engine.
@@ -248,13 +283,34 @@ impl Session {
 
 /// Runs a step of the engine. The tensor library panics where a device fails; that ends here
 /// as an error, and the engine's state is forgotten by the flush that must follow.
-fn guarded(step: impl FnOnce() -> Result<Vec<Done>, Error>) -> Result<Vec<Done>, Error> {
-    panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let result = panic::catch_unwind(AssertUnwindSafe(step));
+    result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
+}
+
+/// In the place of an engine while another one is built.
+#[derive(Clone, Copy)]
+struct Idle(Usage);
+
+impl Engine for Idle {
+    fn push(&mut self, _: Frame, _: Mask, _: &Cancel) -> Result<Vec<Done>, Error> {
         Err(Error::Compute {
             stage: "the engine",
-            problem: text.unwrap_or("a panic without a text").to_owned(),
+            problem: "it could not be built again".to_owned(),
         })
-    })
+    }
+
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.push(Frame::new(1, 1, vec![0; 3]), Mask::empty(1, 1), cancel)
+    }
+
+    fn flush(&mut self) {}
+
+    fn look_ahead(&self) -> usize {
+        0
+    }
+
+    fn usage(&self) -> Usage {
+        self.0
+    }
 }

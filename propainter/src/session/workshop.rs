@@ -9,7 +9,7 @@ use crate::{
     engine::Engine,
     kernels::host,
     memory::{
-        Degradation, Guard, Ledger, Meter, Notice, Reservation, Usage, budget,
+        Degradation, Guard, Ledger, Meter, Notice, Reservation, Share, Usage, budget as budget_of,
         bytes::Machine,
         planner::{Budget, Chosen, Level, Planner},
     },
@@ -39,9 +39,11 @@ pub struct Planned {
     budget: Budget,
     planner: Planner,
     networks: Option<Arc<Networks>>,
-    /// The level at work, and the one that was planned at the start.
+    /// What the process may take, where the budget is what was free.
+    fixed: Option<u64>,
+    /// The level at work, and those left for worse ones, the last one last.
     rank: usize,
-    planned: usize,
+    left: Vec<usize>,
     level: Level,
     /// Windows without trouble that a better level waits for.
     patience: u32,
@@ -109,41 +111,48 @@ impl Workshop {
         }
     }
 
-    /// An engine for the next level, where memory ran out on this one; `None` where nothing more
-    /// may be given up.
-    pub fn worse(&mut self, usage: Usage) -> Option<Result<Box<dyn Engine>, Error>> {
+    /// The next level, where memory ran out on this one; `None` where nothing more may be given up.
+    pub fn worse(&mut self) -> Option<Chosen> {
         let Self::Networks(planned) = self else {
             return None;
         };
-        let next = planned.rank + 1;
-        (next < planned.planner.levels().len()).then(|| {
-            let chosen = planned.planner.choose(next, planned.budget)?;
-            planned.build(chosen, usage)
-        })
+        let chosen = planned.choose(planned.rank + 1).ok()?;
+        planned.left.push(planned.rank);
+        Some(chosen)
     }
 
-    /// An engine for a better level, after a while without trouble on one that was not planned;
-    /// each try waits twice as long as the last.
-    pub fn better(&mut self, engine: &dyn Engine) -> Option<Result<Box<dyn Engine>, Error>> {
+    /// The level that was left last, once the engine had no trouble for a while; each try waits
+    /// twice as long as the last.
+    pub fn better(&mut self, calm: u32) -> Option<Chosen> {
         let Self::Networks(planned) = self else {
             return None;
         };
-        if planned.rank == planned.planned || engine.calm() < planned.patience {
+        if calm < planned.patience {
             return None;
         }
+        let rank = planned.left.pop()?;
         planned.patience = planned.patience.saturating_mul(2);
-        let mut usage = engine.usage();
-        usage.grown += 1;
-        let (rank, level) = (planned.rank, planned.level.clone());
-        let chosen = planned.planner.choose(rank - 1, planned.budget);
-        let built = chosen.and_then(|chosen| planned.build(chosen, usage));
-        match &built {
-            Ok(engine) => planned.notices.push(Notice::Grown {
-                plan: engine.plan().unwrap_or_default(),
+        let chosen = planned.choose(rank).ok()?;
+        (chosen.rank < planned.rank).then_some(chosen)
+    }
+
+    /// The level at work, once more.
+    pub fn same(&mut self) -> Option<Chosen> {
+        let Self::Networks(planned) = self else {
+            return None;
+        };
+        planned.choose(planned.rank).ok()
+    }
+
+    /// The engine of a level. The one at work must be gone: both at once would be too much.
+    pub fn build(&mut self, chosen: Chosen, usage: Usage) -> Result<Box<dyn Engine>, Error> {
+        match self {
+            Self::Networks(planned) => planned.build(chosen, usage),
+            Self::Propagation { .. } => Err(Error::Compute {
+                stage: "the engine",
+                problem: "the weights-free engine has no levels".to_owned(),
             }),
-            Err(_) => (planned.rank, planned.level) = (rank, level),
         }
-        Some(built)
     }
 }
 
@@ -195,44 +204,64 @@ impl Planned {
             Some(plan) => planner.only(plan),
             None => planner,
         };
-        // Planned and reserved in one go: no other session counts on the same bytes meanwhile.
-        let mut result = None;
-        let reservation = Ledger::of(choice).reserve(|others| {
-            let device = budget(limits.vram_budget, limits.vram_reserve, &meter, others);
-            let budget = Budget { device, host };
-            let chosen = planner.choose(0, budget);
-            let bytes = match &chosen {
-                Ok(chosen) => reserved(limits.vram_budget, budget, chosen),
-                Err(_) => 0,
-            };
-            result = Some((budget, chosen));
-            bytes
-        });
-        let (budget, chosen) = result.expect("the ledger asks once");
-        let chosen = chosen?;
-        let planned = Self {
+        let mut planned = Self {
             planner,
             config: config.clone(),
             paths,
             device,
             meter,
-            reservation: Arc::new(reservation),
-            budget,
+            reservation: Arc::new(Ledger::of(choice).reserve(|_| 0)),
+            budget: Budget { device: 0, host },
+            fixed: None,
             networks: None,
-            rank: chosen.rank,
-            planned: chosen.rank,
+            rank: 0,
+            left: Vec::new(),
             level: wish,
             patience: PATIENCE,
             notices: Vec::new(),
         };
+        let chosen = planned.choose(0)?;
         Ok((planned, chosen))
     }
 
+    /// The first level from number `from` on that fits what others leave. Planned and reserved in
+    /// one go: no other session counts on the same bytes meanwhile.
+    fn choose(&mut self, from: usize) -> Result<Chosen, Error> {
+        let before = self.reservation.bytes();
+        let limits = &self.config.limits;
+        let (mut budget, mut result) = (self.budget, None);
+        let mut all = None;
+        self.reservation.resize(|others| {
+            budget.device = budget_of(limits.vram_budget, limits.vram_reserve, &self.meter, others);
+            let chosen = self.planner.choose(from, budget);
+            let bytes = match &chosen {
+                Err(_) => before,
+                // What is free belongs to others, too: only what plans need is reserved.
+                Ok(chosen) if limits.vram_budget == 0 => {
+                    let needs = chosen.plans.iter().map(|(_, needs)| needs.device());
+                    needs.max().unwrap_or(0)
+                }
+                Ok(_) => budget.device,
+            };
+            all = Some(budget.device.saturating_add(others));
+            result = Some(chosen);
+            bytes
+        });
+        let chosen = result.expect("the ledger asks once")?;
+        self.budget = budget;
+        self.fixed = all.filter(|_| limits.vram_budget == 0);
+        Ok(chosen)
+    }
+
     /// The engine of a level with its plans; `usage` goes on.
-    fn build(&mut self, chosen: Chosen, usage: Usage) -> Result<Box<dyn Engine>, Error> {
+    fn build(&mut self, chosen: Chosen, mut usage: Usage) -> Result<Box<dyn Engine>, Error> {
+        let networks = self.networks(chosen.level.numbers)?;
         let (plan, needs) = chosen.plans[0];
-        let bytes = reserved(self.config.limits.vram_budget, self.budget, &chosen);
-        self.reservation.resize(|_| bytes);
+        let line = format!("{} {plan}", chosen.level);
+        if chosen.rank < self.rank {
+            usage.grown += 1;
+            self.notices.push(Notice::Grown { plan: line.clone() });
+        }
         let before = self.level.given_up.len().min(chosen.level.given_up.len());
         for loss in &chosen.level.given_up[before..] {
             self.notices.push(Notice::Degraded {
@@ -242,22 +271,25 @@ impl Planned {
             });
         }
         self.notices.push(Notice::Planned {
-            plan: format!("{} {plan}", chosen.level),
+            plan: line,
             bytes: needs.device(),
             budget: self.budget.device,
         });
-        let networks = self.networks(chosen.level.numbers)?;
         (self.rank, self.level) = (chosen.rank, chosen.level);
+        self.level.numbers = networks.numbers;
+        usage.budget = self.budget.device;
+        let share = Share {
+            device: self.device.clone(),
+            meter: self.meter.clone(),
+            reservation: self.reservation.clone(),
+            fixed: self.fixed,
+        };
         let guard = Guard::new(
-            self.device.clone(),
-            self.meter.clone(),
-            self.reservation.clone(),
+            share,
             self.config.limits.faults.clone(),
             chosen.plans,
-            Usage {
-                budget: self.budget.device,
-                ..usage
-            },
+            self.rank + 1 < self.planner.levels().len(),
+            usage,
         );
         let (cut, iterations) = (self.level.cut, self.config.raft_iterations);
         Ok(Box::new(Reference::new(networks, guard, cut, iterations)))
@@ -265,31 +297,18 @@ impl Planned {
 
     /// The networks in these numbers, read again where they are there in others.
     fn networks(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
-        let wish = &self.planner.levels()[0];
-        // The user's own word, where it leaves a choice that only the checkpoints tell.
-        let precision = if wish.numbers == numbers {
-            self.config.limits.precision
-        } else {
-            Precision::Fp16
-        };
         let fitting = self.networks.as_ref();
-        if let Some(networks) = fitting.filter(|networks| networks.precision == precision) {
+        if let Some(networks) =
+            fitting.filter(|networks| networks.numbers.bytes() == numbers.bytes())
+        {
             return Ok(networks.clone());
         }
         // Both at once would be too much.
         self.networks = None;
-        let networks = Networks::read(&self.paths, self.device.clone(), precision)?;
+        let (device, asked) = (self.device.clone(), self.config.limits.precision);
+        let networks = Networks::read(&self.paths, device, numbers, asked)?;
         let networks = Arc::new(networks);
         self.networks = Some(networks.clone());
         Ok(networks)
-    }
-}
-
-/// Bytes to reserve of the device: the budget; where nothing was asked for and it is what is
-/// free, the plan's only, as the rest is free for others, too.
-fn reserved(asked: u64, budget: Budget, chosen: &Chosen) -> u64 {
-    match asked {
-        0 => chosen.plans[0].1.device(),
-        _ => budget.device,
     }
 }

@@ -161,12 +161,11 @@ impl<'a> Walk<'a> {
                     };
                     self.note(before, doing);
                     let flows = (keep.end - 1).saturating_sub(self.guided);
-                    let keep_len = keep.len();
                     self.note(
                         before,
                         Doing::Guides {
                             flows,
-                            keep: keep_len,
+                            keep: keep.len(),
                         },
                     );
                     self.propagated = keep.end;

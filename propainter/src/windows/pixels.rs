@@ -64,7 +64,7 @@ impl Filled {
         [self.hole.height() / 4, self.hole.width() / 4]
     }
 
-    /// Bytes it holds alone: the hole is the source frame's.
+    /// Bytes it holds alone; the hole is the source frame's as long as that is held.
     pub fn bytes(&self) -> u64 {
         (self.rgb.len() + self.missing.len()) as u64
     }

@@ -5,13 +5,13 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     schedule::{Cut, Task, Window},
-    state::{Flow, Raw, Source, State, Updated},
+    state::{Flow, Source, State, Updated},
     work::{Direction, Networks, Work},
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
-    memory::{Guard, Notice, Stage, Usage},
+    memory::{Guard, Notice, Plan, Stage, Usage},
 };
 
 /// The streaming engine of `mode=reference`.
@@ -21,11 +21,14 @@ pub struct Reference {
     cut: Cut,
     raft_iterations: usize,
     state: State,
+    /// The plan by which what is held lies where it lies.
+    arranged: Plan,
 }
 
 impl Reference {
     pub fn new(networks: Arc<Networks>, guard: Guard, cut: Cut, raft_iterations: usize) -> Self {
         Self {
+            arranged: guard.plan(),
             networks,
             guard,
             cut,
@@ -45,17 +48,24 @@ impl Reference {
         work: impl Fn(&Work<'_>, &State) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let tools = Work {
-                networks: &self.networks,
-                plan: self.guard.plan(),
-                cancel,
+            let plan = self.guard.plan();
+            let state = &mut self.state;
+            let arranged = match self.arranged == plan {
+                true => Ok(()),
+                false => self.guard.caught(stage, || state.arrange(&plan)),
             };
-            let state = &self.state;
-            match self.guard.watch(stage, || work(&tools, state)) {
-                Err(Error::OutOfMemory { stage, problem }) => {
-                    self.guard.shrink(stage, problem)?;
-                    self.state.arrange(&self.guard.plan())?;
-                }
+            let result = arranged.and_then(|()| {
+                self.arranged = plan;
+                let tools = Work {
+                    networks: &self.networks,
+                    plan,
+                    cancel,
+                };
+                let state = &self.state;
+                self.guard.watch(stage, || work(&tools, state))
+            });
+            match result {
+                Err(Error::OutOfMemory { stage, problem }) => self.guard.shrink(stage, problem)?,
                 other => return other,
             }
         }
@@ -174,7 +184,12 @@ impl Reference {
             let features = state.updated.get(index).features.as_ref();
             features.map(|features| work.tokens(features)).transpose()
         })?;
-        self.state.updated.get_mut(index).tokens = tokens;
+        let local = self.state.schedule.needed().features;
+        let updated = self.state.updated.get_mut(index);
+        updated.tokens = tokens;
+        if index < local {
+            updated.features = None;
+        }
         Ok(())
     }
 }
@@ -189,8 +204,8 @@ impl Engine for Reference {
             flows.transpose()
         })?;
         let state = &mut self.state;
-        if let Some(Raw { forward, backward }) = flows {
-            state.raw_flows.push(Raw { forward, backward });
+        if let Some(raw) = flows {
+            state.raw_flows.push(raw);
         }
         state.newest = Some(features);
         state.sources.push(Source::new(frame, hole));
@@ -207,7 +222,7 @@ impl Engine for Reference {
 
     fn flush(&mut self) {
         self.state = State::new(self.cut);
-        self.guard.held(0);
+        self.guard.flush();
     }
 
     fn look_ahead(&self) -> usize {

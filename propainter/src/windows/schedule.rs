@@ -181,21 +181,28 @@ impl Schedule {
         }
     }
 
-    /// Whether a window still to come may refer to this frame.
+    /// Whether a window still to come may refer to this frame, which is local in none of them.
     pub fn refers_later(&self, index: usize) -> bool {
-        let total = self.ended.then_some(self.frames);
-        let hop = self.cut.hop();
-        // Beyond, a centre's references begin behind the frame.
-        let last = match total {
-            Some(total) if total <= self.cut.subvideo_length => total,
-            Some(total) => total.min(index + self.cut.reach() + 1),
-            None => index + self.cut.reach() + 1,
-        };
-        (self.centre..last).step_by(hop).any(|centre| {
-            let neighbours = centre.saturating_sub(hop)..centre + hop + 1;
-            let references = self.cut.references(centre, &neighbours, total);
-            references.contains(&index)
-        })
+        let Cut {
+            subvideo_length,
+            ref_stride,
+            ..
+        } = self.cut;
+        let (reach, hop) = (self.cut.reach(), self.cut.hop());
+        let total = if self.ended { self.frames } else { usize::MAX };
+        if total <= subvideo_length {
+            return self.centre < total && index.is_multiple_of(ref_stride);
+        }
+        // References of a centre are every stride-th frame from so far before it on; near the
+        // start, from the first frame on.
+        let last = total.min(index + reach + 1);
+        let from_first = self.centre < reach.min(last) && index.is_multiple_of(ref_stride);
+        // The reach is a multiple of the stride, so centres repeat themselves after that many.
+        let away = reach.saturating_sub(self.centre).div_ceil(hop);
+        let mut centres = (self.centre + away * hop..last)
+            .step_by(hop)
+            .take(ref_stride);
+        from_first || centres.any(|centre| centre.abs_diff(index).is_multiple_of(ref_stride))
     }
 
     fn complete(&mut self) -> Option<Task> {

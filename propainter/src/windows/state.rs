@@ -13,7 +13,10 @@ use super::{
 use crate::{
     Done, Error, Frame, Mask,
     memory::Plan,
-    networks::{kept::Kept, raft::Features},
+    networks::{
+        kept::{Kept, Place},
+        raft::Features,
+    },
 };
 
 /// The stream so far; a flush starts a new one.
@@ -179,7 +182,8 @@ impl State {
         self.sources.release_before(oldest);
     }
 
-    /// Moves what is held to where the plan wants it.
+    /// Moves what is held to the host, where the plan wants it there. What it wants on the device
+    /// comes there by itself, with time.
     ///
     /// # Errors
     /// [`Error::Compute`] when the device fails.
@@ -190,15 +194,20 @@ impl State {
             .flatten();
         let whole = self.flows.iter_mut().chain(self.guides.iter_mut());
         let whole = whole.flat_map(|flow| [&mut flow.forward, &mut flow.backward]);
-        for flow in raw.chain(whole).chain(&mut self.half) {
-            flow.move_to(plan.flows)?;
+        if plan.flows == Place::Host {
+            for flow in raw.chain(whole).chain(&mut self.half) {
+                flow.move_to(Place::Host)?;
+            }
+        }
+        if plan.features == Place::Device {
+            return Ok(());
         }
         for updated in self.updated.iter_mut() {
             for kept in [&mut updated.features, &mut updated.tokens]
                 .into_iter()
                 .flatten()
             {
-                kept.move_to(plan.features)?;
+                kept.move_to(Place::Host)?;
             }
         }
         Ok(())

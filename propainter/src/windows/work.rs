@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     Cancel, Error, Frame, Numbers, Precision,
-    kernels::wide::wide,
+    kernels::{host, wide::wide},
     memory::Plan,
     networks::{
         flow_completion::{FlowCompletion, Pace, combine, known},
         generator::{Flows, Generator, GeneratorInput, Guides, quarter},
         image_propagation::propagate,
-        kept::Kept,
+        kept::{self, Kept},
         raft::{Features, Raft},
     },
     weights::{Checkpoint, Network, Paths},
@@ -31,21 +31,31 @@ pub struct Networks {
     completion: FlowCompletion,
     generator: Generator,
     pub device: Device,
-    /// As asked for, and the numbers of completion and generator that it means.
-    pub precision: Precision,
-    numbers: Numbers,
+    /// Of completion and generator.
+    pub numbers: Numbers,
 }
 
 impl Networks {
-    /// Reads and checks the three checkpoints and puts them on `device`.
+    /// Reads and checks the three checkpoints and puts them on `device`, in these numbers; where
+    /// a weight is too large for fp16, in bf16, unless fp16 was asked for by name.
     ///
     /// # Errors
     /// Checkpoints that are missing or wrong; a precision that cannot hold them.
-    pub fn read(paths: &Paths, device: Device, precision: Precision) -> Result<Self, Error> {
+    pub fn read(
+        paths: &Paths,
+        device: Device,
+        numbers: Numbers,
+        asked: Precision,
+    ) -> Result<Self, Error> {
         let read = |network| Checkpoint::read(network, paths.get(network));
         let completion = read(Network::FlowCompletion)?;
         let generator = read(Network::Generator)?;
-        let numbers = precision.resolve(&device, &[&completion, &generator])?;
+        let both = [&completion, &generator];
+        let numbers = match (numbers, asked) {
+            (Numbers::F16, Precision::Fp16) => asked.resolve(&device, &both)?,
+            (Numbers::F16, _) if !both.iter().all(|c| c.fits(Numbers::F16)) => Numbers::Bf16,
+            (numbers, _) => numbers,
+        };
         // The largest first, while the others' weights take nothing yet.
         let generator = Generator::init(&generator.at(numbers), &device);
         let completion = FlowCompletion::init(&completion.at(numbers), &device);
@@ -54,7 +64,6 @@ impl Networks {
             completion,
             generator,
             device,
-            precision,
             numbers,
         })
     }
@@ -85,7 +94,13 @@ impl Work<'_> {
     pub fn features(&self, frame: &Frame) -> Result<Features, Error> {
         self.cancel.check()?;
         let Networks { raft, device, .. } = self.networks;
-        Ok(raft.encode(pixels::picture(frame, device)))
+        let features = raft.encode(pixels::picture(frame, device));
+        if !host::is_cpu(device) {
+            for part in [&features.map, &features.hidden, &features.context] {
+                kept::check(part)?;
+            }
+        }
+        Ok(features)
     }
 
     /// The flows between two frames, as RAFT gives them.
