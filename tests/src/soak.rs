@@ -11,7 +11,7 @@ use std::{
 };
 
 use gst::prelude::*;
-use propainter_tools::memory;
+use propainter::memory;
 
 /// A run.
 #[derive(Clone, Debug)]

@@ -41,7 +41,7 @@ impl Propainter {
                 gst::warning!(
                     CAT,
                     imp = self,
-                    "{stage} is out of memory ({problem}); once more with: {plan}"
+                    "{stage} is short of memory ({problem}); it goes on with: {plan}"
                 );
                 gst::Structure::builder("propainter-out-of-memory")
                     .field("stage", stage.to_string())

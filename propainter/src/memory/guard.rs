@@ -293,6 +293,7 @@ fn lack_of_memory(problem: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{Ledger, Reading};
 
     #[test]
     fn a_lack_of_memory_is_known_by_the_words_of_library_and_driver() {
@@ -307,5 +308,112 @@ mod tests {
             assert_eq!(lack_of_memory(&whole), Some(text));
         }
         assert_eq!(lack_of_memory("CUDA_ERROR_ILLEGAL_ADDRESS"), None);
+    }
+
+    const SMALL: u64 = 100;
+
+    /// A guard over two plans of which the second takes less in the generator, fed with these
+    /// readings of the meter.
+    fn guard(used: &[u64], more_to_give_up: bool) -> Guard {
+        let readings = used.iter().map(|&used| Reading {
+            used,
+            ..Reading::default()
+        });
+        let needs = |bytes| Needs {
+            stages: [SMALL, SMALL, SMALL, SMALL, bytes],
+            ..Needs::default()
+        };
+        let small = Plan {
+            decoder_rows: 8,
+            ..Plan::LARGEST
+        };
+        let share = Share {
+            device: Device::flex(),
+            meter: Meter::fixed(readings),
+            reservation: Arc::new(Ledger::default().reserve(|_| 1000)),
+            fixed: None,
+        };
+        let usage = Usage {
+            budget: 1000,
+            ..Usage::default()
+        };
+        let plans = vec![(Plan::LARGEST, needs(900)), (small, needs(500))];
+        Guard::new(share, Faults::default(), plans, more_to_give_up, usage)
+    }
+
+    fn run(guard: &mut Guard, stage: Stage) -> Result<u8, Error> {
+        guard.watch(stage, || Ok(7))
+    }
+
+    #[test]
+    fn above_the_budget_the_result_stays_and_the_plan_shrinks() {
+        // Above the budget the meter is read again after the pools were trimmed.
+        let mut guard = guard(&[800, 1001, 1001, 700], true);
+        for (peak, plan) in [(800, 0), (1001, 8), (1001, 8)] {
+            assert!(matches!(run(&mut guard, Stage::Generator), Ok(7)));
+            assert_eq!(guard.plan().decoder_rows, plan);
+            assert_eq!(guard.usage().device_peak, peak);
+        }
+        let notices = guard.notices();
+        assert!(
+            matches!(&notices[..], [Notice::Shrunk { problem, .. }] if problem.contains("1001"))
+        );
+        assert_eq!(guard.usage().out_of_memory, 0);
+    }
+
+    #[test]
+    fn again_above_the_budget_with_the_smallest_plan_something_has_to_be_given_up() {
+        let above = [2000; 8];
+        let mut may = guard(&above, true);
+        assert!(run(&mut may, Stage::Flow).is_ok());
+        assert!(matches!(
+            run(&mut may, Stage::Flow),
+            Err(Error::OutOfMemory {
+                stage: Stage::Flow,
+                ..
+            })
+        ));
+        // With nothing to give up it goes on, and has said so once.
+        let mut may_not = guard(&above, false);
+        for _ in 0..3 {
+            assert!(run(&mut may_not, Stage::Flow).is_ok());
+        }
+        assert_eq!(may_not.notices().len(), 1);
+    }
+
+    #[test]
+    fn what_fails_for_want_of_memory_is_tried_smaller_then_once_as_it_is() {
+        let mut guard = guard(&[10], true);
+        let fail = |guard: &mut Guard| {
+            let result = guard.watch(Stage::Generator, || -> Result<(), Error> {
+                panic!("out of device memory allocating 5 bytes")
+            });
+            let Err(Error::OutOfMemory { stage, problem }) = result else {
+                panic!("the words are known");
+            };
+            guard.shrink(stage, problem)
+        };
+        assert!(fail(&mut guard).is_ok());
+        assert_eq!(guard.plan().decoder_rows, 8);
+        assert!(fail(&mut guard).is_ok());
+        assert!(fail(&mut guard).is_err());
+        assert_eq!(guard.usage().out_of_memory, 3);
+    }
+
+    #[test]
+    fn the_plan_that_was_left_comes_back_after_quiet_windows_each_time_later() {
+        let mut guard = guard(&[10], true);
+        for patience in [PATIENCE, 2 * PATIENCE] {
+            guard
+                .shrink(Stage::Generator, "none".to_owned())
+                .expect("a smaller plan");
+            for _ in 1..patience {
+                guard.window_done();
+                assert_eq!(guard.plan().decoder_rows, 8);
+            }
+            guard.window_done();
+            assert_eq!(guard.plan(), Plan::LARGEST);
+        }
+        assert_eq!(guard.usage().grown, 2);
     }
 }

@@ -24,6 +24,7 @@ pub use bytes::Needs;
 pub use counting::Counting;
 pub use faults::{Faults, Stage};
 pub(crate) use guard::{Guard, Share};
+pub use host::resident;
 pub use ledger::{Ledger, Reservation, budget};
 pub use limits::{Degradation, Limits, Notice, Step, Usage};
 pub use meter::{Meter, Reading};
