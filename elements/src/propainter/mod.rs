@@ -29,7 +29,7 @@
 //! `vram-budget` and `host-budget`, and tells the plan (`plan`, `stats`, an INFO line). What
 //! it decides is posted as element messages (`notices.rs`): `propainter-plan` to start with,
 //! `propainter-degraded` where something had to be given up, `propainter-out-of-memory`
-//! where a window is done again with less, `propainter-regrown` where more is tried again.
+//! where memory was short and it goes on with less, `propainter-regrown` where more is tried again.
 //!
 //! ```console
 //! gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert \

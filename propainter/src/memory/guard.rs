@@ -36,8 +36,8 @@ pub struct Guard {
     left: Vec<usize>,
     /// A stage is done again with the same plan, there being no smaller one.
     again: bool,
-    /// Stages above the budget, one after the other, with no smaller plan.
-    above: u32,
+    /// The last stage was above the budget, with no smaller plan.
+    above: bool,
     /// Whether there is another engine, with something given up.
     more_to_give_up: bool,
     /// Windows since the plan was changed, since the last trouble, and how many a larger plan
@@ -51,9 +51,8 @@ pub struct Guard {
 
 impl Guard {
     /// `plans`: those that fit what is reserved, the fastest first, with what each needs; at
-    /// least one. `more_to_give_up`:
-    /// whether another engine could follow. `usage` goes on from an earlier guard's, and holds the
-    /// budget.
+    /// least one. `more_to_give_up`: whether another engine could follow. `usage` goes on from an
+    /// earlier guard's, and holds the budget.
     pub fn new(
         share: Share,
         faults: Faults,
@@ -68,7 +67,7 @@ impl Guard {
             at: 0,
             left: Vec::new(),
             again: false,
-            above: 0,
+            above: false,
             more_to_give_up,
             calm: 0,
             quiet: 0,
@@ -103,7 +102,7 @@ impl Guard {
         let value = result?;
         self.again = false;
         let Some(problem) = over else {
-            self.above = 0;
+            self.above = false;
             return Ok(value);
         };
         (self.calm, self.quiet) = (0, 0);
@@ -112,13 +111,17 @@ impl Guard {
                 self.left.push(self.at);
                 self.go_to(next, stage, problem);
             }
-            None if self.more_to_give_up && self.above > 0 => {
+            None if !self.above => {
+                self.above = true;
+                self.go_to(self.at, stage, problem);
+            }
+            None if self.more_to_give_up => {
+                // The same again would take as much.
+                self.again = true;
                 return Err(Error::OutOfMemory { stage, problem });
             }
-            None if self.above == 0 => self.go_to(self.at, stage, problem),
             None => {}
         }
-        self.above += 1;
         Ok(value)
     }
 
@@ -373,6 +376,8 @@ mod tests {
                 ..
             })
         ));
+        let shrunk = may.shrink(Stage::Flow, "above the budget".to_owned());
+        assert!(shrunk.is_err(), "the same again would take as much");
         // With nothing to give up it goes on, and has said so once.
         let mut may_not = guard(&above, false);
         for _ in 0..3 {

@@ -293,15 +293,15 @@ fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 struct Idle(Usage);
 
 impl Engine for Idle {
-    fn push(&mut self, _: Frame, _: Mask, _: &Cancel) -> Result<Vec<Done>, Error> {
+    fn push(&mut self, _: Frame, _: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.drain(cancel)
+    }
+
+    fn drain(&mut self, _: &Cancel) -> Result<Vec<Done>, Error> {
         Err(Error::Compute {
             stage: "the engine",
             problem: "it could not be built again".to_owned(),
         })
-    }
-
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        self.push(Frame::new(1, 1, vec![0; 3]), Mask::empty(1, 1), cancel)
     }
 
     fn flush(&mut self) {}

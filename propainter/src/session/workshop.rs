@@ -130,10 +130,14 @@ impl Workshop {
         if calm < planned.patience {
             return None;
         }
-        let rank = planned.left.pop()?;
+        let rank = *planned.left.last()?;
         planned.patience = planned.patience.saturating_mul(2);
         let chosen = planned.choose(rank).ok()?;
-        (chosen.rank < planned.rank).then_some(chosen)
+        if chosen.rank >= planned.rank {
+            return None;
+        }
+        planned.left.pop();
+        Some(chosen)
     }
 
     /// The level at work, once more.

@@ -5,8 +5,8 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     schedule::{Cut, Task, Window},
-    state::{Flow, Source, State, Updated},
-    work::{Direction, Networks, Work},
+    state::{Direction, Flow, Source, State, Updated},
+    work::{Networks, Work},
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,

@@ -8,7 +8,6 @@ use super::{
     held::Held,
     pixels::{self, Filled},
     schedule::{Cut, Schedule},
-    work::Direction,
 };
 use crate::{
     Done, Error, Frame, Mask,
@@ -51,6 +50,13 @@ pub struct Source {
 pub struct Raw {
     pub forward: Option<Kept>,
     pub backward: Option<Kept>,
+}
+
+/// Which way a flow leads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Backward,
 }
 
 /// Both flows between one frame and the next, `[1, 2, h, w]`.

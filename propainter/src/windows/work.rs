@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::{
     pixels::{self, Filled},
     schedule::Window,
-    state::{Flow, Raw, State},
+    state::{Direction, Flow, Raw, State},
 };
 use crate::{
     Cancel, Error, Frame, Numbers, Precision,
@@ -80,13 +80,6 @@ pub struct Work<'a> {
     pub networks: &'a Networks,
     pub plan: Plan,
     pub cancel: &'a Cancel,
-}
-
-/// Which way a flow leads.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    Forward,
-    Backward,
 }
 
 impl Work<'_> {

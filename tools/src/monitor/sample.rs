@@ -183,7 +183,7 @@ pub fn message(structure: &StructureRef) -> Option<String> {
             text("to")
         ),
         "propainter-out-of-memory" => format!(
-            "out of memory in {} ({}); once more with: {}",
+            "short of memory in {} ({}); it goes on with: {}",
             text("stage"),
             text("problem"),
             text("plan")
