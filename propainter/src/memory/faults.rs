@@ -59,6 +59,15 @@ impl Faults {
         self.faults().push(Fault { stage, after });
     }
 
+    /// Calls `hook` before each frame that a session gives its engine: it may take its time, or
+    /// fail as a device does.
+    pub fn at_each_frame(
+        &self,
+        _hook: impl Fn(&crate::Cancel) -> Result<(), Error> + Send + Sync + 'static,
+    ) {
+        todo!("helper E2")
+    }
+
     /// Faults that have not come yet.
     pub fn pending(&self) -> usize {
         self.faults().len()

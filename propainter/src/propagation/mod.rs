@@ -143,3 +143,10 @@ impl Engine for Propagation {
         self.ahead
     }
 }
+
+/// A frame's hole filled from the picture around it alone: quick, for when nothing better is
+/// there in time. `hole` is of the frame's size, dilated.
+pub fn fill_alone(frame: &Frame, hole: &Mask) -> Frame {
+    let _ = (frame, hole);
+    todo!("helper E2")
+}

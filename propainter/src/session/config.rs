@@ -22,6 +22,9 @@ pub enum Mode {
     /// Frame by frame what the official procedure gives for the whole clip.
     #[default]
     Reference,
+    /// Bounded latency: a window every half neighbour length, over what came last and
+    /// `lookahead` frames of future.
+    Sliding,
 }
 
 /// Everything a session needs to know before its first frame.
@@ -50,6 +53,16 @@ pub struct Config {
     pub processing_height: Option<usize>,
     /// Factor on the frames' size where no processing size is given.
     pub resize_ratio: f64,
+    /// Frames of future that a window of [`Mode::Sliding`] waits for, 1 and up. What is given
+    /// beyond the sub-video less a hop and a frame is not waited for.
+    pub lookahead: usize,
+    /// Whether a scene cut ends the windows of [`Mode::Sliding`].
+    pub scene_cuts: bool,
+    /// How different two frames must be to be of two scenes, above 0, up to 1.
+    pub scene_threshold: f64,
+    /// Pixels around the dilated hole over which the fill fades into the picture, at processing
+    /// size.
+    pub mask_feather: usize,
     pub limits: Limits,
 }
 
@@ -71,8 +84,21 @@ impl Config {
             processing_width: None,
             processing_height: None,
             resize_ratio: 1.0,
+            lookahead: 10,
+            scene_cuts: true,
+            scene_threshold: 0.3,
+            mask_feather: 0,
             limits: Limits::default(),
         }
+    }
+}
+
+impl Config {
+    /// The look-ahead that [`Session::look_ahead`](super::Session::look_ahead) will state, as
+    /// far as it is known without opening anything: a window shortened to fit a budget makes it
+    /// less.
+    pub fn look_ahead(&self) -> usize {
+        todo!("helper E2")
     }
 }
 
@@ -94,9 +120,16 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     at_least("neighbor-length", config.neighbor_length, 2)?;
     at_least("ref-stride", config.ref_stride, 1)?;
     at_least("raft-iterations", config.raft_iterations, 1)?;
+    at_least("lookahead", config.lookahead, 1)?;
     if let Some(plan) = config.limits.plan {
         at_least("plan: pairs", plan.pairs, 1)?;
         at_least("plan: completion-frames", plan.completion_frames, 1)?;
+    }
+    if !(config.scene_threshold > 0.0 && config.scene_threshold <= 1.0) {
+        return Err(Error::Setting {
+            name: "scene-threshold",
+            problem: format!("{} is not within 0 to 1", config.scene_threshold),
+        });
     }
     if !(config.resize_ratio > 0.0 && config.resize_ratio <= 4.0) {
         return Err(Error::Setting {

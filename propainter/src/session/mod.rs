@@ -28,6 +28,12 @@ pub struct Stats {
     pub held: usize,
     /// Time spent in push and drain.
     pub busy: Duration,
+    /// Of that, time the engine spent on frames for a hole's sake: none where no frame has one.
+    pub computing: Duration,
+    /// Frames given out whose hole was empty.
+    pub untouched: u64,
+    /// Scene cuts at which windows ended.
+    pub scene_cuts: u64,
     /// All zero for the weights-free engine.
     pub memory: Usage,
 }
@@ -56,6 +62,14 @@ impl Session {
     /// A setting out of range, checkpoints that are missing or wrong, a device that does
     /// not open, a budget that is too small; the message says which and what to do.
     pub fn open(config: Config) -> Result<Self, Error> {
+        Self::open_unless(config, Cancel::default())
+    }
+
+    /// As [`open`](Self::open), until `cancel` is set; it stays the session's token.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`Error::Cancelled`].
+    pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
         config::check(&config)?;
         let (workshop, engine) = Workshop::open(&config)?;
         Ok(Self {
@@ -65,7 +79,7 @@ impl Session {
             unsent: VecDeque::new(),
             notices: Vec::new(),
             failed: None,
-            cancel: Cancel::default(),
+            cancel,
             stats: Stats::default(),
         })
     }
