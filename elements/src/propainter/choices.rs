@@ -38,17 +38,55 @@ impl From<Model> for propainter::Model {
 #[enum_type(name = "GstPropainterMode")]
 pub enum Mode {
     #[default]
+    #[enum_value(name = "sliding where upstream is live, else reference", nick = "auto")]
+    Auto,
     #[enum_value(
         name = "Frame by frame what the official script gives for the whole clip",
         nick = "reference"
     )]
     Reference,
+    #[enum_value(
+        name = "Bounded latency: lookahead frames of future and what came before",
+        nick = "sliding"
+    )]
+    Sliding,
 }
 
-impl From<Mode> for propainter::Mode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Reference => Self::Reference,
+impl Mode {
+    pub fn resolve(self, live: bool) -> propainter::Mode {
+        match self {
+            Self::Auto if live => propainter::Mode::Sliding,
+            Self::Auto | Self::Reference => propainter::Mode::Reference,
+            Self::Sliding => propainter::Mode::Sliding,
+        }
+    }
+}
+
+/// What becomes of a frame that is not done when it has to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstPropainterLatePolicy")]
+pub enum LatePolicy {
+    #[default]
+    #[enum_value(name = "fill where upstream is live, else wait", nick = "auto")]
+    Auto,
+    #[enum_value(name = "It goes when it is done, late or not", nick = "wait")]
+    Wait,
+    #[enum_value(name = "It goes as it came, hole and all", nick = "pass-through")]
+    PassThrough,
+    #[enum_value(name = "It is filled without the networks", nick = "fill")]
+    Fill,
+    #[enum_value(name = "It does not go out", nick = "drop")]
+    Drop,
+}
+
+impl LatePolicy {
+    /// Never [`LatePolicy::Auto`].
+    pub fn resolve(self, live: bool) -> Self {
+        match self {
+            Self::Auto if live => Self::Fill,
+            Self::Auto => Self::Wait,
+            policy => policy,
         }
     }
 }

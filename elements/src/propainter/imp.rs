@@ -13,6 +13,7 @@ use super::{
     state::{Shared, State},
     worker,
 };
+use propainter::memory::Faults;
 
 pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -29,6 +30,7 @@ pub struct Propainter {
     pub(super) src: gst::Pad,
     pub(super) settings: Mutex<Settings>,
     pub(super) shared: Shared,
+    faults: Mutex<Faults>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -44,6 +46,7 @@ impl Propainter {
                 ..State::default()
             };
         }
+        self.promise();
         let worker = worker::spawn(self.obj().clone()).map_err(|error| {
             gst::element_imp_error!(
                 self,
@@ -73,10 +76,30 @@ impl Propainter {
         }
         // `stats` stays readable; what holds memory goes.
         let mut state = self.shared.lock();
-        state.line.clear();
+        state.clear_line();
         state.masks.flush();
         state.converter = None;
         state.cancel = None;
+        state.last_mask = None;
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        self.faults.lock().clone()
+    }
+
+    pub(super) fn set_faults(&self, faults: Faults) {
+        *self.faults.lock() = faults;
+    }
+
+    /// What may change while playing takes effect at once.
+    fn follow(&self, name: &str, value: &glib::Value) {
+        if !matches!(name, "late-policy" | "processing-latency" | "qos") {
+            return;
+        }
+        // It was good for the settings already.
+        let _ = self.shared.lock().settings.set(name, value);
+        self.shared.notify();
+        self.publish_latency();
     }
 
     fn new_mask_pad(&self, template: &gst::PadTemplate) -> gst::Pad {
@@ -184,6 +207,7 @@ impl ObjectSubclass for Propainter {
             src,
             settings: Mutex::default(),
             shared: Shared::default(),
+            faults: Mutex::default(),
             worker: Mutex::default(),
         }
     }
@@ -197,8 +221,11 @@ impl ObjectImpl for Propainter {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let set = self.settings.lock().set(pspec.name(), value);
-        if let Err(problem) = set {
-            gst::warning!(CAT, imp = self, "{} stays: {problem}", pspec.name());
+        match set {
+            Ok(()) => self.follow(pspec.name(), value),
+            Err(problem) => {
+                gst::warning!(CAT, imp = self, "{} stays: {problem}", pspec.name());
+            }
         }
     }
 
@@ -267,6 +294,11 @@ impl ElementImpl for Propainter {
         match transition {
             gst::StateChange::ReadyToPaused => self.start()?,
             gst::StateChange::PausedToReady => self.begin_stop(),
+            // Only while playing does the clock say when a frame has to go.
+            gst::StateChange::PausedToPlaying | gst::StateChange::PlayingToPaused => {
+                self.shared.lock().playing = transition == gst::StateChange::PausedToPlaying;
+                self.shared.notify();
+            }
             _ => {}
         }
         let result = self.parent_change_state(transition);

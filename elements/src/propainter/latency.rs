@@ -4,36 +4,47 @@ use gst::{ClockTime, prelude::*, subclass::prelude::*};
 
 use super::{
     imp::{CAT, Propainter},
-    state::{QUEUE, State},
+    state::{Promise, State},
 };
 
-/// Where caps name no rate.
-const UNKNOWN: ClockTime = ClockTime::from_mseconds(40);
+/// The least that a frame is taken to last where caps name no rate.
+pub const UNKNOWN: ClockTime = ClockTime::from_mseconds(40);
 
-/// Duration of a frame at this rate; of one in 25 a second where it is unknown or variable.
-pub fn frame_duration(fps: Option<gst::Fraction>) -> ClockTime {
+/// Duration of a frame at this rate; `None` where it is unknown or variable.
+pub fn frame_duration(fps: Option<gst::Fraction>) -> Option<ClockTime> {
     fps.filter(|fps| fps.numer() > 0 && fps.denom() > 0)
         .and_then(|fps| ClockTime::SECOND.mul_div_ceil(fps.denom() as u64, fps.numer() as u64))
-        .unwrap_or(UNKNOWN)
 }
 
-/// The least a frame stays, and the most it can be kept.
-fn bounds(state: &State) -> (ClockTime, ClockTime) {
-    let frame = state.frame_duration();
-    let look_ahead = state.look_ahead() as u64;
-    (frame * look_ahead, frame * (look_ahead + QUEUE as u64))
+impl State {
+    /// What computing may take on top of the look-ahead.
+    pub fn processing_latency(&self) -> ClockTime {
+        let hop = self.promise.hop as u64;
+        let unset = if self.may_be_late() { hop } else { 0 };
+        let set = self.settings.processing_latency;
+        set.unwrap_or_else(|| self.frame_duration() * unset)
+    }
+
+    /// The longest that a frame stays here.
+    pub fn own_latency(&self) -> ClockTime {
+        self.frame_duration() * self.look_ahead() as u64 + self.processing_latency()
+    }
 }
 
 impl Propainter {
-    /// What upstream says and what the look-ahead adds.
+    /// What upstream says and what stays here adds.
     pub(super) fn answer_latency(&self, query: &mut gst::query::Latency<gst::QueryRef>) -> bool {
-        let mut upstream = gst::query::Latency::new();
-        if !self.sink.peer_query(&mut upstream) {
+        let Some((live, min, max)) = self.ask_upstream() else {
             return false;
-        }
-        let (live, min, max) = upstream.result();
-        let (least, most) = bounds(&self.shared.lock());
-        let (min, max) = (min + least, max.map(|max| max + most));
+        };
+        let (own, room) = {
+            let state = self.shared.lock();
+            (
+                state.own_latency(),
+                state.frame_duration() * state.room() as u64,
+            )
+        };
+        let (min, max) = (min + own, max.map(|max| max + room.max(own)));
         gst::debug!(
             CAT,
             imp = self,
@@ -43,11 +54,55 @@ impl Propainter {
         true
     }
 
+    /// The latency of video and masks together, upstream; `None` where the video's does not
+    /// answer. Notes it, and whether it is live. Call without the lock.
+    pub(super) fn ask_upstream(&self) -> Option<(bool, ClockTime, Option<ClockTime>)> {
+        let mut video = gst::query::Latency::new();
+        if !self.sink.peer_query(&mut video) {
+            return None;
+        }
+        let (mut live, mut min, mut max) = video.result();
+        let mask_pad = self.shared.lock().mask_pad.clone();
+        let mut masks = gst::query::Latency::new();
+        if mask_pad.is_some_and(|pad| pad.peer_query(&mut masks)) {
+            let (masks_live, masks_min, masks_max) = masks.result();
+            if masks_live {
+                live = true;
+                min = min.max(masks_min);
+                max = [max, masks_max].into_iter().flatten().min();
+            }
+        }
+        let mut state = self.shared.lock();
+        let changed = state.live != live;
+        (state.live, state.upstream) = (live, if live { min } else { ClockTime::ZERO });
+        drop(state);
+        if changed {
+            self.promise();
+            self.shared.notify();
+        }
+        Some((live, min, max))
+    }
+
+    /// Notes what the settings promise; nothing is opened for that. Call without the lock.
+    pub(super) fn promise(&self) {
+        let (settings, live) = {
+            let state = self.shared.lock();
+            (state.settings.clone(), state.live)
+        };
+        // The size changes nothing; a setting that is wrong is an error at the first frame.
+        if let Ok(config) = settings.config((8, 8), live) {
+            self.shared.lock().promise = Promise {
+                look_ahead: config.look_ahead(),
+                hop: config.hop(),
+            };
+        }
+    }
+
     /// Posts LATENCY where it differs from what was last known. Call without the lock.
     pub(super) fn publish_latency(&self) {
         {
             let mut state = self.shared.lock();
-            let (latency, _) = bounds(&state);
+            let latency = state.own_latency();
             if latency == state.latency {
                 return;
             }

@@ -7,12 +7,13 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use gst::ClockTime;
-use propainter::{Done, Frame};
+use propainter::{Done, Frame, Mask};
 
 use super::formats::Converter;
 
 /// A frame as it came, and as the session takes it.
-pub struct NewFrame {
+#[derive(Clone)]
+pub struct Incoming {
     pub buffer: gst::Buffer,
     pub picture: Frame,
     pub converter: Arc<Converter>,
@@ -23,45 +24,66 @@ pub struct NewFrame {
     pub fresh: bool,
 }
 
+/// A frame for the worker.
+pub struct Task {
+    /// Counts frames since the line was made; never twice the same.
+    pub id: u64,
+    pub picture: Frame,
+    pub running_time: Option<ClockTime>,
+    pub index: u64,
+    /// Its mask, where it was known before.
+    pub mask: Option<Arc<Mask>>,
+}
+
 /// What the worker has to do next.
 pub enum Job {
-    Frame {
-        picture: Frame,
-        running_time: Option<ClockTime>,
-        index: u64,
-    },
+    Frame(Task),
     /// Finish all frames before this place and start anew.
     Drain,
+}
+
+/// How a frame goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Filled by the engine.
+    Engine(Done),
+    /// Filled by a stand-in.
+    StandIn(Done),
+    /// As it came, hole and all.
+    PassedThrough,
+    Dropped,
 }
 
 /// What goes out next.
 pub enum Out {
     Frame {
-        buffer: gst::Buffer,
-        converter: Arc<Converter>,
-        done: Done,
+        frame: Incoming,
+        fate: Fate,
+    },
+    /// A frame whose fate is not decided, but whose time has come. With its mask, if known.
+    Overdue {
+        frame: Incoming,
+        mask: Option<Arc<Mask>>,
     },
     Event(gst::Event),
     Query(gst::Query),
 }
 
 enum Work {
-    Waiting {
-        picture: Frame,
-        running_time: Option<ClockTime>,
-        index: u64,
-        fresh: bool,
-    },
+    Waiting,
     Computing,
-    Done(Done),
+    Done(Fate),
+}
+
+struct Standing {
+    id: u64,
+    frame: Incoming,
+    mask: Option<Arc<Mask>>,
+    work: Work,
 }
 
 enum Item {
-    Frame {
-        buffer: gst::Buffer,
-        converter: Arc<Converter>,
-        work: Work,
-    },
+    Frame(Box<Standing>),
     Event {
         event: gst::Event,
         drains: bool,
@@ -78,6 +100,8 @@ pub struct Line {
     waiting: usize,
     ready: usize,
     frames: usize,
+    /// Of the next frame.
+    id: u64,
 }
 
 impl Line {
@@ -86,7 +110,7 @@ impl Line {
         self.waiting
     }
 
-    /// Frames that are final and have not gone out.
+    /// Frames whose fate is decided and that have not gone out.
     pub fn ready(&self) -> usize {
         self.ready
     }
@@ -96,17 +120,19 @@ impl Line {
         self.frames
     }
 
-    pub fn push_frame(&mut self, frame: NewFrame) {
-        self.items.push_back(Item::Frame {
-            buffer: frame.buffer,
-            converter: frame.converter,
-            work: Work::Waiting {
-                picture: frame.picture,
-                running_time: frame.running_time,
-                index: frame.index,
-                fresh: frame.fresh,
-            },
-        });
+    /// Frames with the worker.
+    pub fn computing(&self) -> usize {
+        self.frames - self.waiting - self.ready
+    }
+
+    pub fn push_frame(&mut self, frame: Incoming) {
+        self.items.push_back(Item::Frame(Box::new(Standing {
+            id: self.id,
+            frame,
+            mask: None,
+            work: Work::Waiting,
+        })));
+        self.id += 1;
         self.waiting += 1;
         self.frames += 1;
     }
@@ -124,35 +150,23 @@ impl Line {
     pub fn take(&mut self) -> Option<Job> {
         while let Some(item) = self.items.get_mut(self.passed) {
             match item {
-                Item::Frame { work, .. } => {
-                    if let Work::Waiting { fresh, .. } = work
-                        && std::mem::take(fresh)
-                    {
+                Item::Frame(standing) if matches!(standing.work, Work::Waiting) => {
+                    if std::mem::take(&mut standing.frame.fresh) {
                         return Some(Job::Drain);
                     }
                     self.passed += 1;
-                    if let Work::Waiting {
-                        picture,
-                        running_time,
-                        index,
-                        ..
-                    } = std::mem::replace(work, Work::Computing)
-                    {
-                        self.waiting -= 1;
-                        return Some(Job::Frame {
-                            picture,
-                            running_time,
-                            index,
-                        });
-                    }
+                    self.waiting -= 1;
+                    standing.work = Work::Computing;
+                    return Some(Job::Frame(Task {
+                        id: standing.id,
+                        picture: standing.frame.picture.clone(),
+                        running_time: standing.frame.running_time,
+                        index: standing.frame.index,
+                        mask: standing.mask.clone(),
+                    }));
                 }
-                Item::Event { drains, .. } => {
-                    self.passed += 1;
-                    if *drains {
-                        return Some(Job::Drain);
-                    }
-                }
-                Item::Query(_) => {
+                Item::Frame(_) | Item::Event { drains: false, .. } => self.passed += 1,
+                Item::Event { drains: true, .. } | Item::Query(_) => {
                     self.passed += 1;
                     return Some(Job::Drain);
                 }
@@ -161,29 +175,73 @@ impl Line {
         None
     }
 
-    /// The oldest frame that is being computed is final. False where there is none.
-    pub fn finish(&mut self, done: Done) -> bool {
-        let computing = self.items.iter_mut().find_map(|item| match item {
-            Item::Frame { work, .. } if matches!(work, Work::Computing) => Some(work),
-            _ => None,
-        });
-        if let Some(work) = computing {
-            *work = Work::Done(done);
-            self.ready += 1;
-            return true;
+    /// Notes a frame's mask, should it be needed again.
+    pub fn set_mask(&mut self, id: u64, mask: &Arc<Mask>) {
+        if let Some(standing) = self.standing_mut(id) {
+            standing.mask = Some(mask.clone());
         }
-        false
     }
 
-    /// Frames the session holds.
-    pub fn computing(&self) -> usize {
-        self.frames - self.waiting - self.ready
+    /// Decides the fate of a frame that is with the worker. One that has gone meanwhile is none
+    /// of its business any more.
+    pub fn finish(&mut self, id: u64, fate: Fate) {
+        if let Some(standing) = self.standing_mut(id)
+            && matches!(standing.work, Work::Computing)
+        {
+            standing.work = Work::Done(fate);
+            self.ready += 1;
+        }
+    }
+
+    /// Frames with the worker wait for it again.
+    pub fn recall(&mut self) {
+        let mut first = None;
+        for (place, item) in self.items.iter_mut().enumerate().take(self.passed) {
+            if let Item::Frame(standing) = item
+                && matches!(standing.work, Work::Computing)
+            {
+                standing.work = Work::Waiting;
+                self.waiting += 1;
+                first.get_or_insert(place);
+            }
+        }
+        self.passed = first.unwrap_or(self.passed);
+    }
+
+    /// When the frame at the front was to be shown, if its fate is open. `None` also for one
+    /// without a time.
+    pub fn undecided(&self) -> Option<ClockTime> {
+        match self.items.front()? {
+            Item::Frame(standing) if !matches!(standing.work, Work::Done(_)) => {
+                standing.frame.running_time
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the frame at the front, if its fate is open.
+    pub fn take_overdue(&mut self) -> Option<Out> {
+        let Item::Frame(standing) = self.items.front()? else {
+            return None;
+        };
+        match standing.work {
+            Work::Waiting => self.waiting -= 1,
+            Work::Computing => {}
+            Work::Done(_) => return None,
+        }
+        self.frames -= 1;
+        self.passed = self.passed.saturating_sub(1);
+        let Some(Item::Frame(standing)) = self.items.pop_front() else {
+            return None;
+        };
+        let Standing { frame, mask, .. } = *standing;
+        Some(Out::Overdue { frame, mask })
     }
 
     /// Takes the front, if it may go out.
     pub fn pop(&mut self) -> Option<Out> {
         let ready = match self.items.front()? {
-            Item::Frame { work, .. } => matches!(work, Work::Done(_)),
+            Item::Frame(standing) => matches!(standing.work, Work::Done(_)),
             Item::Event { drains, .. } => !drains || self.passed > 0,
             Item::Query(_) => self.passed > 0,
         };
@@ -192,20 +250,15 @@ impl Line {
         }
         self.passed = self.passed.saturating_sub(1);
         match self.items.pop_front()? {
-            Item::Frame {
-                buffer,
-                converter,
-                work: Work::Done(done),
-            } => {
+            Item::Frame(standing) => {
+                let Standing { frame, work, .. } = *standing;
+                let Work::Done(fate) = work else {
+                    return None;
+                };
                 self.ready -= 1;
                 self.frames -= 1;
-                Some(Out::Frame {
-                    buffer,
-                    converter,
-                    done,
-                })
+                Some(Out::Frame { frame, fate })
             }
-            Item::Frame { .. } => None,
             Item::Event { event, .. } => Some(Out::Event(event)),
             Item::Query(query) => Some(Out::Query(query)),
         }
@@ -213,7 +266,10 @@ impl Line {
 
     /// Forgets everything and gives back the events that outlive a flush.
     pub fn clear(&mut self) -> Vec<gst::Event> {
-        let events = std::mem::take(self).items.into_iter();
+        let id = self.id;
+        let forgotten = std::mem::take(self);
+        self.id = id;
+        let events = forgotten.items.into_iter();
         events
             .filter_map(|item| match item {
                 Item::Event { event, .. } => Some(event),
@@ -228,23 +284,40 @@ impl Line {
 
     /// Whether the end of the stream is in here.
     pub fn has_eos(&self) -> bool {
-        let is_eos = |item: &Item| matches!(item, Item::Event { event, .. } if event.type_() == gst::EventType::Eos);
-        self.items.iter().any(is_eos)
+        self.items.iter().any(Item::is_eos)
     }
 
     /// No more frames will be finished: what is final still goes out, then `eos`.
     pub fn end(&mut self, eos: gst::Event) {
-        let unfinished = |item: &Item| {
-            matches!(item, Item::Frame { work, .. } if !matches!(work, Work::Done(_)))
-                || matches!(item, Item::Query(_))
+        let unfinished = |item: &Item| match item {
+            Item::Frame(standing) => !matches!(standing.work, Work::Done(_)),
+            Item::Query(_) => true,
+            Item::Event { .. } => false,
         };
         if let Some(end) = self.items.iter().position(unfinished) {
             self.items.truncate(end);
         }
-        self.items.retain(|item| !matches!(item, Item::Event { event, .. } if event.type_() == gst::EventType::Eos));
+        self.items.retain(|item| !item.is_eos());
+        let frames = self.items.iter();
+        self.ready = frames
+            .filter(|item| matches!(item, Item::Frame(_)))
+            .count();
         self.frames = self.ready;
         self.waiting = 0;
         self.push_event(eos, false);
         self.passed = self.items.len();
+    }
+
+    fn standing_mut(&mut self, id: u64) -> Option<&mut Standing> {
+        self.items.iter_mut().find_map(|item| match item {
+            Item::Frame(standing) if standing.id == id => Some(&mut **standing),
+            _ => None,
+        })
+    }
+}
+
+impl Item {
+    fn is_eos(&self) -> bool {
+        matches!(self, Self::Event { event, .. } if event.type_() == gst::EventType::Eos)
     }
 }

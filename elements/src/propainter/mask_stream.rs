@@ -88,6 +88,12 @@ impl MaskStream {
         }
     }
 
+    /// The mask that is in use at `time` as far as is known: for a frame that cannot wait.
+    pub fn latest(&self, time: ClockTime) -> Option<Arc<Mask>> {
+        let due = |mask: &&Timed| mask.start.is_none_or(|start| start <= time + ROUNDING);
+        self.masks.iter().rev().find(due).map(|timed| timed.mask.clone())
+    }
+
     fn at(&mut self, time: ClockTime) -> Pick {
         let due = |mask: &Timed| mask.start.is_some_and(|start| start <= time + ROUNDING);
         while self.masks.get(1).is_some_and(due) {

@@ -5,6 +5,7 @@ use std::any::Any;
 use gst::subclass::prelude::*;
 
 use super::{
+    duty::TRIES,
     imp::{CAT, Propainter},
     masks::LocationError,
 };
@@ -109,6 +110,26 @@ impl Propainter {
                 );
             }
         }
+    }
+
+    /// The stream goes on without the device, which is tried again or given up after
+    /// `failures`.
+    pub(super) fn warn_device(&self, error: &propainter::Error, failures: Option<u32>) {
+        let what = match failures {
+            Some(failures) => format!("it is opened again, try {failures} of {TRIES}"),
+            None => format!("it is given up after {TRIES} failures"),
+        };
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::Failed,
+            ("{}; {}; meanwhile frames are filled without the networks", error, what)
+        );
+        self.post_element(
+            gst::Structure::builder("propainter-device-failed")
+                .field("problem", error.to_string())
+                .field("given-up", failures.is_none())
+                .build(),
+        );
     }
 
     pub(super) fn warn_mask(&self, error: &LocationError) {

@@ -36,10 +36,13 @@
 //!     ! propainter mask-location=logo.png ! videoconvert ! autovideosink
 //! ```
 
+mod alarm;
 mod choices;
 mod color;
+mod duty;
 mod formats;
 mod imp;
+mod late;
 mod latency;
 mod line;
 mod mask_pad;
@@ -50,20 +53,30 @@ mod notices;
 mod pool;
 mod properties;
 mod regions;
+mod seat;
 mod settings;
 mod sink;
 mod src;
+mod stand_in;
 mod state;
 mod stats;
 mod worker;
 
-use gst::{glib, prelude::*};
+use gst::{glib, prelude::*, subclass::prelude::*};
 
 glib::wrapper! {
     /// The element `propainter`.
     pub struct Propainter(ObjectSubclass<imp::Propainter>)
         @extends gst::Element, gst::Object,
         @implements gst::Preset;
+}
+
+impl Propainter {
+    /// Faults for sessions opened from now on: what tests use to see the element recover.
+    #[doc(hidden)]
+    pub fn set_faults(&self, faults: propainter::memory::Faults) {
+        self.imp().set_faults(faults);
+    }
 }
 
 /// Registers the element, with `plugin` or for this process only.
@@ -74,6 +87,7 @@ pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
     for api in [
         choices::Model::static_type(),
         choices::Mode::static_type(),
+        choices::LatePolicy::static_type(),
         choices::Precision::static_type(),
         choices::BudgetPolicy::static_type(),
     ] {

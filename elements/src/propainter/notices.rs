@@ -56,6 +56,10 @@ impl Propainter {
                     .build()
             }
         };
+        self.post_element(structure);
+    }
+
+    pub(super) fn post_element(&self, structure: gst::Structure) {
         let element = self.obj();
         let message = gst::message::Element::builder(structure)
             .src(&*element)

@@ -98,6 +98,27 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             default.raft_iterations,
         ),
         count(
+            "lookahead",
+            "Look-ahead",
+            "Frames of future that a window of mode=sliding waits for",
+            1,
+            default.lookahead,
+        ),
+        glib::ParamSpecBoolean::builder("scene-cuts")
+            .nick("Scene cuts")
+            .blurb("Whether a scene cut ends the windows of mode=sliding")
+            .default_value(default.scene_cuts)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecDouble::builder("scene-threshold")
+            .nick("Scene threshold")
+            .blurb("How different two frames must be to be of two scenes")
+            .minimum(0.01)
+            .maximum(1.0)
+            .default_value(default.scene_threshold)
+            .mutable_ready()
+            .build(),
+        count(
             "mask-dilation",
             "Mask dilation",
             "Pixels by which the hole is widened, at processing size",
@@ -178,6 +199,27 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             )
             .default_value(Some(default.allow_degradation.to_string().as_str()))
             .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("late-policy", default.late_policy)
+            .nick("Late policy")
+            .blurb("What becomes of a frame that is not done when it has to go")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("processing-latency")
+            .nick("Processing latency")
+            .blurb(
+                "Time for computing on top of the look-ahead, in ns; a frame that takes longer \
+                 is late (18446744073709551615 = the frames that become final at once, or 0 \
+                 where late frames wait)",
+            )
+            .default_value(u64::MAX)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("qos")
+            .nick("Quality of service")
+            .blurb("Whether frames that downstream calls late count as late")
+            .default_value(default.qos)
+            .mutable_playing()
             .build(),
         glib::ParamSpecString::builder("plan")
             .nick("Memory plan")

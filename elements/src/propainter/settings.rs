@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use gst::{glib, prelude::*};
+use gst::{ClockTime, glib, prelude::*};
 use propainter::{Config, Error, Limits, memory::Degradation};
 
 use super::{
-    choices::{BudgetPolicy, Mode, Model, Precision},
+    choices::{BudgetPolicy, LatePolicy, Mode, Model, Precision},
     regions::{self, Region},
 };
 
@@ -21,6 +21,9 @@ pub struct Settings {
     pub neighbor_length: u32,
     pub ref_stride: u32,
     pub raft_iterations: u32,
+    pub lookahead: u32,
+    pub scene_cuts: bool,
+    pub scene_threshold: f64,
     pub mask_dilation: u32,
     pub mask_location: Option<String>,
     pub mask_regions: Arc<[Region]>,
@@ -34,6 +37,10 @@ pub struct Settings {
     pub host_budget: u64,
     pub precision: Precision,
     pub allow_degradation: Degradation,
+    pub late_policy: LatePolicy,
+    /// `None`: a hop of the windows where frames may be late, else nothing.
+    pub processing_latency: Option<ClockTime>,
+    pub qos: bool,
 }
 
 impl Default for Settings {
@@ -48,6 +55,9 @@ impl Default for Settings {
             neighbor_length: 10,
             ref_stride: 10,
             raft_iterations: 20,
+            lookahead: 10,
+            scene_cuts: true,
+            scene_threshold: 0.3,
             mask_dilation: 4,
             mask_location: None,
             mask_regions: Arc::new([]),
@@ -60,26 +70,32 @@ impl Default for Settings {
             host_budget: limits.host_budget,
             precision: Precision::default(),
             allow_degradation: limits.allow_degradation,
+            late_policy: LatePolicy::default(),
+            processing_latency: None,
+            qos: true,
         }
     }
 }
 
 impl Settings {
-    /// A session's configuration for frames of this size.
+    /// A session's configuration for frames of this size, upstream being live or not.
     ///
     /// # Errors
     /// A device name that means nothing.
-    pub fn config(&self, width: usize, height: usize) -> Result<Config, Error> {
+    pub fn config(&self, (width, height): (usize, usize), live: bool) -> Result<Config, Error> {
         let wanted = |side: u32| (side > 0).then_some(side as usize);
         Ok(Config {
             model: self.model.into(),
             weights: self.weights.as_ref().map(PathBuf::from),
             device: self.device.parse()?,
-            mode: self.mode.into(),
+            mode: self.mode.resolve(live),
             subvideo_length: self.subvideo_length as usize,
             neighbor_length: self.neighbor_length as usize,
             ref_stride: self.ref_stride as usize,
             raft_iterations: self.raft_iterations as usize,
+            lookahead: self.lookahead as usize,
+            scene_cuts: self.scene_cuts,
+            scene_threshold: self.scene_threshold,
             mask_dilation: self.mask_dilation as usize,
             processing_width: wanted(self.width),
             processing_height: wanted(self.height),
@@ -121,6 +137,9 @@ impl Settings {
             "neighbor-length" => self.neighbor_length = take(value)?,
             "ref-stride" => self.ref_stride = take(value)?,
             "raft-iterations" => self.raft_iterations = take(value)?,
+            "lookahead" => self.lookahead = take(value)?,
+            "scene-cuts" => self.scene_cuts = take(value)?,
+            "scene-threshold" => self.scene_threshold = take(value)?,
             "mask-dilation" => self.mask_dilation = take(value)?,
             "mask-location" => self.mask_location = text(value)?,
             "mask-regions" => self.mask_regions = regions::parse(value)?,
@@ -139,6 +158,13 @@ impl Settings {
                     error => error.to_string(),
                 })?;
             }
+            "late-policy" => self.late_policy = take(value)?,
+            "processing-latency" => {
+                let latency: u64 = take(value)?;
+                let set = (latency != u64::MAX).then_some(latency);
+                self.processing_latency = set.map(ClockTime::from_nseconds);
+            }
+            "qos" => self.qos = take(value)?,
             _ => return Err("there is no such property".to_owned()),
         }
         Ok(())
@@ -155,6 +181,9 @@ impl Settings {
             "neighbor-length" => self.neighbor_length.to_value(),
             "ref-stride" => self.ref_stride.to_value(),
             "raft-iterations" => self.raft_iterations.to_value(),
+            "lookahead" => self.lookahead.to_value(),
+            "scene-cuts" => self.scene_cuts.to_value(),
+            "scene-threshold" => self.scene_threshold.to_value(),
             "mask-dilation" => self.mask_dilation.to_value(),
             "mask-location" => self.mask_location.to_value(),
             "mask-regions" => regions::to_value(&self.mask_regions),
@@ -167,6 +196,12 @@ impl Settings {
             "host-budget" => self.host_budget.to_value(),
             "precision" => self.precision.to_value(),
             "allow-degradation" => self.allow_degradation.to_string().to_value(),
+            "late-policy" => self.late_policy.to_value(),
+            "processing-latency" => {
+                let latency = self.processing_latency.map(ClockTime::nseconds);
+                latency.unwrap_or(u64::MAX).to_value()
+            }
+            "qos" => self.qos.to_value(),
             _ => return None,
         })
     }

@@ -8,10 +8,13 @@ use gst_video::{VideoBufferFlags, VideoInfo, VideoInterlaceMode, VideoMeta, prel
 use super::{
     formats::Converter,
     imp::{CAT, Propainter},
-    line::NewFrame,
-    pool,
-    state::{QUEUE, READY, State},
+    line::Incoming,
+    latency, pool,
+    state::{QUEUE, State},
 };
+
+/// A longer pause between frames is taken for a gap.
+const LONGEST: gst::ClockTime = gst::ClockTime::SECOND;
 
 const INTERLACED: &str =
     "interlaced video cannot be inpainted; insert 'deinterlace' before propainter";
@@ -37,19 +40,21 @@ impl Propainter {
         let mut state = self.shared.lock();
         loop {
             state.open()?;
-            if state.line.waiting() < QUEUE {
+            let room = match state.may_be_late() {
+                true => state.line.frames() < state.room(),
+                false => state.line.waiting() < QUEUE,
+            };
+            if room {
                 break;
             }
             self.shared.wait(&mut state);
         }
-        let kept = state
-            .facts
-            .map(|facts| facts.look_ahead + QUEUE + READY + 2);
-        let index = state.index;
-        state.index += 1;
-        state.frames_in += 1;
-        state.line.push_frame(NewFrame {
-            buffer: pool::keep(buffer, kept.unwrap_or(usize::MAX)),
+        let slower = note_time(&mut state, running_time);
+        let kept = state.room() + 2;
+        let index = next_index(&mut state, &buffer);
+        state.counts.taken += 1;
+        state.line.push_frame(Incoming {
+            buffer: pool::keep(buffer, kept),
             picture,
             converter,
             running_time,
@@ -58,6 +63,9 @@ impl Propainter {
         });
         drop(state);
         self.shared.notify();
+        if slower {
+            self.publish_latency();
+        }
         Ok(FlowSuccess::Ok)
     }
 
@@ -129,7 +137,13 @@ impl Propainter {
         }
         let converter = Converter::new(&info)
             .ok_or_else(|| refuse(&format!("video format {} is not supported", info.format())))?;
-        self.shared.lock().converter = Some(Arc::new(converter));
+        {
+            let mut state = self.shared.lock();
+            state.converter = Some(Arc::new(converter));
+            (state.last_time, state.longest) = (None, gst::ClockTime::ZERO);
+        }
+        self.ask_upstream();
+        self.promise();
         self.publish_latency();
         Ok(())
     }
@@ -149,10 +163,12 @@ impl Propainter {
     fn flush_stop(&self, event: gst::Event) {
         self.src.push_event(event);
         let mut state = self.shared.lock();
-        let sticky = state.line.clear();
+        let sticky = state.clear_line();
         state.segment = None;
         state.blocked = None;
         state.answer = None;
+        state.earliest = None;
+        state.last_time = None;
         drop(state);
         for event in sticky {
             let _ = self.src.store_sticky_event(&event);
@@ -196,7 +212,7 @@ impl Propainter {
             query.add_allocation_meta::<VideoMeta>(None);
         }
         if let Ok(info) = VideoInfo::from_caps(&caps) {
-            let kept = self.shared.lock().look_ahead() + QUEUE + READY;
+            let kept = self.shared.lock().room();
             let size = u32::try_from(info.size()).unwrap_or(u32::MAX);
             query.add_allocation_pool(None::<&gst::BufferPool>, size, kept as u32, 0);
         }
@@ -229,6 +245,41 @@ fn running_time(state: &State, buffer: &gst::BufferRef) -> Option<gst::ClockTime
     state.segment.as_ref()?.to_running_time(buffer.pts()?)
 }
 
+/// Notes when a frame comes. Whether frames last longer than was known so far, where caps
+/// name no rate.
+fn note_time(state: &mut State, time: Option<gst::ClockTime>) -> bool {
+    let last = std::mem::replace(&mut state.last_time, time);
+    let named = state.converter.as_ref().map(|c| c.info().fps());
+    if latency::frame_duration(named).is_some() {
+        return false;
+    }
+    let lasted = time
+        .zip(last)
+        .map_or(gst::ClockTime::ZERO, |(time, last)| {
+            time.saturating_sub(last).min(LONGEST)
+        });
+    let slower = lasted > state.frame_duration();
+    state.longest = state.longest.max(lasted);
+    slower
+}
+
+/// The frame's number since the start or the last seek; in reverse by its time.
+fn next_index(state: &mut State, buffer: &gst::BufferRef) -> u64 {
+    let backwards = state.segment.as_ref().filter(|segment| segment.rate() < 0.0);
+    let time = backwards.and_then(|segment| segment.to_stream_time(buffer.pts()?));
+    if let Some(time) = time {
+        return number_at(state, time);
+    }
+    state.index += 1;
+    state.index - 1
+}
+
+/// The number of the frame at a stream time.
+fn number_at(state: &State, time: gst::ClockTime) -> u64 {
+    let frame = state.frame_duration().nseconds().max(1);
+    (time.nseconds() + frame / 2) / frame
+}
+
 /// Whether frames before the event cannot look past it; keeps track of the segment.
 fn drains(state: &mut State, event: &gst::Event) -> bool {
     match event.view() {
@@ -248,8 +299,9 @@ fn drains(state: &mut State, event: &gst::Event) -> bool {
             if changed {
                 // Numbered masks follow a seek.
                 let time = new.as_ref().and_then(|segment| segment.time());
-                let frame = state.frame_duration().nseconds();
-                state.index = time.map_or(0, |time| (time.nseconds() + frame / 2) / frame);
+                state.index = time.map_or(0, |time| number_at(state, time));
+                state.last_time = None;
+                state.earliest = None;
             }
             state.segment = new;
             changed

@@ -1,13 +1,19 @@
 //! The source pad: what is ready out of the line, in order.
 
-use gst::{EventView, FlowError, QueryViewMut, prelude::*, subclass::prelude::*};
-use propainter::Done;
+use gst::{ClockTime, EventView, FlowError, QueryViewMut, prelude::*, subclass::prelude::*};
 
 use super::{
-    formats::Converter,
+    alarm::Alarm,
     imp::{CAT, Propainter},
-    line::Out,
+    late::Overdue,
+    line::{Fate, Incoming, Out},
 };
+
+/// What the source pad's task does next.
+enum Next {
+    Out(Out),
+    Overdue(Overdue),
+}
 
 impl Propainter {
     pub(super) fn src_activate(&self, active: bool) -> Result<(), gst::LoggableError> {
@@ -26,7 +32,7 @@ impl Propainter {
         self.src
             .stop_task()
             .map_err(|_| gst::loggable_error!(CAT, "the source pad's task does not stop"))?;
-        self.shared.lock().line.clear();
+        self.shared.lock().clear_line();
         Ok(())
     }
 
@@ -56,7 +62,8 @@ impl Propainter {
 
     /// Sends one thing out.
     fn src_step(&self) {
-        let (out, epoch) = {
+        let (next, epoch) = {
+            let mut alarm = Alarm::default();
             let mut state = self.shared.lock();
             loop {
                 if state.flushing {
@@ -65,20 +72,30 @@ impl Propainter {
                     return;
                 }
                 if let Some(out) = state.line.pop() {
-                    break (out, state.epoch);
+                    break (Next::Out(out), state.epoch);
+                }
+                if let Some(deadline) = self.deadline(&state) {
+                    if self.has_passed(deadline)
+                        && let Some(overdue) = self.take_overdue(&mut state, deadline)
+                    {
+                        break (Next::Overdue(overdue), state.epoch);
+                    }
+                    alarm.set(self, deadline + ClockTime::from_nseconds(1));
                 }
                 self.shared.wait(&mut state);
             }
         };
         self.shared.notify();
-        match out {
-            Out::Frame {
-                buffer,
-                converter,
-                done,
-            } => self.send_frame(buffer, &converter, &done, epoch),
-            Out::Event(event) => self.send_event(event),
-            Out::Query(mut query) => {
+        match next {
+            Next::Overdue(overdue) => {
+                let fate = self.decide(&overdue);
+                self.send_frame(overdue.frame, fate, epoch);
+            }
+            Next::Out(Out::Frame { frame, fate }) => self.send_frame(frame, fate, epoch),
+            // The line gives these out where it is asked for them only.
+            Next::Out(Out::Overdue { .. }) => {}
+            Next::Out(Out::Event(event)) => self.send_event(event),
+            Next::Out(Out::Query(mut query)) => {
                 let answer = self.src.peer_query(query.make_mut());
                 let mut state = self.shared.lock();
                 if state.is_at(epoch) {
@@ -90,21 +107,53 @@ impl Propainter {
         }
     }
 
-    fn send_frame(&self, mut buffer: gst::Buffer, converter: &Converter, done: &Done, epoch: u64) {
-        if !done.hole.is_empty()
+    fn send_frame(&self, frame: Incoming, fate: Fate, epoch: u64) {
+        let Incoming {
+            mut buffer,
+            converter,
+            ..
+        } = frame;
+        let done = match &fate {
+            Fate::Dropped => {
+                let mut state = self.shared.lock();
+                state.counts.dropped += 1;
+                state.gap = true;
+                return;
+            }
+            Fate::PassedThrough => None,
+            Fate::Engine(done) | Fate::StandIn(done) => {
+                Some(done).filter(|done| !done.hole.is_empty())
+            }
+        };
+        if let Some(done) = done
             && let Err(problem) = converter.write(buffer.make_mut(), done)
         {
             self.post_bad_format(&problem.to_string());
+            self.shared.lock().counts.discarded += 1;
             self.refused(FlowError::Error, epoch);
             return;
         }
+        if std::mem::take(&mut self.shared.lock().gap) {
+            buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
         gst::trace!(CAT, imp = self, "pushing {buffer:?}");
-        match self.src.push(buffer) {
-            Ok(_) => self.shared.lock().frames_out += 1,
-            Err(flow) => {
-                gst::debug!(CAT, imp = self, "downstream says {flow:?}");
-                self.refused(flow, epoch);
-            }
+        if let Err(flow) = self.src.push(buffer) {
+            gst::debug!(CAT, imp = self, "downstream says {flow:?}");
+            self.shared.lock().counts.discarded += 1;
+            self.refused(flow, epoch);
+            return;
+        }
+        {
+            let counts = &mut self.shared.lock().counts;
+            *match (&fate, done) {
+                (Fate::Engine(_), Some(_)) => &mut counts.inpainted,
+                (Fate::StandIn(_), Some(_)) => &mut counts.filled,
+                (Fate::Engine(_) | Fate::StandIn(_), None) => &mut counts.untouched,
+                (Fate::PassedThrough | Fate::Dropped, _) => &mut counts.passed_through,
+            } += 1;
+        }
+        if matches!(fate, Fate::Engine(_)) {
+            self.was_in_time();
         }
     }
 
@@ -130,7 +179,7 @@ impl Propainter {
         state.blocked = Some(flow);
         state.abandon();
         let ended = state.line.has_eos();
-        let sticky = state.line.clear();
+        let sticky = state.clear_line();
         drop(state);
         self.shared.notify();
         for event in sticky {
@@ -149,6 +198,17 @@ impl Propainter {
             EventView::Seek(seek) => {
                 let flushes = seek.get().1.contains(gst::SeekFlags::FLUSH);
                 return self.seek(event, flushes);
+            }
+            EventView::Qos(qos) => {
+                let (_, _, jitter, time) = qos.get();
+                let mut state = self.shared.lock();
+                // As the library's filters reckon: catch up twice what is lost.
+                let late = u64::try_from(jitter).ok().filter(|_| jitter > 0);
+                state.earliest = late
+                    .zip(time)
+                    .map(|(late, time)| time + ClockTime::from_nseconds(2 * late));
+                drop(state);
+                self.shared.notify();
             }
             EventView::Reconfigure(_) => {
                 // Perhaps something is linked now.

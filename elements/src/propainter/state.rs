@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use gst::{ClockTime, FlowError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use propainter::{Cancel, Model, Session, memory::Usage};
+use propainter::{Cancel, Mask, Model, Session, Stats, memory::Usage};
 
-use super::{formats::Converter, latency, line::Line, mask_stream::MaskStream, settings::Settings};
+use super::{
+    choices::LatePolicy, duty::Duty, formats::Converter, latency, line::Line,
+    mask_stream::MaskStream, settings::Settings,
+};
 
-/// Frames that wait for the worker; more block upstream.
+/// Frames that wait for the worker; more block upstream, unless frames may be late.
 pub const QUEUE: usize = 4;
 
-/// Final frames that wait for downstream; the worker stops at as many.
+/// Final frames that wait for downstream; the worker stops at as many, unless frames may be
+/// late.
 pub const READY: usize = 4;
 
 /// What the open session says of itself.
@@ -35,6 +39,38 @@ impl Facts {
     }
 }
 
+/// What became of the frames. Together with those in the line they are all that came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub taken: u64,
+    /// Sent: filled by the engine, by a stand-in, without a hole, with their hole.
+    pub inpainted: u64,
+    pub filled: u64,
+    pub untouched: u64,
+    pub passed_through: u64,
+    /// Not sent: by policy; flushed, or refused by downstream.
+    pub dropped: u64,
+    pub discarded: u64,
+    /// Of all these, those that had to go before they were done.
+    pub late: u64,
+    pub episodes: u64,
+    pub device_failures: u64,
+}
+
+impl Counts {
+    pub fn sent(&self) -> u64 {
+        self.inpainted + self.filled + self.untouched + self.passed_through
+    }
+}
+
+/// What a configuration promises before a session is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    pub look_ahead: usize,
+    /// Frames that become final at once.
+    pub hop: usize,
+}
+
 #[derive(Default)]
 pub struct State {
     pub line: Line,
@@ -46,18 +82,37 @@ pub struct State {
     pub active: bool,
     /// Counts up whenever what the session holds is void.
     pub epoch: u64,
+    /// Counts up whenever the engine is relieved: what it holds waits in the line again.
+    pub relieved: u64,
     /// The worker is to end.
     pub stopping: bool,
     /// A flushing seek is on its way: masks and frames may not fit each other.
     pub seeking: bool,
     /// Ends the session's running call.
     pub cancel: Option<Cancel>,
-    /// The settings of this run; some change in READY only.
+    /// The settings of this run; those of `late-policy` and the like follow their properties.
     pub settings: Settings,
+    /// Between PAUSED to PLAYING and back: the clock means something.
+    pub playing: bool,
+
+    /// What upstream says of itself, video and masks together: whether it is live, and when
+    /// the last of a frame and its mask are here.
+    pub live: bool,
+    pub upstream: ClockTime,
+    /// Downstream has no use for frames before this running time.
+    pub earliest: Option<ClockTime>,
+    pub duty: Duty,
+    /// The mask of the last frame that had one, for frames that go before theirs is known.
+    pub last_mask: Option<Arc<Mask>>,
+    /// A frame was dropped: the next one does not continue the last.
+    pub gap: bool,
 
     /// Of the sink pad's caps.
     pub converter: Option<Arc<Converter>>,
     pub segment: Option<gst::FormattedSegment<ClockTime>>,
+    /// Of the last frame; and the longest time from frame to frame since the caps.
+    pub last_time: Option<ClockTime>,
+    pub longest: ClockTime,
     /// Number of the next frame since the start or the last seek.
     pub index: u64,
     /// Caps that downstream has seen.
@@ -69,12 +124,13 @@ pub struct State {
     pub mask_flushing: bool,
     pub masks: MaskStream,
 
+    pub promise: Promise,
     pub facts: Option<Facts>,
     /// How the session fits its budget, in one line.
     pub plan: Option<String>,
-    pub frames_in: u64,
-    pub frames_out: u64,
-    pub busy: std::time::Duration,
+    pub counts: Counts,
+    /// What the open session counted.
+    pub session: Stats,
     /// The latency last made known.
     pub latency: ClockTime,
 }
@@ -101,15 +157,47 @@ impl State {
         }
     }
 
-    /// Duration of a frame by the caps.
-    pub fn frame_duration(&self) -> ClockTime {
-        let fps = self.converter.as_ref().map(|c| c.info().fps());
-        latency::frame_duration(fps)
+    /// The engine is too slow or has failed: what it holds waits in the line again.
+    pub fn relieve(&mut self) {
+        self.relieved += 1;
+        if let Some(cancel) = &self.cancel {
+            cancel.cancel();
+        }
+        self.line.recall();
     }
 
-    /// Frames held before the first comes out; 0 until a session is open.
+    /// Forgets the line, and gives back the events that outlive that.
+    pub fn clear_line(&mut self) -> Vec<gst::Event> {
+        self.counts.discarded += self.line.frames() as u64;
+        self.line.clear()
+    }
+
+    /// Duration of a frame by the caps or, where they name no rate, the longest seen.
+    pub fn frame_duration(&self) -> ClockTime {
+        let fps = self.converter.as_ref().map(|c| c.info().fps());
+        latency::frame_duration(fps).unwrap_or(self.longest.max(latency::UNKNOWN))
+    }
+
+    /// Frames held before the first comes out.
     pub fn look_ahead(&self) -> usize {
-        self.facts.map_or(0, |facts| facts.look_ahead)
+        let promised = self.promise.look_ahead;
+        self.facts.map_or(promised, |facts| facts.look_ahead)
+    }
+
+    pub fn late_policy(&self) -> LatePolicy {
+        self.settings.late_policy.resolve(self.live)
+    }
+
+    /// Whether frames go when their time has come, done or not.
+    pub fn may_be_late(&self) -> bool {
+        self.late_policy() != LatePolicy::Wait
+    }
+
+    /// Most frames in the line; upstream blocks at as many.
+    pub fn room(&self) -> usize {
+        let processing = self.processing_latency().nseconds();
+        let computing = processing.div_ceil(self.frame_duration().nseconds().max(1));
+        self.look_ahead() + self.promise.hop + QUEUE + READY + computing as usize
     }
 }
 

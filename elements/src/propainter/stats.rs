@@ -7,8 +7,10 @@ use super::imp::Propainter;
 impl Propainter {
     pub(super) fn stats(&self) -> gst::Structure {
         let state = self.shared.lock();
-        let busy = state.busy.as_secs_f64();
-        let done = state.frames_out as f64;
+        let (session, counts) = (&state.session, &state.counts);
+        let busy = session.busy.as_secs_f64();
+        let nanoseconds =
+            |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let model = match state.facts.map(|facts| facts.model) {
             None => "none",
             Some(Model::Auto) => "auto",
@@ -20,8 +22,14 @@ impl Propainter {
             .map(|facts| (facts.processing, facts.memory))
             .unwrap_or_default();
         gst::Structure::builder("propainter-stats")
-            .field("frames-in", state.frames_in)
-            .field("frames-out", state.frames_out)
+            .field("frames-in", counts.taken)
+            .field("frames-out", counts.sent())
+            .field("inpainted", counts.inpainted)
+            .field("untouched", counts.untouched)
+            .field("filled", counts.filled)
+            .field("passed-through", counts.passed_through)
+            .field("dropped", counts.dropped)
+            .field("discarded", counts.discarded)
             .field("held", state.line.frames() as u32)
             .field("waiting", state.line.waiting() as u32)
             .field("computing", state.line.computing() as u32)
@@ -29,11 +37,21 @@ impl Propainter {
             .field("model", model)
             .field("processing-width", processing.0 as u32)
             .field("processing-height", processing.1 as u32)
+            .field("late", counts.late)
+            .field("overload-episodes", counts.episodes)
+            .field("standing-in", state.duty.stands_in())
+            .field("device-failures", counts.device_failures)
+            .field("scene-cuts", session.scene_cuts)
+            .field("busy-time", nanoseconds(session.busy))
+            .field("computing-time", nanoseconds(session.computing))
             .field(
-                "busy-time",
-                u64::try_from(state.busy.as_nanos()).unwrap_or(u64::MAX),
+                "fps",
+                if busy > 0.0 {
+                    session.frames_out as f64 / busy
+                } else {
+                    0.0
+                },
             )
-            .field("fps", if busy > 0.0 { done / busy } else { 0.0 })
             .field("plan", state.plan.as_deref().unwrap_or_default())
             .field("vram-budget", memory.budget)
             .field("vram-planned", memory.planned)

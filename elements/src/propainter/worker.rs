@@ -1,7 +1,8 @@
 //! The thread that owns the session.
 //!
 //! It walks along the line, opens the session at the first frame, and puts what became final
-//! back into the line. The lock is never held while the session works.
+//! back into the line. The lock is never held while the session works. While the engine is
+//! relieved (`duty.rs`) a stand-in does its work (`stand_in.rs`).
 
 use std::{
     io,
@@ -11,14 +12,18 @@ use std::{
 };
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
-use propainter::{Done, Error, Frame, Mask, Session};
+use propainter::{Cancel, Error, Mask, Session};
 
 use super::{
+    alarm::Alarm,
+    duty::Who,
     imp::{CAT, Propainter},
-    line::Job,
+    line::{Fate, Job, Task},
     mask_stream::Pick,
     masks::Masks,
     messages::Failure,
+    seat::{Final, Seat},
+    stand_in::StandIn,
     state::{Facts, READY, State},
 };
 
@@ -34,17 +39,21 @@ pub fn spawn(element: super::Propainter) -> io::Result<JoinHandle<()>> {
 
 struct Worker<'a> {
     imp: &'a Propainter,
-    session: Option<Session>,
+    engine: Option<Seat>,
+    /// A session was open before: what keeps one from opening now is the device's fault.
+    opened: bool,
+    stand_in: StandIn,
     /// Of the frames the session was opened for.
     size: (usize, usize),
     masks: Masks,
-    /// Of the frames the session holds.
+    /// Of the frames the sessions hold.
     epoch: u64,
+    relieved: u64,
 }
 
 enum Step {
     Job(Job),
-    /// What the session holds is void.
+    /// What the sessions hold is void.
     Restart,
 }
 
@@ -52,10 +61,13 @@ impl<'a> Worker<'a> {
     fn new(imp: &'a Propainter) -> Self {
         Self {
             imp,
-            session: None,
+            engine: None,
+            opened: false,
+            stand_in: StandIn::default(),
             size: (0, 0),
             masks: Masks::default(),
             epoch: 0,
+            relieved: 0,
         }
     }
 
@@ -65,8 +77,11 @@ impl<'a> Worker<'a> {
                 .unwrap_or_else(|panic| Err(Failure::from_panic(panic)));
             match result {
                 Ok(()) => {}
-                // Whoever cancelled has made the epoch void.
+                // Whoever cancelled has made void what was being done.
                 Err(Failure::Session(Error::Cancelled)) => self.restart(),
+                Err(Failure::Session(error)) if self.is_the_devices(&error) => {
+                    self.device_failed(&error);
+                }
                 Err(failure) => self.fail(&failure),
             }
         }
@@ -80,11 +95,12 @@ impl<'a> Worker<'a> {
             if state.stopping {
                 return None;
             }
-            if state.epoch != self.epoch {
-                self.epoch = state.epoch;
+            if !self.is_current(&state) {
+                (self.epoch, self.relieved) = (state.epoch, state.relieved);
                 return Some(Step::Restart);
             }
-            if state.open().is_ok() && !state.seeking && state.line.ready() < READY {
+            let room = state.line.ready() < READY || state.may_be_late();
+            if state.open().is_ok() && !state.seeking && room {
                 let job = state.line.take();
                 // Events that were passed may go out, and a frame less waits.
                 shared.notify();
@@ -102,51 +118,103 @@ impl<'a> Worker<'a> {
                 self.restart();
                 Ok(())
             }
-            Step::Job(Job::Drain) => self.drain(),
-            Step::Job(Job::Frame {
-                picture,
-                running_time,
-                index,
-            }) => self.push(picture, running_time, index),
+            Step::Job(Job::Drain) => {
+                self.drain_engine()?;
+                self.drain_stand_in()?;
+                self.restart();
+                Ok(())
+            }
+            Step::Job(Job::Frame(task)) => self.frame(task),
         }
     }
 
     fn restart(&mut self) {
-        if let Some(session) = &mut self.session {
-            session.flush();
+        if let Some(seat) = &mut self.engine {
+            seat.flush();
         }
+        self.stand_in.flush();
     }
 
-    fn drain(&mut self) -> Result<(), Failure> {
-        let Some(session) = &mut self.session else {
+    fn drain_engine(&mut self) -> Result<(), Failure> {
+        let Some(seat) = &mut self.engine else {
             return Ok(());
         };
-        let done = session.drain();
+        let done = seat.drain();
         self.look();
-        self.finish(done?)?;
-        let left = {
-            let state = self.imp.shared.lock();
-            self.is_current(&state).then(|| state.line.computing())
-        };
-        self.restart();
-        match left {
-            Some(left @ 1..) => Err(Failure::Internal(format!(
-                "the session kept {left} frames when it was drained"
-            ))),
-            _ => Ok(()),
+        self.finish(done?, Fate::Engine);
+        match self.engine.as_ref().is_none_or(Seat::is_empty) {
+            true => Ok(()),
+            false => Err(Failure::Internal(
+                "the session kept frames when it was drained".to_owned(),
+            )),
         }
     }
 
-    fn push(
-        &mut self,
-        picture: Frame,
-        running_time: Option<ClockTime>,
-        index: u64,
-    ) -> Result<(), Failure> {
-        let size = (picture.width(), picture.height());
-        self.open(size)?;
-        let Some(streamed) = self.streamed_mask(running_time) else {
+    fn drain_stand_in(&mut self) -> Result<(), Failure> {
+        let done = self.stand_in.drain()?;
+        self.finish(done, Fate::StandIn);
+        Ok(())
+    }
+
+    fn frame(&mut self, task: Task) -> Result<(), Failure> {
+        let size = (task.picture.width(), task.picture.height());
+        let Some(mask) = self.mask(size, &task)? else {
             return Ok(());
+        };
+        let (who, policy) = {
+            let mut state = self.imp.shared.lock();
+            if !self.is_current(&state) {
+                return Ok(());
+            }
+            state.line.set_mask(task.id, &mask);
+            state.last_mask = Some(mask.clone());
+            let who = state.duty.next();
+            // Where the device is at fault there is no hurry, and no other policy to follow.
+            let failed = state.duty.has_failed();
+            (who, (!failed).then(|| state.late_policy()))
+        };
+        if who == Who::Engine {
+            self.drain_stand_in()?;
+            if !self.open(size)? {
+                return Ok(());
+            }
+            let Some(seat) = &mut self.engine else {
+                return Ok(());
+            };
+            let done = seat.push(task.id, task.picture, &mask);
+            self.look();
+            self.finish(done?, Fate::Engine);
+            return Ok(());
+        }
+        let (settings, look_ahead) = {
+            let state = self.imp.shared.lock();
+            (state.settings.clone(), state.look_ahead())
+        };
+        let (id, picture) = (task.id, task.picture);
+        match StandIn::fate(policy) {
+            Some(fate) => {
+                if self.is_current(&self.imp.shared.lock()) {
+                    self.imp.shared.lock().line.finish(id, fate);
+                }
+                self.imp.shared.notify();
+            }
+            None => {
+                let done = self
+                    .stand_in
+                    .push(id, picture, &mask, &settings, look_ahead)?;
+                self.finish(done, Fate::StandIn);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame's mask; `None` where the frame is void meanwhile.
+    fn mask(&mut self, size: (usize, usize), task: &Task) -> Result<Option<Arc<Mask>>, Failure> {
+        if let Some(mask) = &task.mask {
+            return Ok(Some(mask.clone()));
+        }
+        let Some(streamed) = self.streamed_mask(task.running_time) else {
+            return Ok(None);
         };
         let (location, regions) = {
             let settings = self.imp.settings.lock();
@@ -157,71 +225,17 @@ impl<'a> Worker<'a> {
         };
         let hole = self
             .masks
-            .hole(size, index, location.as_deref(), &regions, streamed)?;
+            .hole(size, task.index, location.as_deref(), &regions, streamed)?;
         if let Some(warning) = &hole.warning {
             self.imp.warn_mask(warning);
         }
-        let Some(session) = &mut self.session else {
-            return Ok(());
-        };
-        if !self.imp.shared.lock().is_at(self.epoch) {
-            return Ok(());
-        }
-        let done = session.push(picture, &hole.mask);
-        self.look();
-        self.finish(done?)
-    }
-
-    /// Opens the session for frames of this size, unless it is open.
-    fn open(&mut self, size: (usize, usize)) -> Result<(), Failure> {
-        if self.session.is_some() && self.size == size {
-            return Ok(());
-        }
-        // The old one's memory goes first.
-        self.session = None;
-        let settings = {
-            let mut state = self.imp.shared.lock();
-            (state.cancel, state.facts, state.plan) = (None, None, None);
-            state.settings.clone()
-        };
-        let session = Session::open(settings.config(size.0, size.1)?)?;
-        let facts = Facts::of(&session);
-        gst::info!(
-            CAT,
-            imp = self.imp,
-            "{:?} at {}x{}, look-ahead {} frames",
-            facts.model,
-            facts.processing.0,
-            facts.processing.1,
-            facts.look_ahead
-        );
-        self.imp.shared.lock().cancel = Some(session.cancel_token());
-        (self.session, self.size) = (Some(session), size);
-        self.look();
-        Ok(())
-    }
-
-    /// Makes known what the session says of itself and what it decided.
-    fn look(&mut self) {
-        let Some(session) = &mut self.session else {
-            return;
-        };
-        let notices = session.notices();
-        {
-            let mut state = self.imp.shared.lock();
-            state.facts = Some(Facts::of(session));
-            state.plan = session.plan();
-            state.busy = session.stats().busy;
-        }
-        for notice in notices {
-            self.imp.post_notice(notice);
-        }
-        self.imp.publish_latency();
+        Ok(Some(hole.mask))
     }
 
     /// Waits for the mask from `mask_sink`. `None`: the frame is void meanwhile.
     fn streamed_mask(&self, running_time: Option<ClockTime>) -> Option<Option<Arc<Mask>>> {
         let shared = &self.imp.shared;
+        let mut alarm = Alarm::default();
         let mut state = shared.lock();
         loop {
             if !self.is_current(&state) {
@@ -240,32 +254,120 @@ impl<'a> Worker<'a> {
                     Pick::None => return Some(None),
                     Pick::Wait => {}
                 }
+                // A frame that may be late does not wait for masks that are.
+                let clocked = state.live && state.playing && state.may_be_late();
+                if let Some(time) = running_time.filter(|_| clocked) {
+                    let due = time + state.upstream + state.frame_duration();
+                    if self.imp.has_passed(due) {
+                        return Some(state.masks.latest(time));
+                    }
+                    alarm.set(self.imp, due + ClockTime::from_nseconds(1));
+                }
             }
             shared.wait(&mut state);
         }
     }
 
-    fn finish(&mut self, done: Vec<Done>) -> Result<(), Failure> {
+    /// Opens the session for frames of this size, unless it is open. False where the frames
+    /// are void meanwhile.
+    fn open(&mut self, size: (usize, usize)) -> Result<bool, Failure> {
+        if self.engine.is_some() && self.size == size {
+            return Ok(true);
+        }
+        // The old one's memory goes first.
+        self.engine = None;
+        let (settings, live, cancel) = {
+            let mut state = self.imp.shared.lock();
+            (state.facts, state.plan) = (None, None);
+            if !self.is_current(&state) {
+                return Ok(false);
+            }
+            let cancel = Cancel::default();
+            state.cancel = Some(cancel.clone());
+            (state.settings.clone(), state.live, cancel)
+        };
+        let mut config = settings.config(size, live)?;
+        config.limits.faults = self.imp.faults();
+        let session = Session::open_unless(config, cancel)?;
+        let facts = Facts::of(&session);
+        gst::info!(
+            CAT,
+            imp = self.imp,
+            "{:?} at {}x{}, look-ahead {} frames",
+            facts.model,
+            facts.processing.0,
+            facts.processing.1,
+            facts.look_ahead
+        );
+        (self.engine, self.size, self.opened) = (Some(Seat::new(session)), size, true);
+        self.look();
+        Ok(true)
+    }
+
+    /// Makes known what the session says of itself and what it decided.
+    fn look(&mut self) {
+        let Some(Seat { session, .. }) = &mut self.engine else {
+            return;
+        };
+        let notices = session.notices();
+        {
+            let mut state = self.imp.shared.lock();
+            state.facts = Some(Facts::of(session));
+            state.plan = session.plan();
+            state.session = session.stats();
+        }
+        for notice in notices {
+            self.imp.post_notice(notice);
+        }
+        self.imp.publish_latency();
+    }
+
+    fn finish(&self, finals: Vec<Final>, fate: fn(propainter::Done) -> Fate) {
         let mut state = self.imp.shared.lock();
         if !self.is_current(&state) {
-            return Ok(());
+            return;
         }
-        for done in done {
-            if !state.line.finish(done) {
-                return Err(Failure::Internal(
-                    "the session gave more frames than it got".to_owned(),
-                ));
-            }
+        for (id, done) in finals {
+            state.line.finish(id, fate(done));
         }
         drop(state);
         self.imp.shared.notify();
-        Ok(())
+    }
+
+    /// Whether an error is one that a device may recover from.
+    fn is_the_devices(&self, error: &Error) -> bool {
+        match error {
+            Error::Compute { .. } => true,
+            Error::Device { .. } | Error::Budget { .. } | Error::OutOfMemory { .. } => {
+                self.opened && self.engine.is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// The stream goes on with a stand-in, and the device is tried again.
+    fn device_failed(&mut self, error: &Error) {
+        self.engine = None;
+        let failures = {
+            let mut state = self.imp.shared.lock();
+            if !self.is_current(&state) {
+                return;
+            }
+            state.cancel = None;
+            state.counts.device_failures += 1;
+            state.line.recall();
+            state.duty.failed()
+        };
+        self.stand_in.flush();
+        self.imp.warn_device(error, failures);
+        self.imp.shared.notify();
     }
 
     /// Ends the stream: the message first, so that it is the first the application sees.
     fn fail(&mut self, failure: &Failure) {
-        self.session = None;
-        if !self.imp.shared.lock().is_at(self.epoch) {
+        self.engine = None;
+        self.stand_in = StandIn::default();
+        if !self.is_current(&self.imp.shared.lock()) {
             return;
         }
         self.imp.post_failure(failure);
@@ -273,13 +375,15 @@ impl<'a> Worker<'a> {
         if self.is_current(&state) {
             state.cancel = None;
             state.blocked = Some(gst::FlowError::Error);
+            let frames = state.line.frames();
             state.line.end(gst::event::Eos::new());
+            state.counts.discarded += (frames - state.line.frames()) as u64;
         }
         drop(state);
         self.imp.shared.notify();
     }
 
     fn is_current(&self, state: &State) -> bool {
-        state.is_at(self.epoch)
+        state.is_at(self.epoch) && state.relieved == self.relieved
     }
 }

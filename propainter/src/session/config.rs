@@ -98,7 +98,20 @@ impl Config {
     /// far as it is known without opening anything: a window shortened to fit a budget makes it
     /// less.
     pub fn look_ahead(&self) -> usize {
-        todo!("helper E2")
+        (self.subvideo_length / 2).min(40)
+    }
+
+    pub fn hop(&self) -> usize {
+        1
+    }
+
+    /// The engine that a session will have: never [`Model::Auto`].
+    pub fn engine(&self) -> Model {
+        match self.model {
+            Model::Auto if crate::weights::find(self.weights.as_deref()).is_err() => Model::Propagation,
+            Model::Auto => Model::Propainter,
+            model => model,
+        }
     }
 }
 

@@ -1,0 +1,176 @@
+//! Frames that have to go before the engine is done with them.
+
+use std::sync::Arc;
+
+use gst::{ClockTime, prelude::*, subclass::prelude::*};
+use propainter::{Done, Mask, propagation::fill_alone};
+
+use super::{
+    choices::LatePolicy,
+    duty::Late,
+    imp::{CAT, Propainter},
+    line::{Fate, Incoming, Out},
+    state::State,
+};
+
+/// Frames of the engine in time that prove it keeps up, at least.
+const PROOF: usize = 50;
+
+/// A frame that had to go, and what that means.
+pub struct Overdue {
+    pub frame: Incoming,
+    mask: Option<Arc<Mask>>,
+    policy: LatePolicy,
+    late: Late,
+    /// When it had to go.
+    deadline: ClockTime,
+}
+
+impl Propainter {
+    /// When the frame at the front of the line has to go, in running time. `None`: it waits
+    /// until it is done.
+    pub(super) fn deadline(&self, state: &State) -> Option<ClockTime> {
+        if !state.may_be_late() {
+            return None;
+        }
+        let time = state.line.undecided()?;
+        let unwanted = state.earliest.is_some_and(|earliest| time < earliest);
+        if state.settings.qos && unwanted {
+            return Some(ClockTime::ZERO);
+        }
+        let clocked = state.live && state.playing;
+        clocked.then(|| time + state.upstream + state.own_latency())
+    }
+
+    /// Whether that time has passed by the pipeline's clock.
+    pub(super) fn has_passed(&self, time: ClockTime) -> bool {
+        let now = || self.obj().current_running_time();
+        time == ClockTime::ZERO || now().is_some_and(|now| now > time)
+    }
+
+    /// Takes the frame at the front out of the line, whatever is being done with it.
+    pub(super) fn take_overdue(&self, state: &mut State, deadline: ClockTime) -> Option<Overdue> {
+        let Some(Out::Overdue { frame, mask }) = state.line.take_overdue() else {
+            return None;
+        };
+        let late = state.duty.late();
+        state.counts.late += 1;
+        state.counts.episodes += u64::from(late.begins);
+        if late.relieved {
+            gst::info!(CAT, imp = self, "the engine is relieved");
+            state.relieve();
+        }
+        Some(Overdue {
+            frame,
+            mask: mask.or_else(|| state.last_mask.clone()),
+            policy: state.late_policy(),
+            late,
+            deadline,
+        })
+    }
+
+    /// The fate of an overdue frame by the policy.
+    pub(super) fn decide(&self, overdue: &Overdue) -> Fate {
+        if overdue.late.begins {
+            self.warn_overload(overdue.policy);
+        }
+        self.post_qos(&overdue.frame, overdue.deadline);
+        match overdue.policy {
+            LatePolicy::Drop => Fate::Dropped,
+            LatePolicy::PassThrough => Fate::PassedThrough,
+            LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
+                let empty = || Arc::new(Mask::empty(1, 1));
+                let mask = overdue.mask.clone().unwrap_or_else(empty);
+                Fate::StandIn(self.fill_alone(&overdue.frame, &mask))
+            }
+        }
+    }
+
+    fn fill_alone(&self, frame: &Incoming, mask: &Mask) -> Done {
+        let dilation = self.settings.lock().mask_dilation as usize;
+        fill_from_around(&frame.picture, mask, dilation)
+    }
+
+    /// Counts a frame of the engine that went out; tells where that ends an episode.
+    pub(super) fn was_in_time(&self) {
+        let (ended, late) = {
+            let mut state = self.shared.lock();
+            let held = state.look_ahead() + state.promise.hop;
+            let proof = u32::try_from((2 * held).max(PROOF)).unwrap_or(u32::MAX);
+            (state.duty.in_time(proof), state.counts.late)
+        };
+        if ended {
+            gst::info!(CAT, imp = self, "the engine keeps up again");
+            self.post_overload(false, late);
+        }
+    }
+
+    fn warn_overload(&self, policy: LatePolicy) {
+        let what = match policy {
+            LatePolicy::Drop => "are dropped",
+            LatePolicy::PassThrough => "pass through with their hole",
+            LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
+                "are filled without the networks"
+            }
+        };
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::Busy,
+            (
+                "the engine is too slow for this stream: late frames {}; a smaller width and \
+                 height, fewer raft-iterations or a shorter subvideo-length make it faster",
+                what
+            )
+        );
+        let late = self.shared.lock().counts.late;
+        self.post_overload(true, late);
+    }
+
+    fn post_overload(&self, active: bool, late: u64) {
+        let structure = gst::Structure::builder("propainter-overload")
+            .field("active", active)
+            .field("late", late)
+            .build();
+        self.post_element(structure);
+    }
+
+    /// The usual message about a frame that does not go as it should have.
+    pub(super) fn post_qos(&self, frame: &Incoming, deadline: ClockTime) {
+        let (live, counts) = {
+            let state = self.shared.lock();
+            (state.live, state.counts)
+        };
+        let pts = frame.buffer.pts();
+        let segment = self.src.sticky_event::<gst::event::Segment>(0);
+        let stream_time = segment.and_then(|segment| {
+            let segment = segment.segment().downcast_ref::<ClockTime>()?;
+            segment.to_stream_time(pts?)
+        });
+        let now = self.obj().current_running_time().unwrap_or_default();
+        let jitter = now.nseconds().saturating_sub(deadline.nseconds());
+        let element = self.obj();
+        let buffers = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
+        let message = gst::message::Qos::builder(live)
+            .src(&*element)
+            .running_time(frame.running_time)
+            .stream_time(stream_time)
+            .timestamp(pts)
+            .duration(frame.buffer.duration())
+            .values(i64::try_from(jitter).unwrap_or(i64::MAX), 1.0, 1_000_000)
+            .stats(buffers(counts.sent()), buffers(counts.late))
+            .build();
+        // Without a bus nobody listens.
+        let _ = element.post_message(message);
+    }
+}
+
+/// A frame's hole filled from the picture around it, at the frame's own size.
+pub fn fill_from_around(picture: &propainter::Frame, mask: &Mask, dilation: usize) -> Done {
+    let (width, height) = (picture.width(), picture.height());
+    let hole = mask.resized(width, height).dilated(dilation);
+    let frame = match hole.is_empty() {
+        true => picture.clone(),
+        false => fill_alone(picture, &hole),
+    };
+    Done { frame, hole }
+}
