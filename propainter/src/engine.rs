@@ -1,5 +1,7 @@
 //! What a session drives and the two engines are.
 
+use std::time::Duration;
+
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     memory::{Notice, Usage},
@@ -19,6 +21,10 @@ pub(crate) trait Engine: Send {
     }
     fn usage(&self) -> Usage {
         Usage::default()
+    }
+    /// Time spent on frames for a hole's sake.
+    fn computing(&self) -> Duration {
+        Duration::ZERO
     }
     /// Windows since the last trouble with memory.
     fn calm(&self) -> u32 {

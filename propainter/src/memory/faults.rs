@@ -2,10 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::Error;
+use crate::{Cancel, Error};
 
 /// The parts of the work that memory is planned for, in the order of a frame's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +44,13 @@ impl fmt::Display for Stage {
 
 /// Faults still to come, shared by all clones: a test keeps one and gives one to the session.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+pub struct Faults(Arc<Mutex<Planted>>);
+
+#[derive(Debug, Default)]
+struct Planted {
+    faults: Vec<Fault>,
+    hook: Option<Hook>,
+}
 
 #[derive(Debug)]
 struct Fault {
@@ -53,24 +59,34 @@ struct Fault {
     after: usize,
 }
 
+#[derive(Clone)]
+struct Hook(Arc<dyn Fn(&Cancel) -> Result<(), Error> + Send + Sync>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}
+
 impl Faults {
     /// Out of memory at the stage's run number `after` (from 0) counted from now.
     pub fn out_of_memory(&self, stage: Stage, after: usize) {
-        self.faults().push(Fault { stage, after });
+        self.planted().faults.push(Fault { stage, after });
     }
 
-    /// Calls `hook` before each frame that a session gives its engine: it may take its time, or
-    /// fail as a device does.
+    /// Calls `hook` before each frame that a session gives its engine, with the session's token:
+    /// it may take its time, or fail as a device does. Its error is that of the session's call.
+    /// A later hook takes the place of an earlier one.
     pub fn at_each_frame(
         &self,
-        _hook: impl Fn(&crate::Cancel) -> Result<(), Error> + Send + Sync + 'static,
+        hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static,
     ) {
-        todo!("helper E2")
+        self.planted().hook = Some(Hook(Arc::new(hook)));
     }
 
     /// Faults that have not come yet.
     pub fn pending(&self) -> usize {
-        self.faults().len()
+        self.planted().faults.len()
     }
 
     /// Counts a run of `stage`.
@@ -78,9 +94,9 @@ impl Faults {
     /// # Errors
     /// [`Error::OutOfMemory`] where a fault is due.
     pub(crate) fn check(&self, stage: Stage) -> Result<(), Error> {
-        let mut faults = self.faults();
+        let mut planted = self.planted();
         let mut due = false;
-        faults.retain_mut(|fault| {
+        planted.faults.retain_mut(|fault| {
             if fault.stage != stage {
                 return true;
             }
@@ -100,7 +116,16 @@ impl Faults {
         }
     }
 
-    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+    /// Runs the hook, if there is one. Others may plant faults meanwhile.
+    ///
+    /// # Errors
+    /// The hook's.
+    pub(crate) fn frame(&self, cancel: &Cancel) -> Result<(), Error> {
+        let hook = self.planted().hook.clone();
+        hook.map_or(Ok(()), |hook| (hook.0)(cancel))
+    }
+
+    fn planted(&self) -> MutexGuard<'_, Planted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,5 +155,22 @@ mod tests {
         let failed: Vec<_> = runs.map(|stage| faults.check(stage).is_err()).into();
         assert_eq!(failed, [false, false, false, true, false]);
         assert_eq!(faults.pending(), 0);
+    }
+
+    #[test]
+    fn the_hook_runs_unlocked_and_its_error_comes_back() {
+        let faults = Faults::default();
+        let token = Cancel::default();
+        assert!(faults.frame(&token).is_ok(), "there is none yet");
+        let inside = Arc::downgrade(&faults.0);
+        faults.at_each_frame(move |cancel| {
+            // A lock that is held would not be given.
+            let faults = inside.upgrade().expect("the faults are there");
+            assert!(faults.try_lock().is_ok());
+            cancel.check()
+        });
+        assert!(faults.clone().frame(&token).is_ok());
+        token.cancel();
+        assert!(matches!(faults.frame(&token), Err(Error::Cancelled)));
     }
 }

@@ -1,11 +1,13 @@
 //! The weights-free engine: flow-guided propagation (design section 7).
 //!
-//! A frame is final once half a sub-video of later frames is known. Its hole is then filled,
+//! A frame is final once half a sub-video of later frames is known, or the look-ahead where that
+//! is bounded. Its hole is then filled,
 //! piece by piece, from the nearest frames that show what it hides; what none shows comes from
 //! earlier fills, and where there are none from the picture around. Work is limited to the
 //! surroundings of the hole, memory to one sub-video of frames.
 
 mod align;
+mod alone;
 mod completion;
 mod compose;
 mod fill;
@@ -24,8 +26,12 @@ mod seam;
 mod spatial;
 mod walk;
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
+pub use self::alone::fill_alone;
 use self::held::Held;
 use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine};
 
@@ -41,18 +47,46 @@ pub struct Propagation {
     /// Frames kept before and behind the one being filled.
     past: usize,
     ahead: usize,
+    /// Time in which a window had a hole.
+    computing: Duration,
 }
 
 impl Propagation {
-    /// An engine over windows of `subvideo_length` frames, 2 and up.
+    /// An engine over windows of `subvideo_length` frames, 2 and up, half of them ahead.
     pub fn new(subvideo_length: usize) -> Self {
-        let ahead = (subvideo_length / 2).min(AHEAD);
+        Self::over(subvideo_length, (subvideo_length / 2).min(AHEAD))
+    }
+
+    /// As [`new`](Self::new), with at most `lookahead` frames ahead, 1 and up: more frames have
+    /// to be filled from the past.
+    pub fn sliding(subvideo_length: usize, lookahead: usize) -> Self {
+        let ahead = lookahead.min(subvideo_length / 2).clamp(1, AHEAD);
+        Self::over(subvideo_length, ahead)
+    }
+
+    fn over(subvideo_length: usize, ahead: usize) -> Self {
         Self {
             window: VecDeque::new(),
             next: 0,
-            past: (subvideo_length - ahead).min(PAST),
+            past: subvideo_length.saturating_sub(ahead).min(PAST),
             ahead,
+            computing: Duration::ZERO,
         }
+    }
+
+    /// Does `step`; its time counts where a frame of the window has a hole.
+    fn timed(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Vec<Done>, Error>,
+    ) -> Result<Vec<Done>, Error> {
+        let start = Instant::now();
+        // Before the step: it may let go of frames.
+        let holes = self.window.iter().any(Held::has_hole);
+        let done = step(self);
+        if holes {
+            self.computing += start.elapsed();
+        }
+        done
     }
 
     /// Flows between the last two frames, in the directions that lead out of a hole.
@@ -113,25 +147,30 @@ impl Engine for Propagation {
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         cancel.check()?;
         self.window.push_back(Held::new(frame, hole));
-        self.measure();
-        let mut done = Vec::new();
-        while self.next < self.window.len()
-            && (self.window.len() - self.next > self.ahead || !self.window[self.next].has_hole())
-        {
-            cancel.check()?;
-            done.push(self.finish(cancel)?);
-        }
-        Ok(done)
+        self.timed(|engine| {
+            engine.measure();
+            let mut done = Vec::new();
+            while engine.next < engine.window.len()
+                && (engine.window.len() - engine.next > engine.ahead
+                    || !engine.window[engine.next].has_hole())
+            {
+                cancel.check()?;
+                done.push(engine.finish(cancel)?);
+            }
+            Ok(done)
+        })
     }
 
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        let mut done = Vec::new();
-        while self.next < self.window.len() {
-            cancel.check()?;
-            done.push(self.finish(cancel)?);
-        }
-        self.flush();
-        Ok(done)
+        self.timed(|engine| {
+            let mut done = Vec::new();
+            while engine.next < engine.window.len() {
+                cancel.check()?;
+                done.push(engine.finish(cancel)?);
+            }
+            engine.flush();
+            Ok(done)
+        })
     }
 
     fn flush(&mut self) {
@@ -142,11 +181,8 @@ impl Engine for Propagation {
     fn look_ahead(&self) -> usize {
         self.ahead
     }
-}
 
-/// A frame's hole filled from the picture around it alone: quick, for when nothing better is
-/// there in time. `hole` is of the frame's size, dilated.
-pub fn fill_alone(frame: &Frame, hole: &Mask) -> Frame {
-    let _ = (frame, hole);
-    todo!("helper E2")
+    fn computing(&self) -> Duration {
+        self.computing
+    }
 }

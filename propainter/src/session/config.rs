@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::{DeviceChoice, Error, Limits};
+use crate::{
+    DeviceChoice, Error, Limits, engine::Engine, propagation::Propagation, weights,
+    windows::schedule::Cut,
+};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,19 +101,59 @@ impl Config {
     /// far as it is known without opening anything: a window shortened to fit a budget makes it
     /// less.
     pub fn look_ahead(&self) -> usize {
-        (self.subvideo_length / 2).min(40)
+        match (self.networks(), self.mode) {
+            (false, _) => self.propagation().look_ahead(),
+            (true, Mode::Reference) => self.cut().look_ahead(),
+            (true, Mode::Sliding) => {
+                let hop = self.cut().hop();
+                let most = self.subvideo_length.saturating_sub(hop + 1).max(1);
+                self.lookahead.clamp(1, most) + hop - 1
+            }
+        }
     }
 
+    /// Frames that become final at once, in the middle of a stream: those of a hop of the
+    /// networks in [`Mode::Sliding`], else one.
     pub fn hop(&self) -> usize {
-        1
+        match self.mode {
+            Mode::Sliding if self.networks() => self.cut().hop(),
+            _ => 1,
+        }
     }
 
-    /// The engine that a session will have: never [`Model::Auto`].
+    /// Frames of the shortest scene that gets windows of its own.
+    pub(super) fn shortest_scene(&self) -> usize {
+        self.cut().hop().max(3)
+    }
+
+    /// The engine that fills the holes, never [`Model::Auto`], as far as it is known without
+    /// reading checkpoints.
     pub fn engine(&self) -> Model {
         match self.model {
-            Model::Auto if crate::weights::find(self.weights.as_deref()).is_err() => Model::Propagation,
-            Model::Auto => Model::Propainter,
+            Model::Auto if weights::find(self.weights.as_deref()).is_ok() => Model::Propainter,
+            Model::Auto => Model::Propagation,
             model => model,
+        }
+    }
+
+    fn networks(&self) -> bool {
+        self.engine() == Model::Propainter
+    }
+
+    /// The weights-free engine of these settings.
+    pub(super) fn propagation(&self) -> Propagation {
+        match self.mode {
+            Mode::Reference => Propagation::new(self.subvideo_length),
+            Mode::Sliding => Propagation::sliding(self.subvideo_length, self.lookahead),
+        }
+    }
+
+    /// Settings out of their range, which nothing opens, are brought into it.
+    fn cut(&self) -> Cut {
+        Cut {
+            subvideo_length: self.subvideo_length.max(2),
+            neighbor_length: self.neighbor_length,
+            ref_stride: self.ref_stride.max(1),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Session {
     /// As [`open`](Self::open), and [`Error::Cancelled`].
     pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
         config::check(&config)?;
-        let (workshop, engine) = Workshop::open(&config)?;
+        let (workshop, engine) = Workshop::open(&config, &cancel)?;
         Ok(Self {
             config,
             workshop,
@@ -167,6 +167,7 @@ impl Session {
                 degraded: self.workshop.degraded(),
                 ..self.engine.usage()
             },
+            computing: self.engine.computing(),
             ..self.stats
         }
     }
@@ -273,7 +274,11 @@ impl Session {
             resize::to_processing(frame, size)
         };
         let (engine, cancel) = (&mut self.engine, &self.cancel);
-        let finals = guarded(|| engine.push(frame, hole, cancel))?;
+        let faults = &self.config.limits.faults;
+        let finals = guarded(|| {
+            faults.frame(cancel)?;
+            engine.push(frame, hole, cancel)
+        })?;
         self.finish(finals, done);
         Ok(())
     }
@@ -284,6 +289,7 @@ impl Session {
         self.stats.held -= finals.len();
         let sources = self.unsent.drain(..finals.len());
         for ((source, _), small) in sources.zip(finals) {
+            self.stats.untouched += u64::from(small.hole.is_empty());
             let size = (small.frame.width(), small.frame.height());
             done.push(if size == (source.width(), source.height()) {
                 small

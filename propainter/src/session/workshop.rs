@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Config, Model};
 use crate::{
-    DeviceChoice, Error, Numbers, Precision,
+    Cancel, DeviceChoice, Error, Numbers, Precision,
     engine::Engine,
     kernels::host,
     memory::{
@@ -13,7 +13,6 @@ use crate::{
         bytes::Machine,
         planner::{Budget, Chosen, Level, Planner},
     },
-    propagation::Propagation,
     resize, weights,
     windows::{Networks, Reference, schedule::Cut},
 };
@@ -51,8 +50,9 @@ pub struct Planned {
 }
 
 impl Workshop {
-    /// The engine the settings ask for, and what may replace it.
-    pub fn open(config: &Config) -> Result<(Self, Box<dyn Engine>), Error> {
+    /// The engine the settings ask for, and what may replace it; looks at `cancel` between steps.
+    pub fn open(config: &Config, cancel: &Cancel) -> Result<(Self, Box<dyn Engine>), Error> {
+        cancel.check()?;
         let processing = resize::processing_size(
             (config.width, config.height),
             (config.processing_width, config.processing_height),
@@ -68,11 +68,13 @@ impl Workshop {
             Model::Auto => weights::find(None).ok(),
         };
         let Some(paths) = paths else {
-            let engine = Propagation::new(config.subvideo_length);
+            let engine = config.propagation();
             return Ok((Self::Propagation { processing }, Box::new(engine)));
         };
-        let (mut planned, chosen) = Planned::open(config, paths, processing)?;
+        let (mut planned, chosen) = Planned::open(config, paths, processing, cancel)?;
+        cancel.check()?;
         let engine = planned.build(chosen, Usage::default())?;
+        cancel.check()?;
         Ok((Self::Networks(Box::new(planned)), engine))
     }
 
@@ -165,10 +167,13 @@ impl Planned {
         config: &Config,
         paths: weights::Paths,
         processing: (usize, usize),
+        cancel: &Cancel,
     ) -> Result<(Self, Chosen), Error> {
         // Before the device: its own context counts, too.
         let meter = Meter::open(config.device);
+        cancel.check()?;
         let device = config.device.open()?;
+        cancel.check()?;
         let on_cpu = host::is_cpu(&device);
         let (meter, machine, choice) = if on_cpu {
             let threads = rayon::current_num_threads() as u64;

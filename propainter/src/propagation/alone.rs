@@ -1,0 +1,348 @@
+//! One frame's hole filled from the picture around it alone: a smooth surface through the
+//! colours at its border, for when nothing better is there in time.
+
+use crate::{Frame, Mask};
+
+/// Sweeps over the finest level; twice as many on each coarser one, up to the most, since a
+/// sweep carries colours over a few cells only.
+const SWEEPS: usize = 8;
+const MOST: usize = 64;
+/// Over-relaxation, for quick settling.
+const OVER: f32 = 1.6;
+
+/// Red, green, blue and nothing: four lanes.
+type Colour = [f32; 4];
+
+/// The frame with its hole filled: every connected piece by itself, harmonic between the
+/// pixels around it, nothing else changed. A hole that is the whole picture stays as it is.
+/// `hole` is dilated and of the frame's size; one of another size is brought to it.
+pub fn fill_alone(frame: &Frame, hole: &Mask) -> Frame {
+    let size @ (width, height) = (frame.width(), frame.height());
+    let resized = ((hole.width(), hole.height()) != size).then(|| hole.resized(width, height));
+    let hole = resized.as_ref().unwrap_or(hole).hole();
+    let mut out = frame.clone();
+    let mut open = hole.to_vec();
+    for row in 0..height {
+        let mut from = row * width;
+        let end = from + width;
+        while let Some(found) = open[from..end].iter().position(|&hole| hole == 1) {
+            from += found;
+            let piece = piece(from, &mut open, size);
+            if piece.len() == width * height {
+                return out;
+            }
+            Patch::new(frame, hole, &piece).fill(&mut out);
+        }
+    }
+    out
+}
+
+/// All pixels of the hole connected with `start` by their sides; taken out of `open`.
+fn piece(start: usize, open: &mut [u8], (width, height): (usize, usize)) -> Vec<usize> {
+    open[start] = 0;
+    let mut piece = vec![start];
+    let mut next = 0;
+    while let Some(&i) = piece.get(next) {
+        next += 1;
+        let (x, y) = (i % width, i / width);
+        let mut take = |within: bool, j: usize| {
+            if within && open[j] == 1 {
+                open[j] = 0;
+                piece.push(j);
+            }
+        };
+        take(x > 0, i.wrapping_sub(1));
+        take(x + 1 < width, i + 1);
+        take(y > 0, i.wrapping_sub(width));
+        take(y + 1 < height, i + width);
+    }
+    piece
+}
+
+/// One piece with a pixel of its surroundings on every side.
+struct Patch<'a> {
+    /// The piece's pixels in the frame, and in the level in the same order.
+    piece: &'a [usize],
+    level: Level,
+}
+
+/// A rectangle of cells with an empty one on every side, so that all have four neighbours.
+struct Level {
+    /// Size without the empty cells.
+    width: usize,
+    height: usize,
+    /// Zero where nothing is known.
+    colours: Vec<Colour>,
+    /// What each cell is: [`EMPTY`], [`KNOWN`] or [`FREE`].
+    kinds: Vec<u8>,
+    free: Vec<u32>,
+}
+
+/// Another piece, or beyond the picture.
+const EMPTY: u8 = 0;
+const KNOWN: u8 = 1;
+const FREE: u8 = 2;
+
+impl<'a> Patch<'a> {
+    fn new(frame: &Frame, hole: &[u8], piece: &'a [usize]) -> Self {
+        let (width, height) = (frame.width(), frame.height());
+        let reach = |values: &mut dyn Iterator<Item = usize>, limit: usize| {
+            let (low, high) = values.fold((limit, 0), |(low, high), v| (low.min(v), high.max(v)));
+            low.saturating_sub(1)..(high + 2).min(limit)
+        };
+        let columns = reach(&mut piece.iter().map(|i| i % width), width);
+        let rows = reach(&mut piece.iter().map(|i| i / width), height);
+        let mut level = Level::empty(columns.len(), rows.len());
+        for y in rows.clone() {
+            for x in columns.clone().filter(|x| hole[y * width + x] == 0) {
+                let at = level.at(x - columns.start, y - rows.start);
+                let rgb = &frame.rgb()[3 * (y * width + x)..][..3];
+                level.colours[at] = [rgb[0], rgb[1], rgb[2], 0].map(f32::from);
+                level.kinds[at] = KNOWN;
+            }
+        }
+        for i in piece {
+            let at = level.at(i % width - columns.start, i / width - rows.start);
+            level.kinds[at] = FREE;
+            level.free.push(at as u32);
+        }
+        Self { piece, level }
+    }
+
+    fn fill(mut self, out: &mut Frame) {
+        self.level.solve(SWEEPS);
+        let rgb = out.rgb_mut();
+        for (&i, &at) in self.piece.iter().zip(&self.level.free) {
+            let colour = self.level.colours[at as usize];
+            for (byte, value) in rgb[3 * i..3 * i + 3].iter_mut().zip(colour) {
+                *byte = (value + 0.5).clamp(0.0, 255.0) as u8;
+            }
+        }
+    }
+}
+
+impl Level {
+    fn empty(width: usize, height: usize) -> Self {
+        let cells = (width + 2) * (height + 2);
+        Self {
+            width,
+            height,
+            colours: vec![[0.0; 4]; cells],
+            kinds: vec![EMPTY; cells],
+            free: Vec::new(),
+        }
+    }
+
+    fn stride(&self) -> usize {
+        self.width + 2
+    }
+
+    fn at(&self, x: usize, y: usize) -> usize {
+        (y + 1) * self.stride() + x + 1
+    }
+
+    /// Colours for the free cells: those of the next coarser level, settled.
+    fn solve(&mut self, sweeps: usize) {
+        if self.free.is_empty() {
+            return;
+        }
+        let mut coarse = self.halved();
+        coarse.solve((2 * sweeps).min(MOST));
+        self.start(&coarse);
+        let stride = self.stride();
+        let beside = |at: usize| [at - 1, at + 1, at - stride, at + stride];
+        // In rows: neighbours are near in memory, and colours run along them.
+        let mut order = self.free.clone();
+        order.sort_unstable();
+        let cells: Vec<(usize, f32)> = order
+            .into_iter()
+            .map(|at| {
+                let at = at as usize;
+                let known = beside(at).into_iter().filter(|&j| self.kinds[j] != EMPTY);
+                (at, OVER / known.count().max(1) as f32)
+            })
+            .collect();
+        let colours = &mut self.colours;
+        let mut relax = |&(at, share): &(usize, f32)| {
+            let [a, b, c, d] = beside(at).map(|j| colours[j]);
+            let own = &mut colours[at];
+            for i in 0..4 {
+                own[i] = (1.0 - OVER) * own[i] + share * ((a[i] + b[i]) + (c[i] + d[i]));
+            }
+        };
+        for sweep in 0..sweeps {
+            if sweep % 2 == 0 {
+                cells.iter().for_each(&mut relax);
+            } else {
+                cells.iter().rev().for_each(&mut relax);
+            }
+        }
+    }
+
+    /// Half the size: known where any of four cells is, as their mean.
+    fn halved(&self) -> Self {
+        let mut half = Self::empty(self.width.div_ceil(2), self.height.div_ceil(2));
+        for y in 0..half.height {
+            for x in 0..half.width {
+                let first = self.at(2 * x, 2 * y);
+                // Beyond an odd side are the empty cells.
+                let four = [0, 1, self.stride(), self.stride() + 1].map(|step| first + step);
+                let (mut sum, mut count, mut free) = ([0.0; 4], 0.0, false);
+                for at in four {
+                    free |= self.kinds[at] == FREE;
+                    if self.kinds[at] == KNOWN {
+                        (0..4).for_each(|i| sum[i] += self.colours[at][i]);
+                        count += 1.0;
+                    }
+                }
+                let at = half.at(x, y);
+                if count > 0.0 {
+                    half.kinds[at] = KNOWN;
+                    half.colours[at] = sum.map(|s| s / count);
+                } else if free {
+                    half.kinds[at] = FREE;
+                    half.free.push(at as u32);
+                }
+            }
+        }
+        half
+    }
+
+    /// The free cells' colours from the level of half the size, bilinear.
+    fn start(&mut self, coarse: &Self) {
+        let stride = self.stride();
+        for &at in &self.free {
+            let at = at as usize;
+            let (x, y) = (at % stride - 1, at / stride - 1);
+            let near = coarse.at(x / 2, y / 2);
+            let column = if x % 2 == 0 { near - 1 } else { near + 1 };
+            let down = coarse.stride();
+            let row = |i: usize| if y % 2 == 0 { i - down } else { i + down };
+            let (mut sum, mut weights) = ([0.0; 4], 0.0);
+            for (from, weight) in [
+                (near, 0.5625),
+                (column, 0.1875),
+                (row(near), 0.1875),
+                (row(column), 0.0625),
+            ] {
+                if coarse.kinds[from] != EMPTY {
+                    (0..4).for_each(|i| sum[i] += weight * coarse.colours[from][i]);
+                    weights += weight;
+                }
+            }
+            // The cell's own coarse one is never empty.
+            self.colours[at] = sum.map(|s| s / weights);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: usize, height: usize, at: impl Fn(usize, usize) -> [u8; 3]) -> Frame {
+        let pixels = (0..width * height).flat_map(|i| at(i % width, i / width));
+        Frame::new(width, height, pixels.collect())
+    }
+
+    /// Fills rectangles of a picture that shows red there; nothing else may change. The largest
+    /// error in them.
+    fn error(picture: &Frame, rectangles: &[(i64, i64, u64, u64)]) -> u8 {
+        let mut hole = Mask::empty(picture.width(), picture.height());
+        for &(x, y, width, height) in rectangles {
+            hole.add_rectangle(x, y, width, height);
+        }
+        let mut seen = picture.clone();
+        for (pixel, &hole) in seen.rgb_mut().chunks_exact_mut(3).zip(hole.hole()) {
+            if hole == 1 {
+                pixel.copy_from_slice(&[255, 0, 0]);
+            }
+        }
+        let filled = fill_alone(&seen, &hole);
+        let pixels = filled
+            .rgb()
+            .chunks_exact(3)
+            .zip(picture.rgb().chunks_exact(3));
+        let mut worst = 0;
+        for ((filled, truth), &hole) in pixels.zip(hole.hole()) {
+            if hole == 0 {
+                assert_eq!(filled, truth, "changed outside the hole");
+            }
+            let errors = filled.iter().zip(truth).map(|(a, b)| a.abs_diff(*b));
+            worst = worst.max(errors.max().unwrap_or(0));
+        }
+        worst
+    }
+
+    #[test]
+    fn a_ramp_goes_on_through_the_hole() {
+        let ramp = picture(320, 200, |x, y| {
+            [(x / 2 + 40) as u8, (y + 20) as u8, (x / 4 + y / 2) as u8]
+        });
+        for rectangles in [
+            &[(40, 40, 240, 120)][..],
+            &[(5, 100, 300, 9)],
+            &[(100, 60, 1, 1)],
+            // Pieces that touch at a corner, and one within the other's rectangle.
+            &[(20, 20, 60, 60), (80, 80, 60, 60)],
+            &[(20, 20, 200, 8), (20, 20, 8, 150), (90, 80, 40, 40)],
+        ] {
+            let worst = error(&ramp, rectangles);
+            println!("{rectangles:?}: {worst}");
+            assert!(worst <= 5, "{rectangles:?}: {worst}");
+        }
+    }
+
+    #[test]
+    fn one_colour_around_fills_holes_at_borders_and_corners() {
+        for (width, height) in [(1, 2), (2, 1), (7, 5), (64, 33)] {
+            let plain = picture(width, height, |_, _| [90, 20, 200]);
+            let (w, h) = (width as u64, height as u64);
+            for rectangle in [
+                (0, 0, w, h - 1),
+                (0, 0, w - 1, h),
+                (0, 0, w / 2, h / 2),
+                (width as i64 / 2, height as i64 / 2, w, h),
+                (0, height as i64 / 2, w, 1),
+            ] {
+                let all = rectangle == (0, 0, w, h) || rectangle.2 == w && h == 1;
+                let all = all || rectangle.3 >= h && w == 1 && rectangle.1 == 0;
+                if !all {
+                    assert_eq!(
+                        error(&plain, &[rectangle]),
+                        0,
+                        "{width}x{height} {rectangle:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_know_nothing_of_each_other() {
+        // Black left, white right; a piece in each.
+        let halves = picture(80, 40, |x, _| [if x < 40 { 0 } else { 255 }; 3]);
+        assert_eq!(error(&halves, &[(10, 10, 27, 20), (43, 10, 27, 20)]), 0);
+    }
+
+    #[test]
+    fn a_hole_that_is_everything_stays_as_it_is() {
+        for (width, height) in [(1, 1), (9, 4)] {
+            let frame = picture(width, height, |x, y| [x as u8, y as u8, 7]);
+            let mut hole = Mask::empty(width, height);
+            assert_eq!(fill_alone(&frame, &hole), frame, "no hole");
+            hole.add_rectangle(0, 0, 99, 99);
+            assert_eq!(fill_alone(&frame, &hole), frame);
+        }
+    }
+
+    #[test]
+    fn a_hole_of_another_size_is_brought_to_the_frame() {
+        let frame = picture(16, 12, |x, _| [if x < 8 { 10 } else { 99 }; 3]);
+        let mut hole = Mask::empty(4, 3);
+        hole.add_rectangle(0, 0, 2, 1);
+        let filled = fill_alone(&frame, &hole);
+        assert_ne!(filled, frame);
+        assert_eq!(filled.rgb()[3 * 8..3 * 16], frame.rgb()[3 * 8..3 * 16]);
+    }
+}
