@@ -13,7 +13,7 @@ use gst_video::{VideoFormat, VideoInfo};
 pub const FRAME: ClockTime = ClockTime::from_mseconds(40);
 
 /// Long enough to never matter unless something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn init() {
     static ONCE: LazyLock<()> = LazyLock::new(|| {

@@ -1,0 +1,98 @@
+//! A device that fails: the stream goes on, and the device is tried again.
+
+use gst::{MessageType, prelude::*};
+
+use super::{live::*, support::*};
+
+fn warnings(live: &mut Live) -> Vec<String> {
+    let messages = live.messages(MessageType::Warning);
+    let text = |message: &gst::Message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().message().to_owned(),
+        _ => unreachable!("only those were asked for"),
+    };
+    messages.iter().map(text).collect()
+}
+
+fn stream() -> Live {
+    let element = element();
+    element.set_property("lookahead", 3u32);
+    element.set_property_from_str("late-policy", "wait");
+    Live::new(element)
+}
+
+#[test]
+fn a_device_that_fails_once_is_opened_again_at_once_and_no_frame_is_lost() {
+    let mut live = stream();
+    for _ in 0..20 {
+        live.frame();
+    }
+    live.load.break_device(true);
+    live.frame();
+    until(|| live.count("device-failures") >= 1);
+    live.load.break_device(false);
+    for _ in 0..80 {
+        live.frame();
+    }
+    live.harness.push_event(gst::event::Eos::new());
+    for i in 0..live.next {
+        let out = live.harness.pull().unwrap();
+        assert_eq!(number(&out), i);
+        assert!(!live.is_untouched(&out));
+    }
+    // The engine may have been tried a second time before the device worked again.
+    let failures = live.count("device-failures");
+    let warnings = warnings(&mut live);
+    assert_eq!(warnings.len() as u64, failures);
+    assert!(warnings[0].contains("fell off the bus"), "{warnings:?}");
+    assert!(warnings[0].contains("try 1 of"), "{warnings:?}");
+    until(|| live.count("frames-out") == live.next);
+    assert!(live.count("inpainted") >= 60, "{}", live.stats());
+}
+
+#[test]
+fn a_device_that_stays_dead_is_given_up_and_the_stream_goes_on() {
+    let mut live = stream();
+    live.load.break_device(true);
+    for _ in 0..600 {
+        live.frame();
+    }
+    live.harness.push_event(gst::event::Eos::new());
+    for i in 0..live.next {
+        let out = live.harness.pull().unwrap();
+        assert_eq!(number(&out), i);
+        assert!(!live.is_untouched(&out));
+    }
+    until(|| live.count("frames-out") == live.next);
+    assert_eq!(live.count("filled"), live.next);
+    assert_eq!(live.count("device-failures"), 5);
+    assert_eq!(live.load.frames(), 5, "it is left alone afterwards");
+    let warnings = warnings(&mut live);
+    assert_eq!(warnings.len(), 5);
+    assert!(warnings[4].contains("given up"), "{warnings:?}");
+    assert!(live.stats().get::<bool>("standing-in").unwrap());
+}
+
+#[test]
+fn a_new_start_tries_a_dead_device_again() {
+    let mut live = stream();
+    live.load.break_device(true);
+    for _ in 0..300 {
+        live.frame();
+    }
+    assert!(live.stats().get::<bool>("standing-in").unwrap());
+    live.element.set_state(gst::State::Ready).unwrap();
+    live.load.break_device(false);
+    live.next = 0;
+    live.element.set_state(gst::State::Playing).unwrap();
+    let before = live.load.frames();
+    let source = live.harness.srcpad().unwrap();
+    source.push_event(gst::event::StreamStart::new("again"));
+    source.push_event(gst::event::Caps::new(&live.info.to_caps().unwrap()));
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    source.push_event(gst::event::Segment::new(&segment));
+    for _ in 0..10 {
+        live.frame();
+    }
+    until(|| live.load.frames() == before + 10);
+    assert_eq!(live.count("device-failures"), 0);
+}

@@ -1,0 +1,210 @@
+//! A live stream on a test clock, and an engine as slow as a test wants it.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use gst::{ClockTime, prelude::*};
+use gst_check::{Harness, TestClock};
+use gst_video::{VideoFormat, VideoInfo};
+use propainter::{Error, memory::Faults};
+use propainter_elements::Propainter;
+
+use super::support::*;
+
+/// How long the engine takes for a frame by the test's clock, and whether its device works.
+#[derive(Clone, Default)]
+pub struct Load(Arc<LoadInner>);
+
+#[derive(Default)]
+struct LoadInner {
+    nanoseconds: AtomicU64,
+    broken: AtomicBool,
+    waiting: Mutex<Option<gst::SingleShotClockId>>,
+    frames: AtomicU64,
+}
+
+impl Load {
+    pub fn set(&self, time: ClockTime) {
+        self.0.nanoseconds.store(time.nseconds(), Ordering::SeqCst);
+    }
+
+    pub fn break_device(&self, broken: bool) {
+        self.0.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// Frames that were given to the engine.
+    pub fn frames(&self) -> u64 {
+        self.0.frames.load(Ordering::SeqCst)
+    }
+
+    /// Whether the engine waits for the clock.
+    fn is_waiting(&self, clock: &TestClock) -> bool {
+        let waiting = self.0.waiting.lock().expect("no panic");
+        waiting.as_ref().is_some_and(|id| clock.has_id(id))
+    }
+
+    /// Lets go of a frame that takes longer than the test.
+    fn release(&self) {
+        self.set(ClockTime::ZERO);
+        if let Some(id) = &*self.0.waiting.lock().expect("no panic") {
+            id.unschedule();
+        }
+    }
+
+    /// Puts the load on sessions that the element opens from now on.
+    pub fn put_on(&self, element: &gst::Element, clock: &TestClock) {
+        let (inner, clock) = (self.0.clone(), clock.clone());
+        let faults = Faults::default();
+        faults.at_each_frame(move |_| {
+            inner.frames.fetch_add(1, Ordering::SeqCst);
+            if inner.broken.load(Ordering::SeqCst) {
+                return Err(Error::Compute {
+                    stage: "a test",
+                    problem: "the device fell off the bus".to_owned(),
+                });
+            }
+            let time = ClockTime::from_nseconds(inner.nanoseconds.load(Ordering::SeqCst));
+            if time > ClockTime::ZERO {
+                let id = clock.new_single_shot_id(clock.time() + time);
+                *inner.waiting.lock().expect("no panic") = Some(id.clone());
+                let _ = id.wait();
+                *inner.waiting.lock().expect("no panic") = None;
+            }
+            Ok(())
+        });
+        let element = element.downcast_ref::<Propainter>().expect("a propainter");
+        element.set_faults(faults);
+    }
+}
+
+/// A live stream of frames with a hole, 25 a second, into the element.
+pub struct Live {
+    pub element: gst::Element,
+    pub harness: Harness,
+    pub clock: TestClock,
+    pub load: Load,
+    pub bus: gst::Bus,
+    pub info: VideoInfo,
+    /// Number of the next frame.
+    pub next: u64,
+    messages: Vec<gst::Message>,
+}
+
+impl Live {
+    pub fn new(element: gst::Element) -> Self {
+        let info = info(VideoFormat::I420, 32, 16);
+        element.set_property("mask-regions", regions(&[[8, 4, 6, 6]]));
+        let bus = bus(&element);
+        let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.use_testclock();
+        let clock = harness.testclock().expect("a test clock");
+        clock.set_time(ClockTime::ZERO);
+        let load = Load::default();
+        load.put_on(&element, &clock);
+        element.set_base_time(ClockTime::ZERO);
+        harness.set_src_caps(info.to_caps().expect("valid caps"));
+        harness.play();
+        Self {
+            element,
+            harness,
+            clock,
+            load,
+            bus,
+            info,
+            next: 0,
+            messages: vec![],
+        }
+    }
+
+    pub fn stats(&self) -> gst::Structure {
+        self.element.property("stats")
+    }
+
+    pub fn count(&self, name: &str) -> u64 {
+        self.stats().get(name).expect("a number")
+    }
+
+    pub fn latency(&self) -> ClockTime {
+        ClockTime::from_nseconds(self.element.property("latency"))
+    }
+
+    /// Lets the clock run until `time`; whoever waits for a time before that is woken at it.
+    pub fn run_to(&mut self, time: ClockTime) {
+        while self.clock.next_entry_time().is_some_and(|next| next <= time) {
+            let next = self.clock.next_entry_time().expect("nobody else takes it");
+            if next > self.clock.time() {
+                self.clock.set_time(next);
+            }
+            self.clock.process_next_clock_id();
+            self.settle();
+        }
+        if time > self.clock.time() {
+            self.clock.set_time(time);
+        }
+    }
+
+    /// Waits until the worker has nothing to do or waits for the clock.
+    fn settle(&self) {
+        let count = |name| self.stats().get::<u32>(name).expect("a number");
+        let idle = || count("waiting") == 0 && count("computing") <= self.look_ahead();
+        // The source pad's task waits for one time at most.
+        let waits = || self.load.is_waiting(&self.clock) || self.clock.peek_id_count() > 1;
+        until(|| waits() || idle());
+    }
+
+    /// Frames that the engine keeps.
+    fn look_ahead(&self) -> u32 {
+        self.element.property("lookahead")
+    }
+
+    /// The next frame comes, at its time.
+    pub fn frame(&mut self) {
+        self.run_to(FRAME * self.next);
+        let frame = frame(&self.info, self.next);
+        self.harness.push(frame).expect("taken");
+        self.next += 1;
+        self.settle();
+    }
+
+    /// Whether a frame that came out is as it went in.
+    pub fn is_untouched(&self, buffer: &gst::BufferRef) -> bool {
+        bytes(buffer) == noise(self.info.size(), number(buffer) + 1)
+    }
+
+    /// Messages of a kind that came since the last call.
+    pub fn messages(&mut self, kind: gst::MessageType) -> Vec<gst::Message> {
+        self.messages.extend(std::iter::from_fn(|| self.bus.pop()));
+        let of_kind = |message: &mut gst::Message| message.type_() == kind;
+        self.messages.extract_if(.., of_kind).collect()
+    }
+
+    /// The statistics, once no frame is on its way out: all that came in is somewhere.
+    pub fn accounts(&self) -> gst::Structure {
+        let balanced = |stats: &gst::Structure| {
+            let count = |name| stats.get::<u64>(name).expect("a number");
+            let sent = ["inpainted", "untouched", "filled", "passed-through"].map(count);
+            let held = u64::from(stats.get::<u32>("held").expect("a number"));
+            let gone = sent.iter().sum::<u64>() + count("dropped") + count("discarded");
+            count("frames-out") == sent.iter().sum::<u64>() && count("frames-in") == gone + held
+        };
+        until(|| balanced(&self.stats()));
+        self.stats()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.load.release();
+    }
+}
+
+/// Waits, without sleeping, for what other threads bring about.
+pub fn until(condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "it never came about");
+        std::thread::yield_now();
+    }
+}
