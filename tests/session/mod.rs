@@ -1,5 +1,7 @@
 //! The session's door: any size, any mask, any number of frames; errors that say what is wrong.
 
+mod sliding;
+
 use std::path::Path;
 
 use propainter::{Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, scenes::Scene};

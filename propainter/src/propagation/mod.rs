@@ -55,6 +55,16 @@ impl Propagation {
         }
     }
 
+    /// As [`new`](Self::new), but no more than `lookahead` frames are looked ahead, 1 and up.
+    pub fn sliding(subvideo_length: usize, lookahead: usize) -> Self {
+        let ahead = lookahead.min(subvideo_length / 2).clamp(1, AHEAD);
+        Self {
+            past: (subvideo_length - ahead).min(PAST),
+            ahead,
+            ..Self::new(subvideo_length)
+        }
+    }
+
     /// Flows between the last two frames, in the directions that lead out of a hole.
     fn measure(&mut self) {
         let last = self.window.len() - 1;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Config, Model};
+use super::{Config, Mode, Model};
 use crate::{
     DeviceChoice, Error, Numbers, Precision,
     engine::Engine,
@@ -15,7 +15,7 @@ use crate::{
     },
     propagation::Propagation,
     resize, weights,
-    windows::{Networks, Reference, schedule::Cut},
+    windows::{Networks, Stream, schedule::Cut},
 };
 
 /// Windows without trouble before a better level is tried again, the first time.
@@ -68,7 +68,10 @@ impl Workshop {
             Model::Auto => weights::find(None).ok(),
         };
         let Some(paths) = paths else {
-            let engine = Propagation::new(config.subvideo_length);
+            let engine = match config.mode {
+                Mode::Reference => Propagation::new(config.subvideo_length),
+                Mode::Sliding => Propagation::sliding(config.subvideo_length, config.lookahead),
+            };
             return Ok((Self::Propagation { processing }, Box::new(engine)));
         };
         let (mut planned, chosen) = Planned::open(config, paths, processing)?;
@@ -192,6 +195,10 @@ impl Planned {
                 subvideo_length: config.subvideo_length,
                 neighbor_length: config.neighbor_length,
                 ref_stride: config.ref_stride,
+                lookahead: match config.mode {
+                    Mode::Reference => None,
+                    Mode::Sliding => Some(config.lookahead),
+                },
             },
             size: processing,
             numbers: match limits.precision {
@@ -296,7 +303,7 @@ impl Planned {
             usage,
         );
         let (cut, iterations) = (self.level.cut, self.config.raft_iterations);
-        Ok(Box::new(Reference::new(networks, guard, cut, iterations)))
+        Ok(Box::new(Stream::new(networks, guard, cut, iterations)))
     }
 
     /// The networks in these numbers, read again where they are there in others.
