@@ -24,7 +24,7 @@ pub(crate) trait Engine: Send {
     }
     /// Time spent on frames for a hole's sake.
     fn computing(&self) -> Duration {
-        Duration::ZERO
+        self.usage().computing
     }
     /// Windows since the last trouble with memory.
     fn calm(&self) -> u32 {

@@ -30,6 +30,7 @@ fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
             subvideo_length: 80,
             neighbor_length: 10,
             ref_stride: 10,
+            lookahead: None,
         },
         size: (width / 8 * 8, height / 8 * 8),
         numbers,

@@ -2,7 +2,7 @@
 //! most 15 % above.
 
 use propainter::{
-    Config, Limits, Numbers, Precision, Session,
+    Config, Limits, Mode, Numbers, Precision, Session,
     memory::{
         Degradation, Stage,
         bytes::{Machine, Scene},
@@ -44,6 +44,14 @@ const SETTINGS: [Setting; 24] = [
     ([512, 320], [2, 2, 1], 3, Numbers::F32, 5, 1.0),
 ];
 
+/// Settings of sliding windows, each with its look-ahead.
+const SLIDING: [(Setting, usize); 4] = [
+    (([128, 128], [12, 4, 3], 14, Numbers::F32, 0, 1.0), 4),
+    (([128, 128], [10, 6, 2], 14, Numbers::F32, 10, 1.0), 1),
+    (([192, 128], [8, 4, 10], 11, Numbers::F32, 5, 0.4), 5),
+    (([128, 128], [16, 4, 4], 13, Numbers::F16, 10, 1.0), 9),
+];
+
 #[test]
 fn the_model_is_near_what_is_counted_and_never_below() {
     let _turn = turn();
@@ -64,7 +72,10 @@ fn the_model_is_near_what_is_counted_and_never_below() {
     println!("| setting | stage | counted MB | model MB | above | above, weights apart |");
     println!("|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
-    for ([width, height], [v, n, r], frames, numbers, tenth, share) in SETTINGS {
+    let settings = SETTINGS.map(|setting| (setting, None)).into_iter();
+    let sliding = SLIDING.map(|(setting, lookahead)| (setting, Some(lookahead)));
+    for (setting, lookahead) in settings.chain(sliding) {
+        let ([width, height], [v, n, r], frames, numbers, tenth, share) = setting;
         let Some(config) = networks(width, height) else {
             return;
         };
@@ -72,6 +83,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
             subvideo_length: v,
             neighbor_length: n,
             ref_stride: r,
+            lookahead,
         };
         let level = Level {
             cut,
@@ -86,6 +98,12 @@ fn the_model_is_near_what_is_counted_and_never_below() {
             subvideo_length: v,
             neighbor_length: n,
             ref_stride: r,
+            mode: match lookahead {
+                None => Mode::Reference,
+                Some(_) => Mode::Sliding,
+            },
+            lookahead: lookahead.unwrap_or(1),
+            scene_cuts: false,
             mask_dilation: 0,
             limits: Limits {
                 vram_budget: needs.device(),
@@ -113,7 +131,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         scene.masked = masked([width, height], share);
         let model = scene.needs(&plan, numbers);
         let setting = format!(
-            "{width}x{height}, {v}/{n}/{r}, {frames} frames, {numbers:?}, hole {share}, {plan}"
+            "{width}x{height}, {v}/{n}/{r}, {lookahead:?} ahead, {frames} frames, {numbers:?}, hole {share}, {plan}"
         );
         for (stage, (&counted, &modelled)) in Stage::ALL
             .iter()

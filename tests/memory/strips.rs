@@ -60,6 +60,7 @@ fn strips_take_what_the_model_says() {
         subvideo_length: 20,
         neighbor_length: 10,
         ref_stride: 10,
+        lookahead: None,
     };
     let mut failed = Vec::new();
     for numbers in [Numbers::F32, Numbers::F16] {

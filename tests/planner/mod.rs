@@ -19,6 +19,7 @@ fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Leve
             subvideo_length,
             neighbor_length: 10,
             ref_stride: 10,
+            lookahead: None,
         },
         size,
         numbers,
@@ -91,6 +92,43 @@ fn losses_come_in_the_stated_order_and_are_told() {
 }
 
 #[test]
+fn a_sliding_window_shrinks_with_its_sub_video() {
+    let mut wish = level((640, 480), 40, Numbers::F32);
+    wish.cut.lookahead = Some(30);
+    let allowed = Degradation::NONE.with(Step::Window);
+    let planner = Planner::new(Machine::Card, wish.size, wish, allowed);
+    let levels = planner.levels().iter().map(|level| {
+        let Cut {
+            neighbor_length,
+            subvideo_length,
+            ..
+        } = level.cut;
+        let ahead = level.cut.ahead().expect("it slides");
+        assert!(level.to_string().ends_with(&format!(" lookahead={ahead}")));
+        (neighbor_length, subvideo_length, ahead)
+    });
+    let expected = [
+        (10, 40, 30),
+        (8, 40, 30),
+        (6, 40, 30),
+        (6, 30, 26),
+        (6, 22, 18),
+        (6, 20, 16),
+    ];
+    assert_eq!(levels.collect::<Vec<_>>(), expected);
+    let least = planner.levels().iter().map(|level| {
+        let ladder = planner.ladder(level);
+        ladder.iter().map(|(_, needs)| needs.device()).min()
+    });
+    let least: Vec<_> = least.collect();
+    assert!(
+        least.is_sorted_by(|level, worse| level >= worse),
+        "{least:?}"
+    );
+    assert!(least[5] < least[0]);
+}
+
+#[test]
 fn what_is_forbidden_is_not_given_up() {
     let wish = level((1280, 720), 80, Numbers::F32);
     for step in Step::ALL {
@@ -146,13 +184,14 @@ proptest! {
         subvideo_length in 4usize..=90,
         neighbor_length in 2usize..=14,
         ref_stride in 1usize..=40,
+        lookahead in prop::option::of(1usize..=60),
         budgets in prop::collection::vec((20u64..=24_000, 20u64..=24_000), 6),
         card in any::<bool>(),
         wide in any::<bool>(),
     ) {
         let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2 } };
         let wish = Level {
-            cut: Cut { subvideo_length, neighbor_length, ref_stride },
+            cut: Cut { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
             numbers: if wide { Numbers::F32 } else { Numbers::F16 },
             given_up: Vec::new(),

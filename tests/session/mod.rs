@@ -1,6 +1,7 @@
 //! The session's door: any size, any mask, any number of frames; errors that say what is wrong.
 
 mod opening;
+mod sliding;
 
 use std::path::Path;
 

@@ -1,6 +1,10 @@
 //! The window schedule against a walk over the whole clip, written as the official
 //! procedure states it.
 
+mod eager;
+mod lazy;
+mod sliding;
+
 use std::collections::BTreeSet;
 
 use propainter::windows::schedule::{Cut, Schedule, Task};
@@ -104,7 +108,8 @@ fn stream(total: usize, cut: Cut) -> (Whole, usize) {
                         .completions
                         .push((run.start, run.end, keep.start, keep.end));
                 }
-                Task::Propagate { run, keep } => {
+                Task::Propagate { run, keep, seeded } => {
+                    assert!(!seeded);
                     assert!(run.end <= frames && run.end <= completed + 1);
                     assert!(run.start >= kept.frames && run.start >= kept.flows);
                     assert_eq!(keep.start, propagated);
@@ -166,7 +171,7 @@ proptest! {
         neighbor_length in 2usize..=40,
         ref_stride in 1usize..=40,
     ) {
-        let cut = Cut { subvideo_length, neighbor_length, ref_stride };
+        let cut = Cut { subvideo_length, neighbor_length, ref_stride, lookahead: None };
         let (streamed, _) = stream(total, cut);
         prop_assert_eq!(streamed, walk(total, cut));
     }
@@ -179,6 +184,7 @@ fn every_length_around_the_chunk_borders_streams_as_the_whole_clip() {
             subvideo_length,
             neighbor_length,
             ref_stride,
+            lookahead: None,
         };
         for total in 1..=4 * subvideo_length {
             assert_eq!(
@@ -196,6 +202,7 @@ fn the_stated_look_ahead_is_what_a_long_stream_needs_with_the_defaults() {
         subvideo_length: 80,
         neighbor_length: 10,
         ref_stride: 10,
+        lookahead: None,
     };
     let (_, worst) = stream(1000, cut);
     println!("stated {}, met {worst}", cut.look_ahead());

@@ -301,6 +301,7 @@ mod tests {
             subvideo_length: 20,
             neighbor_length: 10,
             ref_stride: 10,
+            lookahead: None,
         };
         let pixels = 60 * 108;
         let deform = |machine, numbers, deform| {

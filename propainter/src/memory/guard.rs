@@ -4,6 +4,7 @@ use std::{
     mem,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
+    time::Instant,
 };
 
 use burn::tensor::Device;
@@ -94,10 +95,13 @@ impl Guard {
     ) -> Result<T, Error> {
         self.share.meter.start();
         let faults = self.faults.clone();
+        let start = Instant::now();
         let result = self.caught(stage, || {
             faults.check(stage)?;
             work()
         });
+        self.usage.runs += 1;
+        self.usage.computing += start.elapsed();
         let over = self.measure(stage);
         let value = result?;
         self.again = false;
@@ -403,6 +407,7 @@ mod tests {
         assert!(fail(&mut guard).is_ok());
         assert!(fail(&mut guard).is_err());
         assert_eq!(guard.usage().out_of_memory, 3);
+        assert_eq!(guard.usage().runs, 3);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a session may take, and what it says about what it took.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use super::{Faults, Plan, Stage};
 use crate::{Error, Precision};
@@ -167,6 +167,9 @@ pub struct Usage {
     pub grown: u64,
     /// What is given up at present.
     pub degraded: Degradation,
+    /// Runs of stages so far, also of those that failed, and the time spent in them.
+    pub runs: u64,
+    pub computing: Duration,
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ impl fmt::Display for Level {
             subvideo_length,
             neighbor_length,
             ref_stride,
+            ..
         } = self.cut;
         let numbers = match self.numbers {
             Numbers::F32 => "fp32",
@@ -56,7 +57,11 @@ impl fmt::Display for Level {
             f,
             "{width}x{height} {numbers} subvideo-length={subvideo_length} \
              neighbor-length={neighbor_length} ref-stride={ref_stride}"
-        )
+        )?;
+        match self.cut.ahead() {
+            Some(ahead) => write!(f, " lookahead={ahead}"),
+            None => Ok(()),
+        }
     }
 }
 

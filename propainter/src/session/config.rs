@@ -101,14 +101,9 @@ impl Config {
     /// far as it is known without opening anything: a window shortened to fit a budget makes it
     /// less.
     pub fn look_ahead(&self) -> usize {
-        match (self.networks(), self.mode) {
-            (false, _) => self.propagation().look_ahead(),
-            (true, Mode::Reference) => self.cut().look_ahead(),
-            (true, Mode::Sliding) => {
-                let hop = self.cut().hop();
-                let most = self.subvideo_length.saturating_sub(hop + 1).max(1);
-                self.lookahead.clamp(1, most) + hop - 1
-            }
+        match self.networks() {
+            true => self.cut().look_ahead(),
+            false => self.propagation().look_ahead(),
         }
     }
 
@@ -148,12 +143,13 @@ impl Config {
         }
     }
 
-    /// Settings out of their range, which nothing opens, are brought into it.
-    fn cut(&self) -> Cut {
+    /// How a clip is cut. Settings out of their range, which nothing opens, are brought into it.
+    pub(super) fn cut(&self) -> Cut {
         Cut {
             subvideo_length: self.subvideo_length.max(2),
-            neighbor_length: self.neighbor_length,
+            neighbor_length: self.neighbor_length.max(2),
             ref_stride: self.ref_stride.max(1),
+            lookahead: (self.mode == Mode::Sliding).then(|| self.lookahead.max(1)),
         }
     }
 }

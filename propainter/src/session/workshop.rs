@@ -14,7 +14,7 @@ use crate::{
         planner::{Budget, Chosen, Level, Planner},
     },
     resize, weights,
-    windows::{Networks, Reference, schedule::Cut},
+    windows::{Networks, Stream},
 };
 
 /// Windows without trouble before a better level is tried again, the first time.
@@ -193,11 +193,7 @@ impl Planned {
             bytes => bytes,
         };
         let wish = Level {
-            cut: Cut {
-                subvideo_length: config.subvideo_length,
-                neighbor_length: config.neighbor_length,
-                ref_stride: config.ref_stride,
-            },
+            cut: config.cut(),
             size: processing,
             numbers: match limits.precision {
                 Precision::Fp32 => Numbers::F32,
@@ -301,7 +297,7 @@ impl Planned {
             usage,
         );
         let (cut, iterations) = (self.level.cut, self.config.raft_iterations);
-        Ok(Box::new(Reference::new(networks, guard, cut, iterations)))
+        Ok(Box::new(Stream::new(networks, guard, cut, iterations)))
     }
 
     /// The networks in these numbers, read again where they are there in others.

@@ -64,21 +64,26 @@ pub struct Moment {
     pub doing: Doing,
 }
 
-/// The different moments of a stream whose every frame has a hole: `length` frames or, if that
-/// is not known, any number of them.
+/// The different moments of a stream of `length` frames that all have a hole or, where that is
+/// not known, of any stream.
 pub fn census(cut: Cut, length: Option<usize>) -> Vec<Moment> {
+    // A sliding window meets its references anew after so many frames, or fewer.
+    let turn = match cut.ahead() {
+        Some(_) => cut.hop() * cut.ref_stride.min(cut.subvideo_length),
+        None => 0,
+    };
     let lengths = match length {
         Some(length) => vec![length],
         // The longest clip that is one chunk, and one long enough to repeat itself.
         None => vec![
-            cut.subvideo_length,
-            2 * cut.look_ahead() + 2 * cut.subvideo_length + 64,
+            cut.ahead().unwrap_or(cut.subvideo_length),
+            2 * cut.look_ahead() + 2 * cut.subvideo_length + turn + 64,
         ],
     };
     let mut moments = HashSet::new();
-    for length in lengths {
-        let mut walk = Walk::new(cut, &mut moments);
-        for _ in 0..length {
+    for frames in lengths {
+        let mut walk = Walk::new(cut, &mut moments, length.is_none());
+        for _ in 0..frames {
             walk.push();
         }
         walk.schedule.end();
@@ -90,6 +95,8 @@ pub fn census(cut: Cut, length: Option<usize>) -> Vec<Moment> {
 /// The engine's bookkeeping, in indices.
 struct Walk<'a> {
     moments: &'a mut HashSet<Moment>,
+    /// Whether frames may be without a hole, so that flows wait until a task asks for them.
+    late: bool,
     schedule: Schedule,
     pushed: usize,
     /// Flows completed, frames propagated, frames blended: the first of each that is not yet.
@@ -103,9 +110,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(cut: Cut, moments: &'a mut HashSet<Moment>) -> Self {
+    fn new(cut: Cut, moments: &'a mut HashSet<Moment>, late: bool) -> Self {
         Self {
             moments,
+            late,
             schedule: Schedule::new(cut),
             pushed: 0,
             completed: 0,
@@ -132,10 +140,21 @@ impl<'a> Walk<'a> {
     fn advance(&mut self) {
         loop {
             // What the task before let go of is gone, what this one needs no more is not yet.
-            let before = self.held();
+            let mut before = self.held();
+            let needed = self.schedule.needed();
             let Some(task) = self.schedule.next_task() else {
                 return;
             };
+            if let Task::Complete { keep, .. } = &task {
+                // Earlier ones in their place are gone.
+                self.completed = keep.start;
+                self.guided = self.guided.min(keep.start);
+                before.flows = since(self.completed, needed.flows);
+                before.guides = since(self.guided, needed.guides);
+            }
+            if self.late {
+                self.note_generator(before, Doing::Flow { first: false });
+            }
             match task {
                 Task::Complete { run, keep } => {
                     let doing = Doing::Completion {
@@ -154,7 +173,7 @@ impl<'a> Walk<'a> {
                     self.note(half, doing);
                     self.completed = keep.end;
                 }
-                Task::Propagate { run, keep } => {
+                Task::Propagate { run, keep, .. } => {
                     let doing = Doing::Propagation {
                         run: run.len(),
                         keep: keep.len(),
@@ -170,6 +189,7 @@ impl<'a> Walk<'a> {
                     );
                     self.propagated = keep.end;
                     self.guided = self.guided.max(keep.end - 1);
+                    self.tokens.split_off(&keep.start);
                 }
                 Task::Generate(window) => {
                     let locals = window.neighbours;
@@ -234,7 +254,6 @@ impl<'a> Walk<'a> {
         let needed = self.schedule.needed();
         let oldest = [needed.raw_flows, needed.frames, needed.guides, self.sent];
         let oldest = oldest.into_iter().min().unwrap_or(0).min(self.pushed);
-        let since = |end: usize, first: usize| end.saturating_sub(first);
         Counts {
             frames: self.pushed - oldest,
             blended: since(self.blended, oldest),
@@ -247,4 +266,8 @@ impl<'a> Walk<'a> {
             tokens: self.tokens.len(),
         }
     }
+}
+
+fn since(end: usize, first: usize) -> usize {
+    end.saturating_sub(first)
 }

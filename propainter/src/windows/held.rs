@@ -32,6 +32,15 @@ impl<T> Held<T> {
         &mut self.items[index - self.first]
     }
 
+    /// Item `index`, if it is held.
+    pub fn find(&self, index: usize) -> Option<&T> {
+        self.items.get(index.checked_sub(self.first)?)
+    }
+
+    pub fn find_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.items.get_mut(index.checked_sub(self.first)?)
+    }
+
     pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = &T> {
         self.items
             .range(range.start - self.first..range.end - self.first)
@@ -48,6 +57,12 @@ impl<T> Held<T> {
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.items.iter_mut()
+    }
+
+    /// Takes out every item from `index` on, which is not before the first.
+    pub fn take_from(&mut self, index: usize) -> VecDeque<T> {
+        let count = index.saturating_sub(self.first).min(self.items.len());
+        self.items.split_off(count)
     }
 
     /// Lets go of every item before `index`.

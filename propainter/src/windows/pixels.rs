@@ -17,7 +17,7 @@ pub fn mask(mask: &Mask, device: &Device) -> Tensor<4> {
 
 /// A frame after image propagation. Its pixels are those of source frames, so bytes hold them
 /// without loss.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Filled {
     rgb: Vec<u8>,
     hole: Mask,
@@ -26,6 +26,15 @@ pub struct Filled {
 }
 
 impl Filled {
+    /// A frame without a hole, as propagation leaves it.
+    pub fn whole(frame: &Frame, hole: &Mask) -> Self {
+        Self {
+            rgb: frame.rgb().to_vec(),
+            hole: hole.clone(),
+            missing: hole.hole().to_vec(),
+        }
+    }
+
     /// From a picture `[1, 3, H, W]` and the mask `[1, 1, H, W]` of what is missing.
     ///
     /// # Errors

@@ -5,17 +5,20 @@
 //! stream meets the very chunks and windows that the official procedure cuts from the
 //! whole clip. A clip no longer than the sub-video length is cut differently from a longer
 //! one, so nothing runs before one frame more than that, or the end, is known.
+//!
+//! With a look-ahead the windows slide instead (`sliding`): each runs as soon as so many
+//! frames beyond its centre are there.
 
 use std::ops::Range;
 
 /// Flows of context on each side of a completion chunk.
-const COMPLETION_PAD: usize = 5;
+pub(super) const COMPLETION_PAD: usize = 5;
 /// Frames of context on each side of a propagation chunk.
-const PROPAGATION_PAD: usize = 10;
+pub(super) const PROPAGATION_PAD: usize = 10;
 /// Longest propagation chunk.
-const PROPAGATION_LIMIT: usize = 100;
+pub(super) const PROPAGATION_LIMIT: usize = 100;
 
-/// The three numbers that cut a clip.
+/// The numbers that cut a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// Frames of a sub-video, at least 1.
@@ -24,20 +27,27 @@ pub struct Cut {
     pub neighbor_length: usize,
     /// Distance of reference frames, at least 1.
     pub ref_stride: usize,
+    /// Frames from its centre on that a sliding window waits for, at least 1; `None` cuts as the
+    /// official procedure does.
+    pub lookahead: Option<usize>,
 }
 
 /// Work that may run: its inputs are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Complete the flows `run` (masks `run.start..=run.end`), keep `keep`.
+    /// Complete the flows `run` (masks `run.start..=run.end`), keep `keep` in the place of all
+    /// from its start on.
     Complete {
         run: Range<usize>,
         keep: Range<usize>,
     },
-    /// Propagate the frames `run` (flows `run.start..run.end − 1`), keep `keep`.
+    /// Propagate the frames `run` (flows `run.start..run.end − 1`), keep `keep` in the place of
+    /// all from its start on.
     Propagate {
         run: Range<usize>,
         keep: Range<usize>,
+        /// Whether the first of `run` comes in as it was propagated before.
+        seeded: bool,
     },
     /// Generate the local frames, blend them in, and send what is final.
     Generate(Window),
@@ -77,6 +87,13 @@ impl Cut {
         (self.neighbor_length / 2).max(1)
     }
 
+    /// Frames from its centre on that a sliding window sees: what is asked for, as far as a
+    /// sub-video has room for it beside a hop and the frame before.
+    pub fn ahead(&self) -> Option<usize> {
+        let room = self.subvideo_length.saturating_sub(self.hop() + 1);
+        self.lookahead.map(|asked| asked.clamp(1, room.max(1)))
+    }
+
     fn propagation_length(&self) -> usize {
         self.subvideo_length.min(PROPAGATION_LIMIT)
     }
@@ -92,8 +109,11 @@ impl Cut {
     /// A frame waits for the last window that holds it (one hop), that window for its
     /// furthest frame (a hop, or the references' reach), that frame for the end of its
     /// propagation chunk and its pad, and the flows in that for the end of their completion
-    /// chunk and its pad.
+    /// chunk and its pad. Where windows slide it waits for the window one hop later alone.
     pub fn look_ahead(&self) -> usize {
+        if let Some(ahead) = self.ahead() {
+            return self.hop() + ahead - 1;
+        }
         let furthest = self.hop() + self.hop().max(self.reach().saturating_sub(1));
         let chunks = self.propagation_length() - 1 + self.subvideo_length - 1;
         furthest + chunks + PROPAGATION_PAD + COMPLETION_PAD
@@ -123,13 +143,17 @@ impl Cut {
 /// The stream's position in the procedure.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    cut: Cut,
-    frames: usize,
-    ended: bool,
+    pub(super) cut: Cut,
+    pub(super) frames: usize,
+    pub(super) ended: bool,
     /// Flows completed, frames propagated, centre of the next window.
-    completed: usize,
-    propagated: usize,
-    centre: usize,
+    pub(super) completed: usize,
+    pub(super) propagated: usize,
+    pub(super) centre: usize,
+    /// Sliding: the end of what was propagated last, done or not, and of the frames that were
+    /// local in a window.
+    pub(super) seen: usize,
+    pub(super) covered: usize,
 }
 
 impl Schedule {
@@ -141,6 +165,8 @@ impl Schedule {
             completed: 0,
             propagated: 0,
             centre: 0,
+            seen: 0,
+            covered: 0,
         }
     }
 
@@ -157,12 +183,18 @@ impl Schedule {
 
     /// The next task whose inputs are there, in the order in which they must run.
     pub fn next_task(&mut self) -> Option<Task> {
+        if let Some(ahead) = self.cut.ahead() {
+            return self.slide(ahead);
+        }
         self.complete()
             .or_else(|| self.propagate())
             .or_else(|| self.generate())
     }
 
     pub fn needed(&self) -> Needed {
+        if let Some(ahead) = self.cut.ahead() {
+            return self.needed_sliding(ahead);
+        }
         let reach = if self.frames > self.cut.subvideo_length {
             self.cut.reach().max(self.cut.hop())
         } else {
@@ -183,6 +215,9 @@ impl Schedule {
 
     /// Whether a window still to come may refer to this frame, which is local in none of them.
     pub fn refers_later(&self, index: usize) -> bool {
+        if let Some(ahead) = self.cut.ahead() {
+            return self.refers_sliding(ahead, index);
+        }
         let Cut {
             subvideo_length,
             ref_stride,
@@ -219,7 +254,11 @@ impl Schedule {
             return None;
         }
         self.propagated = keep.end;
-        Some(Task::Propagate { run, keep })
+        Some(Task::Propagate {
+            run,
+            keep,
+            seeded: false,
+        })
     }
 
     /// The chunk from `first` on, of `length` with `pad` on both sides, clipped to the clip;

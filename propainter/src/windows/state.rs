@@ -23,14 +23,16 @@ use crate::{
 pub struct State {
     pub schedule: Schedule,
     pub sources: Held<Source>,
-    /// RAFT's features of the newest frame.
-    pub newest: Option<Features>,
+    /// RAFT's features of the frame that was seen last, and its index.
+    pub known: Option<(usize, Features)>,
     pub raw_flows: Held<Raw>,
     /// Forward flows completed in a chunk whose backward flows are not yet.
     pub half: Vec<Kept>,
-    pub flows: Held<Flow>,
-    /// Completed flows at 1/4, which guide the generator.
-    pub guides: Held<Flow>,
+    /// Completed flows. Where no frame had a hole there was nothing to complete: RAFT's flow,
+    /// once something needs it.
+    pub flows: Held<Option<Flow>>,
+    /// Completed flows at 1/4, which guide the generator, where something needed them yet.
+    pub guides: Held<Option<Flow>>,
     pub updated: Held<Updated>,
     /// Frames already sent.
     sent: usize,
@@ -40,13 +42,15 @@ pub struct State {
 pub struct Source {
     pub frame: Frame,
     pub hole: Mask,
+    /// Whether `hole` has a pixel.
+    pub open: bool,
     /// The source with the hole as blended so far, once a window held it.
     blended: Option<Frame>,
 }
 
-/// Flows of RAFT between one frame and the next, `[1, 2, H, W]`, each until it is completed and
-/// no later chunk needs it.
-#[derive(Debug)]
+/// Flows of RAFT between one frame and the next, `[1, 2, H, W]`, each from when something needs
+/// it until it is completed and no later chunk needs it.
+#[derive(Debug, Default)]
 pub struct Raw {
     pub forward: Option<Kept>,
     pub backward: Option<Kept>,
@@ -81,7 +85,7 @@ impl State {
         Self {
             schedule: Schedule::new(cut),
             sources: Held::default(),
-            newest: None,
+            known: None,
             raw_flows: Held::default(),
             half: Vec::new(),
             flows: Held::default(),
@@ -107,10 +111,29 @@ impl State {
         })
     }
 
+    /// Whether one of these frames has a hole.
+    pub fn has_hole(&self, mut frames: Range<usize>) -> bool {
+        frames.any(|index| self.sources.get(index).open)
+    }
+
+    /// The completed flows between a frame and the next, forward and backward, if they are there.
+    pub fn flow(&self, index: usize) -> Option<(&Kept, &Kept)> {
+        if let Some(flow) = self.flows.find(index)?.as_ref() {
+            return Some((&flow.forward, &flow.backward));
+        }
+        // There was nothing to complete.
+        let raw = self.raw_flows.find(index)?;
+        raw.forward.as_ref().zip(raw.backward.as_ref())
+    }
+
     /// Lets go of one direction's flows that no chunk after the present one needs.
     pub fn release_raw(&mut self, direction: Direction) {
         let needed = self.schedule.needed().raw_flows;
         for index in self.raw_flows.indices().take_while(|&i| i < needed) {
+            // Still the completed flow, too.
+            if matches!(self.flows.find(index), Some(None)) {
+                continue;
+            }
             let raw = self.raw_flows.get_mut(index);
             match direction {
                 Direction::Forward => raw.forward = None,
@@ -132,7 +155,7 @@ impl State {
         let sources = self.sources.iter().map(Source::bytes);
         let raw = self.raw_flows.iter();
         let raw = raw.flat_map(|raw| [&raw.forward, &raw.backward]).flatten();
-        let whole = self.flows.iter().chain(self.guides.iter());
+        let whole = self.flows.iter().chain(self.guides.iter()).flatten();
         let whole = whole.flat_map(|flow| [&flow.forward, &flow.backward]);
         let generator = self.updated.iter();
         let generator = generator.flat_map(|u| [&u.features, &u.tokens]).flatten();
@@ -176,6 +199,16 @@ impl State {
     /// Lets go of what no later task asks for.
     pub fn release(&mut self) {
         let needed = self.schedule.needed();
+        for index in self
+            .raw_flows
+            .indices()
+            .take_while(|&i| i < needed.raw_flows)
+        {
+            // Where there was nothing to complete, it goes on as the completed flow.
+            if let Some(flow @ None) = self.flows.find_mut(index) {
+                *flow = self.raw_flows.get_mut(index).take();
+            }
+        }
         self.raw_flows.release_before(needed.raw_flows);
         self.flows.release_before(needed.flows);
         self.guides.release_before(needed.guides);
@@ -199,6 +232,7 @@ impl State {
             .flat_map(|raw| [&mut raw.forward, &mut raw.backward])
             .flatten();
         let whole = self.flows.iter_mut().chain(self.guides.iter_mut());
+        let whole = whole.flatten();
         let whole = whole.flat_map(|flow| [&mut flow.forward, &mut flow.backward]);
         if plan.flows == Place::Host {
             for flow in raw.chain(whole).chain(&mut self.half) {
@@ -220,9 +254,17 @@ impl State {
     }
 }
 
+impl Raw {
+    fn take(&mut self) -> Option<Flow> {
+        let (forward, backward) = self.forward.take().zip(self.backward.take())?;
+        Some(Flow { forward, backward })
+    }
+}
+
 impl Source {
     pub fn new(frame: Frame, hole: Mask) -> Self {
         Self {
+            open: !hole.is_empty(),
             frame,
             hole,
             blended: None,

@@ -106,9 +106,14 @@ impl Work<'_> {
         let both = [(first, second), (second, first)];
         let mut flows = Vec::with_capacity(2);
         for pairs in both.chunks(self.plan.pairs) {
-            self.cancel.check()?;
             let raft = &self.networks.raft;
-            let computed = raft.flows(pairs, iterations, self.plan.correlation);
+            let mut estimate = raft.start(pairs, self.plan.correlation);
+            for _ in 0..iterations {
+                self.cancel.check()?;
+                estimate = raft.refine(estimate);
+            }
+            let computed = raft.finish(&estimate);
+            drop(estimate);
             for i in 0..pairs.len() {
                 let flow = computed.clone().narrow(0, i, 1);
                 flows.push(Kept::put(flow, self.plan.flows)?);
@@ -167,24 +172,33 @@ impl Work<'_> {
         Ok(completed)
     }
 
-    /// The frames `keep`, propagated over the chunk `run`.
+    /// The frames `keep`, propagated over the chunk `run`; `seeded` where the first of that comes
+    /// in as it was propagated before.
     pub fn propagate(
         &self,
         state: &State,
         run: Range<usize>,
         keep: Range<usize>,
+        seeded: bool,
     ) -> Result<Vec<Filled>, Error> {
         let device = &self.networks.device;
         let frame = |t: usize| {
+            if seeded && t == 0 {
+                let [picture, _, missing] = state.updated.get(run.start).filled.tensors(device);
+                return (picture, missing);
+            }
             let source = state.sources.get(run.start + t);
             (
                 pixels::picture(&source.frame, device),
                 pixels::mask(&source.hole, device),
             )
         };
+        let pairs = run.start..run.end - 1;
+        let completed: Result<Vec<_>, Error> = pairs.map(|i| completed(state, i)).collect();
+        let completed = completed?;
         let flows = |t: usize| {
-            let flow = state.flows.get(run.start + t);
-            (flow.forward.get(), flow.backward.get())
+            let (forward, backward) = completed[t];
+            (forward.get(), backward.get())
         };
         let mut filled = Vec::with_capacity(keep.len());
         let mut output = |t: usize, picture, missing| {
@@ -205,17 +219,20 @@ impl Work<'_> {
         Ok(filled)
     }
 
-    /// The completed flows `range` at 1/4.
-    pub fn guides(&self, state: &State, range: Range<usize>) -> Result<Vec<Flow>, Error> {
-        let guide = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
-        let flows = state.flows.range(range);
-        let guides = flows.map(|flow| {
-            Ok(Flow {
-                forward: guide(&flow.forward)?,
-                backward: guide(&flow.backward)?,
-            })
-        });
+    /// The completed flows `range` at 1/4, as far as they are there.
+    pub fn guides(&self, state: &State, range: Range<usize>) -> Result<Vec<Option<Flow>>, Error> {
+        let guides = range.map(|i| state.flow(i).map(|flow| self.guide(flow)).transpose());
         guides.collect()
+    }
+
+    /// The completed flows between two frames, forward and backward, at 1/4.
+    pub fn guide(&self, (forward, backward): (&Kept, &Kept)) -> Result<Flow, Error> {
+        self.cancel.check()?;
+        let guide = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
+        Ok(Flow {
+            forward: guide(forward)?,
+            backward: guide(backward)?,
+        })
     }
 
     /// The generator's features of a propagated frame.
@@ -253,7 +270,7 @@ impl Work<'_> {
             features: Tensor::cat(features.map(Kept::get).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
             guides: Guides {
-                flows: (!flows.is_empty()).then(|| stack(state.guides.range(flows))),
+                flows: (!flows.is_empty()).then(|| stack(state.guides.range(flows).flatten())),
                 masks,
             },
         };
@@ -267,6 +284,14 @@ impl Work<'_> {
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
         Ok(pictures)
     }
+}
+
+/// Completed flows that whoever asks has seen to.
+fn completed(state: &State, index: usize) -> Result<(&Kept, &Kept), Error> {
+    state.flow(index).ok_or_else(|| Error::Compute {
+        stage: "image propagation",
+        problem: format!("flow {index} is not there"),
+    })
 }
 
 fn stack<'a>(flows: impl Iterator<Item = &'a Flow>) -> Flows {

@@ -143,8 +143,8 @@ impl FlowCompletion {
     /// - `output`: takes the flow `[1, 2, H, W]` of each, in order
     ///
     /// # Errors
-    /// [`Error::Cancelled`], between frames; [`Error::Compute`] when the device fails; what
-    /// `input` and `output` return.
+    /// [`Error::Cancelled`], between frames and layers of a part; [`Error::Compute`] when the
+    /// device fails; what `input` and `output` return.
     pub fn predict(
         &self,
         count: usize,
@@ -170,7 +170,10 @@ impl FlowCompletion {
                 fine.extend(video.fine.pop_front().map(|x| x.get()));
             }
             let x = self.decode2(Tensor::cat(fused, 0)) + Tensor::cat(fine, 0);
-            let flows = self.upsample(self.decode1(x));
+            cancel.check()?;
+            let x = self.decode1(x);
+            cancel.check()?;
+            let flows = self.upsample(x);
             for (i, t) in range.enumerate() {
                 output(t, flows.clone().narrow(0, i, 1))?;
             }
@@ -196,6 +199,7 @@ impl FlowCompletion {
                 continue;
             };
             keep(&fine, pace, &mut video.fine)?;
+            cancel.check()?;
             if let Some(coarse) = self.encode2(fine, &mut carries[1], last) {
                 keep(&self.dilate(coarse), pace, &mut video.coarse)?;
             }

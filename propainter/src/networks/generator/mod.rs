@@ -94,7 +94,7 @@ impl Generator {
     /// Gives each local frame, `[1, 3, H, W]` in [−1, 1], to `output`, in order.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], between frames and blocks; [`Error::Compute`] when the device
+    /// [`Error::Cancelled`], between frames and the halves of blocks; [`Error::Compute`] when the device
     /// fails before the masks are read back from it; what `output` returns.
     pub fn forward(
         &self,
@@ -109,6 +109,7 @@ impl Generator {
         let local =
             self.propagation
                 .forward(input.features, &input.guides, strips.deform, cancel)?;
+        cancel.check()?;
         let own = self.split.forward(local.clone());
         let tokens = match input.references {
             Some(references) => Tensor::cat(vec![own, references], 0),

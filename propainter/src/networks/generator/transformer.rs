@@ -37,7 +37,7 @@ impl Transformer {
     /// local frame.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], between blocks.
+    /// [`Error::Cancelled`], between the halves of blocks.
     pub fn forward(
         &self,
         mut x: Tensor<4>,
@@ -57,7 +57,9 @@ impl Transformer {
                 known.push(Routes::new(grid, roles, holes, &x.device()));
                 known.len() - 1
             });
-            x = block.forward(x, features, &known[index]);
+            x = block.attend(x, &known[index]);
+            cancel.check()?;
+            x = block.feed_forward(x, features);
         }
         Ok(x)
     }
@@ -109,13 +111,21 @@ impl Block {
 
     /// Tokens `[frames, rows, columns, 512]` to those of the query frames of `routes`.
     pub fn forward(&self, x: Tensor<4>, features: [usize; 2], routes: &Routes) -> Tensor<4> {
-        let [first, second] = &self.norms;
-        let attended = self.attention.forward(first.forward(x.clone()), routes);
-        let x = attended + routes.query_frames(x);
-        let out = self
-            .feed_forward
-            .forward(second.forward(x.clone()), features);
-        out + x
+        self.feed_forward(self.attend(x, routes), features)
+    }
+
+    /// The first half.
+    fn attend(&self, x: Tensor<4>, routes: &Routes) -> Tensor<4> {
+        let attended = self
+            .attention
+            .forward(self.norms[0].forward(x.clone()), routes);
+        attended + routes.query_frames(x)
+    }
+
+    /// The second half.
+    fn feed_forward(&self, x: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
+        let normed = self.norms[1].forward(x.clone());
+        self.feed_forward.forward(normed, features) + x
     }
 }
 
