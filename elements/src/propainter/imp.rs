@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 
 use super::{
     formats::FORMATS,
+    own_masks::OwnMasks,
     properties::specifications,
+    regions,
     settings::Settings,
     state::{Shared, State},
     worker,
@@ -28,6 +30,7 @@ pub struct Propainter {
     pub(super) sink: gst::Pad,
     pub(super) src: gst::Pad,
     pub(super) settings: Mutex<Settings>,
+    pub(super) own: OwnMasks,
     pub(super) shared: Shared,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
@@ -117,7 +120,7 @@ impl ObjectSubclass for Propainter {
     const NAME: &'static str = "GstPropainter";
     type Type = super::Propainter;
     type ParentType = gst::Element;
-    type Interfaces = (gst::Preset,);
+    type Interfaces = (gst::ChildProxy, gst::Preset);
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| {
@@ -183,6 +186,7 @@ impl ObjectSubclass for Propainter {
             sink,
             src,
             settings: Mutex::default(),
+            own: OwnMasks::default(),
             shared: Shared::default(),
             worker: Mutex::default(),
         }
@@ -196,7 +200,10 @@ impl ObjectImpl for Propainter {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let set = self.settings.lock().set(pspec.name(), value);
+        let set = match pspec.name() {
+            "mask-regions" => self.set_regions(value),
+            name => self.settings.lock().set(name, value),
+        };
         if let Err(problem) = set {
             gst::warning!(CAT, imp = self, "{} stays: {problem}", pspec.name());
         }
@@ -204,6 +211,7 @@ impl ObjectImpl for Propainter {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
+            "mask-regions" => regions::to_value(&self.own.regions.regions()),
             "stats" => self.stats().to_value(),
             "plan" => self.shared.lock().plan.to_value(),
             "latency" => self.shared.lock().latency.nseconds().to_value(),
@@ -220,6 +228,10 @@ impl ObjectImpl for Propainter {
         for pad in [&self.sink, &self.src] {
             element.add_pad(pad).expect("a new element has no pads");
         }
+    }
+
+    fn dispose(&self) {
+        self.own.regions.clear();
     }
 }
 

@@ -9,12 +9,13 @@ use std::{collections::VecDeque, sync::Arc};
 use gst::ClockTime;
 use propainter::{Done, Frame};
 
-use super::formats::Converter;
+use super::{formats::Converter, masks::FrameMasks};
 
 /// A frame as it came, and as the session takes it.
 pub struct NewFrame {
     pub buffer: gst::Buffer,
     pub picture: Frame,
+    pub drawn: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
     /// Number since the start or the last seek.
@@ -27,6 +28,7 @@ pub struct NewFrame {
 pub enum Job {
     Frame {
         picture: Frame,
+        drawn: FrameMasks,
         running_time: Option<ClockTime>,
         index: u64,
     },
@@ -48,6 +50,7 @@ pub enum Out {
 enum Work {
     Waiting {
         picture: Frame,
+        drawn: FrameMasks,
         running_time: Option<ClockTime>,
         index: u64,
         fresh: bool,
@@ -102,6 +105,7 @@ impl Line {
             converter: frame.converter,
             work: Work::Waiting {
                 picture: frame.picture,
+                drawn: frame.drawn,
                 running_time: frame.running_time,
                 index: frame.index,
                 fresh: frame.fresh,
@@ -133,6 +137,7 @@ impl Line {
                     self.passed += 1;
                     if let Work::Waiting {
                         picture,
+                        drawn,
                         running_time,
                         index,
                         ..
@@ -141,6 +146,7 @@ impl Line {
                         self.waiting -= 1;
                         return Some(Job::Frame {
                             picture,
+                            drawn,
                             running_time,
                             index,
                         });

@@ -38,17 +38,22 @@
 
 mod choices;
 mod color;
+mod family;
 mod formats;
+mod gray;
 mod imp;
 mod latency;
 mod line;
+mod located;
 mod mask_pad;
 mod mask_stream;
 mod masks;
 mod messages;
 mod notices;
+mod own_masks;
 mod pool;
 mod properties;
+mod region;
 mod regions;
 mod settings;
 mod sink;
@@ -63,7 +68,7 @@ glib::wrapper! {
     /// The element `propainter`.
     pub struct Propainter(ObjectSubclass<imp::Propainter>)
         @extends gst::Element, gst::Object,
-        @implements gst::Preset;
+        @implements gst::ChildProxy, gst::Preset;
 }
 
 /// Registers the element, with `plugin` or for this process only.
@@ -76,6 +81,7 @@ pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
         choices::Mode::static_type(),
         choices::Precision::static_type(),
         choices::BudgetPolicy::static_type(),
+        region::PropainterRegion::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

@@ -6,7 +6,7 @@ use gst::{EventView, FlowError, FlowSuccess, QueryViewMut, prelude::*, subclass:
 use gst_video::{VideoBufferFlags, VideoInfo, VideoInterlaceMode, VideoMeta, prelude::*};
 
 use super::{
-    formats::Converter,
+    formats::{BadPicture, Converter},
     imp::{CAT, Propainter},
     line::NewFrame,
     pool,
@@ -18,20 +18,25 @@ const INTERLACED: &str =
 
 impl Propainter {
     pub(super) fn sink_chain(&self, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
-        let (converter, running_time) = {
+        let (converter, running_time, stream_time) = {
             let state = self.shared.lock();
             state.open()?;
             let converter = state.converter.clone().ok_or(FlowError::NotNegotiated)?;
-            (converter, running_time(&state, &buffer))
+            let stream_time = stream_time(&state, &buffer);
+            (converter, running_time(&state, &buffer), stream_time)
         };
         if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
             self.post_bad_format(INTERLACED);
             return Err(FlowError::Error);
         }
-        let picture = converter.read(&buffer).map_err(|problem| {
+        let bad = |problem: BadPicture| {
             self.post_bad_format(&problem.to_string());
             FlowError::Error
-        })?;
+        };
+        let picture = converter.read(&buffer).map_err(bad)?;
+        let (converter, drawn) = self
+            .own_masks(&buffer, &converter, stream_time)
+            .map_err(bad)?;
         let fresh = buffer.flags().contains(gst::BufferFlags::DISCONT);
 
         let mut state = self.shared.lock();
@@ -51,6 +56,7 @@ impl Propainter {
         state.line.push_frame(NewFrame {
             buffer: pool::keep(buffer, kept.unwrap_or(usize::MAX)),
             picture,
+            drawn,
             converter,
             running_time,
             index,
@@ -227,6 +233,10 @@ fn forwarded(pushed: bool) -> Result<FlowSuccess, FlowError> {
 
 fn running_time(state: &State, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
     state.segment.as_ref()?.to_running_time(buffer.pts()?)
+}
+
+fn stream_time(state: &State, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    state.segment.as_ref()?.to_stream_time(buffer.pts()?)
 }
 
 /// Whether frames before the event cannot look past it; keeps track of the segment.

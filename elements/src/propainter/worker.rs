@@ -11,13 +11,14 @@ use std::{
 };
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
-use propainter::{Done, Error, Frame, Mask, Session};
+use propainter::{Done, Error, Frame, Session};
 
 use super::{
+    gray::Gray,
     imp::{CAT, Propainter},
     line::Job,
     mask_stream::Pick,
-    masks::Masks,
+    masks::{FrameMasks, Masks},
     messages::Failure,
     state::{Facts, READY, State},
 };
@@ -105,9 +106,10 @@ impl<'a> Worker<'a> {
             Step::Job(Job::Drain) => self.drain(),
             Step::Job(Job::Frame {
                 picture,
+                drawn,
                 running_time,
                 index,
-            }) => self.push(picture, running_time, index),
+            }) => self.push(picture, &drawn, running_time, index),
         }
     }
 
@@ -140,6 +142,7 @@ impl<'a> Worker<'a> {
     fn push(
         &mut self,
         picture: Frame,
+        drawn: &FrameMasks,
         running_time: Option<ClockTime>,
         index: u64,
     ) -> Result<(), Failure> {
@@ -148,16 +151,7 @@ impl<'a> Worker<'a> {
         let Some(streamed) = self.streamed_mask(running_time) else {
             return Ok(());
         };
-        let (location, regions) = {
-            let settings = self.imp.settings.lock();
-            (
-                settings.mask_location.clone(),
-                settings.mask_regions.clone(),
-            )
-        };
-        let hole = self
-            .masks
-            .hole(size, index, location.as_deref(), &regions, streamed)?;
+        let hole = self.masks.hole(size, index, drawn, streamed.as_ref())?;
         if let Some(warning) = &hole.warning {
             self.imp.warn_mask(warning);
         }
@@ -220,7 +214,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Waits for the mask from `mask_sink`. `None`: the frame is void meanwhile.
-    fn streamed_mask(&self, running_time: Option<ClockTime>) -> Option<Option<Arc<Mask>>> {
+    fn streamed_mask(&self, running_time: Option<ClockTime>) -> Option<Option<Arc<Gray>>> {
         let shared = &self.imp.shared;
         let mut state = shared.lock();
         loop {
