@@ -1,10 +1,14 @@
 //! The element in a harness: what a stream may rely on, whichever engine fills the hole.
 
+mod control;
 mod events;
 mod failures;
 mod flow;
 mod frames;
+mod interlaced;
 mod latency;
+mod mask_sources;
+mod mask_times;
 mod masks;
 mod memory;
 mod networks;

@@ -47,14 +47,15 @@ impl Family {
         for (number, &region) in wanted.iter().enumerate().skip(kept) {
             let child = PropainterRegion::new(number, region);
             changes.frozen.push(child.freeze_notify());
-            // SAFETY: whoever is a parent must outlive its children's knowing of it, and hold
-            // a reference to them until then. Under one lock the child gets its parent and its
-            // reference in `children`; it leaves `children` with `unparent` only, here and in
-            // `clear`, which runs at the latest when the element's own parts are dropped,
-            // before the element's memory goes.
+            // SAFETY: a parent must outlive its children's knowing of it. Under one lock the
+            // child gets its parent and its place in `children`, which it leaves with
+            // `unparent` only, here and in `clear`. That runs at the latest when the element's
+            // own parts are dropped, before the element's memory goes.
             let adopted = unsafe { child.set_parent(parent) };
             // A new child has no other parent.
-            if adopted.is_ok() {
+            if let Ok(reference) = adopted {
+                // The parent's own, given back by `unparent`.
+                std::mem::forget(reference);
                 children.push(child.clone());
                 changes.added.push(child);
             }
@@ -105,9 +106,13 @@ mod tests {
         assert_eq!(changes.changed, added[..1]);
         drop(changes);
         assert_eq!(added[1].parent(), None);
+        assert_eq!(added[1].ref_count(), 1);
+        // Ours, the family's and the parent's.
+        assert_eq!(added[0].ref_count(), 3);
         assert_eq!(family.regions(), [region(3)]);
         drop(family);
         assert_eq!(added[0].parent(), None);
+        assert_eq!(added[0].ref_count(), 1);
     }
 
     #[test]
@@ -122,6 +127,7 @@ mod tests {
         drop(element);
         assert!(weak.upgrade().is_none(), "children do not keep it");
         assert_eq!(child.parent(), None);
+        assert_eq!(child.ref_count(), 1);
     }
 
     #[test]

@@ -8,13 +8,21 @@
 //!
 //! ## Masks
 //!
-//! A frame's hole is the union of three sources, each of any size:
+//! A frame's hole is the union of what these say of it; without any it is empty.
 //!
-//! * `mask_sink`, a request pad for GRAY8 video, where everything that is not black is hole.
+//! * `mask_sink`, a request pad for GRAY8 video of any size and rate.
 //!   A frame gets the latest mask whose running time is not after its own; after EOS the last
 //!   mask stays, so a still image is enough.
 //! * `mask-location`, one image, or numbered images `mask%05d.png`, one for each frame.
-//! * `mask-regions`, rectangles in pixels of the frame.
+//! * `mask-regions`, rectangles in pixels of the frame. Each is also a child `region0`,
+//!   `region1`, … with the properties `x`, `y`, `width` and `height`, so that a control source
+//!   can move it: `propainter mask-regions="<<0,0,64,32>>" region0::x=40`.
+//! * `mask-roi-type`, the types of `GstVideoRegionOfInterestMeta` whose rectangles are hole.
+//! * `mask-from-alpha`: what is not opaque is hole, and is opaque once it is filled.
+//!
+//! Of the pictures of the first two, luma above `mask-threshold` is hole, with `mask-invert`
+//! luma that is not. Properties hold for the frames that come after they were set, and
+//! controlled ones have their value at the frame's stream time.
 //!
 //! ## Streaming
 //!

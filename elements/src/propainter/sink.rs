@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use gst::{EventView, FlowError, FlowSuccess, QueryViewMut, prelude::*, subclass::prelude::*};
-use gst_video::{VideoBufferFlags, VideoInfo, VideoInterlaceMode, VideoMeta, prelude::*};
+use gst_video::{
+    CAPS_FEATURE_FORMAT_INTERLACED, VideoBufferFlags, VideoInfo, VideoInterlaceMode, VideoMeta,
+    prelude::*,
+};
 
 use super::{
     formats::{BadPicture, Converter},
@@ -168,6 +171,12 @@ impl Propainter {
 
     pub(super) fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
         match query.view_mut() {
+            // No template has fields of their own. They are let in, to be refused with a
+            // message that says what to do.
+            QueryViewMut::AcceptCaps(accept) if has_fields(accept.caps()) => {
+                accept.set_result(true);
+                true
+            }
             QueryViewMut::Allocation(allocation) => self.answer_allocation(allocation),
             QueryViewMut::Drain(_) => self
                 .ask_in_line(gst::query::Drain::new().into())
@@ -225,6 +234,12 @@ impl Propainter {
             self.shared.wait(&mut state);
         }
     }
+}
+
+fn has_fields(caps: &gst::CapsRef) -> bool {
+    let fields =
+        |features: &gst::CapsFeaturesRef| features.contains(CAPS_FEATURE_FORMAT_INTERLACED);
+    caps.features(0).is_some_and(fields)
 }
 
 fn forwarded(pushed: bool) -> Result<FlowSuccess, FlowError> {
