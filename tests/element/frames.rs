@@ -1,17 +1,26 @@
 //! One out per one in, and what of a frame stays as it was.
 
 use gst::prelude::*;
-use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta, VideoRegionOfInterestMeta};
+use gst_video::{
+    VideoFormat, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta, VideoRegionOfInterestMeta,
+};
 use propainter::{Mask, resize::processing_size};
 
 use super::support::*;
 
-const FORMATS: [VideoFormat; 5] = [
+const FORMATS: [VideoFormat; 12] = [
     VideoFormat::Rgb,
-    VideoFormat::Rgba,
+    VideoFormat::Bgr,
+    VideoFormat::Rgbx,
     VideoFormat::Bgrx,
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
     VideoFormat::Nv12,
     VideoFormat::I420,
+    VideoFormat::Y42b,
+    VideoFormat::Y444,
+    VideoFormat::P01010le,
+    VideoFormat::I42010le,
 ];
 
 #[test]
@@ -90,8 +99,18 @@ fn frames_without_time_pass_in_order() {
     }
 }
 
-/// Bytes of the picture that the contract allows to change.
-fn may_change(info: &VideoInfo, offsets: &[usize], strides: &[i32], hole: &Mask) -> Vec<usize> {
+/// Bytes of the picture that the contract allows to change, and which bits of them.
+fn may_change(
+    info: &VideoInfo,
+    offsets: &[usize],
+    strides: &[i32],
+    hole: &Mask,
+) -> Vec<(usize, u8)> {
+    let bits: &[u8] = match info.format() {
+        VideoFormat::P01010le => &[0xc0, 0xff],
+        VideoFormat::I42010le => &[0xff, 0x03],
+        _ => &[0xff],
+    };
     let mut out = vec![];
     for component in 0..3u8 {
         let plane = info.comp_plane(component) as usize;
@@ -105,12 +124,15 @@ fn may_change(info: &VideoInfo, offsets: &[usize], strides: &[i32], hole: &Mask)
                         .all(|column| hole.hole()[row * hole.width() + column] == 1)
                 });
                 if inside {
-                    out.push(
-                        offsets[plane]
-                            + y * strides[plane] as usize
-                            + x * info.comp_pstride(component) as usize
-                            + info.comp_poffset(component) as usize,
-                    );
+                    let within = match (info.format(), component) {
+                        (VideoFormat::P01010le, 2) => 2,
+                        _ => info.comp_poffset(component) as usize,
+                    };
+                    let first = offsets[plane]
+                        + y * strides[plane] as usize
+                        + x * info.comp_pstride(component) as usize
+                        + within;
+                    out.extend((first..).zip(bits.iter().copied()));
                 }
             }
         }
@@ -181,8 +203,8 @@ fn unmasked_pixels_stay(format: VideoFormat, (width, height): (u32, u32), count:
             before == noise(before.len(), i + 1),
             "the source is not written to"
         );
-        for at in may_change(&info, offsets, strides, &hole) {
-            (before[at], after[at]) = (0, 0);
+        for (at, bits) in may_change(&info, offsets, strides, &hole) {
+            (before[at], after[at]) = (before[at] & !bits, after[at] & !bits);
         }
         assert!(before == after, "{format} {width}x{height}");
         let meta = out.meta::<VideoMeta>().expect("kept");
@@ -193,10 +215,75 @@ fn unmasked_pixels_stay(format: VideoFormat, (width, height): (u32, u32), count:
 #[test]
 fn unmasked_pixels_are_identical_in_every_format_at_odd_sizes_and_strides() {
     for format in FORMATS {
-        for size in [(1, 1), (7, 5), (33, 17), (127, 65)] {
+        for size in [(1, 1), (3, 5), (33, 17), (127, 65)] {
             unmasked_pixels_stay(format, size, 3);
         }
         unmasked_pixels_stay(format, (1919, 1079), 1);
+    }
+}
+
+/// A moving picture whose hole is not grey: what is filled has the colours around it.
+#[test]
+fn the_fill_of_every_format_has_the_colours_of_the_picture() {
+    for format in FORMATS {
+        let element = element();
+        element.set_property("mask-regions", regions(&[[16, 8, 16, 8]]));
+        let info = info(format, 48, 24);
+        let mut harness = harness(&element, &info);
+        // One colour all over, so that any fill from the picture is that colour.
+        let mut buffer = gst::Buffer::with_size(info.size()).unwrap();
+        {
+            let map = buffer.get_mut().unwrap();
+            let mut frame = VideoFrameRef::from_buffer_ref_writable(map, &info).unwrap();
+            for plane in 0..info.n_planes() {
+                let pattern: &[u8] = match (format, plane) {
+                    (VideoFormat::Rgb | VideoFormat::Bgr, _) => &[50, 120, 200],
+                    (VideoFormat::Nv12, 0) => &[90],
+                    (VideoFormat::Nv12, _) => &[100, 160],
+                    // Luma 360, chroma 400 and 640 of 1023.
+                    (VideoFormat::P01010le, 0) => &[0x00, 0x5a],
+                    (VideoFormat::P01010le, _) => &[0x00, 0x64, 0x00, 0xa0],
+                    (VideoFormat::I42010le, 0) => &[0x68, 0x01],
+                    (VideoFormat::I42010le, 1) => &[0x90, 0x01],
+                    (VideoFormat::I42010le, _) => &[0x80, 0x02],
+                    (_, 0) if info.is_rgb() => &[50, 120, 200, 77],
+                    (_, plane) => [&[90], &[100], &[160]][plane as usize],
+                };
+                let data = frame.plane_data_mut(plane).unwrap();
+                for chunk in data.chunks_mut(pattern.len()) {
+                    chunk.copy_from_slice(&pattern[..chunk.len()]);
+                }
+            }
+        }
+        let before = bytes(&buffer);
+        for i in 0..8 {
+            let mut buffer = buffer.copy_deep().unwrap();
+            buffer.get_mut().unwrap().set_pts(FRAME * i);
+            harness.push(buffer).unwrap();
+        }
+        harness.push_event(gst::event::Eos::new());
+        for _ in 0..8 {
+            let after = bytes(&harness.pull().unwrap());
+            let ten = info.format_info().depth()[0] == 10;
+            let samples = |bytes: &[u8]| -> Vec<i32> {
+                match ten {
+                    true => bytes
+                        .chunks(2)
+                        .map(|b| i32::from(u16::from_le_bytes([b[0], b[1]])))
+                        .collect(),
+                    false => bytes.iter().map(|&b| b.into()).collect(),
+                }
+            };
+            // Two steps of 8 bits.
+            let most = match format {
+                VideoFormat::P01010le => 8 << 6,
+                VideoFormat::I42010le => 8,
+                _ => 2,
+            };
+            for (a, b) in samples(&before).into_iter().zip(samples(&after)) {
+                assert!(a.abs_diff(b) <= most, "{format}: {a} became {b}");
+            }
+        }
     }
 }
 

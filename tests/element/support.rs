@@ -1,6 +1,7 @@
 //! Streams to push, and what came out of the element in which order.
 
 use std::{
+    ops::Range,
     sync::{Arc, Condvar, LazyLock, Mutex},
     time::Duration,
 };
@@ -103,6 +104,24 @@ pub fn frame(info: &VideoInfo, i: u64) -> gst::Buffer {
 
 pub fn bytes(buffer: &gst::BufferRef) -> Vec<u8> {
     buffer.map_readable().expect("readable").to_vec()
+}
+
+/// The columns in which an RGB picture without padding differs from frame `i`; all of them
+/// between the first and the last are taken as changed.
+pub fn changed(
+    out: &gst::BufferRef,
+    (width, height): (usize, usize),
+    i: u64,
+) -> Option<Range<usize>> {
+    let (before, after) = (noise(out.size(), i + 1), bytes(out));
+    let differs = |x: &usize| {
+        (0..height).any(|y| {
+            let at = 3 * (y * width + x);
+            before[at..at + 3] != after[at..at + 3]
+        })
+    };
+    let columns: Vec<_> = (0..width).filter(differs).collect();
+    Some(*columns.first()?..columns.last()? + 1)
 }
 
 /// The frame number that a buffer's time says.
@@ -212,8 +231,20 @@ impl MaskSource {
     /// Pushes a mask with columns `columns` as its hole.
     pub fn push(
         &self,
+        size: (usize, usize),
+        columns: Range<usize>,
+        time: Option<ClockTime>,
+        duration: Option<ClockTime>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let luma = |x| if columns.contains(&x) { 255 } else { 0 };
+        self.push_luma(size, luma, time, duration)
+    }
+
+    /// Pushes a mask with a luma for each column.
+    pub fn push_luma(
+        &self,
         (width, height): (usize, usize),
-        columns: std::ops::Range<usize>,
+        luma_of: impl Fn(usize) -> u8,
         time: Option<ClockTime>,
         duration: Option<ClockTime>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -221,7 +252,9 @@ impl MaskSource {
         let stride = info.stride()[0] as usize;
         let mut luma = vec![0u8; info.size()];
         for row in luma.chunks_mut(stride) {
-            row[columns.clone()].fill(255);
+            for (x, luma) in row.iter_mut().enumerate().take(width) {
+                *luma = luma_of(x);
+            }
         }
         let mut buffer = gst::Buffer::from_mut_slice(luma);
         let mask = buffer.get_mut().expect("a new buffer");

@@ -6,6 +6,9 @@ const HALF: i32 = 32768;
 /// The factors of one colour matrix in one range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coefficients {
+    /// Chroma of grey, and the largest sample.
+    grey: i32,
+    most: i32,
     luma_offset: i32,
     luma_gain: i32,
     red_from_v: i32,
@@ -19,14 +22,17 @@ pub struct Coefficients {
 
 impl Coefficients {
     /// `kr` and `kb` are the shares of red and blue in luma; `full` is the range 0 to 255,
-    /// otherwise luma is 16 to 235 and chroma 16 to 240.
-    pub fn new(kr: f64, kb: f64, full: bool) -> Self {
+    /// otherwise luma is 16 to 235 and chroma 16 to 240, for YUV of 8 bits; RGB has 8.
+    pub fn new(kr: f64, kb: f64, full: bool, bits: u32) -> Self {
         let kg = 1.0 - kr - kb;
+        let (unit, most) = (1 << (bits - 8), (1 << bits) - 1);
         let (offset, luma, chroma) = if full {
-            (0, 1.0, 1.0)
+            (0, f64::from(most), f64::from(most))
         } else {
-            (16, 219.0 / 255.0, 224.0 / 255.0)
+            (16 * unit, f64::from(219 * unit), f64::from(224 * unit))
         };
+        // Samples for one step of RGB.
+        let (luma, chroma) = (luma / 255.0, chroma / 255.0);
         let fixed = |value: f64| (value * ONE).round() as i32;
         let (red, blue) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
         // The middle factor takes what rounding left, so that white is exactly white and
@@ -36,6 +42,8 @@ impl Coefficients {
             [r, fixed(sum) - r - b, b]
         };
         Self {
+            grey: 128 * unit,
+            most,
             luma_offset: offset,
             luma_gain: fixed(1.0 / luma),
             red_from_v: fixed(red / chroma),
@@ -49,8 +57,8 @@ impl Coefficients {
     }
 
     /// What a chroma sample adds to red, green and blue, rounding included.
-    pub fn chroma_terms(&self, u: u8, v: u8) -> [i32; 3] {
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+    pub fn chroma_terms(&self, u: i32, v: i32) -> [i32; 3] {
+        let (u, v) = (u - self.grey, v - self.grey);
         [
             self.red_from_v * v + HALF,
             self.green_from_u * u + self.green_from_v * v + HALF,
@@ -59,21 +67,21 @@ impl Coefficients {
     }
 
     /// A pixel from its luma and what its chroma adds.
-    pub fn rgb(&self, y: u8, [red, green, blue]: [i32; 3]) -> [u8; 3] {
-        let luma = self.luma_gain * (i32::from(y) - self.luma_offset);
+    pub fn rgb(&self, y: i32, [red, green, blue]: [i32; 3]) -> [u8; 3] {
+        let luma = self.luma_gain * (y - self.luma_offset);
         [red, green, blue].map(|term| ((luma + term) >> 16).clamp(0, 255) as u8)
     }
 
-    pub fn luma(&self, rgb: [u8; 3]) -> u8 {
+    pub fn luma(&self, rgb: [u8; 3]) -> i32 {
         let sum = weighted(self.y, rgb.map(i32::from));
-        (((sum + HALF) >> 16) + self.luma_offset).clamp(0, 255) as u8
+        (((sum + HALF) >> 16) + self.luma_offset).clamp(0, self.most)
     }
 
     /// U and V of the mean of `1 << shift` pixels, whose channels are summed up in `sum`.
-    pub fn chroma(&self, sum: [i32; 3], shift: u32) -> [u8; 2] {
+    pub fn chroma(&self, sum: [i32; 3], shift: u32) -> [i32; 2] {
         [self.u, self.v].map(|row| {
             let value = (weighted(row, sum) + (HALF << shift)) >> (16 + shift);
-            (value + 128).clamp(0, 255) as u8
+            (value + self.grey).clamp(0, self.most)
         })
     }
 }
@@ -94,36 +102,41 @@ mod tests {
         (0.212, 0.087),
     ];
 
-    fn all() -> impl Iterator<Item = (f64, f64, bool)> {
-        MATRICES
-            .into_iter()
-            .flat_map(|(kr, kb)| [(kr, kb, false), (kr, kb, true)])
+    fn all() -> impl Iterator<Item = (f64, f64, bool, u32)> {
+        MATRICES.into_iter().flat_map(|(kr, kb)| {
+            [(false, 8), (true, 8), (false, 10), (true, 10)]
+                .map(|(full, bits)| (kr, kb, full, bits))
+        })
     }
 
     /// The definition, in floating point.
-    fn plain_yuv(kr: f64, kb: f64, full: bool, rgb: [u8; 3]) -> [f64; 3] {
+    fn plain_yuv(kr: f64, kb: f64, full: bool, bits: u32, rgb: [u8; 3]) -> [f64; 3] {
         let [r, g, b] = rgb.map(|c| f64::from(c) / 255.0);
         let y = kr * r + (1.0 - kr - kb) * g + kb * b;
         let (u, v) = ((b - y) / (2.0 - 2.0 * kb), (r - y) / (2.0 - 2.0 * kr));
+        let unit = f64::from(1 << (bits - 8));
         if full {
-            [255.0 * y, 128.0 + 255.0 * u, 128.0 + 255.0 * v]
+            let most = 256.0 * unit - 1.0;
+            [most * y, 128.0 * unit + most * u, 128.0 * unit + most * v]
         } else {
-            [16.0 + 219.0 * y, 128.0 + 224.0 * u, 128.0 + 224.0 * v]
+            let chroma = |c| unit * (128.0 + 224.0 * c);
+            [unit * (16.0 + 219.0 * y), chroma(u), chroma(v)]
         }
     }
 
     #[test]
     fn fixed_point_equals_the_definition_rounded() {
-        for (kr, kb, full) in all() {
-            let fixed = Coefficients::new(kr, kb, full);
+        for (kr, kb, full, bits) in all() {
+            let fixed = Coefficients::new(kr, kb, full, bits);
+            let most = f64::from((1 << bits) - 1);
             for rgb in (0..=255u8)
                 .step_by(15)
                 .flat_map(|r| (0..=255u8).step_by(17).map(move |g| [r, g, r ^ g]))
             {
                 let [u, v] = fixed.chroma(rgb.map(i32::from), 0);
                 let yuv = [fixed.luma(rgb), u, v];
-                for (got, exact) in yuv.into_iter().zip(plain_yuv(kr, kb, full, rgb)) {
-                    let error = f64::from(got) - exact.min(255.0);
+                for (got, exact) in yuv.into_iter().zip(plain_yuv(kr, kb, full, bits, rgb)) {
+                    let error = f64::from(got) - exact.min(most);
                     assert!(error.abs() <= 0.51, "{rgb:?} → {got}, exactly {exact}");
                 }
             }
@@ -131,9 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn there_and_back_is_within_two_of_255() {
-        for (kr, kb, full) in all() {
-            let fixed = Coefficients::new(kr, kb, full);
+    fn there_and_back_is_within_two_of_255_and_exact_through_10_bits() {
+        for (kr, kb, full, bits) in all() {
+            let fixed = Coefficients::new(kr, kb, full, bits);
+            let most = if bits == 8 { 2 } else { 0 };
             for rgb in (0..=255u8)
                 .step_by(3)
                 .flat_map(|r| (0..=255u8).step_by(5).map(move |b| [r, r / 2 + b / 2, b]))
@@ -141,7 +155,7 @@ mod tests {
                 let [u, v] = fixed.chroma(rgb.map(i32::from), 0);
                 let back = fixed.rgb(fixed.luma(rgb), fixed.chroma_terms(u, v));
                 for (a, b) in rgb.into_iter().zip(back) {
-                    assert!(a.abs_diff(b) <= 2, "{rgb:?} came back as {back:?}");
+                    assert!(a.abs_diff(b) <= most, "{rgb:?} came back as {back:?}");
                 }
             }
         }
@@ -149,16 +163,20 @@ mod tests {
 
     #[test]
     fn black_white_and_grey_have_no_colour_and_come_back_exactly() {
-        for (kr, kb, full) in all() {
-            let fixed = Coefficients::new(kr, kb, full);
+        for (kr, kb, full, bits) in all() {
+            let fixed = Coefficients::new(kr, kb, full, bits);
+            let none = 128 << (bits - 8);
             for grey in 0..=255u8 {
                 let chroma = fixed.chroma([i32::from(grey); 3], 0);
-                assert_eq!(chroma, [128, 128]);
+                assert_eq!(chroma, [none, none]);
             }
-            let (black, white) = if full { (0, 255) } else { (16, 235) };
+            let (black, white) = match (full, bits) {
+                (true, _) => (0, (1 << bits) - 1),
+                (false, _) => (16 << (bits - 8), 235 << (bits - 8)),
+            };
             assert_eq!(fixed.luma([0; 3]), black);
             assert_eq!(fixed.luma([255; 3]), white);
-            let none = fixed.chroma_terms(128, 128);
+            let none = fixed.chroma_terms(none, none);
             assert_eq!(fixed.rgb(black, none), [0; 3]);
             assert_eq!(fixed.rgb(white, none), [255; 3]);
         }
@@ -166,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_chroma_of_a_block_is_that_of_its_mean() {
-        let fixed = Coefficients::new(0.2126, 0.0722, false);
+        let fixed = Coefficients::new(0.2126, 0.0722, false, 8);
         let pixels = [[10, 200, 30], [12, 190, 35], [250, 4, 90], [0, 0, 255]];
         let sum = pixels.iter().fold([0; 3], |sum: [i32; 3], p: &[i32; 3]| {
             [sum[0] + p[0], sum[1] + p[1], sum[2] + p[2]]

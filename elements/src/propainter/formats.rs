@@ -2,22 +2,38 @@
 //!
 //! Buffers are read and written through their strides and offsets (from `GstVideoMeta`
 //! where there is one), checked against the buffer's size. Chroma that several pixels share
-//! is replicated on the way in and averaged on the way out.
+//! is replicated on the way in and averaged on the way out. Samples of 10 bits become RGB of 8
+//! with the precision they have, and are written as 10 bits again.
 
-use std::{fmt, ops::Range};
+mod layout;
+mod packed;
+mod planar;
 
-use gst_video::{VideoColorRange, VideoFormat, VideoInfo, VideoMeta};
-use propainter::{Done, Frame};
+use std::{fmt, sync::Arc};
 
+use gst_video::{VideoColorRange, VideoFormat, VideoInfo};
+use propainter::{Done, Frame, Mask};
+
+use self::{
+    layout::{Component, component, readable},
+    planar::{Eight, Ten, Yuv},
+};
 use super::color::Coefficients;
 
 /// What the pads take.
-pub const FORMATS: [VideoFormat; 5] = [
+pub const FORMATS: [VideoFormat; 12] = [
     VideoFormat::Rgb,
-    VideoFormat::Rgba,
+    VideoFormat::Bgr,
+    VideoFormat::Rgbx,
     VideoFormat::Bgrx,
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
     VideoFormat::Nv12,
     VideoFormat::I420,
+    VideoFormat::Y42b,
+    VideoFormat::Y444,
+    VideoFormat::P01010le,
+    VideoFormat::I42010le,
 ];
 
 /// Why a buffer is no picture of its caps.
@@ -33,35 +49,16 @@ impl fmt::Display for BadPicture {
 /// How pixels are stored.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// Red, green and blue of a pixel beside each other, at these bytes of it.
-    Packed { step: usize, rgb: [usize; 3] },
-    /// Luma for each pixel; one chroma sample for `1 << across` by `1 << down` pixels.
-    Yuv {
-        colors: Coefficients,
-        across: u32,
-        down: u32,
+    /// A pixel is `step` bytes, its red, green and blue at these of them.
+    Packed {
+        step: usize,
+        rgb: [usize; 3],
     },
-}
-
-/// Where one component lies in a buffer, in bytes.
-#[derive(Clone, Copy, Debug)]
-struct Component {
-    /// First byte of its plane.
-    plane: usize,
-    stride: usize,
-    /// From sample to sample.
-    step: usize,
-    /// First sample within the step.
-    first: usize,
-    columns: usize,
-}
-
-impl Component {
-    /// The bytes of row `y`, a whole number of steps.
-    fn row(self, y: usize) -> Range<usize> {
-        let start = self.plane + y * self.stride;
-        start..start + self.columns * self.step
-    }
+    Yuv8(Yuv),
+    /// 10 bits at the low end of a word.
+    Yuv10(Yuv),
+    /// 10 bits at the high end of a word.
+    YuvHigh10(Yuv),
 }
 
 /// Converts the pictures of one caps.
@@ -69,6 +66,8 @@ impl Component {
 pub struct Converter {
     info: VideoInfo,
     kind: Kind,
+    /// Pixels that let more through (255 less their alpha) are hole and become opaque.
+    see_through: Option<u8>,
 }
 
 impl Converter {
@@ -86,18 +85,41 @@ impl Converter {
             let (kr, kb) = colorimetry.matrix().kr_kb().unwrap_or((0.299, 0.114));
             let full = colorimetry.range() == VideoColorRange::Range0_255;
             let format = info.format_info();
-            Kind::Yuv {
-                colors: Coefficients::new(kr, kb, full),
+            let (depth, shift) = (info.comp_depth(0), format.shift()[0]);
+            let yuv = Yuv {
+                colors: Coefficients::new(kr, kb, full, depth),
                 across: format.w_sub()[1],
                 down: format.h_sub()[1],
+            };
+            match (depth, shift) {
+                (8, 0) => Kind::Yuv8(yuv),
+                (10, 0) => Kind::Yuv10(yuv),
+                (10, 6) => Kind::YuvHigh10(yuv),
+                _ => return None,
             }
         };
-        let info = info.clone();
-        Some(Self { info, kind })
+        Some(Self {
+            info: info.clone(),
+            kind,
+            see_through: None,
+        })
     }
 
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// This converter, or one that takes pixels for hole which let more than `threshold`
+    /// through, and makes them opaque. `None` leaves alpha alone.
+    pub fn see_through(self: &Arc<Self>, threshold: Option<u8>) -> Arc<Self> {
+        let see_through = threshold.filter(|_| self.info.has_alpha());
+        if see_through == self.see_through {
+            return self.clone();
+        }
+        Arc::new(Self {
+            see_through,
+            ..Self::clone(self)
+        })
     }
 
     fn size(&self) -> (usize, usize) {
@@ -113,51 +135,58 @@ impl Converter {
         let bytes = readable(buffer)?;
         let (width, height) = self.size();
         let mut rgb = vec![0; 3 * width * height];
+        let out = rgb.as_mut_slice();
         match self.kind {
-            Kind::Packed {
-                step: 3,
-                rgb: order,
-            } => {
-                read_packed::<3>(&bytes, components[0], order, &mut rgb);
-            }
-            Kind::Packed { rgb: order, .. } => {
-                read_packed::<4>(&bytes, components[0], order, &mut rgb);
-            }
-            Kind::Yuv {
-                colors,
-                across: 0,
-                down,
-            } => read_yuv::<1>(&bytes, components, &colors, down, &mut rgb),
-            Kind::Yuv { colors, down, .. } => {
-                read_yuv::<2>(&bytes, components, &colors, down, &mut rgb);
-            }
+            Kind::Packed { step: 3, rgb } => packed::read::<3>(&bytes, components[0], rgb, out),
+            Kind::Packed { rgb, .. } => packed::read::<4>(&bytes, components[0], rgb, out),
+            Kind::Yuv8(yuv) => yuv.read::<Eight>(&bytes, components, out),
+            Kind::Yuv10(yuv) => yuv.read::<Ten<0>>(&bytes, components, out),
+            Kind::YuvHigh10(yuv) => yuv.read::<Ten<6>>(&bytes, components, out),
         }
         Ok(Frame::new(width, height, rgb))
     }
 
+    /// The pixels that are hole by their alpha; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Converter::read`].
+    pub fn transparent(&self, buffer: &gst::BufferRef) -> Result<Option<Mask>, BadPicture> {
+        let Some(threshold) = self.see_through else {
+            return Ok(None);
+        };
+        let alpha = component(&self.info, buffer, 3)?;
+        let (width, height) = self.size();
+        let hole = packed::transparent(&readable(buffer)?, alpha, height, threshold);
+        Ok(hole
+            .contains(&1)
+            .then(|| Mask::from_luma(width, height, hole)))
+    }
+
     /// Writes what was filled into the picture. Nothing else changes: a luma sample or an RGB
     /// pixel is written where it lies in the hole, a chroma sample where every pixel it
-    /// covers does.
+    /// covers does, alpha where it made the hole.
     ///
     /// # Errors
     /// A buffer that cannot be written, or is too small for its caps.
     pub fn write(&self, buffer: &mut gst::BufferRef, done: &Done) -> Result<(), BadPicture> {
         let components = self.components(buffer)?;
+        let alpha = self
+            .see_through
+            .map(|threshold| Ok((component(&self.info, buffer, 3)?, threshold)))
+            .transpose()?;
         let mut bytes = buffer
             .map_writable()
             .map_err(|_| BadPicture("the buffer cannot be written".to_owned()))?;
         match self.kind {
             Kind::Packed { step, rgb } => {
-                write_packed(&mut bytes, components[0], (step, rgb), done);
+                packed::write(&mut bytes, components[0], (step, rgb), done);
             }
-            Kind::Yuv {
-                colors,
-                across,
-                down,
-            } => {
-                write_luma(&mut bytes, components[0], &colors, done);
-                write_chroma(&mut bytes, components, &colors, (across, down), done);
-            }
+            Kind::Yuv8(yuv) => yuv.write::<Eight>(&mut bytes, components, done),
+            Kind::Yuv10(yuv) => yuv.write::<Ten<0>>(&mut bytes, components, done),
+            Kind::YuvHigh10(yuv) => yuv.write::<Ten<6>>(&mut bytes, components, done),
+        }
+        if let Some((alpha, threshold)) = alpha {
+            packed::write_opaque(&mut bytes, alpha, threshold, done);
         }
         Ok(())
     }
@@ -169,7 +198,7 @@ impl Converter {
     }
 }
 
-/// The luma of a GRAY8 picture, row by row without padding; black is 0 in any range.
+/// The luma of a GRAY8 picture in full range, row by row without padding.
 ///
 /// # Errors
 /// As [`Converter::read`].
@@ -177,110 +206,13 @@ pub fn read_gray(info: &VideoInfo, buffer: &gst::BufferRef) -> Result<Vec<u8>, B
     let gray = component(info, buffer, 0)?;
     let bytes = readable(buffer)?;
     let rows = (0..info.height() as usize).flat_map(|y| &bytes[gray.row(y)]);
-    let black = match info.colorimetry().range() {
-        VideoColorRange::Range16_235 => 16,
-        _ => 0,
-    };
-    Ok(rows.map(|&value| value.saturating_sub(black)).collect())
-}
-
-fn readable(
-    buffer: &gst::BufferRef,
-) -> Result<gst::BufferMap<'_, gst::buffer::Readable>, BadPicture> {
-    let map = buffer.map_readable();
-    map.map_err(|_| BadPicture("the buffer cannot be read".to_owned()))
-}
-
-/// Where a component lies in a buffer: by its meta if it has one, else by the caps.
-fn component(
-    info: &VideoInfo,
-    buffer: &gst::BufferRef,
-    index: u8,
-) -> Result<Component, BadPicture> {
-    let (width, height) = (info.width(), info.height());
-    let meta = buffer.meta::<VideoMeta>();
-    let (offsets, strides) = match &meta {
-        Some(meta) => {
-            if (meta.format(), meta.width(), meta.height()) != (info.format(), width, height) {
-                return Err(BadPicture(format!(
-                    "a buffer holds {} of {}x{}, the caps say {} of {width}x{height}",
-                    meta.format(),
-                    meta.width(),
-                    meta.height(),
-                    info.format(),
-                )));
-            }
-            (meta.offset(), meta.stride())
+    Ok(match info.colorimetry().range() {
+        VideoColorRange::Range16_235 => {
+            let full = |&value: &u8| (u32::from(value.clamp(16, 235)) - 16) * 255 + 109;
+            rows.map(|value| (full(value) / 219) as u8).collect()
         }
-        None => (info.offset(), info.stride()),
-    };
-    let plane = info.comp_plane(index) as usize;
-    let find = || {
-        let component = Component {
-            plane: *offsets.get(plane)?,
-            stride: usize::try_from(*strides.get(plane)?).ok()?,
-            step: usize::try_from(info.comp_pstride(index)).ok()?,
-            first: info.comp_poffset(index) as usize,
-            columns: info.comp_width(index) as usize,
-        };
-        let last_row = (info.comp_height(index) as usize - 1).checked_mul(component.stride)?;
-        let end = component
-            .plane
-            .checked_add(last_row)?
-            .checked_add(component.columns * component.step)?;
-        (end <= buffer.size()).then_some(component)
-    };
-    find().ok_or_else(|| {
-        BadPicture(format!(
-            "a buffer of {} bytes is too small for {} of {width}x{height} with strides {:?}",
-            buffer.size(),
-            info.format(),
-            &strides[..strides.len().min(info.n_planes() as usize)]
-        ))
+        _ => rows.copied().collect(),
     })
-}
-
-fn read_packed<const STEP: usize>(
-    bytes: &[u8],
-    pixels: Component,
-    [red, green, blue]: [usize; 3],
-    rgb: &mut [u8],
-) {
-    for (y, out) in rgb.chunks_exact_mut(3 * pixels.columns).enumerate() {
-        let (row, _) = bytes[pixels.row(y)].as_chunks::<STEP>();
-        for (pixel, out) in row.iter().zip(out.as_chunks_mut::<3>().0) {
-            *out = [pixel[red], pixel[green], pixel[blue]];
-        }
-    }
-}
-
-/// `BLOCK` pixels of a row share a chroma sample.
-fn read_yuv<const BLOCK: usize>(
-    bytes: &[u8],
-    [luma, u, v]: [Component; 3],
-    colors: &Coefficients,
-    down: u32,
-    rgb: &mut [u8],
-) {
-    let mut terms = vec![[0; 3]; u.columns];
-    for (y, out) in rgb.chunks_exact_mut(3 * luma.columns).enumerate() {
-        if y % (1 << down) == 0 {
-            let us = bytes[u.row(y >> down)].chunks_exact(u.step);
-            let vs = bytes[v.row(y >> down)].chunks_exact(v.step);
-            for (term, (us, vs)) in terms.iter_mut().zip(us.zip(vs)) {
-                *term = colors.chroma_terms(us[u.first], vs[v.first]);
-            }
-        }
-        let (out, _) = out.as_chunks_mut::<3>();
-        let (blocks, rest) = bytes[luma.row(y)].as_chunks::<BLOCK>();
-        let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
-        for ((lumas, out), &term) in blocks.iter().zip(out_blocks).zip(&terms) {
-            *out = lumas.map(|luma| colors.rgb(luma, term));
-        }
-        for (&luma, out) in rest.iter().zip(out_rest) {
-            *out = colors.rgb(luma, terms[u.columns - 1]);
-        }
-    }
 }
 
 /// The filled pixels and the hole of row `y`; `None` where the row has no hole.
@@ -292,84 +224,6 @@ fn hole_row(done: &Done, y: usize) -> Option<(&[[u8; 3]], &[u8])> {
     }
     let (rgb, _) = done.frame.rgb()[3 * y * width..][..3 * width].as_chunks::<3>();
     Some((rgb, hole))
-}
-
-fn write_packed(
-    bytes: &mut [u8],
-    pixels: Component,
-    (step, order): (usize, [usize; 3]),
-    done: &Done,
-) {
-    for y in 0..done.hole.height() {
-        let Some((fill, hole)) = hole_row(done, y) else {
-            continue;
-        };
-        let row = bytes[pixels.row(y)].chunks_exact_mut(step);
-        for (pixel, (fill, _)) in row
-            .zip(fill.iter().zip(hole))
-            .filter(|(_, (_, h))| **h == 1)
-        {
-            for (&at, &value) in order.iter().zip(fill) {
-                pixel[at] = value;
-            }
-        }
-    }
-}
-
-fn write_luma(bytes: &mut [u8], luma: Component, colors: &Coefficients, done: &Done) {
-    for y in 0..done.hole.height() {
-        let Some((fill, hole)) = hole_row(done, y) else {
-            continue;
-        };
-        let row = &mut bytes[luma.row(y)];
-        for ((out, &fill), &hole) in row.iter_mut().zip(fill).zip(hole) {
-            *out = if hole == 1 { colors.luma(fill) } else { *out };
-        }
-    }
-}
-
-fn write_chroma(
-    bytes: &mut [u8],
-    [_, u, v]: [Component; 3],
-    colors: &Coefficients,
-    (across, down): (u32, u32),
-    done: &Done,
-) {
-    let (width, height) = (done.hole.width(), done.hole.height());
-    let mut sums = vec![[0; 3]; u.columns];
-    let mut whole = vec![0; u.columns];
-    for top in (0..height).step_by(1 << down) {
-        let rows = top..height.min(top + (1 << down));
-        if rows.clone().any(|y| hole_row(done, y).is_none()) {
-            continue;
-        }
-        sums.fill([0; 3]);
-        whole.fill(1);
-        for (fill, hole) in rows.clone().filter_map(|y| hole_row(done, y)) {
-            let blocks = fill.chunks(1 << across).zip(hole.chunks(1 << across));
-            for ((fill, hole), (sum, whole)) in blocks.zip(sums.iter_mut().zip(&mut whole)) {
-                for ([r, g, b], hole) in fill.iter().zip(hole) {
-                    sum[0] += i32::from(*r);
-                    sum[1] += i32::from(*g);
-                    sum[2] += i32::from(*b);
-                    *whole &= hole;
-                }
-            }
-        }
-        let (us, vs) = (u.row(top >> down).start, v.row(top >> down).start);
-        for (column, (&sum, _)) in sums
-            .iter()
-            .zip(&whole)
-            .enumerate()
-            .filter(|(_, (_, w))| **w == 1)
-        {
-            // At odd edges a sample covers 1 or 2 pixels in place of 2 or 4.
-            let covered = rows.len() * (width - (column << across)).min(1 << across);
-            let [new_u, new_v] = colors.chroma(sum, covered.ilog2());
-            bytes[us + column * u.step + u.first] = new_u;
-            bytes[vs + column * v.step + v.first] = new_v;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 
 use super::{
     formats::FORMATS,
+    own_masks::OwnMasks,
     properties::specifications,
+    regions,
     settings::Settings,
     state::{Shared, State},
     worker,
@@ -29,6 +31,7 @@ pub struct Propainter {
     pub(super) sink: gst::Pad,
     pub(super) src: gst::Pad,
     pub(super) settings: Mutex<Settings>,
+    pub(super) own: OwnMasks,
     pub(super) shared: Shared,
     faults: Mutex<Faults>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -140,7 +143,7 @@ impl ObjectSubclass for Propainter {
     const NAME: &'static str = "GstPropainter";
     type Type = super::Propainter;
     type ParentType = gst::Element;
-    type Interfaces = (gst::Preset,);
+    type Interfaces = (gst::ChildProxy, gst::Preset);
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| {
@@ -206,6 +209,7 @@ impl ObjectSubclass for Propainter {
             sink,
             src,
             settings: Mutex::default(),
+            own: OwnMasks::default(),
             shared: Shared::default(),
             faults: Mutex::default(),
             worker: Mutex::default(),
@@ -220,7 +224,10 @@ impl ObjectImpl for Propainter {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let set = self.settings.lock().set(pspec.name(), value);
+        let set = match pspec.name() {
+            "mask-regions" => self.set_regions(value),
+            name => self.settings.lock().set(name, value),
+        };
         match set {
             Ok(()) => self.follow(pspec.name(), value),
             Err(problem) => {
@@ -231,6 +238,7 @@ impl ObjectImpl for Propainter {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
+            "mask-regions" => regions::to_value(&self.own.regions.regions()),
             "stats" => self.stats().to_value(),
             "plan" => self.shared.lock().plan.to_value(),
             "latency" => self.shared.lock().latency.nseconds().to_value(),
@@ -247,6 +255,10 @@ impl ObjectImpl for Propainter {
         for pad in [&self.sink, &self.src] {
             element.add_pad(pad).expect("a new element has no pads");
         }
+    }
+
+    fn dispose(&self) {
+        self.own.regions.clear();
     }
 }
 

@@ -9,13 +9,14 @@ use std::{collections::VecDeque, sync::Arc};
 use gst::ClockTime;
 use propainter::{Done, Frame, Mask};
 
-use super::formats::Converter;
+use super::{formats::Converter, masks::FrameMasks};
 
 /// A frame as it came, and as the session takes it.
 #[derive(Clone)]
 pub struct Incoming {
     pub buffer: gst::Buffer,
     pub picture: Frame,
+    pub drawn: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
     /// Number since the start or the last seek.
@@ -29,6 +30,7 @@ pub struct Task {
     /// Counts frames since the line was made; never twice the same.
     pub id: u64,
     pub picture: Frame,
+    pub drawn: FrameMasks,
     pub running_time: Option<ClockTime>,
     pub index: u64,
     /// Its mask, where it was known before.
@@ -160,6 +162,7 @@ impl Line {
                     return Some(Job::Frame(Task {
                         id: standing.id,
                         picture: standing.frame.picture.clone(),
+                        drawn: standing.frame.drawn.clone(),
                         running_time: standing.frame.running_time,
                         index: standing.frame.index,
                         mask: standing.mask.clone(),

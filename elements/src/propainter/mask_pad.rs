@@ -2,10 +2,10 @@
 
 use gst::{EventView, FlowError, FlowSuccess, prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
-use propainter::Mask;
 
 use super::{
     formats::read_gray,
+    gray::Gray,
     imp::{CAT, Propainter},
 };
 
@@ -21,8 +21,8 @@ impl Propainter {
             self.post_bad_format(&problem.to_string());
             FlowError::Error
         })?;
-        // What is brighter than black is hole.
-        let mask = Mask::from_luma(info.width() as usize, info.height() as usize, luma);
+        // What of it is hole is decided for each frame that it serves.
+        let mask = Gray::new(info.width() as usize, info.height() as usize, luma);
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let start = segment.and_then(|segment| {
             let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;

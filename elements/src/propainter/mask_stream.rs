@@ -2,12 +2,14 @@
 //!
 //! A frame gets the latest mask whose running time is not after its own. It waits until
 //! that is certain: until the mask's own end or a later mask is known, or the masks have
-//! ended. Where frames or masks have no time, the next frame gets the next mask.
+//! ended. It is cut into hole and rest only then, with the threshold that holds for the frame.
+//! Where frames or masks have no time, the next frame gets the next mask.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use gst::ClockTime;
-use propainter::Mask;
+
+use super::gray::Gray;
 
 /// Containers that store milliseconds move timestamps by up to this much.
 const ROUNDING: ClockTime = ClockTime::from_mseconds(1);
@@ -16,7 +18,7 @@ const ROUNDING: ClockTime = ClockTime::from_mseconds(1);
 const LIMIT: usize = 8;
 
 struct Timed {
-    mask: Arc<Mask>,
+    mask: Arc<Gray>,
     /// Running time, and the end where a duration says it.
     start: Option<ClockTime>,
     end: Option<ClockTime>,
@@ -25,7 +27,7 @@ struct Timed {
 /// What a frame can be told about its mask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
-    Mask(Arc<Mask>),
+    Mask(Arc<Gray>),
     /// No mask is for this frame.
     None,
     /// Not known before more masks, or their end, arrive.
@@ -48,7 +50,7 @@ impl MaskStream {
         self.masks.len() < LIMIT
     }
 
-    pub fn push(&mut self, mask: Mask, start: Option<ClockTime>, duration: Option<ClockTime>) {
+    pub fn push(&mut self, mask: Gray, start: Option<ClockTime>, duration: Option<ClockTime>) {
         self.masks.push_back(Timed {
             mask: Arc::new(mask),
             start,
@@ -89,7 +91,7 @@ impl MaskStream {
     }
 
     /// The mask that is in use at `time` as far as is known: for a frame that cannot wait.
-    pub fn latest(&self, time: ClockTime) -> Option<Arc<Mask>> {
+    pub fn latest(&self, time: ClockTime) -> Option<Arc<Gray>> {
         let due = |mask: &&Timed| mask.start.is_none_or(|start| start <= time + ROUNDING);
         self.masks.iter().rev().find(due).map(|timed| timed.mask.clone())
     }
@@ -142,15 +144,13 @@ mod tests {
     use super::*;
 
     /// A mask that can be told from others.
-    fn mask(number: usize) -> Mask {
-        let mut luma = vec![0; 8];
-        luma[number] = 1;
-        Mask::from_luma(8, 1, luma)
+    fn mask(number: usize) -> Gray {
+        Gray::new(1, 1, vec![number as u8])
     }
 
     fn number(pick: Pick) -> Option<usize> {
         match pick {
-            Pick::Mask(mask) => mask.hole().iter().position(|&h| h == 1),
+            Pick::Mask(found) => (0..8).find(|&number| *found == mask(number)),
             Pick::None => None,
             Pick::Wait => panic!("must not wait"),
         }

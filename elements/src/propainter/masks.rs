@@ -1,129 +1,28 @@
-//! The hole of each frame: the union of what `mask_sink`, `mask-location` and
-//! `mask-regions` say.
+//! The hole of each frame: the union of what `mask_sink`, `mask-location`, `mask-regions`,
+//! regions of interest and alpha say.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use image::{DynamicImage, ImageError, ImageReader};
 use propainter::Mask;
 
-use super::regions::Region;
+use super::{
+    gray::{Cut, Cutter, Gray},
+    located::Located,
+    regions::Region,
+};
 
-/// What `mask-location` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Location {
-    /// One image for the whole stream.
-    Still(PathBuf),
-    /// An image for each frame: the text around a number of at least `digits` digits.
-    Numbered {
-        before: String,
-        digits: usize,
-        after: String,
-    },
-}
+pub use super::located::LocationError;
 
-impl Location {
-    /// Numbered where the text holds one `%d` or `%0Nd`; `%%` stands for `%` then.
-    fn parse(text: &str) -> Self {
-        let numbered = text.match_indices('%').find_map(|(at, _)| {
-            let rest = &text[at + 1..];
-            let end = rest.find('d')?;
-            let digits = &rest[..end];
-            let escaped = text[..at].ends_with('%');
-            (!escaped && digits.bytes().all(|b| b.is_ascii_digit())).then(|| Self::Numbered {
-                before: text[..at].replace("%%", "%"),
-                digits: digits.parse().unwrap_or(0).min(64),
-                after: rest[end + 1..].replace("%%", "%"),
-            })
-        });
-        numbered.unwrap_or_else(|| Self::Still(text.into()))
-    }
-
-    fn file(&self, number: u64) -> PathBuf {
-        match self {
-            Self::Still(path) => path.clone(),
-            Self::Numbered {
-                before,
-                digits,
-                after,
-            } => format!("{before}{number:0digits$}{after}").into(),
-        }
-    }
-}
-
-/// Why there is no mask at `mask-location`.
-#[derive(Debug)]
-pub struct LocationError {
-    pub file: PathBuf,
-    problem: ImageError,
-}
-
-impl LocationError {
-    pub fn is_missing(&self) -> bool {
-        matches!(&self.problem, ImageError::IoError(e) if e.kind() == io::ErrorKind::NotFound)
-    }
-}
-
-impl fmt::Display for LocationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        if self.is_missing() {
-            write!(f, "mask-location: there is no file {file}")
-        } else {
-            write!(
-                f,
-                "mask-location: {file} is no mask image: {}",
-                self.problem
-            )
-        }
-    }
-}
-
-/// Images of one `mask-location`, read as frames ask for them.
-struct Located {
-    text: String,
-    location: Location,
-    /// Number of the first image: 0, or 1 where there is no 0.
-    first: u64,
-    current: (u64, Arc<Mask>),
-}
-
-impl Located {
-    fn open(text: &str, index: u64) -> Result<Self, LocationError> {
-        let location = Location::parse(text);
-        let numbered = matches!(location, Location::Numbered { .. });
-        let first = u64::from(numbered && !location.file(0).exists() && location.file(1).exists());
-        // Where the numbers end before this frame, the first image tells whether any is there.
-        let mask = read(&location.file(first + index)).or_else(|error| {
-            if numbered && error.is_missing() {
-                read(&location.file(first))
-            } else {
-                Err(error)
-            }
-        })?;
-        Ok(Self {
-            text: text.to_owned(),
-            location,
-            first,
-            current: (index, Arc::new(mask)),
-        })
-    }
-
-    /// The image for frame `index`. Past the last one, the last stays.
-    fn mask(&mut self, index: u64) -> Result<Arc<Mask>, LocationError> {
-        let numbered = matches!(self.location, Location::Numbered { .. });
-        if numbered && self.current.0 != index {
-            match read(&self.location.file(self.first + index)) {
-                Ok(mask) => self.current = (index, Arc::new(mask)),
-                Err(error) if error.is_missing() => self.current.0 = index,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(self.current.1.clone())
-    }
+/// What a frame's hole is made of besides `mask_sink`: the properties, its metas and its alpha
+/// as they were when it came. It travels with the frame.
+#[derive(Clone, Debug)]
+pub struct FrameMasks {
+    pub location: Option<Arc<str>>,
+    /// For the images of `mask-location` and the pictures of `mask_sink`.
+    pub cut: Cut,
+    /// `mask-regions` and regions of interest.
+    pub rectangles: Arc<[Region]>,
+    pub alpha: Option<Arc<Mask>>,
 }
 
 /// Puts the masks of a stream together.
@@ -131,7 +30,9 @@ impl Located {
 pub struct Masks {
     located: Option<Located>,
     /// A location that failed while another one was in use.
-    refused: Option<String>,
+    refused: Option<Arc<str>>,
+    located_cutter: Cutter,
+    streamed_cutter: Cutter,
     drawn: Option<(Arc<[Region]>, Arc<Mask>)>,
     empty: Option<Arc<Mask>>,
 }
@@ -143,23 +44,28 @@ pub struct Hole {
 }
 
 impl Masks {
-    /// The hole of frame `index` (since the start or the last seek) of `size` pixels.
-    /// One source is passed on at its own size; several are united at the frame's.
+    /// The hole of frame `index` (since the start or the last seek) of `size` pixels;
+    /// `streamed` is what `mask_sink` has for it. One source is passed on at its own size;
+    /// several are united at the frame's.
     ///
     /// # Errors
-    /// No image at `location`. Where another location was in use, its mask stays and the
+    /// No image at the location. Where another location was in use, its mask stays and the
     /// error is a warning, given once.
     pub fn hole(
         &mut self,
         size: (usize, usize),
         index: u64,
-        location: Option<&str>,
-        regions: &Arc<[Region]>,
-        streamed: Option<Arc<Mask>>,
+        own: &FrameMasks,
+        streamed: Option<&Arc<Gray>>,
     ) -> Result<Hole, LocationError> {
-        let (located, warning) = self.located(location, index)?;
-        let drawn = (!regions.is_empty()).then(|| self.drawn(size, regions));
-        let mut sources = [streamed, located, drawn].into_iter().flatten();
+        let (located, warning) = self.located(own.location.as_ref(), index)?;
+        let sources = [
+            streamed.map(|gray| self.streamed_cutter.cut(gray, own.cut)),
+            located.map(|gray| self.located_cutter.cut(&gray, own.cut)),
+            (!own.rectangles.is_empty()).then(|| self.drawn(size, &own.rectangles)),
+            own.alpha.clone(),
+        ];
+        let mut sources = sources.into_iter().flatten();
         let mask = match (sources.next(), sources.next()) {
             (None, _) => self.empty(size),
             (Some(only), None) => only,
@@ -176,33 +82,33 @@ impl Masks {
 
     fn located(
         &mut self,
-        location: Option<&str>,
+        location: Option<&Arc<str>>,
         index: u64,
-    ) -> Result<(Option<Arc<Mask>>, Option<LocationError>), LocationError> {
+    ) -> Result<(Option<Arc<Gray>>, Option<LocationError>), LocationError> {
         let Some(text) = location else {
             (self.located, self.refused) = (None, None);
             return Ok((None, None));
         };
         let mut warning = None;
-        let known = self.located.as_ref().is_some_and(|l| l.text == text)
-            || self.refused.as_deref() == Some(text);
+        let known = self.located.as_ref().is_some_and(|l| l.is_at(text))
+            || self.refused.as_ref() == Some(text);
         if !known {
             match Located::open(text, index) {
                 Ok(located) => (self.located, self.refused) = (Some(located), None),
                 Err(error) if self.located.is_some() => {
-                    self.refused = Some(text.to_owned());
+                    self.refused = Some(text.clone());
                     warning = Some(error);
                 }
                 Err(error) => return Err(error),
             }
         }
-        let mask = self.located.as_mut().map(|l| l.mask(index)).transpose()?;
-        Ok((mask, warning))
+        let image = self.located.as_mut().map(|l| l.image(index)).transpose()?;
+        Ok((image, warning))
     }
 
     fn drawn(&mut self, (width, height): (usize, usize), regions: &Arc<[Region]>) -> Arc<Mask> {
         let drawn = self.drawn.as_ref().filter(|(from, mask)| {
-            Arc::ptr_eq(from, regions) && (mask.width(), mask.height()) == (width, height)
+            from == regions && (mask.width(), mask.height()) == (width, height)
         });
         if let Some((_, mask)) = drawn {
             return mask.clone();
@@ -227,32 +133,4 @@ impl Masks {
         let empty = empty.unwrap_or_else(|| Arc::new(Mask::empty(width, height)));
         self.empty.insert(empty).clone()
     }
-}
-
-fn read(file: &Path) -> Result<Mask, LocationError> {
-    let decode = || ImageReader::open(file)?.with_guessed_format()?.decode();
-    let image = decode().map_err(|problem| LocationError {
-        file: file.to_owned(),
-        problem,
-    })?;
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let luma = match image {
-        DynamicImage::ImageLuma8(gray) => gray.into_raw(),
-        DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA8(_) => {
-            image.into_luma8().into_raw()
-        }
-        colored => {
-            let (pixels, rgb) = (width * height, colored.into_rgb8().into_raw());
-            let mut luma = Vec::with_capacity(pixels);
-            luma.extend(rgb.as_chunks::<3>().0.iter().map(luma_of));
-            luma
-        }
-    };
-    Ok(Mask::from_luma(width, height, luma))
-}
-
-/// Luma as Pillow's conversion to `L` rounds it, so that the same pixels are hole.
-fn luma_of(&[r, g, b]: &[u8; 3]) -> u8 {
-    let sum = u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471;
-    ((sum + 0x8000) >> 16) as u8
 }

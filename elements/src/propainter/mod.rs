@@ -8,13 +8,21 @@
 //!
 //! ## Masks
 //!
-//! A frame's hole is the union of three sources, each of any size:
+//! A frame's hole is the union of what these say of it; without any it is empty.
 //!
-//! * `mask_sink`, a request pad for GRAY8 video, where everything that is not black is hole.
+//! * `mask_sink`, a request pad for GRAY8 video of any size and rate.
 //!   A frame gets the latest mask whose running time is not after its own; after EOS the last
 //!   mask stays, so a still image is enough.
 //! * `mask-location`, one image, or numbered images `mask%05d.png`, one for each frame.
-//! * `mask-regions`, rectangles in pixels of the frame.
+//! * `mask-regions`, rectangles in pixels of the frame. Each is also a child `region0`,
+//!   `region1`, … with the properties `x`, `y`, `width` and `height`, so that a control source
+//!   can move it: `propainter mask-regions="<<0,0,64,32>>" region0::x=40`.
+//! * `mask-roi-type`, the types of `GstVideoRegionOfInterestMeta` whose rectangles are hole.
+//! * `mask-from-alpha`: what is not opaque is hole, and is opaque once it is filled.
+//!
+//! Of the pictures of the first two, luma above `mask-threshold` is hole, with `mask-invert`
+//! luma that is not. Properties hold for the frames that come after they were set, and
+//! controlled ones have their value at the frame's stream time.
 //!
 //! ## Streaming
 //!
@@ -40,18 +48,23 @@ mod alarm;
 mod choices;
 mod color;
 mod duty;
+mod family;
 mod formats;
+mod gray;
 mod imp;
 mod late;
 mod latency;
 mod line;
+mod located;
 mod mask_pad;
 mod mask_stream;
 mod masks;
 mod messages;
 mod notices;
+mod own_masks;
 mod pool;
 mod properties;
+mod region;
 mod regions;
 mod seat;
 mod settings;
@@ -68,7 +81,7 @@ glib::wrapper! {
     /// The element `propainter`.
     pub struct Propainter(ObjectSubclass<imp::Propainter>)
         @extends gst::Element, gst::Object,
-        @implements gst::Preset;
+        @implements gst::ChildProxy, gst::Preset;
 }
 
 impl Propainter {
@@ -90,6 +103,7 @@ pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
         choices::LatePolicy::static_type(),
         choices::Precision::static_type(),
         choices::BudgetPolicy::static_type(),
+        region::PropainterRegion::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

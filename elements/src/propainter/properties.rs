@@ -129,15 +129,65 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask location")
             .blurb(
                 "Mask image for all frames, or numbered images such as mask%05d.png, one for \
-                 each frame; what is not black is hole",
+                 each frame; what is above mask-threshold is hole",
             )
             .mutable_playing()
             .build(),
         gst::ParamSpecArray::builder("mask-regions")
             .nick("Mask regions")
-            .blurb("Rectangles of the hole in pixels of the frame: <<x, y, width, height>, ...>")
+            .blurb(
+                "Rectangles of the hole in pixels of the frame: <<x, y, width, height>, ...>; \
+                 each is a child region0, region1, ... with properties of its own",
+            )
             .element_spec(&region)
+            .controllable()
             .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("mask-threshold")
+            .nick("Mask threshold")
+            .blurb(
+                "Luma above it is hole, in the images of mask-location and the pictures of \
+                 mask_sink; so is with mask-from-alpha what lets more through",
+            )
+            .maximum(255)
+            .default_value(default.mask_threshold)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("mask-invert")
+            .nick("Mask invert")
+            .blurb(
+                "Luma not above mask-threshold is hole, in place of what is above; for \
+                 mask-location and mask_sink",
+            )
+            .default_value(default.mask_invert)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("mask-from-alpha")
+            .nick("Mask from alpha")
+            .blurb(
+                "Where 255 less alpha is above mask-threshold is hole, and becomes opaque; for \
+                 RGBA and BGRA",
+            )
+            .default_value(default.mask_from_alpha)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("mask-roi-type")
+            .nick("Mask ROI type")
+            .blurb(
+                "Types of the regions of interest on the frames that are hole, separated by \
+                 commas; * for any, unset for none",
+            )
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("mask-feather")
+            .nick("Mask feather")
+            .blurb(
+                "Pixels around the dilated hole over which the fill fades into the picture, at \
+                 processing size",
+            )
+            .maximum(100)
+            .default_value(default.mask_feather)
+            .mutable_ready()
             .build(),
         side(
             "width",

@@ -1,13 +1,11 @@
 //! The value of `mask-regions`: rectangles, as an array of arrays of four integers.
 
-use std::sync::Arc;
-
 use gst::{glib, prelude::*};
 
 use super::settings::take;
 
 /// One rectangle of `mask-regions`, in pixels of the frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Region {
     pub x: i32,
     pub y: i32,
@@ -15,9 +13,18 @@ pub struct Region {
     pub height: u32,
 }
 
+impl Region {
+    /// x, y, width and height.
+    pub fn numbers(self) -> [i32; 4] {
+        let [width, height] =
+            [self.width, self.height].map(|side| i32::try_from(side).unwrap_or(i32::MAX));
+        [self.x, self.y, width, height]
+    }
+}
+
 /// # Errors
 /// What is no array of arrays of four integers, or a side below 0.
-pub fn parse(value: &glib::Value) -> Result<Arc<[Region]>, String> {
+pub fn parse(value: &glib::Value) -> Result<Vec<Region>, String> {
     let regions: gst::ArrayRef = take(value)?;
     regions.iter().map(parse_region).collect()
 }
@@ -40,10 +47,8 @@ fn parse_region(value: &glib::SendValue) -> Result<Region, String> {
 }
 
 pub fn to_value(regions: &[Region]) -> glib::Value {
-    gst::Array::from_iter(regions.iter().map(|region| {
-        let size =
-            [region.width, region.height].map(|side| i32::try_from(side).unwrap_or(i32::MAX));
-        gst::Array::new([region.x, region.y, size[0], size[1]]).to_send_value()
-    }))
-    .to_value()
+    let regions = regions
+        .iter()
+        .map(|region| gst::Array::new(region.numbers()));
+    gst::Array::from_iter(regions.map(|region| region.to_send_value())).to_value()
 }

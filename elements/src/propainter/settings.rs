@@ -5,10 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use gst::{ClockTime, glib, prelude::*};
 use propainter::{Config, Error, Limits, memory::Degradation};
 
-use super::{
-    choices::{BudgetPolicy, LatePolicy, Mode, Model, Precision},
-    regions::{self, Region},
-};
+use super::choices::{BudgetPolicy, LatePolicy, Mode, Model, Precision};
 
 /// The values of all writable properties.
 #[derive(Clone, Debug)]
@@ -25,8 +22,13 @@ pub struct Settings {
     pub scene_cuts: bool,
     pub scene_threshold: f64,
     pub mask_dilation: u32,
-    pub mask_location: Option<String>,
-    pub mask_regions: Arc<[Region]>,
+    pub mask_location: Option<Arc<str>>,
+    /// Luma above it is hole.
+    pub mask_threshold: u32,
+    pub mask_invert: bool,
+    pub mask_from_alpha: bool,
+    pub mask_roi_type: Option<String>,
+    pub mask_feather: u32,
     pub width: u32,
     pub height: u32,
     pub resize_ratio: f64,
@@ -60,7 +62,11 @@ impl Default for Settings {
             scene_threshold: 0.3,
             mask_dilation: 4,
             mask_location: None,
-            mask_regions: Arc::new([]),
+            mask_threshold: 0,
+            mask_invert: false,
+            mask_from_alpha: false,
+            mask_roi_type: None,
+            mask_feather: 0,
             width: 0,
             height: 0,
             resize_ratio: 1.0,
@@ -97,6 +103,7 @@ impl Settings {
             scene_cuts: self.scene_cuts,
             scene_threshold: self.scene_threshold,
             mask_dilation: self.mask_dilation as usize,
+            mask_feather: self.mask_feather as usize,
             processing_width: wanted(self.width),
             processing_height: wanted(self.height),
             resize_ratio: self.resize_ratio,
@@ -141,8 +148,12 @@ impl Settings {
             "scene-cuts" => self.scene_cuts = take(value)?,
             "scene-threshold" => self.scene_threshold = take(value)?,
             "mask-dilation" => self.mask_dilation = take(value)?,
-            "mask-location" => self.mask_location = text(value)?,
-            "mask-regions" => self.mask_regions = regions::parse(value)?,
+            "mask-location" => self.mask_location = text(value)?.map(Arc::from),
+            "mask-threshold" => self.mask_threshold = take(value)?,
+            "mask-invert" => self.mask_invert = take(value)?,
+            "mask-from-alpha" => self.mask_from_alpha = take(value)?,
+            "mask-roi-type" => self.mask_roi_type = text(value)?,
+            "mask-feather" => self.mask_feather = take(value)?,
             "width" => self.width = take(value)?,
             "height" => self.height = take(value)?,
             "resize-ratio" => self.resize_ratio = take(value)?,
@@ -185,8 +196,12 @@ impl Settings {
             "scene-cuts" => self.scene_cuts.to_value(),
             "scene-threshold" => self.scene_threshold.to_value(),
             "mask-dilation" => self.mask_dilation.to_value(),
-            "mask-location" => self.mask_location.to_value(),
-            "mask-regions" => regions::to_value(&self.mask_regions),
+            "mask-location" => self.mask_location.as_deref().to_value(),
+            "mask-threshold" => self.mask_threshold.to_value(),
+            "mask-invert" => self.mask_invert.to_value(),
+            "mask-from-alpha" => self.mask_from_alpha.to_value(),
+            "mask-roi-type" => self.mask_roi_type.to_value(),
+            "mask-feather" => self.mask_feather.to_value(),
             "width" => self.width.to_value(),
             "height" => self.height.to_value(),
             "resize-ratio" => self.resize_ratio.to_value(),

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use gst::{EventView, FlowError, FlowSuccess, QueryViewMut, prelude::*, subclass::prelude::*};
-use gst_video::{VideoBufferFlags, VideoInfo, VideoInterlaceMode, VideoMeta, prelude::*};
+use gst_video::{
+    CAPS_FEATURE_FORMAT_INTERLACED, VideoBufferFlags, VideoInfo, VideoInterlaceMode, VideoMeta,
+    prelude::*,
+};
 
 use super::{
-    formats::Converter,
+    formats::{BadPicture, Converter},
     imp::{CAT, Propainter},
     line::Incoming,
     latency, pool,
@@ -21,20 +24,25 @@ const INTERLACED: &str =
 
 impl Propainter {
     pub(super) fn sink_chain(&self, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
-        let (converter, running_time) = {
+        let (converter, running_time, stream_time) = {
             let state = self.shared.lock();
             state.open()?;
             let converter = state.converter.clone().ok_or(FlowError::NotNegotiated)?;
-            (converter, running_time(&state, &buffer))
+            let stream_time = stream_time(&state, &buffer);
+            (converter, running_time(&state, &buffer), stream_time)
         };
         if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
             self.post_bad_format(INTERLACED);
             return Err(FlowError::Error);
         }
-        let picture = converter.read(&buffer).map_err(|problem| {
+        let bad = |problem: BadPicture| {
             self.post_bad_format(&problem.to_string());
             FlowError::Error
-        })?;
+        };
+        let picture = converter.read(&buffer).map_err(bad)?;
+        let (converter, drawn) = self
+            .own_masks(&buffer, &converter, stream_time)
+            .map_err(bad)?;
         let fresh = buffer.flags().contains(gst::BufferFlags::DISCONT);
 
         let mut state = self.shared.lock();
@@ -56,6 +64,7 @@ impl Propainter {
         state.line.push_frame(Incoming {
             buffer: pool::keep(buffer, kept),
             picture,
+            drawn,
             converter,
             running_time,
             index,
@@ -178,6 +187,12 @@ impl Propainter {
 
     pub(super) fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
         match query.view_mut() {
+            // No template has fields of their own. They are let in, to be refused with a
+            // message that says what to do.
+            QueryViewMut::AcceptCaps(accept) if has_fields(accept.caps()) => {
+                accept.set_result(true);
+                true
+            }
             QueryViewMut::Allocation(allocation) => self.answer_allocation(allocation),
             QueryViewMut::Drain(_) => self
                 .ask_in_line(gst::query::Drain::new().into())
@@ -237,12 +252,22 @@ impl Propainter {
     }
 }
 
+fn has_fields(caps: &gst::CapsRef) -> bool {
+    let fields =
+        |features: &gst::CapsFeaturesRef| features.contains(CAPS_FEATURE_FORMAT_INTERLACED);
+    caps.features(0).is_some_and(fields)
+}
+
 fn forwarded(pushed: bool) -> Result<FlowSuccess, FlowError> {
     pushed.then_some(FlowSuccess::Ok).ok_or(FlowError::Error)
 }
 
 fn running_time(state: &State, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
     state.segment.as_ref()?.to_running_time(buffer.pts()?)
+}
+
+fn stream_time(state: &State, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    state.segment.as_ref()?.to_stream_time(buffer.pts()?)
 }
 
 /// Notes when a frame comes. Whether frames last longer than was known so far, where caps
@@ -265,9 +290,8 @@ fn note_time(state: &mut State, time: Option<gst::ClockTime>) -> bool {
 
 /// The frame's number since the start or the last seek; in reverse by its time.
 fn next_index(state: &mut State, buffer: &gst::BufferRef) -> u64 {
-    let backwards = state.segment.as_ref().filter(|segment| segment.rate() < 0.0);
-    let time = backwards.and_then(|segment| segment.to_stream_time(buffer.pts()?));
-    if let Some(time) = time {
+    let backwards = state.segment.as_ref().is_some_and(|segment| segment.rate() < 0.0);
+    if let Some(time) = stream_time(state, buffer).filter(|_| backwards) {
         return number_at(state, time);
     }
     state.index += 1;

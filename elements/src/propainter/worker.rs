@@ -17,6 +17,7 @@ use propainter::{Cancel, Error, Mask, Session};
 use super::{
     alarm::Alarm,
     duty::Who,
+    gray::Gray,
     imp::{CAT, Propainter},
     line::{Fate, Job, Task},
     mask_stream::Pick,
@@ -216,16 +217,9 @@ impl<'a> Worker<'a> {
         let Some(streamed) = self.streamed_mask(task.running_time) else {
             return Ok(None);
         };
-        let (location, regions) = {
-            let settings = self.imp.settings.lock();
-            (
-                settings.mask_location.clone(),
-                settings.mask_regions.clone(),
-            )
-        };
         let hole = self
             .masks
-            .hole(size, task.index, location.as_deref(), &regions, streamed)?;
+            .hole(size, task.index, &task.drawn, streamed.as_ref())?;
         if let Some(warning) = &hole.warning {
             self.imp.warn_mask(warning);
         }
@@ -233,7 +227,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Waits for the mask from `mask_sink`. `None`: the frame is void meanwhile.
-    fn streamed_mask(&self, running_time: Option<ClockTime>) -> Option<Option<Arc<Mask>>> {
+    fn streamed_mask(&self, running_time: Option<ClockTime>) -> Option<Option<Arc<Gray>>> {
         let shared = &self.imp.shared;
         let mut alarm = Alarm::default();
         let mut state = shared.lock();

@@ -1,9 +1,14 @@
-use gst_video::{VideoColorMatrix, VideoFrameFlags, VideoInfo};
-use propainter::Mask;
+mod alpha;
+mod reference;
+
+use gst_video::{
+    VideoColorMatrix, VideoColorPrimaries, VideoColorimetry, VideoFrameFlags, VideoMeta,
+    VideoTransferFunction,
+};
 
 use super::*;
 
-const SIZES: [(u32, u32); 5] = [(1, 1), (2, 1), (7, 5), (16, 8), (33, 17)];
+const SIZES: [(u32, u32); 6] = [(1, 1), (2, 1), (3, 5), (7, 5), (16, 8), (33, 17)];
 
 fn random(seed: &mut u64) -> u8 {
     *seed = seed
@@ -53,6 +58,58 @@ fn info(format: VideoFormat, (width, height): (u32, u32)) -> VideoInfo {
     VideoInfo::builder(format, width, height).build().unwrap()
 }
 
+/// With a matrix and a range; RGB has none.
+fn colored(
+    format: VideoFormat,
+    (width, height): (u32, u32),
+    matrix: VideoColorMatrix,
+    range: VideoColorRange,
+) -> VideoInfo {
+    let builder = VideoInfo::builder(format, width, height);
+    if info(format, (1, 1)).is_rgb() {
+        return builder.build().unwrap();
+    }
+    let colorimetry = VideoColorimetry::new(
+        range,
+        matrix,
+        VideoTransferFunction::Bt709,
+        VideoColorPrimaries::Bt709,
+    );
+    builder.colorimetry(&colorimetry).build().unwrap()
+}
+
+/// All of the picture is hole.
+fn whole(frame: Frame) -> Done {
+    let (width, height) = (frame.width(), frame.height());
+    let hole = Mask::from_luma(width, height, vec![1; width * height]);
+    Done { frame, hole }
+}
+
+fn depth(info: &VideoInfo) -> (u32, u32) {
+    let format = info.format_info();
+    (format.depth()[0], format.shift()[0])
+}
+
+/// The sample whose first byte is `at`.
+fn sample(info: &VideoInfo, bytes: &[u8], at: usize) -> u16 {
+    match depth(info) {
+        (8, _) => bytes[at].into(),
+        (_, shift) => (u16::from_le_bytes([bytes[at], bytes[at + 1]]) >> shift) & 0x3ff,
+    }
+}
+
+/// Puts a sample where another was; bits beside it stay.
+fn put(info: &VideoInfo, bytes: &mut [u8], at: usize, value: u16) {
+    match depth(info) {
+        (8, _) => bytes[at] = value as u8,
+        (_, shift) => {
+            let word = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+            let word = word & !(0x3ff << shift) | value << shift;
+            bytes[at..at + 2].copy_from_slice(&word.to_le_bytes());
+        }
+    }
+}
+
 fn each(mut check: impl FnMut(&VideoInfo, usize)) {
     gst::init().unwrap();
     for format in FORMATS {
@@ -77,22 +134,20 @@ fn hole(width: usize, height: usize) -> Mask {
 #[test]
 fn packed_pictures_come_back_bit_for_bit() {
     each(|info, pad| {
+        if !info.is_rgb() {
+            return;
+        }
         let converter = Converter::new(info).unwrap();
         let source = buffer(info, pad, 1);
-        let frame = converter.read(&source).unwrap();
-        let (width, height) = (frame.width(), frame.height());
-        let hole = Mask::from_luma(width, height, vec![1; width * height]);
+        let done = whole(converter.read(&source).unwrap());
         let mut out = source.copy_deep().unwrap();
-        let done = Done { frame, hole };
         converter.write(out.get_mut().unwrap(), &done).unwrap();
-        if info.is_rgb() {
-            assert!(bytes(&out) == bytes(&source), "{info:?} {pad}");
-        }
+        assert!(bytes(&out) == bytes(&source), "{info:?} {pad}");
     });
 }
 
 #[test]
-fn round_trip_error_of_every_sample_is_at_most_one() {
+fn round_trip_error_is_at_most_one_step_of_8_bits_in_every_matrix_range_and_stride() {
     gst::init().unwrap();
     let matrices = [
         VideoColorMatrix::Bt601,
@@ -100,37 +155,39 @@ fn round_trip_error_of_every_sample_is_at_most_one() {
         VideoColorMatrix::Bt2020,
         VideoColorMatrix::Smpte240m,
     ];
-    for format in [VideoFormat::Nv12, VideoFormat::I420] {
-        for (matrix, range) in matrices.into_iter().flat_map(|m| {
-            [
-                (m, VideoColorRange::Range0_255),
-                (m, VideoColorRange::Range16_235),
-            ]
-        }) {
-            let info = VideoInfo::builder(format, 33, 17)
-                .colorimetry(&gst_video::VideoColorimetry::new(
-                    range,
-                    matrix,
-                    gst_video::VideoTransferFunction::Bt709,
-                    gst_video::VideoColorPrimaries::Bt709,
-                ))
-                .build()
-                .unwrap();
-            let converter = Converter::new(&info).unwrap();
-            // Noise within colours that RGB can show.
-            let mut source = buffer(&info, 0, 5);
-            for byte in source.get_mut().unwrap().map_writable().unwrap().iter_mut() {
-                *byte = 108 + *byte % 40;
-            }
-            let frame = converter.read(&source).unwrap();
-            let mut out = source.copy_deep().unwrap();
-            let done = Done {
-                frame,
-                hole: Mask::from_luma(33, 17, vec![1; 33 * 17]),
-            };
-            converter.write(out.get_mut().unwrap(), &done).unwrap();
-            for (a, b) in bytes(&source).into_iter().zip(bytes(&out)) {
-                assert!(a.abs_diff(b) <= 1, "{format} {matrix:?} {range:?}: {a} {b}");
+    let ranges = [VideoColorRange::Range0_255, VideoColorRange::Range16_235];
+    for format in FORMATS.into_iter().filter(|&f| !info(f, (1, 1)).is_rgb()) {
+        for (matrix, range) in matrices.into_iter().flat_map(|m| ranges.map(|r| (m, r))) {
+            for (size, pad) in SIZES.into_iter().flat_map(|s| [(s, 0), (s, 3)]) {
+                let info = colored(format, size, matrix, range);
+                let converter = Converter::new(&info).unwrap();
+                let mut source = buffer(&info, pad, 5);
+                // Noise within colours that RGB can show.
+                let places: Vec<_> = (0..3)
+                    .flat_map(|component| covered(&info, &source, component))
+                    .collect();
+                {
+                    let mut map = source.get_mut().unwrap().map_writable().unwrap();
+                    let mut seed = 7;
+                    for (at, _) in &places {
+                        let unit = 1 << (depth(&info).0 - 8);
+                        let noise = u16::from(random(&mut seed)) % (40 * unit);
+                        put(&info, &mut map, *at, 108 * unit + noise);
+                    }
+                }
+                let done = whole(converter.read(&source).unwrap());
+                let mut out = source.copy_deep().unwrap();
+                converter.write(out.get_mut().unwrap(), &done).unwrap();
+                let (before, after) = (bytes(&source), bytes(&out));
+                // 8-bit RGB has a quarter of the steps of 10 bits.
+                let most = if depth(&info).0 == 8 { 1 } else { 4 };
+                for (at, _) in &places {
+                    let (a, b) = (sample(&info, &before, *at), sample(&info, &after, *at));
+                    assert!(
+                        a.abs_diff(b) <= most,
+                        "{format} {size:?} {matrix:?} {range:?}: {a} {b}"
+                    );
+                }
             }
         }
     }
@@ -150,10 +207,11 @@ fn covered(info: &VideoInfo, buffer: &gst::BufferRef, component: u8) -> Vec<(usi
     let mut out = vec![];
     for y in 0..info.comp_height(component) as usize {
         for x in 0..info.comp_width(component) as usize {
-            let byte = offset
-                + info.comp_poffset(component) as usize
-                + y * stride
-                + x * info.comp_pstride(component) as usize;
+            let inside = match (info.format(), component) {
+                (VideoFormat::P01010le, 2) => 2,
+                _ => info.comp_poffset(component) as usize,
+            };
+            let byte = offset + inside + y * stride + x * info.comp_pstride(component) as usize;
             let rows = (y << down)..height.min((y + 1) << down);
             let pixels = rows
                 .flat_map(|row| {
@@ -181,15 +239,16 @@ fn only_samples_whose_every_pixel_is_hole_are_written() {
         converter.write(out.get_mut().unwrap(), &done).unwrap();
         let (before, after) = (bytes(&source), bytes(&out));
         let mut expected = before.clone();
-        let grey = Coefficients::new(0.299, 0.114, false);
+        let grey = Coefficients::new(0.299, 0.114, false, depth(info).0);
         for component in 0..3 {
             for (byte, pixels) in covered(info, &source, component) {
                 if pixels.iter().all(|&p| hole.hole()[p] == 1) {
-                    expected[byte] = match (info.is_rgb(), component) {
+                    let value = match (info.is_rgb(), component) {
                         (true, _) => 200,
-                        (false, 0) => grey.luma([200; 3]),
-                        (false, _) => 128,
+                        (false, 0) => grey.luma([200; 3]) as u16,
+                        (false, _) => 128 << (depth(info).0 - 8),
                     };
+                    put(info, &mut expected, byte, value);
                 }
             }
         }
@@ -200,9 +259,12 @@ fn only_samples_whose_every_pixel_is_hole_are_written() {
 #[test]
 fn channels_are_where_the_format_says() {
     gst::init().unwrap();
-    let cases: [(VideoFormat, &[u8]); 3] = [
+    let cases: [(VideoFormat, &[u8]); 6] = [
         (VideoFormat::Rgb, &[1, 2, 3]),
+        (VideoFormat::Bgr, &[3, 2, 1]),
         (VideoFormat::Rgba, &[1, 2, 3, 4]),
+        (VideoFormat::Rgbx, &[1, 2, 3, 4]),
+        (VideoFormat::Bgra, &[3, 2, 1, 4]),
         (VideoFormat::Bgrx, &[3, 2, 1, 4]),
     ];
     for (format, pixel) in cases {
@@ -242,6 +304,35 @@ fn nv12_and_i420_of_one_picture_are_the_same_rgb() {
     let planar = Converter::new(&i420).unwrap().read(&planar).unwrap();
     let interleaved = Converter::new(&nv12).unwrap().read(&interleaved).unwrap();
     assert_eq!(planar, interleaved);
+}
+
+#[test]
+fn ten_bits_are_rounded_and_not_cut_off() {
+    gst::init().unwrap();
+    let format = VideoFormat::I42010le;
+    let (matrix, range) = (VideoColorMatrix::Bt709, VideoColorRange::Range0_255);
+    let info = colored(format, (1, 1), matrix, range);
+    let converter = Converter::new(&info).unwrap();
+    for luma in 0..1024u16 {
+        let mut data = vec![0; info.size()];
+        put(&info, &mut data, 0, luma);
+        for plane in [1, 2] {
+            put(&info, &mut data, info.offset()[plane], 512);
+        }
+        let frame = converter.read(&gst::Buffer::from_mut_slice(data)).unwrap();
+        let exact = (f64::from(luma) * 255.0 / 1023.0).round() as u8;
+        assert_eq!(frame.rgb(), [exact; 3], "{luma}");
+    }
+}
+
+#[test]
+fn gray_of_limited_range_is_brought_to_full() {
+    gst::init().unwrap();
+    let (matrix, range) = (VideoColorMatrix::Bt601, VideoColorRange::Range16_235);
+    let info = colored(VideoFormat::Gray8, (8, 1), matrix, range);
+    let source = [0, 15, 16, 17, 126, 234, 235, 255];
+    let gray = read_gray(&info, &gst::Buffer::from_slice(source)).unwrap();
+    assert_eq!(gray, [0, 0, 0, 1, 128, 254, 255, 255]);
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! Pixels whose channels lie beside each other.
+
+use propainter::Done;
+
+use super::{hole_row, layout::Component};
+
+/// A pixel is `STEP` bytes, its red, green and blue at these of them.
+pub fn read<const STEP: usize>(
+    bytes: &[u8],
+    pixels: Component,
+    [red, green, blue]: [usize; 3],
+    rgb: &mut [u8],
+) {
+    for (y, out) in rgb.chunks_exact_mut(3 * pixels.columns).enumerate() {
+        let (row, _) = bytes[pixels.row(y)].as_chunks::<STEP>();
+        for (pixel, out) in row.iter().zip(out.as_chunks_mut::<3>().0) {
+            *out = [pixel[red], pixel[green], pixel[blue]];
+        }
+    }
+}
+
+/// 1 for each pixel that lets more than `threshold` through: 255 less its alpha.
+pub fn transparent(bytes: &[u8], alpha: Component, height: usize, threshold: u8) -> Vec<u8> {
+    let mut hole = Vec::with_capacity(alpha.columns * height);
+    for y in 0..height {
+        let row = bytes[alpha.row(y)].chunks_exact(alpha.step);
+        hole.extend(row.map(|pixel| u8::from(255 - pixel[alpha.first] > threshold)));
+    }
+    hole
+}
+
+pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize; 3]), done: &Done) {
+    for y in 0..done.hole.height() {
+        let Some((fill, hole)) = hole_row(done, y) else {
+            continue;
+        };
+        let row = bytes[pixels.row(y)].chunks_exact_mut(step);
+        for (pixel, (fill, _)) in row
+            .zip(fill.iter().zip(hole))
+            .filter(|(_, (_, h))| **h == 1)
+        {
+            for (&at, &value) in order.iter().zip(fill) {
+                pixel[at] = value;
+            }
+        }
+    }
+}
+
+/// Makes opaque what was filled because it was [`transparent`].
+pub fn write_opaque(bytes: &mut [u8], alpha: Component, threshold: u8, done: &Done) {
+    for y in 0..done.hole.height() {
+        let Some((_, hole)) = hole_row(done, y) else {
+            continue;
+        };
+        let row = bytes[alpha.row(y)].chunks_exact_mut(alpha.step);
+        for (pixel, _) in row.zip(hole).filter(|(_, h)| **h == 1) {
+            let alpha = &mut pixel[alpha.first];
+            *alpha = if 255 - *alpha > threshold {
+                255
+            } else {
+                *alpha
+            };
+        }
+    }
+}

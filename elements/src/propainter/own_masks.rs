@@ -1,0 +1,143 @@
+//! What of a frame's hole is known when it comes: the properties at its time, its metas and
+//! its alpha. And the children `region0`, `region1`, …, which are the value of `mask-regions`.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use gst::{ClockTime, glib, prelude::*, subclass::prelude::*};
+use gst_video::VideoRegionOfInterestMeta;
+
+use super::{
+    family::Family,
+    formats::{BadPicture, Converter},
+    gray::Cut,
+    imp::{CAT, Propainter},
+    masks::FrameMasks,
+    regions::{self, Region},
+};
+
+/// What an element has to draw masks from.
+#[derive(Default)]
+pub struct OwnMasks {
+    pub regions: Family,
+    /// It was said that the format has no alpha.
+    warned: AtomicBool,
+}
+
+impl Propainter {
+    /// Brings what is controlled to the frame's time and takes down what its hole is made
+    /// of. The converter given back is the one to write the frame with. Call without a lock.
+    ///
+    /// # Errors
+    /// A buffer whose alpha cannot be read.
+    pub(super) fn own_masks(
+        &self,
+        buffer: &gst::BufferRef,
+        converter: &Arc<Converter>,
+        stream_time: Option<ClockTime>,
+    ) -> Result<(Arc<Converter>, FrameMasks), BadPicture> {
+        if let Some(time) = stream_time {
+            self.sync(time);
+        }
+        let (location, cut, from_alpha, roi_types) = {
+            let settings = self.settings.lock();
+            let cut = Cut {
+                threshold: u8::try_from(settings.mask_threshold).unwrap_or(u8::MAX),
+                invert: settings.mask_invert,
+            };
+            (
+                settings.mask_location.clone(),
+                cut,
+                settings.mask_from_alpha,
+                settings.mask_roi_type.clone(),
+            )
+        };
+        let alpha = from_alpha.then_some(cut.threshold);
+        if from_alpha
+            && !converter.info().has_alpha()
+            && !self.own.warned.swap(true, Ordering::Relaxed)
+        {
+            let format = converter.info().format();
+            gst::warning!(CAT, imp = self, "mask-from-alpha: {format} has no alpha");
+        }
+        let converter = converter.see_through(alpha);
+        let alpha = converter.transparent(buffer)?.map(Arc::new);
+        let mut rectangles = self.own.regions.regions();
+        if let Some(types) = roi_types {
+            rectangles.extend(regions_of_interest(buffer, &types));
+        }
+        let own = FrameMasks {
+            location,
+            cut,
+            rectangles: rectangles.into(),
+            alpha,
+        };
+        Ok((converter, own))
+    }
+
+    /// Sets controlled properties to their values at `time`.
+    fn sync(&self, time: ClockTime) {
+        // Where a control source has no value for the time, the property stays.
+        let sync = |object: &gst::Object| {
+            if object.sync_values(time).is_err() {
+                gst::log!(CAT, imp = self, "{object:?} has no value at {time}");
+            }
+        };
+        sync(self.obj().upcast_ref());
+        for child in self.own.regions.children() {
+            sync(child.upcast_ref());
+        }
+    }
+
+    /// Sets the children to `value` and tells whoever listens.
+    ///
+    /// # Errors
+    /// As [`regions::parse`]; nothing changes then.
+    pub(super) fn set_regions(&self, value: &glib::Value) -> Result<(), String> {
+        let wanted = regions::parse(value)?;
+        let element = self.obj();
+        let changes = self.own.regions.set(&element, &wanted);
+        for child in &changes.changed {
+            child.tell();
+        }
+        for child in changes.removed.iter().rev() {
+            element.child_removed(child, &child.name());
+        }
+        for child in &changes.added {
+            element.child_added(child, &child.name());
+        }
+        Ok(())
+    }
+}
+
+impl ChildProxyImpl for Propainter {
+    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
+        let children = self.own.regions.children();
+        Some(children.get(index as usize)?.clone().upcast())
+    }
+
+    fn children_count(&self) -> u32 {
+        u32::try_from(self.own.regions.children().len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The regions of interest whose type is among `types`, separated by commas; `*` is any.
+fn regions_of_interest(buffer: &gst::BufferRef, types: &str) -> impl Iterator<Item = Region> {
+    let wanted = |name: &str| {
+        let mut types = types.split(',').map(str::trim);
+        types.any(|wanted| wanted == "*" || wanted == name)
+    };
+    let metas = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    metas.filter(move |roi| wanted(roi.roi_type())).map(|roi| {
+        let (x, y, width, height) = roi.rect();
+        let place = |at| i32::try_from(at).unwrap_or(i32::MAX);
+        Region {
+            x: place(x),
+            y: place(y),
+            width,
+            height,
+        }
+    })
+}
