@@ -3,18 +3,17 @@
 use gst::{ClockTime, prelude::*};
 use gst_video::VideoFormat;
 
-use super::support::*;
+use super::{live::*, support::*};
 
 #[test]
-fn latency_is_posted_when_known_and_answered_on_top_of_upstreams() {
+fn latency_is_known_from_caps_on_and_comes_on_top_of_upstreams() {
     let element = element();
     let bus = bus(&element);
     let info = info(VideoFormat::I420, 32, 16);
     let mut harness = harness(&element, &info);
     let upstream = ClockTime::from_mseconds(15);
     harness.set_upstream_latency(upstream);
-    assert_eq!(harness.query_latency(), Some(upstream));
-    harness.push(frame(&info, 0)).unwrap();
+    // No frame has come yet.
     bus.timed_pop_filtered(ClockTime::from_seconds(60), &[gst::MessageType::Latency])
         .expect("a LATENCY message");
     let own = ClockTime::from_nseconds(element.property("latency"));
@@ -23,10 +22,147 @@ fn latency_is_posted_when_known_and_answered_on_top_of_upstreams() {
     assert_eq!(harness.query_latency(), Some(upstream + own));
 
     // No frame stays longer than that: with the look-ahead pushed, the first comes out.
-    for i in 1..=own / FRAME {
+    for i in 0..=own / FRAME {
         harness.push(frame(&info, i)).unwrap();
     }
     assert_eq!(number(&harness.pull().unwrap()), 0);
+}
+
+/// Streams frames as they come from a camera, into an engine that takes `load` for each, and
+/// returns the longest that one stayed.
+fn longest_stay(live: &mut Live, load: ClockTime, frames: u64) -> ClockTime {
+    live.load.set(load);
+    let (mut longest, mut next) = (ClockTime::ZERO, 0);
+    while live.next < frames {
+        live.frame();
+        let (start, step) = (live.clock.time(), load.max(ClockTime::from_nseconds(1)));
+        // What comes out before the next frame comes.
+        for time in [start, start + step] {
+            live.run_to(time);
+            live.accounts();
+            while let Some(out) = live.harness.try_pull() {
+                assert_eq!(number(&out), next);
+                next += 1;
+                longest = longest.max(live.clock.time() - out.pts().unwrap());
+            }
+        }
+    }
+    longest
+}
+
+#[test]
+fn the_latency_answered_is_the_longest_that_a_frame_stays() {
+    for lookahead in [1u32, 4, 10] {
+        for load in [ClockTime::ZERO, FRAME / 2] {
+            let element = element();
+            element.set_property("lookahead", lookahead);
+            element.set_property("processing-latency", load.nseconds());
+            let mut live = Live::new(element);
+            let stated = live.harness.query_latency().unwrap();
+            assert_eq!(stated, live.latency());
+            assert_eq!(stated, FRAME * u64::from(lookahead) + load);
+            let stayed = longest_stay(&mut live, load, 60);
+            assert_eq!(stayed, stated, "look-ahead {lookahead}, load {load}");
+            assert_eq!(live.count("late"), 0);
+            assert!(live.count("inpainted") >= 60 - u64::from(lookahead) - 1);
+        }
+    }
+}
+
+#[test]
+fn masks_that_come_later_than_frames_count_as_upstreams_latency() {
+    let element = element();
+    let info = info(VideoFormat::I420, 32, 16);
+    let mut harness = harness(&element, &info);
+    harness.set_upstream_latency(ClockTime::from_mseconds(15));
+    let own = ClockTime::from_nseconds(element.property("latency"));
+    let masks = MaskSource::new(&element, 32, 16);
+    let slow = ClockTime::from_mseconds(100);
+    masks.set_latency(slow);
+    assert_eq!(harness.query_latency(), Some(slow + own));
+}
+
+#[test]
+fn settings_that_change_the_latency_while_playing_post_it() {
+    let element = element();
+    let bus = bus(&element);
+    let info = info(VideoFormat::I420, 32, 16);
+    let _harness = harness(&element, &info);
+    let minute = ClockTime::from_seconds(60);
+    let posted = |bus: &gst::Bus| {
+        bus.timed_pop_filtered(minute, &[gst::MessageType::Latency])
+            .expect("a LATENCY message");
+        ClockTime::from_nseconds(element.property("latency"))
+    };
+    let first = posted(&bus);
+    // A frame for computing is in it.
+    element.set_property("processing-latency", (FRAME * 3).nseconds());
+    assert_eq!(posted(&bus), first + FRAME * 2);
+    element.set_property("processing-latency", u64::MAX);
+    assert_eq!(posted(&bus), first);
+    element.set_property_from_str("late-policy", "wait");
+    assert_eq!(posted(&bus), first - FRAME);
+}
+
+#[test]
+fn without_a_frame_rate_the_longest_frame_counts() {
+    let element = element();
+    let mut info = info(VideoFormat::I420, 32, 16).to_caps().unwrap();
+    info.make_mut().set("framerate", gst::Fraction::new(0, 1));
+    let info = gst_video::VideoInfo::from_caps(&info).unwrap();
+    let bus = bus(&element);
+    let mut harness = harness(&element, &info);
+    let latency = || ClockTime::from_nseconds(element.property("latency"));
+    let frames = latency() / FRAME;
+    assert_eq!(latency(), FRAME * frames, "25 a second are a guess");
+    let recorder = Recorder::on(&src_pad(&element));
+    for (i, slow) in [(1, false), (2, false), (5, true), (6, false), (20, true), (21, false)] {
+        bus.set_flushing(true);
+        bus.set_flushing(false);
+        harness.push(frame(&info, i)).unwrap();
+        let posted = bus.pop_filtered(&[gst::MessageType::Latency]).is_some();
+        assert_eq!(posted, slow, "frame {i}");
+    }
+    assert_eq!(latency(), FRAME * 14 * frames);
+    harness.push_event(gst::event::Eos::new());
+    let seen = recorder.until(&Seen::Event(gst::EventType::Eos));
+    assert_eq!(super::support::frames(&seen), [1, 2, 5, 6, 20, 21]);
+}
+
+#[test]
+fn live_means_sliding_windows_and_a_file_means_those_of_the_script() {
+    let info = info(VideoFormat::I420, 32, 16);
+    // The look-ahead tells which it is: 40 frames and 10.
+    let latency = |mode: &str, live: bool| {
+        let element = element();
+        element.set_property_from_str("mode", mode);
+        element.set_property("processing-latency", 0u64);
+        let source = gst::Pad::builder(gst::PadDirection::Src)
+            .query_function(move |pad, parent, query| match query.view_mut() {
+                gst::QueryViewMut::Latency(latency) => {
+                    latency.set(live, ClockTime::ZERO, None);
+                    true
+                }
+                _ => gst::Pad::query_default(pad, parent, query),
+            })
+            .build();
+        source.set_active(true).unwrap();
+        source.link(&element.static_pad("sink").unwrap()).unwrap();
+        element.set_state(gst::State::Playing).unwrap();
+        source.push_event(gst::event::StreamStart::new("video"));
+        source.push_event(gst::event::Caps::new(&info.to_caps().unwrap()));
+        let latency = ClockTime::from_nseconds(element.property("latency"));
+        element.set_state(gst::State::Null).unwrap();
+        latency / FRAME
+    };
+    for (mode, live, frames) in [
+        ("auto", true, 10),
+        ("auto", false, 40),
+        ("sliding", false, 10),
+        ("reference", true, 40),
+    ] {
+        assert_eq!(latency(mode, live), frames, "{mode}, live {live}");
+    }
 }
 
 #[test]
@@ -50,7 +186,6 @@ fn a_new_frame_rate_changes_the_latency() {
     let bus = bus(&element);
     let info = info(VideoFormat::I420, 32, 16);
     let mut harness = harness(&element, &info);
-    harness.push(frame(&info, 0)).unwrap();
     let minute = ClockTime::from_seconds(60);
     let known = |bus: &gst::Bus| {
         bus.timed_pop_filtered(minute, &[gst::MessageType::Latency])

@@ -187,7 +187,10 @@ impl Live {
             let sent = ["inpainted", "untouched", "filled", "passed-through"].map(count);
             let held = u64::from(stats.get::<u32>("held").expect("a number"));
             let gone = sent.iter().sum::<u64>() + count("dropped") + count("discarded");
-            count("frames-out") == sent.iter().sum::<u64>() && count("frames-in") == gone + held
+            let ready = stats.get::<u32>("ready").expect("a number");
+            ready == 0
+                && count("frames-out") == sent.iter().sum::<u64>()
+                && count("frames-in") == gone + held
         };
         until(|| balanced(&self.stats()));
         self.stats()

@@ -2,7 +2,10 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, Condvar, LazyLock, Mutex},
+    sync::{
+        Arc, Condvar, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -198,6 +201,7 @@ pub fn src_pad(element: &gst::Element) -> gst::Pad {
 /// A source of masks, linked to a requested `mask_sink`.
 pub struct MaskSource {
     pub pad: gst::Pad,
+    latency: Arc<AtomicU64>,
     sink: gst::Pad,
     element: gst::Element,
 }
@@ -207,11 +211,23 @@ impl MaskSource {
         let sink = element
             .request_pad_simple("mask_sink")
             .expect("the pad can be requested");
-        let pad = gst::Pad::builder(gst::PadDirection::Src).build();
+        let latency = Arc::new(AtomicU64::new(0));
+        let own = latency.clone();
+        let pad = gst::Pad::builder(gst::PadDirection::Src)
+            .query_function(move |pad, parent, query| match query.view_mut() {
+                gst::QueryViewMut::Latency(answer) => {
+                    let latency = ClockTime::from_nseconds(own.load(Ordering::SeqCst));
+                    answer.set(true, latency, None);
+                    true
+                }
+                _ => gst::Pad::query_default(pad, parent, query),
+            })
+            .build();
         pad.set_active(true).expect("active");
         pad.link(&sink).expect("linked");
         let source = Self {
             pad,
+            latency,
             sink,
             element: element.clone(),
         };
@@ -261,6 +277,11 @@ impl MaskSource {
         mask.set_pts(time);
         mask.set_duration(duration);
         self.pad.push(buffer)
+    }
+
+    /// The source is live, and so much later than the video.
+    pub fn set_latency(&self, latency: ClockTime) {
+        self.latency.store(latency.nseconds(), Ordering::SeqCst);
     }
 
     pub fn end(&self) {
