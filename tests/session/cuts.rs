@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gst::prelude::*;
 use propainter::{
     Config, Done, Frame, Limits, Mask, Mode, Session,
-    memory::{Faults, Stage},
+    memory::{Faults, Notice, Stage},
     scene_cuts::Detector,
     scenes::Scene,
 };
@@ -40,21 +40,28 @@ fn plain(frames: impl IntoIterator<Item = Frame>) -> Clip {
     frames.into_iter().map(with).collect()
 }
 
-/// A clip through a fresh session, and the cuts it made.
-fn run(config: &Config, clip: &Clip) -> (Vec<Done>, u64) {
-    let mut session = Session::open(config.clone()).expect("the session opens");
+/// A clip through a session: one out per one in, none held longer than promised.
+fn stream(session: &mut Session, clip: &Clip) -> Vec<Done> {
     let mut done = Vec::new();
+    let promised = session.look_ahead();
     for (t, (frame, mask)) in clip.iter().enumerate() {
         let finals = session.push(frame.clone(), mask);
         done.extend(finals.expect("the frame is taken"));
-        assert!(t + 1 - done.len() <= session.look_ahead());
+        assert!(t + 1 - done.len() <= promised);
         assert_eq!(session.stats().held, t + 1 - done.len());
     }
     done.extend(session.drain().expect("the rest comes out"));
     let stats = session.stats();
     assert_eq!((stats.frames_out, stats.held), (clip.len() as u64, 0));
     assert_eq!(done.len(), clip.len(), "one out per one in");
-    (done, stats.scene_cuts)
+    done
+}
+
+/// A clip through a fresh session, and the cuts it made.
+fn run(config: &Config, clip: &Clip) -> (Vec<Done>, u64) {
+    let mut session = Session::open(config.clone()).expect("the session opens");
+    let done = stream(&mut session, clip);
+    (done, session.stats().scene_cuts)
 }
 
 /// Prints the largest difference of a clip and gives the number of its cuts.
@@ -71,17 +78,15 @@ fn cuts(name: &str, clip: &Clip) -> u64 {
     found
 }
 
-fn both(width: usize, height: usize) -> impl Iterator<Item = Config> {
-    let configs = [Some(propagation(width, height)), networks(width, height)];
-    configs.into_iter().flatten().map(sliding)
-}
-
 #[test]
 fn a_splice_is_one_cut_and_neither_scene_sees_the_other() {
-    for (width, height, seeds) in [(64, 48, [1, 2]), (64, 48, [4, 6]), (136, 96, [4, 6])] {
+    for (width, height, seeds) in [(64, 48, [4, 6]), (64, 48, [1, 2]), (136, 96, [4, 6])] {
         let scenes = seeds.map(|seed| Scene::new(width, height, seed));
         let [first, second] = scenes.map(|scene| clip(&scene, 9));
-        for config in both(width, height) {
+        // The networks take their time: once is enough.
+        let networks = networks(width, height).filter(|_| seeds[0] == 4 && width == 64);
+        let configs = [Some(propagation(width, height)), networks];
+        for config in configs.into_iter().flatten().map(sliding) {
             let spliced = [first.clone(), second.clone()].concat();
             let (done, found) = run(&config, &spliced);
             assert_eq!(found, 1, "{width}x{height} {seeds:?}");
@@ -217,18 +222,26 @@ fn memory_that_runs_out_around_a_cut_loses_no_frame() {
     for after in [0, 2, 5] {
         let faults = Faults::default();
         // More often than there are exact plans: another engine takes the frames up.
-        for run in 0..12 {
+        for run in 0..7 {
             faults.out_of_memory(Stage::Generator, after + run);
         }
         let config = Config {
+            neighbor_length: 10,
+            ref_stride: 3,
             limits: Limits {
                 faults: faults.clone(),
                 ..Limits::default()
             },
             ..sliding(config.clone())
         };
-        let (done, found) = run(&config, &spliced);
-        assert_eq!((found, faults.pending()), (1, 0));
+        let mut session = Session::open(config).expect("the session opens");
+        let done = stream(&mut session, &spliced);
+        let notices = session.notices();
+        let changed = |notice: &&Notice| matches!(notice, Notice::Degraded { .. });
+        let changes = notices.iter().filter(changed).count();
+        println!("after {after}: {changes} changes of the engine");
+        assert!(changes > 0, "{notices:?}");
+        assert_eq!((session.stats().scene_cuts, faults.pending()), (1, 0));
         for (t, (done, (source, _))) in done.iter().zip(&spliced).enumerate() {
             assert!(!done.hole.is_empty());
             let pixels = done.frame.rgb().chunks(3).zip(source.rgb().chunks(3));

@@ -30,9 +30,11 @@ fn softened(done: &Done, scene: &Scene, t: usize, feather: usize) -> Vec<u8> {
         let steps = |&j: &usize| (i % width).abs_diff(j % width) + (i / width).abs_diff(j / width);
         let depth = outside.iter().map(steps).min().unwrap_or(usize::MAX);
         let share = (depth as f64 / (feather + 1) as f64).min(1.0);
-        for c in 3 * i..3 * i + 3 {
-            let (from, to) = (f64::from(out[c]), f64::from(done.frame.rgb()[c]));
-            out[c] = (from + share * (to - from)).round() as u8;
+        let pixel = 3 * i..3 * i + 3;
+        let fill = &done.frame.rgb()[pixel.clone()];
+        for (out, &fill) in out[pixel].iter_mut().zip(fill) {
+            let (from, to) = (f64::from(*out), f64::from(fill));
+            *out = (from + share * (to - from)).round() as u8;
         }
     }
     out

@@ -111,7 +111,7 @@ mod tests {
         hole.add_rectangle(19, 0, 4, 5);
         for feather in [0, 1, 3, 40] {
             let grey = faded(&hole, feather);
-            for i in 0..width * height {
+            for (i, &grey) in grey.iter().enumerate() {
                 // By looking at all pixels outside.
                 let (x, y) = (i % width, i / width);
                 let outside = (0..width * height).filter(|&j| hole.hole()[j] == 0);
@@ -121,11 +121,7 @@ mod tests {
                 let depth = depth.expect("there is an outside");
                 let share = (depth as f64 / (feather + 1) as f64).min(1.0);
                 let share = if feather == 0 { share.ceil() } else { share };
-                assert_eq!(
-                    grey[i],
-                    (255.0 * share).round() as u8,
-                    "{feather}: {x}, {y}"
-                );
+                assert_eq!(grey, (255.0 * share).round() as u8, "{feather}: {x}, {y}");
             }
         }
     }
