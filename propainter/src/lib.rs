@@ -11,6 +11,7 @@ pub mod networks;
 mod precision;
 pub mod propagation;
 pub mod resize;
+pub mod scene_cuts;
 pub mod scenes;
 mod session;
 pub mod weights;

@@ -60,7 +60,9 @@ struct Fault {
 }
 
 #[derive(Clone)]
-struct Hook(Arc<dyn Fn(&Cancel) -> Result<(), Error> + Send + Sync>);
+struct Hook(Arc<AtFrame>);
+
+type AtFrame = dyn Fn(&Cancel) -> Result<(), Error> + Send + Sync;
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,41 +1,37 @@
 //! The one door: frames and masks in, inpainted frames out.
 
 mod config;
+mod feather;
+mod stand_in;
+mod stats;
 mod workshop;
 
 use std::{
     collections::VecDeque,
     panic::{self, AssertUnwindSafe},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 pub use config::{Config, Mode, Model};
+pub use stats::Stats;
 
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
     memory::{Notice, Usage, planner::Chosen},
     resize,
+    scene_cuts::Detector,
 };
+use stand_in::StandIn;
 use workshop::Workshop;
 
-/// What a session has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stats {
-    pub frames_in: u64,
-    pub frames_out: u64,
-    /// Frames held now.
-    pub held: usize,
-    /// Time spent in push and drain.
-    pub busy: Duration,
-    /// Of that, time the engine spent on frames for a hole's sake: none where no frame has one.
-    pub computing: Duration,
-    /// Frames given out whose hole was empty.
-    pub untouched: u64,
-    /// Scene cuts at which windows ended.
-    pub scene_cuts: u64,
-    /// All zero for the weights-free engine.
-    pub memory: Usage,
+/// A frame as it was pushed.
+#[derive(Clone)]
+struct Pushed {
+    frame: Frame,
+    mask: Mask,
+    /// Whether a scene begins with it: what was before is final first, and not looked at.
+    cut: bool,
 }
 
 /// A stream being inpainted: push frames with their masks, get final frames back, one for
@@ -44,9 +40,10 @@ pub struct Session {
     config: Config,
     workshop: Workshop,
     engine: Box<dyn Engine>,
-    /// Frames the engine holds as they were pushed, with their masks: another engine may have
-    /// to begin with them anew.
-    unsent: VecDeque<(Frame, Mask)>,
+    /// Frames the engine holds: another engine may have to begin with them anew.
+    unsent: VecDeque<Pushed>,
+    /// Where scene cuts end windows.
+    cuts: Option<Detector>,
     notices: Vec<Notice>,
     /// An error that came after frames that were final: told at the next call.
     failed: Option<Error>,
@@ -72,11 +69,14 @@ impl Session {
     pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
         config::check(&config)?;
         let (workshop, engine) = Workshop::open(&config, &cancel)?;
+        let cuts = (config.mode == Mode::Sliding && config.scene_cuts)
+            .then(|| Detector::new(config.scene_threshold, config.shortest_scene()));
         Ok(Self {
             config,
             workshop,
             engine,
             unsent: VecDeque::new(),
+            cuts,
             notices: Vec::new(),
             failed: None,
             cancel,
@@ -105,8 +105,16 @@ impl Session {
         self.timed(|session, done| {
             session.stats.frames_in += 1;
             session.stats.held += 1;
-            session.unsent.push_back((frame.clone(), mask.clone()));
-            session.recovering(done, |session, done| session.feed(&frame, mask, done))?;
+            let cuts = session.cuts.as_mut();
+            let cut = cuts.is_some_and(|cuts| cuts.begins(&frame, mask));
+            session.stats.scene_cuts += u64::from(cut);
+            let pushed = Pushed {
+                frame,
+                mask: mask.clone(),
+                cut,
+            };
+            session.unsent.push_back(pushed.clone());
+            session.recovering(done, |session, done| session.feed(&pushed, done))?;
             session.improve(done)
         })
     }
@@ -121,11 +129,13 @@ impl Session {
             while !drained {
                 // Another engine, where one has to follow, takes the frames up first.
                 session.recovering(done, |session, done| {
-                    let finals = guarded(|| session.engine.drain(&session.cancel))?;
+                    session.settle(done)?;
                     drained = true;
-                    session.finish(finals, done);
                     Ok(())
                 })?;
+            }
+            if let Some(cuts) = &mut session.cuts {
+                cuts.flush();
             }
             Ok(())
         })
@@ -135,6 +145,9 @@ impl Session {
     pub fn flush(&mut self) {
         self.engine.flush();
         self.unsent.clear();
+        if let Some(cuts) = &mut self.cuts {
+            cuts.flush();
+        }
         self.stats.held = 0;
         self.failed = None;
         self.cancel.reset();
@@ -225,10 +238,13 @@ impl Session {
     /// Another engine instead of the one at work, which goes first.
     fn change(&mut self, chosen: Chosen) -> Result<(), Error> {
         self.gather();
-        let idle = Idle(self.engine.usage());
-        self.engine = Box::new(idle);
+        let usage = self.engine.usage();
+        self.engine = Box::new(StandIn {
+            usage,
+            computing: self.engine.computing(),
+        });
         let workshop = &mut self.workshop;
-        self.engine = guarded(|| workshop.build(chosen, idle.0))?;
+        self.engine = guarded(|| workshop.build(chosen, usage))?;
         Ok(())
     }
 
@@ -254,25 +270,24 @@ impl Session {
         }
     }
 
-    /// Gives all frames that were not sent to the engine.
+    /// Gives all frames that were not sent to the engine; scenes end where they did.
     fn feed_all(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
         let frames: Vec<_> = self.unsent.iter().cloned().collect();
-        for (frame, mask) in frames {
-            self.feed(&frame, &mask, done)?;
+        for pushed in &frames {
+            self.feed(pushed, done)?;
         }
         Ok(())
     }
 
-    fn feed(&mut self, frame: &Frame, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+    fn feed(&mut self, pushed: &Pushed, done: &mut Vec<Done>) -> Result<(), Error> {
+        if pushed.cut {
+            self.settle(done)?;
+        }
         let size @ (width, height) = self.workshop.processing();
-        let hole = mask
-            .resized(width, height)
-            .dilated(self.config.mask_dilation);
-        let frame = if (frame.width(), frame.height()) == size {
-            frame.clone()
-        } else {
-            resize::to_processing(frame, size)
-        };
+        let growth = self.config.mask_dilation;
+        let growth = growth.saturating_add(self.config.mask_feather);
+        let hole = pushed.mask.resized(width, height).dilated(growth);
+        let frame = resize::to_processing(&pushed.frame, size);
         let (engine, cancel) = (&mut self.engine, &self.cancel);
         let faults = &self.config.limits.faults;
         let finals = guarded(|| {
@@ -283,20 +298,33 @@ impl Session {
         Ok(())
     }
 
-    /// Brings finals to the size at which they were pushed.
+    /// All frames the engine holds become final; it begins anew.
+    fn settle(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let finals = guarded(|| engine.drain(cancel))?;
+        self.finish(finals, done);
+        Ok(())
+    }
+
+    /// Brings finals to the size at which they were pushed, with a soft edge.
     fn finish(&mut self, finals: Vec<Done>, done: &mut Vec<Done>) {
         self.stats.frames_out += finals.len() as u64;
         self.stats.held -= finals.len();
+        let feather = self.config.mask_feather;
         let sources = self.unsent.drain(..finals.len());
-        for ((source, _), small) in sources.zip(finals) {
+        for (Pushed { frame: source, .. }, small) in sources.zip(finals) {
             self.stats.untouched += u64::from(small.hole.is_empty());
+            let pushed = (source.width(), source.height());
             let size = (small.frame.width(), small.frame.height());
-            done.push(if size == (source.width(), source.height()) {
+            let mut large = if size == pushed {
                 small
             } else {
-                let (frame, hole) = resize::compose(source, &small.frame, &small.hole);
+                let (frame, hole) = resize::compose(source.clone(), &small.frame, &small.hole);
                 Done { frame, hole }
-            });
+            };
+            let feather = feather::scaled(feather, pushed, size);
+            feather::fade(&source, &mut large.frame, &large.hole, feather);
+            done.push(large);
         }
     }
 }
@@ -306,31 +334,4 @@ impl Session {
 fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let result = panic::catch_unwind(AssertUnwindSafe(step));
     result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
-}
-
-/// In the place of an engine while another one is built.
-#[derive(Clone, Copy)]
-struct Idle(Usage);
-
-impl Engine for Idle {
-    fn push(&mut self, _: Frame, _: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        self.drain(cancel)
-    }
-
-    fn drain(&mut self, _: &Cancel) -> Result<Vec<Done>, Error> {
-        Err(Error::Compute {
-            stage: "the engine",
-            problem: "it could not be built again".to_owned(),
-        })
-    }
-
-    fn flush(&mut self) {}
-
-    fn look_ahead(&self) -> usize {
-        0
-    }
-
-    fn usage(&self) -> Usage {
-        self.0
-    }
 }
