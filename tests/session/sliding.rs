@@ -87,7 +87,7 @@ fn a_cancelled_call_returns_long_before_its_work_is_done() {
     let config = Config {
         mode: Mode::Reference,
         subvideo_length: 10,
-        raft_iterations: 20,
+        raft_iterations: 1,
         ..config
     };
     let (scene, mask) = (scene(&config), middle(&config));
@@ -127,4 +127,35 @@ fn a_cancelled_call_returns_long_before_its_work_is_done() {
         assert!(late < work / 4);
         session.flush();
     }
+}
+
+#[test]
+fn a_flow_of_many_iterations_is_cancelled_between_them() {
+    let Some(config) = networks(64, 48) else {
+        return;
+    };
+    let config = Config {
+        // Minutes of work.
+        raft_iterations: 20_000,
+        ..config
+    };
+    let (scene, mask) = (scene(&config), middle(&config));
+    let mut session = Session::open(config).expect("the session opens");
+    session
+        .push(scene.frame(0), &mask)
+        .expect("the frame is taken");
+    let cancel = session.cancel_token();
+    let late = thread::scope(|scope| {
+        let asked = scope.spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            cancel.cancel();
+            Instant::now()
+        });
+        let result = session.push(scene.frame(1), &mask);
+        let answered = Instant::now();
+        assert!(matches!(result, Err(Error::Cancelled)));
+        answered.saturating_duration_since(asked.join().expect("it sleeps"))
+    });
+    println!("{late:?} after it was asked");
+    assert!(late < Duration::from_secs(10));
 }

@@ -1,5 +1,7 @@
 //! Sliding windows against a walk that states, window by window, what each looks at.
 
+use std::collections::BTreeSet;
+
 use propainter::windows::schedule::{Cut, Schedule, Task};
 use proptest::prelude::*;
 
@@ -57,7 +59,8 @@ fn stream(total: usize, cut: Cut) -> Met {
     let mut met = Met::default();
     let (mut completed, mut propagated, mut sent, mut local) = (0, 0, 0, 0);
     let mut kept = schedule.needed();
-    let mut referred = vec![false; total];
+    // Frames that were promised to be references after they were local.
+    let mut referred = BTreeSet::new();
     // Frames and flows that were propagated and completed with what is there now.
     let mut fresh = 0;
     for step in 0..=total {
@@ -105,7 +108,7 @@ fn stream(total: usize, cut: Cut) -> Met {
                     local = neighbours.end;
                     let gone = window.references.iter().filter(|&&i| i < kept.features);
                     for &i in gone {
-                        assert!(referred[i], "{i} is no reference any more");
+                        assert!(referred.contains(&i), "{i} is no reference any more");
                     }
                     assert!(neighbours.start >= sent, "a final frame stays");
                     let newly = sent..window.final_before;
@@ -117,9 +120,8 @@ fn stream(total: usize, cut: Cut) -> Met {
                             .max(met.look_ahead);
                     }
                     sent = window.final_before;
-                    for i in neighbours.start..schedule.needed().features.min(total) {
-                        referred[i] = schedule.refers_later(i);
-                    }
+                    let leaving = neighbours.start..schedule.needed().features.min(total);
+                    referred.extend(leaving.filter(|&i| schedule.refers_later(i)));
                     let window = (neighbours.collect(), window.references);
                     met.whole.windows.push(window);
                 }
