@@ -147,16 +147,13 @@ impl Live {
 
     /// Waits until the worker has nothing to do or waits for the clock.
     fn settle(&self) {
-        let count = |name| self.stats().get::<u32>(name).expect("a number");
-        let idle = || count("waiting") == 0 && count("computing") <= self.look_ahead();
+        let idle = || {
+            let stats = self.stats();
+            stats.get("waiting") == Ok(0u32) && stats.get("working") == Ok(false)
+        };
         // The source pad's task waits for one time at most.
         let waits = || self.load.is_waiting(&self.clock) || self.clock.peek_id_count() > 1;
         until(|| waits() || idle());
-    }
-
-    /// Frames that the engine keeps.
-    fn look_ahead(&self) -> u32 {
-        self.element.property("lookahead")
     }
 
     /// The next frame comes, at its time.

@@ -84,6 +84,8 @@ pub struct State {
     pub epoch: u64,
     /// Counts up whenever the engine is relieved: what it holds waits in the line again.
     pub relieved: u64,
+    /// The worker is at something.
+    pub working: bool,
     /// The worker is to end.
     pub stopping: bool,
     /// A flushing seek is on its way: masks and frames may not fit each other.

@@ -34,6 +34,7 @@ impl Propainter {
             .field("waiting", state.line.waiting() as u32)
             .field("computing", state.line.computing() as u32)
             .field("ready", state.line.ready() as u32)
+            .field("working", state.working)
             .field("model", model)
             .field("processing-width", processing.0 as u32)
             .field("processing-height", processing.1 as u32)

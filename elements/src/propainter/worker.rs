@@ -98,6 +98,7 @@ impl<'a> Worker<'a> {
             }
             if !self.is_current(&state) {
                 (self.epoch, self.relieved) = (state.epoch, state.relieved);
+                state.working = true;
                 return Some(Step::Restart);
             }
             let room = state.line.ready() < READY || state.may_be_late();
@@ -106,9 +107,11 @@ impl<'a> Worker<'a> {
                 // Events that were passed may go out, and a frame less waits.
                 shared.notify();
                 if let Some(job) = job {
+                    state.working = true;
                     return Some(Step::Job(job));
                 }
             }
+            state.working = false;
             shared.wait(&mut state);
         }
     }
