@@ -219,7 +219,8 @@ fn memory_that_runs_out_around_a_cut_loses_no_frame() {
     let spliced = [1, 2]
         .map(|seed| clip(&Scene::new(64, 48, seed), 9))
         .concat();
-    for after in [0, 2, 5] {
+    // In the drain at the cut: at once, and once some frames of the scene are final.
+    for after in [0, 2] {
         let faults = Faults::default();
         // More often than there are exact plans: another engine takes the frames up.
         for run in 0..7 {
