@@ -46,6 +46,8 @@
 
 mod choices;
 mod color;
+mod cuda;
+mod device_memory;
 mod family;
 mod formats;
 mod gray;

@@ -9,6 +9,7 @@ use gst_video::{
 };
 
 use super::{
+    device_memory,
     formats::{BadPicture, Converter},
     imp::{CAT, Propainter},
     line::NewFrame,
@@ -136,7 +137,11 @@ impl Propainter {
         if mode != VideoInterlaceMode::Progressive && mode != VideoInterlaceMode::Mixed {
             return Err(refuse(INTERLACED));
         }
-        let converter = Converter::new(&info)
+        let converter = Converter::new(&info).and_then(|host| match device_memory::copies(caps) {
+            Some(copies) => host.on_device(copies),
+            None => Some(host),
+        });
+        let converter = converter
             .ok_or_else(|| refuse(&format!("video format {} is not supported", info.format())))?;
         self.shared.lock().converter = Some(Arc::new(converter));
         self.publish_latency();
