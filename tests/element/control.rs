@@ -7,7 +7,7 @@ use std::{
 
 use gst::{ClockTime, prelude::*};
 use gst_controller::{
-    DirectControlBinding, InterpolationControlSource, InterpolationMode,
+    DirectControlBinding, InterpolationControlSource, InterpolationMode, ProxyControlBinding,
     prelude::{InterpolationControlSourceExt, TimedValueControlSourceExt},
 };
 use gst_video::{VideoFormat, VideoInfo};
@@ -76,6 +76,26 @@ fn the_hole_moves_with_the_control_source_frame_by_frame() {
         assert_eq!(changed(&harness.pull().unwrap(), (WIDTH, HEIGHT), i), moved);
     }
     assert_eq!(numbers(&element), [[40, 0, 18, 16]]);
+}
+
+/// The stock bindings are for numbers, so the binding on `mask-regions` is one that passes
+/// on to another object; that this has moved shows that the element's own was asked.
+#[test]
+fn bindings_on_mask_regions_itself_are_asked_for_each_frame() {
+    let element = element();
+    let other = super::support::element();
+    other.set_property("mask-regions", regions(&[[0, 0, 8, 16]]));
+    let region = child(&other, "region0");
+    steer(&region, "x", &[(ClockTime::ZERO, 0.0), (FRAME * 10, 40.0)]);
+    let binding = ProxyControlBinding::new(&element, "mask-regions", &region, "x");
+    element.add_control_binding(&binding).unwrap();
+    let mut harness = harness(&element, &rgb());
+    for i in 0..11 {
+        harness.push(frame(&rgb(), i)).unwrap();
+        assert_eq!(region.property::<i32>("x"), 4 * i as i32);
+        let source = harness.srcpad().unwrap();
+        source.peer_query(&mut gst::query::Drain::new());
+    }
 }
 
 #[test]

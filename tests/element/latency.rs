@@ -116,7 +116,14 @@ fn without_a_frame_rate_the_longest_frame_counts() {
     let frames = latency() / FRAME;
     assert_eq!(latency(), FRAME * frames, "25 a second are a guess");
     let recorder = Recorder::on(&src_pad(&element));
-    for (i, slow) in [(1, false), (2, false), (5, true), (6, false), (20, true), (21, false)] {
+    for (i, slow) in [
+        (1, false),
+        (2, false),
+        (5, true),
+        (6, false),
+        (20, true),
+        (21, false),
+    ] {
         bus.set_flushing(true);
         bus.set_flushing(false);
         harness.push(frame(&info, i)).unwrap();

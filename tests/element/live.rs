@@ -132,7 +132,11 @@ impl Live {
 
     /// Lets the clock run until `time`; whoever waits for a time before that is woken at it.
     pub fn run_to(&mut self, time: ClockTime) {
-        while self.clock.next_entry_time().is_some_and(|next| next <= time) {
+        while self
+            .clock
+            .next_entry_time()
+            .is_some_and(|next| next <= time)
+        {
             let next = self.clock.next_entry_time().expect("nobody else takes it");
             if next > self.clock.time() {
                 self.clock.set_time(next);

@@ -1,7 +1,7 @@
 //! The element in a harness: what a stream may rely on, whichever engine fills the hole.
 
-mod device;
 mod control;
+mod device;
 mod events;
 mod failures;
 mod flow;

@@ -60,7 +60,8 @@ fn a_late_frame_is_dropped_and_the_next_says_so() {
     let mut live = hung("drop");
     until(|| live.count("dropped") == 1);
     assert!(live.harness.try_pull().is_none());
-    live.element.set_property_from_str("late-policy", "pass-through");
+    live.element
+        .set_property_from_str("late-policy", "pass-through");
     live.frame();
     live.run_to(live.latency() + FRAME + ClockTime::from_nseconds(1));
     let out = live.harness.pull().unwrap();
@@ -146,7 +147,11 @@ fn an_overload_is_one_warning_and_ends_when_the_load_falls() {
             steady(&mut live, 50);
             let stats = live.accounts();
             assert_eq!(stats.get("late"), Ok(late));
-            assert_eq!(stats.get("inpainted"), Ok(before + 50), "the engine is back");
+            assert_eq!(
+                stats.get("inpainted"),
+                Ok(before + 50),
+                "the engine is back"
+            );
             assert!(live.messages(MessageType::Warning).is_empty());
         }
         live.accounts();
@@ -190,7 +195,11 @@ fn an_hour_at_twice_what_the_engine_can_do() {
 
 #[test]
 fn in_a_file_downstreams_qos_says_what_is_late() {
-    for (qos, policy) in [(true, "pass-through"), (false, "pass-through"), (true, "wait")] {
+    for (qos, policy) in [
+        (true, "pass-through"),
+        (false, "pass-through"),
+        (true, "wait"),
+    ] {
         let mut live = live(policy);
         live.element.set_property("qos", qos);
         live.load.set(FOREVER);

@@ -69,9 +69,17 @@ fn gst_inspect_shows_the_public_face() {
         .output()
         .expect("gst-inspect-1.0 runs");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
+    // Where a card's driver is, the pads offer its memory too: this line and what is below it.
+    let mut lines: Vec<_> = text.lines().collect();
+    while let Some(at) = lines.iter().position(|l| l.contains("(memory:CUDAMemory)")) {
+        let below = lines[at + 1..].iter();
+        let fields = below.take_while(|line| line.contains(": ") && !line.contains("template"));
+        let end = at + 1 + fields.count();
+        lines.drain(at..end);
+    }
     let volatile = ["Filename ", "Version ", "Source module ", "Binary package "];
-    let face: String = text
-        .lines()
+    let face: String = lines
+        .into_iter()
         .map(str::trim_end)
         .filter(|line| !volatile.iter().any(|v| line.trim_start().starts_with(v)))
         .map(|line| format!("{line}\n"))

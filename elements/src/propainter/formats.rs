@@ -6,6 +6,7 @@
 //! with the precision they have, and are written as 10 bits again.
 
 mod layout;
+mod on_device;
 mod packed;
 mod planar;
 
@@ -18,7 +19,10 @@ use self::{
     layout::{Component, component, readable},
     planar::{Eight, Ten, Yuv},
 };
-use super::color::Coefficients;
+use super::{
+    color::Coefficients,
+    device_memory::{self, DeviceCopies},
+};
 
 /// What the pads take.
 pub const FORMATS: [VideoFormat; 12] = [
@@ -68,6 +72,8 @@ pub struct Converter {
     kind: Kind,
     /// Pixels that let more through (255 less their alpha) are hole and become opaque.
     see_through: Option<u8>,
+    /// Where the buffers are, if not on the host.
+    device: Option<Arc<dyn DeviceCopies>>,
 }
 
 impl Converter {
@@ -102,11 +108,20 @@ impl Converter {
             info: info.clone(),
             kind,
             see_through: None,
+            device: None,
         })
     }
 
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// For pictures in a device's memory; `None` for a format that is not taken from there.
+    pub fn on_device(self, copies: Arc<dyn DeviceCopies>) -> Option<Self> {
+        device_memory::takes(&self.info).then_some(Self {
+            device: Some(copies),
+            ..self
+        })
     }
 
     /// This converter, or one that takes pixels for hole which let more than `threshold`
@@ -132,9 +147,13 @@ impl Converter {
     /// A buffer that cannot be read, or is too small for its caps.
     pub fn read(&self, buffer: &gst::BufferRef) -> Result<Frame, BadPicture> {
         let components = self.components(buffer)?;
-        let bytes = readable(buffer)?;
         let (width, height) = self.size();
         let mut rgb = vec![0; 3 * width * height];
+        if let (Some(copies), Kind::Yuv8(yuv)) = (&self.device, &self.kind) {
+            on_device::read(yuv, &**copies, buffer, components, height, &mut rgb)?;
+            return Ok(Frame::new(width, height, rgb));
+        }
+        let bytes = readable(buffer)?;
         let out = rgb.as_mut_slice();
         match self.kind {
             Kind::Packed { step: 3, rgb } => packed::read::<3>(&bytes, components[0], rgb, out),
@@ -170,6 +189,9 @@ impl Converter {
     /// A buffer that cannot be written, or is too small for its caps.
     pub fn write(&self, buffer: &mut gst::BufferRef, done: &Done) -> Result<(), BadPicture> {
         let components = self.components(buffer)?;
+        if let (Some(copies), Kind::Yuv8(yuv)) = (&self.device, &self.kind) {
+            return on_device::write(yuv, &**copies, buffer, components, done);
+        }
         let alpha = self
             .see_through
             .map(|threshold| Ok((component(&self.info, buffer, 3)?, threshold)))

@@ -7,6 +7,7 @@ use gst_video::{VideoCapsBuilder, VideoFormat};
 use parking_lot::Mutex;
 
 use super::{
+    device_memory,
     formats::FORMATS,
     own_masks::OwnMasks,
     properties::specifications,
@@ -283,7 +284,10 @@ impl ElementImpl for Propainter {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             use gst::{PadDirection, PadPresence};
-            let video = VideoCapsBuilder::new().format_list(FORMATS).build();
+            let mut video = VideoCapsBuilder::new().format_list(FORMATS).build();
+            video
+                .make_mut()
+                .append(device_memory::caps().unwrap_or_else(gst::Caps::new_empty));
             let gray = VideoCapsBuilder::new().format(VideoFormat::Gray8).build();
             [
                 ("sink", PadDirection::Sink, PadPresence::Always, &video),

@@ -149,7 +149,8 @@ impl Propainter {
         let now = self.obj().current_running_time().unwrap_or_default();
         let jitter = now.nseconds().saturating_sub(deadline.nseconds());
         let element = self.obj();
-        let buffers = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
+        let buffers =
+            |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
         let message = gst::message::Qos::builder(live)
             .src(&*element)
             .running_time(frame.running_time)

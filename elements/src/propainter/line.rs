@@ -302,9 +302,7 @@ impl Line {
         }
         self.items.retain(|item| !item.is_eos());
         let frames = self.items.iter();
-        self.ready = frames
-            .filter(|item| matches!(item, Item::Frame(_)))
-            .count();
+        self.ready = frames.filter(|item| matches!(item, Item::Frame(_))).count();
         self.frames = self.ready;
         self.waiting = 0;
         self.push_event(eos, false);

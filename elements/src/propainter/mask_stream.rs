@@ -93,7 +93,11 @@ impl MaskStream {
     /// The mask that is in use at `time` as far as is known: for a frame that cannot wait.
     pub fn latest(&self, time: ClockTime) -> Option<Arc<Gray>> {
         let due = |mask: &&Timed| mask.start.is_none_or(|start| start <= time + ROUNDING);
-        self.masks.iter().rev().find(due).map(|timed| timed.mask.clone())
+        self.masks
+            .iter()
+            .rev()
+            .find(due)
+            .map(|timed| timed.mask.clone())
     }
 
     fn at(&mut self, time: ClockTime) -> Pick {

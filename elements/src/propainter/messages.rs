@@ -122,7 +122,11 @@ impl Propainter {
         gst::element_imp_warning!(
             self,
             gst::ResourceError::Failed,
-            ("{}; {}; meanwhile frames are filled without the networks", error, what)
+            (
+                "{}; {}; meanwhile frames are filled without the networks",
+                error,
+                what
+            )
         );
         self.post_element(
             gst::Structure::builder("propainter-device-failed")

@@ -47,6 +47,8 @@
 mod alarm;
 mod choices;
 mod color;
+mod cuda;
+mod device_memory;
 mod duty;
 mod family;
 mod formats;

@@ -59,7 +59,7 @@ impl Default for Settings {
             raft_iterations: 20,
             lookahead: 10,
             scene_cuts: true,
-            scene_threshold: 0.3,
+            scene_threshold: 0.45,
             mask_dilation: 4,
             mask_location: None,
             mask_threshold: 0,
@@ -235,4 +235,19 @@ pub fn take<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> Result
 fn text(value: &glib::Value) -> Result<Option<String>, String> {
     let text: Option<String> = take(value)?;
     Ok(text.filter(|text| !text.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_does_with_masks_is_in_its_configuration() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.config(8, 8).unwrap().mask_feather, 0);
+        settings.set("mask-feather", &7u32.to_value()).unwrap();
+        settings.set("mask-dilation", &3u32.to_value()).unwrap();
+        let config = settings.config(8, 8).unwrap();
+        assert_eq!((config.mask_feather, config.mask_dilation), (7, 3));
+    }
 }

@@ -9,10 +9,12 @@ use gst_video::{
 };
 
 use super::{
+    device_memory,
     formats::{BadPicture, Converter},
     imp::{CAT, Propainter},
+    latency,
     line::Incoming,
-    latency, pool,
+    pool,
     state::{QUEUE, State},
 };
 
@@ -144,7 +146,11 @@ impl Propainter {
         if mode != VideoInterlaceMode::Progressive && mode != VideoInterlaceMode::Mixed {
             return Err(refuse(INTERLACED));
         }
-        let converter = Converter::new(&info)
+        let converter = Converter::new(&info).and_then(|host| match device_memory::copies(caps) {
+            Some(copies) => host.on_device(copies),
+            None => Some(host),
+        });
+        let converter = converter
             .ok_or_else(|| refuse(&format!("video format {} is not supported", info.format())))?;
         {
             let mut state = self.shared.lock();
@@ -278,11 +284,9 @@ fn note_time(state: &mut State, time: Option<gst::ClockTime>) -> bool {
     if latency::frame_duration(named).is_some() {
         return false;
     }
-    let lasted = time
-        .zip(last)
-        .map_or(gst::ClockTime::ZERO, |(time, last)| {
-            time.saturating_sub(last).min(LONGEST)
-        });
+    let lasted = time.zip(last).map_or(gst::ClockTime::ZERO, |(time, last)| {
+        time.saturating_sub(last).min(LONGEST)
+    });
     let slower = lasted > state.frame_duration();
     state.longest = state.longest.max(lasted);
     slower
@@ -290,7 +294,10 @@ fn note_time(state: &mut State, time: Option<gst::ClockTime>) -> bool {
 
 /// The frame's number since the start or the last seek; in reverse by its time.
 fn next_index(state: &mut State, buffer: &gst::BufferRef) -> u64 {
-    let backwards = state.segment.as_ref().is_some_and(|segment| segment.rate() < 0.0);
+    let backwards = state
+        .segment
+        .as_ref()
+        .is_some_and(|segment| segment.rate() < 0.0);
     if let Some(time) = stream_time(state, buffer).filter(|_| backwards) {
         return number_at(state, time);
     }

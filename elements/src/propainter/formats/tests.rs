@@ -1,4 +1,5 @@
 mod alpha;
+mod on_device;
 mod reference;
 
 use gst_video::{
