@@ -28,13 +28,14 @@ pub fn init() {
 }
 
 /// An element that needs no checkpoints and works on the CPU; no dilation, so that the hole
-/// is the mask.
+/// is the mask, and no scene cuts, which frames of noise would all be.
 pub fn element() -> gst::Element {
     init();
     gst::ElementFactory::make("propainter")
         .property_from_str("model", "propagation")
         .property("device", "cpu")
         .property("mask-dilation", 0u32)
+        .property("scene-cuts", false)
         .build()
         .expect("the element exists")
 }
