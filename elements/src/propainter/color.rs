@@ -74,7 +74,8 @@ impl Coefficients {
 
     pub fn luma(&self, rgb: [u8; 3]) -> i32 {
         let sum = weighted(self.y, rgb.map(i32::from));
-        (((sum + HALF) >> 16) + self.luma_offset).clamp(0, self.most)
+        // Never out of range: the factors are positive and add up to white's exactly.
+        ((sum + HALF) >> 16) + self.luma_offset
     }
 
     /// U and V of the mean of `1 << shift` pixels, whose channels are summed up in `sum`.
