@@ -45,11 +45,10 @@ const SETTINGS: [Setting; 24] = [
 ];
 
 /// Settings of sliding windows, each with its look-ahead.
-const SLIDING: [(Setting, usize); 4] = [
+const SLIDING: [(Setting, usize); 3] = [
     (([128, 128], [12, 4, 3], 14, Numbers::F32, 0, 1.0), 4),
     (([128, 128], [10, 6, 2], 14, Numbers::F32, 10, 1.0), 1),
     (([192, 128], [8, 4, 10], 11, Numbers::F32, 5, 0.4), 5),
-    (([128, 128], [16, 4, 4], 13, Numbers::F16, 10, 1.0), 9),
 ];
 
 #[test]
@@ -155,6 +154,75 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
+    let _turn = turn();
+    const SIDE: usize = 128;
+    let machine = Machine::Cpu {
+        threads: rayon_threads(),
+    };
+    for (holes, lookahead) in [
+        // A hole alone between quiet chunks, and a quiet stretch between two.
+        ("......#......##.", None),
+        ("##.........#", Some(3)),
+    ] {
+        let Some(config) = networks(SIDE, SIDE) else {
+            return;
+        };
+        let level = Level {
+            cut: Cut {
+                subvideo_length: 9,
+                neighbor_length: 4,
+                ref_stride: 3,
+                lookahead,
+            },
+            size: (SIDE, SIDE),
+            numbers: Numbers::F32,
+            given_up: Vec::new(),
+        };
+        let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
+        let (plan, needs) = planner.ladder(&level)[0];
+        let config = Config {
+            subvideo_length: 9,
+            neighbor_length: 4,
+            ref_stride: 3,
+            mode: match lookahead {
+                None => Mode::Reference,
+                Some(_) => Mode::Sliding,
+            },
+            lookahead: lookahead.unwrap_or(1),
+            scene_cuts: false,
+            limits: Limits {
+                plan: Some(plan),
+                ..Limits::default()
+            },
+            ..config
+        };
+        let mut session = Session::open(config).expect("the session opens");
+        let scene = propainter::scenes::Scene::new(SIDE, SIDE, 3);
+        let masks = [hole(SIDE, SIDE, 0.0), hole(SIDE, SIDE, 1.0)];
+        for (t, open) in holes.bytes().enumerate() {
+            let mask = &masks[usize::from(open == b'#')];
+            session
+                .push(scene.frame(t), mask)
+                .expect("the frame is taken");
+        }
+        session.drain().expect("the rest comes out");
+        let usage = session.stats().memory;
+        println!(
+            "{holes}: counted {:?}, model {:?}",
+            usage.stages, needs.stages
+        );
+        for (stage, (counted, modelled)) in Stage::ALL
+            .iter()
+            .zip(usage.stages.iter().zip(&needs.stages))
+        {
+            assert!(counted <= modelled, "{stage}: {counted} of {modelled}");
+        }
+        assert!(usage.host_peak <= needs.host);
+    }
 }
 
 /// Of a hundred windows of the attention, those that the hole touches.

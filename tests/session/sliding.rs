@@ -81,7 +81,7 @@ fn a_stream_begins_anew_after_its_end() {
 
 #[test]
 fn a_cancelled_call_returns_long_before_its_work_is_done() {
-    let Some(config) = networks(192, 128) else {
+    let Some(config) = networks(128, 96) else {
         return;
     };
     let config = Config {
