@@ -2,6 +2,7 @@
 
 mod e2e;
 mod element;
+mod fuzz;
 mod goldens;
 mod kernels;
 mod pipelines;
@@ -11,3 +12,6 @@ mod session;
 mod soak;
 mod weights;
 mod windows;
+
+#[global_allocator]
+static COUNTING: propainter_tests::allocation::Counting = propainter_tests::allocation::Counting;

@@ -3,6 +3,8 @@
 mod propainter;
 
 pub use propainter::Propainter;
+#[doc(hidden)]
+pub use propainter::fuzz;
 
 use gst::glib;
 

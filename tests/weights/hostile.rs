@@ -8,10 +8,10 @@ use std::{
 };
 
 use propainter::weights::{Checkpoint, Network, StateFile, WeightsError};
+use propainter_tests::allocation::peak;
 use proptest::prelude::*;
 
 use super::{
-    allocation::peak,
     saved::{Pickle, Saved, Storage, stream_start, write, zip, zip_of},
     torch_files::fixture,
 };
@@ -344,4 +344,13 @@ fn safetensors_headers_are_not_believed() {
     ] {
         bytes_are_refused(&with_header(header), "hostile.pth");
     }
+}
+
+#[test]
+fn the_peak_is_what_was_allocated_at_once() {
+    let ((), bytes) = peak(|| {
+        drop(std::hint::black_box(vec![0u8; 1 << 20]));
+        drop(std::hint::black_box(vec![1u8; 3 << 20]));
+    });
+    assert!((3 << 20..4 << 20).contains(&bytes), "{bytes}");
 }

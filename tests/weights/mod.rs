@@ -1,6 +1,5 @@
 //! Checkpoints: found, read, checked, converted, fetched.
 
-mod allocation;
 mod command;
 mod convert;
 mod fetch;

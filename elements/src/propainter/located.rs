@@ -1,7 +1,8 @@
 //! The images of `mask-location`.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, BufRead, Seek},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +13,7 @@ use super::gray::Gray;
 
 /// What `mask-location` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Location {
+pub enum Location {
     /// One image for the whole stream.
     Still(PathBuf),
     /// An image for each frame: the text around a number of at least `digits` digits.
@@ -25,7 +26,7 @@ enum Location {
 
 impl Location {
     /// Numbered where the text holds one `%d` or `%0Nd`; `%%` stands for `%` then.
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let numbered = text.match_indices('%').find_map(|(at, _)| {
             let rest = &text[at + 1..];
             let end = rest.find('d')?;
@@ -40,7 +41,7 @@ impl Location {
         numbered.unwrap_or_else(|| Self::Still(text.into()))
     }
 
-    fn file(&self, number: u64) -> PathBuf {
+    pub fn file(&self, number: u64) -> PathBuf {
         match self {
             Self::Still(path) => path.clone(),
             Self::Numbered {
@@ -129,11 +130,16 @@ impl Located {
 }
 
 fn read(file: &Path) -> Result<Gray, LocationError> {
-    let decode = || ImageReader::open(file)?.with_guessed_format()?.decode();
-    let image = decode().map_err(|problem| LocationError {
+    let opened = ImageReader::open(file).map_err(ImageError::IoError);
+    opened.and_then(decode).map_err(|problem| LocationError {
         file: file.to_owned(),
         problem,
-    })?;
+    })
+}
+
+/// The luma of an image, whatever format its first bytes say it has.
+pub fn decode(image: ImageReader<impl BufRead + Seek>) -> Result<Gray, ImageError> {
+    let image = image.with_guessed_format()?.decode()?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     let luma = match image {
         DynamicImage::ImageLuma8(gray) => gray.into_raw(),

@@ -52,6 +52,8 @@ mod device_memory;
 mod duty;
 mod family;
 mod formats;
+#[doc(hidden)]
+pub mod fuzz;
 mod gray;
 mod imp;
 mod late;

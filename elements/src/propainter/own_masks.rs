@@ -124,7 +124,7 @@ impl ChildProxyImpl for Propainter {
 }
 
 /// The regions of interest whose type is among `types`, separated by commas; `*` is any.
-fn regions_of_interest(buffer: &gst::BufferRef, types: &str) -> impl Iterator<Item = Region> {
+pub fn regions_of_interest(buffer: &gst::BufferRef, types: &str) -> impl Iterator<Item = Region> {
     let wanted = |name: &str| {
         let mut types = types.split(',').map(str::trim);
         types.any(|wanted| wanted == "*" || wanted == name)

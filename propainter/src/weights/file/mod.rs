@@ -61,7 +61,14 @@ impl StateFile {
     /// # Errors
     /// [`WeightsError::Read`], [`WeightsError::TooLarge`] or [`WeightsError::Form`].
     pub fn read(path: &Path, max_bytes: u64) -> Result<Self, WeightsError> {
-        let bytes = read_bytes(path, max_bytes)?;
+        Self::parse(path, read_bytes(path, max_bytes)?)
+    }
+
+    /// As [`read`](Self::read), from a file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`WeightsError::Form`].
+    pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, WeightsError> {
         let parsed = match form(&bytes) {
             Ok(Form::Zip) => zip::entries(&bytes).map(|entries| (Form::Zip, entries)),
             Ok(Form::Legacy) => legacy::entries(&bytes).map(|entries| (Form::Legacy, entries)),

@@ -1,0 +1,74 @@
+//! What the element does with bytes from outside, without an element around it: for fuzzing.
+
+use std::{io::Cursor, path::PathBuf, sync::Arc};
+
+use gst::subclass::prelude::*;
+use gst_video::VideoInfo;
+use image::ImageReader;
+use propainter::{Config, Done, Error, Frame, Mask};
+
+use super::{
+    Propainter,
+    formats::{Converter, read_gray},
+    gray::{Cut, Cutter},
+    located::{Location, decode},
+    own_masks::regions_of_interest,
+};
+
+/// The hole that an image file of these bytes makes.
+pub fn mask_image(bytes: &[u8], threshold: u8, invert: bool) -> Option<Arc<Mask>> {
+    let gray = decode(ImageReader::new(Cursor::new(bytes))).ok()?;
+    Some(Cutter::default().cut(&Arc::new(gray), Cut { threshold, invert }))
+}
+
+/// The file that `mask-location` names for a frame.
+pub fn mask_file(location: &str, number: u64) -> PathBuf {
+    Location::parse(location).file(number)
+}
+
+/// How many regions of interest of the buffer are of these types.
+pub fn mask_rois(buffer: &gst::BufferRef, types: &str) -> usize {
+    regions_of_interest(buffer, types).count()
+}
+
+/// The configuration that an element's properties make.
+///
+/// # Errors
+/// A device name that means nothing.
+pub fn config(element: &Propainter, live: bool) -> Result<Config, Error> {
+    let imp = element.imp();
+    imp.settings.lock().config((64, 48), live)
+}
+
+/// The luma of a buffer that claims to be a picture of `mask_sink`.
+pub fn mask_picture(info: &VideoInfo, buffer: &gst::BufferRef) -> Option<Vec<u8>> {
+    read_gray(info, buffer).ok()
+}
+
+/// The picture that a buffer claims to be, and the hole that its alpha makes; `None` for a
+/// format that is not taken.
+pub fn read(
+    info: &VideoInfo,
+    buffer: &gst::BufferRef,
+    see_through: Option<u8>,
+) -> Option<(Option<Frame>, Option<Mask>)> {
+    let converter = Arc::new(Converter::new(info)?).see_through(see_through);
+    let transparent = converter.transparent(buffer).ok().flatten();
+    Some((converter.read(buffer).ok(), transparent))
+}
+
+/// Fills `hole` with one colour; whether the buffer is a picture.
+pub fn write(
+    info: &VideoInfo,
+    buffer: &mut gst::BufferRef,
+    hole: Mask,
+    see_through: Option<u8>,
+) -> bool {
+    let Some(converter) = Converter::new(info) else {
+        return false;
+    };
+    let converter = Arc::new(converter).see_through(see_through);
+    let (width, height) = (hole.width(), hole.height());
+    let frame = Frame::new(width, height, vec![77; 3 * width * height]);
+    converter.write(buffer, &Done { frame, hole }).is_ok()
+}
