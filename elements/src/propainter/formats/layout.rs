@@ -68,11 +68,14 @@ pub fn component(
                 .next_multiple_of(info.comp_depth(index).div_ceil(8) as usize),
             columns: info.comp_width(index) as usize,
         };
-        let last_row = (info.comp_height(index) as usize - 1).checked_mul(component.stride)?;
-        let end = component
-            .plane
-            .checked_add(last_row)?
-            .checked_add(component.columns * component.step)?;
+        let row = component.columns.checked_mul(component.step)?;
+        let rows_before = (info.comp_height(index) as usize).checked_sub(1)?;
+        // Rows that overlap would make a picture larger than its buffer.
+        if row == 0 || (rows_before > 0 && component.stride < row) {
+            return None;
+        }
+        let last_row = rows_before.checked_mul(component.stride)?;
+        let end = component.plane.checked_add(last_row)?.checked_add(row)?;
         (end <= buffer.size()).then_some(component)
     };
     find().ok_or_else(|| {

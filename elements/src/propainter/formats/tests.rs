@@ -372,6 +372,7 @@ fn buffers_that_do_not_fit_their_caps_are_errors() {
             (16, usize::MAX, 16),
             (16, 0, i32::MAX),
             (16, 0, -64),
+            (16, 0, 0),
             (8, 0, 64),
         ] {
             let mut buffer = gst::Buffer::from_mut_slice(vec![0u8; info.size()]);
