@@ -5,12 +5,15 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use propainter_tests::{allocation::Counting, fuzz::target};
+use propainter_tests::{
+    allocation::Counting,
+    fuzz::{Target, target},
+};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("PROPAINTER_FUZZ").unwrap_or_default();
     target(&name).expect("PROPAINTER_FUZZ names a target")
 });

@@ -11,15 +11,18 @@ use propainter_elements::fuzz;
 
 use crate::allocation::peak;
 
+/// What one input is given to.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is its corpus's folder too.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [(&str, Target); 4] = [
     ("checkpoint", checkpoint),
     ("mask_image", mask_image),
     ("caps", caps::caps),
     ("properties", properties::properties),
 ];
 
-pub fn target(name: &str) -> Option<fn(&[u8])> {
+pub fn target(name: &str) -> Option<Target> {
     let found = TARGETS.into_iter().find(|(known, _)| *known == name);
     found.map(|(_, target)| target)
 }

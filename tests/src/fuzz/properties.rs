@@ -51,6 +51,10 @@ fn set(object: &glib::Object, name: &str, text: &str) {
     {
         return;
     }
+    // GStreamer 1.22 crashes by itself on arrays that are deeper than the specification's.
+    if specification.value_type() == gst::Array::static_type() && too_deep(text) {
+        return;
+    }
     if let Ok(value) = glib::Value::deserialize_with_pspec(text, &specification) {
         // SAFETY: object, name and value live and are of the types that the call takes. The
         // binding's own setter panics where a value is out of range, which GObject clamps.
@@ -62,6 +66,15 @@ fn set(object: &glib::Object, name: &str, text: &str) {
             );
         }
     }
+}
+
+/// Whether arrays in arrays have arrays in them, or there is a list, which is no array.
+fn too_deep(text: &str) -> bool {
+    let mut depth = 0i32;
+    text.bytes().any(|byte| {
+        depth += i32::from(byte == b'<') - i32::from(byte == b'>');
+        depth > 2 || byte == b'{'
+    })
 }
 
 /// Reads every property, sets it to what was read, and does with the texts what the element
