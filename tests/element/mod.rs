@@ -1,6 +1,7 @@
 //! The element in a harness: what a stream may rely on, whichever engine fills the hole.
 
 mod control;
+mod counts;
 mod device;
 mod events;
 mod failures;

@@ -244,10 +244,10 @@ mod tests {
     #[test]
     fn what_the_engine_does_with_masks_is_in_its_configuration() {
         let mut settings = Settings::default();
-        assert_eq!(settings.config(8, 8).unwrap().mask_feather, 0);
+        assert_eq!(settings.config((8, 8), false).unwrap().mask_feather, 0);
         settings.set("mask-feather", &7u32.to_value()).unwrap();
         settings.set("mask-dilation", &3u32.to_value()).unwrap();
-        let config = settings.config(8, 8).unwrap();
+        let config = settings.config((8, 8), false).unwrap();
         assert_eq!((config.mask_feather, config.mask_dilation), (7, 3));
     }
 }
