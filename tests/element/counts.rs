@@ -46,7 +46,7 @@ fn check(out: &[gst::Buffer], times: &[Option<ClockTime>]) {
 
 #[test]
 fn any_number_of_frames_comes_out_in_either_mode() {
-    for (mode, lookahead) in [("reference", 10), ("sliding", 1), ("sliding", 5)] {
+    for (mode, lookahead) in [("reference", 10u32), ("sliding", 1), ("sliding", 5)] {
         let element = || {
             let element = element();
             element.set_property_from_str("mode", mode);
@@ -147,7 +147,10 @@ fn segment_flags_go_on() {
     harness.push(frame(&info, 0)).unwrap();
     harness.push_event(gst::event::Eos::new());
     harness.pull().unwrap();
-    let sticky = harness.sinkpad().unwrap().sticky_event::<gst::event::Segment>(0);
+    let sticky = harness
+        .sinkpad()
+        .unwrap()
+        .sticky_event::<gst::event::Segment>(0);
     let sticky = sticky.unwrap();
     let out = sticky.segment().downcast_ref::<ClockTime>().unwrap();
     assert_eq!((out.flags(), out.rate()), (flags, 8.0));

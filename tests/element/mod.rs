@@ -3,6 +3,7 @@
 mod control;
 mod counts;
 mod device;
+mod endurance;
 mod events;
 mod failures;
 mod flow;
