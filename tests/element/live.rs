@@ -21,11 +21,19 @@ pub struct Load(Arc<LoadInner>);
 struct LoadInner {
     nanoseconds: AtomicU64,
     broken: AtomicBool,
+    holds: AtomicBool,
     waiting: Mutex<Option<gst::SingleShotClockId>>,
     frames: AtomicU64,
 }
 
 impl Load {
+    /// No frame ends before it is cancelled, or the load is released.
+    pub fn until_cancelled() -> Self {
+        let load = Self::default();
+        load.0.holds.store(true, Ordering::SeqCst);
+        load
+    }
+
     pub fn set(&self, time: ClockTime) {
         self.0.nanoseconds.store(time.nseconds(), Ordering::SeqCst);
     }
@@ -46,7 +54,8 @@ impl Load {
     }
 
     /// Lets go of a frame that takes longer than the test.
-    fn release(&self) {
+    pub fn release(&self) {
+        self.0.holds.store(false, Ordering::SeqCst);
         self.set(ClockTime::ZERO);
         if let Some(id) = &*self.0.waiting.lock().expect("no panic") {
             id.unschedule();
@@ -57,13 +66,17 @@ impl Load {
     pub fn put_on(&self, element: &gst::Element, clock: &TestClock) {
         let (inner, clock) = (self.0.clone(), clock.clone());
         let faults = Faults::default();
-        faults.at_each_frame(move |_| {
+        faults.at_each_frame(move |cancel| {
             inner.frames.fetch_add(1, Ordering::SeqCst);
             if inner.broken.load(Ordering::SeqCst) {
                 return Err(Error::Compute {
                     stage: "a test",
                     problem: "the device fell off the bus".to_owned(),
                 });
+            }
+            while inner.holds.load(Ordering::SeqCst) {
+                cancel.check()?;
+                std::thread::yield_now();
             }
             let time = ClockTime::from_nseconds(inner.nanoseconds.load(Ordering::SeqCst));
             if time > ClockTime::ZERO {
@@ -94,6 +107,10 @@ pub struct Live {
 
 impl Live {
     pub fn new(element: gst::Element) -> Self {
+        Self::with(element, Load::default())
+    }
+
+    pub fn with(element: gst::Element, load: Load) -> Self {
         let info = info(VideoFormat::I420, 32, 16);
         element.set_property("mask-regions", regions(&[[8, 4, 6, 6]]));
         let bus = bus(&element);
@@ -101,7 +118,6 @@ impl Live {
         harness.use_testclock();
         let clock = harness.testclock().expect("a test clock");
         clock.set_time(ClockTime::ZERO);
-        let load = Load::default();
         load.put_on(&element, &clock);
         element.set_base_time(ClockTime::ZERO);
         harness.set_src_caps(info.to_caps().expect("valid caps"));

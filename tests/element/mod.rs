@@ -1,7 +1,9 @@
 //! The element in a harness: what a stream may rely on, whichever engine fills the hole.
 
 mod control;
+mod counts;
 mod device;
+mod endurance;
 mod events;
 mod failures;
 mod flow;

@@ -153,7 +153,9 @@ impl Recorder {
             | gst::PadProbeType::EVENT_FLUSH;
         pad.add_probe(kinds, move |_, info| {
             let seen = match &info.data {
-                Some(gst::PadProbeData::Buffer(buffer)) => Seen::Frame(number(buffer)),
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    Seen::Frame(buffer.pts().map_or(u64::MAX, |time| time / FRAME))
+                }
                 Some(gst::PadProbeData::Event(event)) => Seen::Event(event.type_()),
                 _ => return gst::PadProbeReturn::Ok,
             };
