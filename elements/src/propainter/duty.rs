@@ -188,14 +188,14 @@ mod tests {
     #[test]
     fn a_trial_that_goes_well_ends_the_episode_and_its_pauses() {
         let mut duty = Duty::default();
-        (0..STRIKES).for_each(|_| drop(duty.late()));
+        (0..STRIKES).for_each(|_| _ = duty.late());
         assert_eq!(standing(&mut duty), PAUSE);
         assert!(!duty.in_time(PROOF));
         assert!(duty.late().relieved);
         assert_eq!(standing(&mut duty), 2 * PAUSE);
         let ended = (0..PROOF).filter(|_| duty.in_time(PROOF)).count();
         assert_eq!(ended, 1);
-        (0..STRIKES).for_each(|_| drop(duty.late()));
+        (0..STRIKES).for_each(|_| _ = duty.late());
         assert_eq!(standing(&mut duty), PAUSE);
     }
 
@@ -217,7 +217,7 @@ mod tests {
         let mut duty = Duty::default();
         for _ in 0..20 {
             assert_eq!(duty.failed(), Some(1));
-            (0..PROOF).for_each(|_| drop(duty.in_time(PROOF)));
+            (0..PROOF).for_each(|_| _ = duty.in_time(PROOF));
         }
     }
 }
