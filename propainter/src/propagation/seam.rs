@@ -137,7 +137,7 @@ impl<'a> Canvas<'a> {
     /// The pixel beside (x, y).
     fn beside(&self, x: usize, y: usize, (dx, dy): (isize, isize)) -> Option<usize> {
         let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
-        (x < self.width && y < self.height).then_some(y * self.width + x)
+        (x < self.width && y < self.height).then(|| y * self.width + x)
     }
 
     /// Matches the pixels of one kind of source, [`INHERITED`] or 0, among each other and to
