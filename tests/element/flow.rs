@@ -236,3 +236,26 @@ fn a_slow_downstream_holds_the_stream_and_loses_nothing() {
     assert_eq!(frames(&seen), (0..300).collect::<Vec<_>>());
     element.set_state(gst::State::Null).unwrap();
 }
+
+#[test]
+fn an_end_from_downstream_after_upstreams_still_ends_the_stream() {
+    let element = element();
+    let go = Arc::new(AtomicBool::new(false));
+    let gate = go.clone();
+    let sink = refusing(move |_| {
+        // Ends once upstream has.
+        while !gate.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        Err(FlowError::Eos)
+    });
+    let recorder = Recorder::on(&sink);
+    src_pad(&element).link(&sink).unwrap();
+    element.set_state(gst::State::Playing).unwrap();
+    let source = source(&element, &i420());
+    source.push(frame(&i420(), 0)).unwrap();
+    source.push_event(gst::event::Eos::new());
+    go.store(true, Ordering::Release);
+    recorder.until(&Seen::Event(EventType::Eos));
+    element.set_state(gst::State::Null).unwrap();
+}

@@ -11,15 +11,18 @@ pub struct Alarm(Option<(ClockTime, SingleShotClockId)>);
 impl Alarm {
     /// Rings at `running_time`, and at no time set before. Without a clock it never rings.
     pub fn set(&mut self, imp: &Propainter, running_time: ClockTime) {
-        if self.0.as_ref().is_some_and(|(set, _)| *set == running_time) {
+        let element = imp.obj();
+        let (Some(clock), Some(base)) = (element.clock(), element.base_time()) else {
+            self.clear();
+            return;
+        };
+        // The base time changes with a pause.
+        let time = base.saturating_add(running_time);
+        if self.0.as_ref().is_some_and(|(set, _)| *set == time) {
             return;
         }
         self.clear();
-        let element = imp.obj();
-        let (Some(clock), Some(base)) = (element.clock(), element.base_time()) else {
-            return;
-        };
-        let id = clock.new_single_shot_id(base + running_time);
+        let id = clock.new_single_shot_id(time);
         let weak = element.downgrade();
         let set = id.wait_async(move |_, _, _| {
             if let Some(element) = weak.upgrade() {
@@ -30,7 +33,7 @@ impl Alarm {
             }
         });
         if set.is_ok() {
-            self.0 = Some((running_time, id));
+            self.0 = Some((time, id));
         }
     }
 

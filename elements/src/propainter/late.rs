@@ -39,7 +39,8 @@ impl Propainter {
             return Some(ClockTime::ZERO);
         }
         let clocked = state.live && state.playing;
-        clocked.then(|| time + state.upstream + state.own_latency())
+        let stay = state.upstream.saturating_add(state.own_latency());
+        clocked.then(|| time.saturating_add(stay))
     }
 
     /// Whether that time has passed by the pipeline's clock.

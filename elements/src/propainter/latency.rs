@@ -10,10 +10,14 @@ use super::{
 /// The least that a frame is taken to last where caps name no rate.
 pub const UNKNOWN: ClockTime = ClockTime::from_mseconds(40);
 
+/// The most: what is slower is no stream, and sums of durations stay within 64 bits.
+const LONGEST: ClockTime = ClockTime::from_seconds(3600);
+
 /// Duration of a frame at this rate; `None` where it is unknown or variable.
 pub fn frame_duration(fps: Option<gst::Fraction>) -> Option<ClockTime> {
     fps.filter(|fps| fps.numer() > 0 && fps.denom() > 0)
         .and_then(|fps| ClockTime::SECOND.mul_div_ceil(fps.denom() as u64, fps.numer() as u64))
+        .map(|duration| duration.min(LONGEST))
 }
 
 impl State {
@@ -27,7 +31,8 @@ impl State {
 
     /// The longest that a frame stays here.
     pub fn own_latency(&self) -> ClockTime {
-        self.frame_duration() * self.look_ahead() as u64 + self.processing_latency()
+        let look_ahead = self.frame_duration() * self.look_ahead() as u64;
+        look_ahead.saturating_add(self.processing_latency())
     }
 }
 
@@ -41,10 +46,13 @@ impl Propainter {
             let state = self.shared.lock();
             (
                 state.own_latency(),
-                state.frame_duration() * state.room() as u64,
+                state.frame_duration().saturating_mul(state.room() as u64),
             )
         };
-        let (min, max) = (min + own, max.map(|max| max + room.max(own)));
+        let (min, max) = (
+            min.saturating_add(own),
+            max.map(|max| max.saturating_add(room.max(own))),
+        );
         gst::debug!(
             CAT,
             imp = self,

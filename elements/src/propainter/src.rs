@@ -80,7 +80,7 @@ impl Propainter {
                     {
                         break (Next::Overdue(overdue), state.epoch);
                     }
-                    alarm.set(self, deadline + ClockTime::from_nseconds(1));
+                    alarm.set(self, deadline.saturating_add(ClockTime::from_nseconds(1)));
                 }
                 self.shared.wait(&mut state);
             }
@@ -186,8 +186,10 @@ impl Propainter {
             let _ = self.src.store_sticky_event(&event);
         }
         // After EOS no frame comes that could be answered.
-        if ended && !matches!(flow, FlowError::Flushing | FlowError::Eos) {
-            self.post_flow(flow);
+        if ended && flow != FlowError::Flushing {
+            if flow != FlowError::Eos {
+                self.post_flow(flow);
+            }
             self.src.push_event(gst::event::Eos::new());
         }
     }
@@ -204,9 +206,9 @@ impl Propainter {
                 let mut state = self.shared.lock();
                 // As the library's filters reckon: catch up twice what is lost.
                 let late = u64::try_from(jitter).ok().filter(|_| jitter > 0);
-                state.earliest = late
-                    .zip(time)
-                    .map(|(late, time)| time + ClockTime::from_nseconds(2 * late));
+                state.earliest = late.zip(time).map(|(late, time)| {
+                    time.saturating_add(ClockTime::from_nseconds(late.saturating_mul(2)))
+                });
                 drop(state);
                 self.shared.notify();
             }

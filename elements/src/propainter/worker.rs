@@ -12,6 +12,7 @@ use std::{
 };
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
+use parking_lot::MutexGuard;
 use propainter::{Cancel, Error, Mask, Session};
 
 use super::{
@@ -197,6 +198,8 @@ impl<'a> Worker<'a> {
         let (id, picture) = (task.id, task.picture);
         match StandIn::fate(policy) {
             Some(fate) => {
+                // The policy may have been another one.
+                self.drain_stand_in()?;
                 if self.is_current(&self.imp.shared.lock()) {
                     self.imp.shared.lock().line.finish(id, fate);
                 }
@@ -235,10 +238,12 @@ impl<'a> Worker<'a> {
         let mut alarm = Alarm::default();
         let mut state = shared.lock();
         loop {
+            // Not under the lock: who unlinks the pad holds the pad's own and asks for ours.
+            let pad = state.mask_pad.clone();
+            let linked = MutexGuard::unlocked(&mut state, || pad.is_some_and(|p| p.is_linked()));
             if !self.is_current(&state) {
                 return None;
             }
-            let linked = state.mask_pad.as_ref().is_some_and(|pad| pad.is_linked());
             if !linked {
                 state.masks.end();
             }
