@@ -1,7 +1,5 @@
 //! What a session drives and the two engines are.
 
-use std::time::Duration;
-
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     memory::{Notice, Usage},
@@ -21,10 +19,6 @@ pub(crate) trait Engine: Send {
     }
     fn usage(&self) -> Usage {
         Usage::default()
-    }
-    /// Time spent on frames for a hole's sake.
-    fn computing(&self) -> Duration {
-        self.usage().computing
     }
     /// Windows since the last trouble with memory.
     fn calm(&self) -> u32 {

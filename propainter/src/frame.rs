@@ -143,26 +143,33 @@ impl Mask {
             .iter()
             .map(|&hole| if hole == 1 { 0 } else { far })
             .collect();
-        for i in 0..w * h {
-            if i % w > 0 {
-                distance[i] = distance[i].min(distance[i - 1] + 1);
-            }
-            if i >= w {
-                distance[i] = distance[i].min(distance[i - w] + 1);
-            }
-        }
-        for i in (0..w * h).rev() {
-            if i % w + 1 < w {
-                distance[i] = distance[i].min(distance[i + 1] + 1);
-            }
-            if i + w < w * h {
-                distance[i] = distance[i].min(distance[i + w] + 1);
-            }
-        }
+        city_block(&mut distance, w);
         Mask {
             width: w,
             height: h,
             hole: Arc::new(distance.iter().map(|&d| u8::from(d <= limit)).collect()),
+        }
+    }
+}
+
+/// Brings each cell of a picture of this width down to the city-block distance to the nearest
+/// cell plus what that one holds.
+pub(crate) fn city_block(distance: &mut [usize], width: usize) {
+    let cells = distance.len();
+    for i in 0..cells {
+        if i % width > 0 {
+            distance[i] = distance[i].min(distance[i - 1] + 1);
+        }
+        if i >= width {
+            distance[i] = distance[i].min(distance[i - width] + 1);
+        }
+    }
+    for i in (0..cells).rev() {
+        if i % width + 1 < width {
+            distance[i] = distance[i].min(distance[i + 1] + 1);
+        }
+        if i + width < cells {
+            distance[i] = distance[i].min(distance[i + width] + 1);
         }
     }
 }

@@ -20,6 +20,17 @@ fn stream() -> Live {
     Live::new(element)
 }
 
+/// The stream ends, and every frame that went in comes out with its hole filled.
+fn all_filled(live: &mut Live) {
+    live.harness.push_event(gst::event::Eos::new());
+    for i in 0..live.next {
+        let out = live.harness.pull().unwrap();
+        assert_eq!(number(&out), i);
+        assert!(!live.is_untouched(&out));
+    }
+    until(|| live.count("frames-out") == live.next);
+}
+
 #[test]
 fn a_device_that_fails_once_is_opened_again_at_once_and_no_frame_is_lost() {
     let mut live = stream();
@@ -33,19 +44,13 @@ fn a_device_that_fails_once_is_opened_again_at_once_and_no_frame_is_lost() {
     for _ in 0..80 {
         live.frame();
     }
-    live.harness.push_event(gst::event::Eos::new());
-    for i in 0..live.next {
-        let out = live.harness.pull().unwrap();
-        assert_eq!(number(&out), i);
-        assert!(!live.is_untouched(&out));
-    }
+    all_filled(&mut live);
     // The engine may have been tried a second time before the device worked again.
     let failures = live.count("device-failures");
     let warnings = warnings(&mut live);
     assert_eq!(warnings.len() as u64, failures);
     assert!(warnings[0].contains("fell off the bus"), "{warnings:?}");
     assert!(warnings[0].contains("try 1 of"), "{warnings:?}");
-    until(|| live.count("frames-out") == live.next);
     assert!(live.count("inpainted") >= 60, "{}", live.stats());
 }
 
@@ -56,13 +61,7 @@ fn a_device_that_stays_dead_is_given_up_and_the_stream_goes_on() {
     for _ in 0..600 {
         live.frame();
     }
-    live.harness.push_event(gst::event::Eos::new());
-    for i in 0..live.next {
-        let out = live.harness.pull().unwrap();
-        assert_eq!(number(&out), i);
-        assert!(!live.is_untouched(&out));
-    }
-    until(|| live.count("frames-out") == live.next);
+    all_filled(&mut live);
     assert_eq!(live.count("filled"), live.next);
     assert_eq!(live.count("device-failures"), 5);
     assert_eq!(live.load.frames(), 5, "it is left alone afterwards");

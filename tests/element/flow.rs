@@ -156,18 +156,18 @@ fn an_unlinked_source_pad_is_not_linked_until_it_is() {
     element.set_state(gst::State::Null).unwrap();
 }
 
-#[test]
-fn a_refusal_that_no_frame_can_report_is_an_error_message() {
+/// Downstream gives `answer` to the last frame, when upstream has ended already; it sees the
+/// end all the same. The element's bus.
+fn answered_after_the_end(answer: FlowError) -> gst::Bus {
     let element = element();
     let bus = bus(&element);
     let go = Arc::new(AtomicBool::new(false));
     let gate = go.clone();
     let sink = refusing(move |_| {
-        // Refuses once EOS has gone in.
         while !gate.load(Ordering::Acquire) {
             thread::yield_now();
         }
-        Err(FlowError::Error)
+        Err(answer)
     });
     let recorder = Recorder::on(&sink);
     src_pad(&element).link(&sink).unwrap();
@@ -176,10 +176,21 @@ fn a_refusal_that_no_frame_can_report_is_an_error_message() {
     source.push(frame(&i420(), 0)).unwrap();
     source.push_event(gst::event::Eos::new());
     go.store(true, Ordering::Release);
-    let (_, kind) = error(&bus);
-    assert!(kind.matches(gst::StreamError::Failed));
     recorder.until(&Seen::Event(EventType::Eos));
     element.set_state(gst::State::Null).unwrap();
+    bus
+}
+
+#[test]
+fn a_refusal_that_no_frame_can_report_is_an_error_message() {
+    let (_, kind) = error(&answered_after_the_end(FlowError::Error));
+    assert!(kind.matches(gst::StreamError::Failed));
+}
+
+#[test]
+fn an_end_from_downstream_after_upstreams_still_ends_the_stream() {
+    let bus = answered_after_the_end(FlowError::Eos);
+    assert!(bus.pop_filtered(&[gst::MessageType::Error]).is_none());
 }
 
 #[test]
@@ -234,28 +245,5 @@ fn a_slow_downstream_holds_the_stream_and_loses_nothing() {
     source.push_event(gst::event::Eos::new());
     let seen = recorder.until(&Seen::Event(EventType::Eos));
     assert_eq!(frames(&seen), (0..300).collect::<Vec<_>>());
-    element.set_state(gst::State::Null).unwrap();
-}
-
-#[test]
-fn an_end_from_downstream_after_upstreams_still_ends_the_stream() {
-    let element = element();
-    let go = Arc::new(AtomicBool::new(false));
-    let gate = go.clone();
-    let sink = refusing(move |_| {
-        // Ends once upstream has.
-        while !gate.load(Ordering::Acquire) {
-            thread::yield_now();
-        }
-        Err(FlowError::Eos)
-    });
-    let recorder = Recorder::on(&sink);
-    src_pad(&element).link(&sink).unwrap();
-    element.set_state(gst::State::Playing).unwrap();
-    let source = source(&element, &i420());
-    source.push(frame(&i420(), 0)).unwrap();
-    source.push_event(gst::event::Eos::new());
-    go.store(true, Ordering::Release);
-    recorder.until(&Seen::Event(EventType::Eos));
     element.set_state(gst::State::Null).unwrap();
 }

@@ -197,19 +197,19 @@ impl Live {
         self.messages.extract_if(.., of_kind).collect()
     }
 
-    /// The statistics, once no frame is on its way out: all that came in is somewhere.
+    /// The statistics, once no frame is on its way out. All that came in is somewhere, always.
     pub fn accounts(&self) -> gst::Structure {
-        let balanced = |stats: &gst::Structure| {
+        let settled = |stats: &gst::Structure| {
             let count = |name| stats.get::<u64>(name).expect("a number");
+            let number = |name| stats.get::<u32>(name).expect("a number");
             let sent = ["inpainted", "untouched", "filled", "passed-through"].map(count);
-            let held = u64::from(stats.get::<u32>("held").expect("a number"));
-            let gone = sent.iter().sum::<u64>() + count("dropped") + count("discarded");
-            let ready = stats.get::<u32>("ready").expect("a number");
-            ready == 0
-                && count("frames-out") == sent.iter().sum::<u64>()
-                && count("frames-in") == gone + held
+            assert_eq!(count("frames-out"), sent.iter().sum::<u64>(), "{stats}");
+            let gone = count("frames-out") + count("dropped") + count("discarded");
+            let held = number("held");
+            assert_eq!(count("frames-in"), gone + u64::from(held), "{stats}");
+            held == number("waiting") + number("computing")
         };
-        until(|| balanced(&self.stats()));
+        until(|| settled(&self.stats()));
         self.stats()
     }
 }

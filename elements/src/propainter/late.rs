@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
-use propainter::{Done, Mask, propagation::fill_alone};
+use propainter::{Mask, stop_gap};
 
 use super::{
     choices::LatePolicy,
     duty::Late,
     imp::{CAT, Propainter},
-    line::{Fate, Incoming, Out},
+    line::{Fate, Incoming},
     state::State,
 };
 
@@ -51,9 +51,7 @@ impl Propainter {
 
     /// Takes the frame at the front out of the line, whatever is being done with it.
     pub(super) fn take_overdue(&self, state: &mut State, deadline: ClockTime) -> Option<Overdue> {
-        let Some(Out::Overdue { frame, mask }) = state.line.take_overdue() else {
-            return None;
-        };
+        let (frame, mask) = state.line.take_overdue()?;
         let late = state.duty.late();
         state.counts.late += 1;
         state.counts.episodes += u64::from(late.begins);
@@ -82,14 +80,10 @@ impl Propainter {
             LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
                 let empty = || Arc::new(Mask::empty(1, 1));
                 let mask = overdue.mask.clone().unwrap_or_else(empty);
-                Fate::StandIn(self.fill_alone(&overdue.frame, &mask))
+                let dilation = self.settings.lock().mask_dilation as usize;
+                Fate::StandIn(stop_gap(&overdue.frame.picture, &mask, dilation))
             }
         }
-    }
-
-    fn fill_alone(&self, frame: &Incoming, mask: &Mask) -> Done {
-        let dilation = self.settings.lock().mask_dilation as usize;
-        fill_from_around(&frame.picture, mask, dilation)
     }
 
     /// Counts a frame of the engine that went out; tells where that ends an episode.
@@ -148,7 +142,9 @@ impl Propainter {
             segment.to_stream_time(pts?)
         });
         let now = self.obj().current_running_time().unwrap_or_default();
-        let jitter = now.nseconds().saturating_sub(deadline.nseconds());
+        // What downstream does not want was due at its own time.
+        let due = deadline.max(frame.running_time.unwrap_or_default());
+        let jitter = now.nseconds().saturating_sub(due.nseconds());
         let element = self.obj();
         let buffers =
             |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
@@ -164,15 +160,4 @@ impl Propainter {
         // Without a bus nobody listens.
         let _ = element.post_message(message);
     }
-}
-
-/// A frame's hole filled from the picture around it, at the frame's own size.
-pub fn fill_from_around(picture: &propainter::Frame, mask: &Mask, dilation: usize) -> Done {
-    let (width, height) = (picture.width(), picture.height());
-    let hole = mask.resized(width, height).dilated(dilation);
-    let frame = match hole.is_empty() {
-        true => picture.clone(),
-        false => fill_alone(picture, &hole),
-    };
-    Done { frame, hole }
 }

@@ -58,15 +58,7 @@ pub enum Fate {
 
 /// What goes out next.
 pub enum Out {
-    Frame {
-        frame: Incoming,
-        fate: Fate,
-    },
-    /// A frame whose fate is not decided, but whose time has come. With its mask, if known.
-    Overdue {
-        frame: Incoming,
-        mask: Option<Arc<Mask>>,
-    },
+    Frame { frame: Incoming, fate: Fate },
     Event(gst::Event),
     Query(gst::Query),
 }
@@ -81,6 +73,8 @@ struct Standing {
     id: u64,
     frame: Incoming,
     mask: Option<Arc<Mask>>,
+    /// What came before a fresh frame was given to be finished.
+    drained: bool,
     work: Work,
 }
 
@@ -104,6 +98,8 @@ pub struct Line {
     frames: usize,
     /// Of the next frame.
     id: u64,
+    /// A fresh frame went without the worker: the next one is fresh.
+    fresh: bool,
 }
 
 impl Line {
@@ -127,11 +123,13 @@ impl Line {
         self.frames - self.waiting - self.ready
     }
 
-    pub fn push_frame(&mut self, frame: Incoming) {
+    pub fn push_frame(&mut self, mut frame: Incoming) {
+        frame.fresh |= std::mem::take(&mut self.fresh);
         self.items.push_back(Item::Frame(Box::new(Standing {
             id: self.id,
             frame,
             mask: None,
+            drained: false,
             work: Work::Waiting,
         })));
         self.id += 1;
@@ -153,7 +151,8 @@ impl Line {
         while let Some(item) = self.items.get_mut(self.passed) {
             match item {
                 Item::Frame(standing) if matches!(standing.work, Work::Waiting) => {
-                    if std::mem::take(&mut standing.frame.fresh) {
+                    if standing.frame.fresh && !standing.drained {
+                        standing.drained = true;
                         return Some(Job::Drain);
                     }
                     self.passed += 1;
@@ -199,10 +198,13 @@ impl Line {
     /// Frames with the worker wait for it again.
     pub fn recall(&mut self) {
         let mut first = None;
-        for (place, item) in self.items.iter_mut().enumerate().take(self.passed) {
-            if let Item::Frame(standing) = item
-                && matches!(standing.work, Work::Computing)
-            {
+        for (place, item) in self.items.iter_mut().enumerate() {
+            let Item::Frame(standing) = item else {
+                continue;
+            };
+            // What was being finished may not have been.
+            standing.drained = false;
+            if matches!(standing.work, Work::Computing) {
                 standing.work = Work::Waiting;
                 self.waiting += 1;
                 first.get_or_insert(place);
@@ -222,13 +224,17 @@ impl Line {
         }
     }
 
-    /// Takes the frame at the front, if its fate is open.
-    pub fn take_overdue(&mut self) -> Option<Out> {
+    /// Takes the frame at the front, if its fate is open, with its mask, if that is known.
+    pub fn take_overdue(&mut self) -> Option<(Incoming, Option<Arc<Mask>>)> {
         let Item::Frame(standing) = self.items.front()? else {
             return None;
         };
+        let mut fresh = false;
         match standing.work {
-            Work::Waiting => self.waiting -= 1,
+            Work::Waiting => {
+                self.waiting -= 1;
+                fresh = standing.frame.fresh && !standing.drained;
+            }
             Work::Computing => {}
             Work::Done(_) => return None,
         }
@@ -237,8 +243,15 @@ impl Line {
         let Some(Item::Frame(standing)) = self.items.pop_front() else {
             return None;
         };
+        if fresh {
+            let next = self.items.iter_mut().find_map(|item| match item {
+                Item::Frame(next) => Some(&mut next.frame.fresh),
+                _ => None,
+            });
+            *next.unwrap_or(&mut self.fresh) = true;
+        }
         let Standing { frame, mask, .. } = *standing;
-        Some(Out::Overdue { frame, mask })
+        Some((frame, mask))
     }
 
     /// Takes the front, if it may go out.
@@ -320,5 +333,84 @@ impl Line {
 impl Item {
     fn is_eos(&self) -> bool {
         matches!(self, Self::Event { event, .. } if event.type_() == gst::EventType::Eos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gst_video::{VideoFormat, VideoInfo};
+
+    use super::*;
+
+    fn frame(fresh: bool) -> Incoming {
+        gst::init().unwrap();
+        let info = VideoInfo::builder(VideoFormat::Rgb, 1, 1).build().unwrap();
+        Incoming {
+            buffer: gst::Buffer::new(),
+            picture: Frame::new(1, 1, vec![0; 3]),
+            drawn: FrameMasks {
+                location: None,
+                cut: Default::default(),
+                rectangles: Arc::new([]),
+                alpha: None,
+            },
+            converter: Arc::new(Converter::new(&info).unwrap()),
+            running_time: None,
+            index: 0,
+            fresh,
+        }
+    }
+
+    /// The worker's next job: a frame's number, or `None` to finish those before.
+    fn take(line: &mut Line) -> Option<u64> {
+        match line.take().expect("there is something to do") {
+            Job::Frame(task) => Some(task.id),
+            Job::Drain => None,
+        }
+    }
+
+    #[test]
+    fn frames_that_are_recalled_are_finished_before_a_fresh_one_again() {
+        let mut line = Line::default();
+        [false, false, true]
+            .into_iter()
+            .for_each(|fresh| line.push_frame(frame(fresh)));
+        for _ in 0..3 {
+            assert_eq!([(); 3].map(|()| take(&mut line)), [Some(0), Some(1), None]);
+            line.recall();
+            assert_eq!((line.waiting(), line.computing()), (3, 0));
+        }
+        let jobs = [(); 4].map(|()| take(&mut line));
+        assert_eq!(jobs, [Some(0), Some(1), None, Some(2)]);
+        assert!(line.take().is_none());
+    }
+
+    #[test]
+    fn a_fresh_frame_that_goes_unseen_leaves_that_to_the_next() {
+        let mut line = Line::default();
+        [true, false]
+            .into_iter()
+            .for_each(|fresh| line.push_frame(frame(fresh)));
+        assert!(line.take_overdue().is_some());
+        assert_eq!([take(&mut line), take(&mut line)], [None, Some(1)]);
+        // Where there is no next one yet, it is the one to come.
+        let mut line = Line::default();
+        line.push_frame(frame(true));
+        assert!(line.take_overdue().is_some());
+        line.push_frame(frame(false));
+        assert_eq!([take(&mut line), take(&mut line)], [None, Some(1)]);
+    }
+
+    #[test]
+    fn a_fate_decided_too_late_changes_nothing() {
+        let mut line = Line::default();
+        [false, false]
+            .into_iter()
+            .for_each(|fresh| line.push_frame(frame(fresh)));
+        assert_eq!(take(&mut line), Some(0));
+        assert!(line.take_overdue().is_some());
+        line.finish(0, Fate::PassedThrough);
+        assert_eq!((line.frames(), line.waiting(), line.ready()), (1, 1, 0));
+        assert!(line.pop().is_none());
     }
 }

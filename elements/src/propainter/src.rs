@@ -7,6 +7,7 @@ use super::{
     imp::{CAT, Propainter},
     late::Overdue,
     line::{Fate, Incoming, Out},
+    state::Counts,
 };
 
 /// What the source pad's task does next.
@@ -72,12 +73,14 @@ impl Propainter {
                     return;
                 }
                 if let Some(out) = state.line.pop() {
+                    state.sending = matches!(out, Out::Frame { .. });
                     break (Next::Out(out), state.epoch);
                 }
                 if let Some(deadline) = self.deadline(&state) {
                     if self.has_passed(deadline)
                         && let Some(overdue) = self.take_overdue(&mut state, deadline)
                     {
+                        state.sending = true;
                         break (Next::Overdue(overdue), state.epoch);
                     }
                     alarm.set(self, deadline.saturating_add(ClockTime::from_nseconds(1)));
@@ -92,8 +95,6 @@ impl Propainter {
                 self.send_frame(overdue.frame, fate, epoch);
             }
             Next::Out(Out::Frame { frame, fate }) => self.send_frame(frame, fate, epoch),
-            // The line gives these out where it is asked for them only.
-            Next::Out(Out::Overdue { .. }) => {}
             Next::Out(Out::Event(event)) => self.send_event(event),
             Next::Out(Out::Query(mut query)) => {
                 let answer = self.src.peer_query(query.make_mut());
@@ -108,53 +109,57 @@ impl Propainter {
     }
 
     fn send_frame(&self, frame: Incoming, fate: Fate, epoch: u64) {
+        let by_engine = matches!(fate, Fate::Engine(_));
+        let sent = self.send(frame, fate);
+        {
+            let mut state = self.shared.lock();
+            state.sending = false;
+            let counts = &mut state.counts;
+            *match sent {
+                Ok(count) => count(counts),
+                Err(_) => &mut counts.discarded,
+            } += 1;
+        }
+        match sent {
+            Ok(_) if by_engine => self.was_in_time(),
+            Ok(_) => {}
+            Err(flow) => self.refused(flow, epoch),
+        }
+    }
+
+    /// Sends a frame by its fate; what it is to be counted as.
+    fn send(&self, frame: Incoming, fate: Fate) -> Result<fn(&mut Counts) -> &mut u64, FlowError> {
         let Incoming {
             mut buffer,
             converter,
             ..
         } = frame;
-        let done = match &fate {
+        let (done, filled): (_, fn(&mut Counts) -> &mut u64) = match fate {
             Fate::Dropped => {
-                let mut state = self.shared.lock();
-                state.counts.dropped += 1;
-                state.gap = true;
-                return;
+                self.shared.lock().gap = true;
+                return Ok(|counts| &mut counts.dropped);
             }
-            Fate::PassedThrough => None,
-            Fate::Engine(done) | Fate::StandIn(done) => {
-                Some(done).filter(|done| !done.hole.is_empty())
+            Fate::PassedThrough => (None, |counts| &mut counts.passed_through),
+            Fate::Engine(done) | Fate::StandIn(done) if done.hole.is_empty() => {
+                (None, |counts| &mut counts.untouched)
             }
+            Fate::Engine(done) => (Some(done), |counts| &mut counts.inpainted),
+            Fate::StandIn(done) => (Some(done), |counts| &mut counts.filled),
         };
-        if let Some(done) = done
-            && let Err(problem) = converter.write(buffer.make_mut(), done)
-        {
-            self.post_bad_format(&problem.to_string());
-            self.shared.lock().counts.discarded += 1;
-            self.refused(FlowError::Error, epoch);
-            return;
+        if let Some(done) = done {
+            let written = converter.write(buffer.make_mut(), &done);
+            written.map_err(|problem| {
+                self.post_bad_format(&problem.to_string());
+                FlowError::Error
+            })?;
         }
         if std::mem::take(&mut self.shared.lock().gap) {
             buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
         }
         gst::trace!(CAT, imp = self, "pushing {buffer:?}");
-        if let Err(flow) = self.src.push(buffer) {
-            gst::debug!(CAT, imp = self, "downstream says {flow:?}");
-            self.shared.lock().counts.discarded += 1;
-            self.refused(flow, epoch);
-            return;
-        }
-        {
-            let counts = &mut self.shared.lock().counts;
-            *match (&fate, done) {
-                (Fate::Engine(_), Some(_)) => &mut counts.inpainted,
-                (Fate::StandIn(_), Some(_)) => &mut counts.filled,
-                (Fate::Engine(_) | Fate::StandIn(_), None) => &mut counts.untouched,
-                (Fate::PassedThrough | Fate::Dropped, _) => &mut counts.passed_through,
-            } += 1;
-        }
-        if matches!(fate, Fate::Engine(_)) {
-            self.was_in_time();
-        }
+        let pushed = self.src.push(buffer);
+        pushed.inspect_err(|flow| gst::debug!(CAT, imp = self, "downstream says {flow:?}"))?;
+        Ok(filled)
     }
 
     fn send_event(&self, event: gst::Event) {

@@ -1,11 +1,10 @@
 //! What fills frames while the engine is relieved: the weights-free engine or, where that is
 //! the engine, the picture around the hole.
 
-use propainter::{Config, Frame, Mask, Mode, Model, Session};
+use propainter::{Cancel, Config, Error, Frame, Mask, Mode, Model, Session, stop_gap};
 
 use super::{
     choices::LatePolicy,
-    late::fill_from_around,
     line::Fate,
     messages::Failure,
     seat::{Final, Seat},
@@ -14,9 +13,11 @@ use super::{
 
 #[derive(Default)]
 pub struct StandIn {
+    /// The weights-free engine, where that is not the one that is relieved.
     seat: Option<Seat>,
     /// Of the frames the seat was opened for.
     size: (usize, usize),
+    dilation: usize,
 }
 
 impl StandIn {
@@ -29,34 +30,37 @@ impl StandIn {
         }
     }
 
-    /// Fills a frame, now or with later ones, `look_ahead` frames later at most.
-    pub fn push(
+    /// Gets ready for frames of this size, each of them filled `look_ahead` frames later at
+    /// most; gives the token that ends a running call.
+    pub fn prepare(
         &mut self,
-        id: u64,
-        picture: Frame,
-        mask: &Mask,
         settings: &Settings,
+        size: (usize, usize),
         look_ahead: usize,
-    ) -> Result<Vec<Final>, Failure> {
-        let size = (picture.width(), picture.height());
+    ) -> Result<Option<Cancel>, Failure> {
         if self.size != size {
-            *self = Self {
-                seat: seat(settings, size, look_ahead)?,
-                size,
+            let config = settings.config(size, true)?;
+            self.dilation = config.mask_dilation;
+            self.seat = match config.engine() {
+                Model::Propagation => None,
+                _ => Some(weights_free(config, look_ahead)?),
             };
+            self.size = size;
         }
+        Ok(self.seat.as_ref().map(|seat| seat.session.cancel_token()))
+    }
+
+    /// Fills a frame, now or with later ones.
+    pub fn push(&mut self, id: u64, picture: Frame, mask: &Mask) -> Result<Vec<Final>, Failure> {
         match &mut self.seat {
-            Some(seat) => Ok(seat.push(id, picture, mask)?),
-            None => {
-                let done = fill_from_around(&picture, mask, settings.mask_dilation as usize);
-                Ok(vec![(id, done)])
-            }
+            Some(seat) => seat.push(id, picture, mask).map_err(own),
+            None => Ok(vec![(id, stop_gap(&picture, mask, self.dilation))]),
         }
     }
 
     pub fn drain(&mut self) -> Result<Vec<Final>, Failure> {
         match &mut self.seat {
-            Some(seat) if !seat.is_empty() => Ok(seat.drain()?),
+            Some(seat) if !seat.is_empty() => seat.drain().map_err(own),
             _ => Ok(vec![]),
         }
     }
@@ -68,22 +72,20 @@ impl StandIn {
     }
 }
 
-/// The weights-free engine; `None` where it is the one that is relieved.
-fn seat(
-    settings: &Settings,
-    size: (usize, usize),
-    look_ahead: usize,
-) -> Result<Option<Seat>, Failure> {
-    let config = settings.config(size, true)?;
-    let lookahead = config.lookahead.min(look_ahead).max(1);
-    if config.engine() == Model::Propagation {
-        return Ok(None);
-    }
-    let session = Session::open(Config {
+fn weights_free(config: Config, look_ahead: usize) -> Result<Seat, Failure> {
+    let config = Config {
         model: Model::Propagation,
         mode: Mode::Sliding,
-        lookahead,
+        lookahead: config.lookahead.min(look_ahead).max(1),
         ..config
-    })?;
-    Ok(Some(Seat::new(session)))
+    };
+    Ok(Seat::new(Session::open(config)?))
+}
+
+/// An error that no device is to blame for.
+fn own(error: Error) -> Failure {
+    match error {
+        Error::Cancelled => error.into(),
+        error => Failure::Internal(error.to_string()),
+    }
 }

@@ -90,8 +90,9 @@ pub struct State {
     pub stopping: bool,
     /// A flushing seek is on its way: masks and frames may not fit each other.
     pub seeking: bool,
-    /// Ends the session's running call.
+    /// End the running calls of the session and of what stands in for it.
     pub cancel: Option<Cancel>,
+    pub stand_in: Option<Cancel>,
     /// The settings of this run; those of `late-policy` and the like follow their properties.
     pub settings: Settings,
     /// Between PAUSED to PLAYING and back: the clock means something.
@@ -108,6 +109,8 @@ pub struct State {
     pub last_mask: Option<Arc<Mask>>,
     /// A frame was dropped: the next one does not continue the last.
     pub gap: bool,
+    /// A frame is on its way out: not in the line any more, and not counted yet.
+    pub sending: bool,
 
     /// Of the sink pad's caps.
     pub converter: Option<Arc<Converter>>,
@@ -154,17 +157,16 @@ impl State {
     /// Whatever the session is doing is in vain.
     pub fn abandon(&mut self) {
         self.epoch += 1;
-        if let Some(cancel) = &self.cancel {
-            cancel.cancel();
-        }
+        self.cancel
+            .iter()
+            .chain(&self.stand_in)
+            .for_each(Cancel::cancel);
     }
 
     /// The engine is too slow or has failed: what it holds waits in the line again.
     pub fn relieve(&mut self) {
         self.relieved += 1;
-        if let Some(cancel) = &self.cancel {
-            cancel.cancel();
-        }
+        self.cancel.iter().for_each(Cancel::cancel);
         self.line.recall();
     }
 

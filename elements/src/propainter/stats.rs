@@ -8,6 +8,7 @@ impl Propainter {
     pub(super) fn stats(&self) -> gst::Structure {
         let state = self.shared.lock();
         let (session, counts) = (&state.session, &state.counts);
+        let sending = u32::from(state.sending);
         let busy = session.busy.as_secs_f64();
         let nanoseconds =
             |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -30,10 +31,10 @@ impl Propainter {
             .field("passed-through", counts.passed_through)
             .field("dropped", counts.dropped)
             .field("discarded", counts.discarded)
-            .field("held", state.line.frames() as u32)
+            .field("held", state.line.frames() as u32 + sending)
             .field("waiting", state.line.waiting() as u32)
             .field("computing", state.line.computing() as u32)
-            .field("ready", state.line.ready() as u32)
+            .field("ready", state.line.ready() as u32 + sending)
             .field("working", state.working)
             .field("model", model)
             .field("processing-width", processing.0 as u32)

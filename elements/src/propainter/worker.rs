@@ -13,7 +13,7 @@ use std::{
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
 use parking_lot::MutexGuard;
-use propainter::{Cancel, Error, Mask, Session};
+use propainter::{Cancel, DeviceChoice, Error, Mask, Session};
 
 use super::{
     alarm::Alarm,
@@ -42,8 +42,9 @@ pub fn spawn(element: super::Propainter) -> io::Result<JoinHandle<()>> {
 struct Worker<'a> {
     imp: &'a Propainter,
     engine: Option<Seat>,
-    /// A session was open before: what keeps one from opening now is the device's fault.
-    opened: bool,
+    /// Of the session that was opened first: it is opened on the same one again, and what
+    /// keeps it from that is the device's fault.
+    device: Option<DeviceChoice>,
     stand_in: StandIn,
     /// Of the frames the session was opened for.
     size: (usize, usize),
@@ -64,7 +65,7 @@ impl<'a> Worker<'a> {
         Self {
             imp,
             engine: None,
-            opened: false,
+            device: None,
             stand_in: StandIn::default(),
             size: (0, 0),
             masks: Masks::default(),
@@ -95,6 +96,7 @@ impl<'a> Worker<'a> {
         let mut state = shared.lock();
         loop {
             if state.stopping {
+                state.working = false;
                 return None;
             }
             if !self.is_current(&state) {
@@ -141,18 +143,18 @@ impl<'a> Worker<'a> {
     }
 
     fn drain_engine(&mut self) -> Result<(), Failure> {
-        let Some(seat) = &mut self.engine else {
-            return Ok(());
-        };
-        let done = seat.drain();
-        self.look();
-        self.finish(done?, Fate::Engine);
-        match self.engine.as_ref().is_none_or(Seat::is_empty) {
-            true => Ok(()),
-            false => Err(Failure::Internal(
-                "the session kept frames when it was drained".to_owned(),
-            )),
+        while let Some(seat) = self.engine.as_mut().filter(|seat| !seat.is_empty()) {
+            let done = seat.drain();
+            self.look();
+            let done = done?;
+            if done.is_empty() {
+                let problem = "the session kept frames when it was drained";
+                return Err(Failure::Internal(problem.to_owned()));
+            }
+            // Where frames are left, the next call tells why.
+            self.finish(done, Fate::Engine);
         }
+        Ok(())
     }
 
     fn drain_stand_in(&mut self) -> Result<(), Failure> {
@@ -195,23 +197,27 @@ impl<'a> Worker<'a> {
             let state = self.imp.shared.lock();
             (state.settings.clone(), state.look_ahead())
         };
-        let (id, picture) = (task.id, task.picture);
-        match StandIn::fate(policy) {
-            Some(fate) => {
-                // The policy may have been another one.
-                self.drain_stand_in()?;
-                if self.is_current(&self.imp.shared.lock()) {
-                    self.imp.shared.lock().line.finish(id, fate);
-                }
-                self.imp.shared.notify();
+        if let Some(fate) = StandIn::fate(policy) {
+            // The policy may have been another one.
+            self.drain_stand_in()?;
+            let mut state = self.imp.shared.lock();
+            if self.is_current(&state) {
+                state.line.finish(task.id, fate);
             }
-            None => {
-                let done = self
-                    .stand_in
-                    .push(id, picture, &mask, &settings, look_ahead)?;
-                self.finish(done, Fate::StandIn);
-            }
+            drop(state);
+            self.imp.shared.notify();
+            return Ok(());
         }
+        let cancel = self.stand_in.prepare(&settings, size, look_ahead)?;
+        {
+            let mut state = self.imp.shared.lock();
+            if !self.is_current(&state) {
+                return Ok(());
+            }
+            state.stand_in = cancel;
+        }
+        let done = self.stand_in.push(task.id, task.picture, &mask)?;
+        self.finish(done, Fate::StandIn);
         Ok(())
     }
 
@@ -259,11 +265,12 @@ impl<'a> Worker<'a> {
                 // A frame that may be late does not wait for masks that are.
                 let clocked = state.live && state.playing && state.may_be_late();
                 if let Some(time) = running_time.filter(|_| clocked) {
-                    let due = time + state.upstream + state.frame_duration();
+                    let wait = state.upstream.saturating_add(state.frame_duration());
+                    let due = time.saturating_add(wait);
                     if self.imp.has_passed(due) {
                         return Some(state.masks.latest(time));
                     }
-                    alarm.set(self.imp, due + ClockTime::from_nseconds(1));
+                    alarm.set(self.imp, due.saturating_add(ClockTime::from_nseconds(1)));
                 }
             }
             shared.wait(&mut state);
@@ -290,6 +297,7 @@ impl<'a> Worker<'a> {
         };
         let mut config = settings.config(size, live)?;
         config.limits.faults = self.imp.faults();
+        config.device = self.device.unwrap_or(config.device);
         let session = Session::open_unless(config, cancel)?;
         let facts = Facts::of(&session);
         gst::info!(
@@ -301,7 +309,8 @@ impl<'a> Worker<'a> {
             facts.processing.1,
             facts.look_ahead
         );
-        (self.engine, self.size, self.opened) = (Some(Seat::new(session)), size, true);
+        self.device = Some(session.device());
+        (self.engine, self.size) = (Some(Seat::new(session)), size);
         self.look();
         Ok(true)
     }
@@ -341,7 +350,7 @@ impl<'a> Worker<'a> {
         match error {
             Error::Compute { .. } => true,
             Error::Device { .. } | Error::Budget { .. } | Error::OutOfMemory { .. } => {
-                self.opened && self.engine.is_none()
+                self.device.is_some() && self.engine.is_none()
             }
             _ => false,
         }

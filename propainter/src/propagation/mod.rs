@@ -31,9 +31,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::alone::fill_alone;
+pub(crate) use self::alone::fill_alone;
 use self::held::Held;
-use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine};
+use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine, memory::Usage};
 
 /// Most frames looked ahead, and kept behind, however long a sub-video is.
 const AHEAD: usize = 40;
@@ -182,7 +182,10 @@ impl Engine for Propagation {
         self.ahead
     }
 
-    fn computing(&self) -> Duration {
-        self.computing
+    fn usage(&self) -> Usage {
+        Usage {
+            computing: self.computing,
+            ..Usage::default()
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Frame, Mask};
+use crate::{Frame, Mask, frame::city_block};
 
 /// Pixels at the size pushed that `feather` pixels at processing size are, by the mean of both
 /// axes.
@@ -63,28 +63,12 @@ fn extent(hole: &Mask) -> Option<(Range<usize>, Range<usize>)> {
 /// City-block distance of each pixel of the rectangle to the nearest one outside the hole, up to
 /// `most`.
 fn depths(hole: &Mask, columns: &Range<usize>, rows: &Range<usize>, most: usize) -> Vec<usize> {
-    let (w, h) = (columns.len(), rows.len());
-    let mut depth = Vec::with_capacity(w * h);
+    let mut depth = Vec::with_capacity(columns.len() * rows.len());
     for y in rows.clone() {
         let row = &hole.hole()[y * hole.width()..][columns.clone()];
         depth.extend(row.iter().map(|&hole| if hole == 1 { most } else { 0 }));
     }
-    for i in 0..w * h {
-        if i % w > 0 {
-            depth[i] = depth[i].min(depth[i - 1] + 1);
-        }
-        if i >= w {
-            depth[i] = depth[i].min(depth[i - w] + 1);
-        }
-    }
-    for i in (0..w * h).rev() {
-        if i % w + 1 < w {
-            depth[i] = depth[i].min(depth[i + 1] + 1);
-        }
-        if i + w < w * h {
-            depth[i] = depth[i].min(depth[i + w] + 1);
-        }
-    }
+    city_block(&mut depth, columns.len());
     depth
 }
 

@@ -2,8 +2,9 @@
 
 mod config;
 mod feather;
-mod stand_in;
+mod idle;
 mod stats;
+mod stop_gap;
 mod workshop;
 
 use std::{
@@ -14,15 +15,16 @@ use std::{
 
 pub use config::{Config, Mode, Model};
 pub use stats::Stats;
+pub use stop_gap::stop_gap;
 
 use crate::{
-    Cancel, Done, Error, Frame, Mask,
+    Cancel, DeviceChoice, Done, Error, Frame, Mask,
     engine::Engine,
     memory::{Notice, Usage, planner::Chosen},
     resize,
     scene_cuts::Detector,
 };
-use stand_in::StandIn;
+use idle::Idle;
 use workshop::Workshop;
 
 /// A frame as it was pushed.
@@ -164,6 +166,12 @@ impl Session {
         self.workshop.model()
     }
 
+    /// The device that the networks run on, by its name; as it was set for the weights-free
+    /// engine.
+    pub fn device(&self) -> DeviceChoice {
+        self.workshop.device().unwrap_or(self.config.device)
+    }
+
     /// Size the engine works at, (width, height).
     pub fn processing_size(&self) -> (usize, usize) {
         self.workshop.processing()
@@ -175,12 +183,13 @@ impl Session {
     }
 
     pub fn stats(&self) -> Stats {
+        let usage = self.engine.usage();
         Stats {
             memory: Usage {
                 degraded: self.workshop.degraded(),
-                ..self.engine.usage()
+                ..usage
             },
-            computing: self.engine.computing(),
+            computing: usage.computing,
             ..self.stats
         }
     }
@@ -239,9 +248,9 @@ impl Session {
     fn change(&mut self, chosen: Chosen) -> Result<(), Error> {
         self.gather();
         let usage = self.engine.usage();
-        self.engine = Box::new(StandIn {
+        self.engine = Box::new(Idle {
             usage,
-            computing: self.engine.computing(),
+            look_ahead: self.engine.look_ahead(),
         });
         let workshop = &mut self.workshop;
         self.engine = guarded(|| workshop.build(chosen, usage))?;

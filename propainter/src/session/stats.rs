@@ -19,6 +19,6 @@ pub struct Stats {
     pub untouched: u64,
     /// Scene cuts at which windows ended.
     pub scene_cuts: u64,
-    /// All zero for the weights-free engine.
+    /// Of the weights-free engine no more than the time.
     pub memory: Usage,
 }

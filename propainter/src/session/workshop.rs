@@ -85,6 +85,14 @@ impl Workshop {
         }
     }
 
+    /// Where the networks run; never [`DeviceChoice::Auto`].
+    pub fn device(&self) -> Option<DeviceChoice> {
+        match self {
+            Self::Propagation { .. } => None,
+            Self::Networks(planned) => Some(planned.config.device),
+        }
+    }
+
     /// Size at which is computed, (width, height).
     pub fn processing(&self) -> (usize, usize) {
         match self {
@@ -211,7 +219,10 @@ impl Planned {
         };
         let mut planned = Self {
             planner,
-            config: config.clone(),
+            config: Config {
+                device: choice,
+                ..config.clone()
+            },
             paths,
             device,
             meter,

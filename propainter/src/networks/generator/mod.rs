@@ -94,8 +94,8 @@ impl Generator {
     /// Gives each local frame, `[1, 3, H, W]` in [−1, 1], to `output`, in order.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], between frames and the halves of blocks; [`Error::Compute`] when the device
-    /// fails before the masks are read back from it; what `output` returns.
+    /// [`Error::Cancelled`], between frames and the halves of blocks; [`Error::Compute`] when the
+    /// device fails before the masks are read back from it; what `output` returns.
     pub fn forward(
         &self,
         input: GeneratorInput,

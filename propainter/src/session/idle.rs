@@ -1,17 +1,15 @@
 //! What holds an engine's place.
 
-use std::time::Duration;
-
 use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine, memory::Usage};
 
 /// In the place of an engine while another one is built.
 #[derive(Clone, Copy)]
-pub struct StandIn {
+pub struct Idle {
     pub usage: Usage,
-    pub computing: Duration,
+    pub look_ahead: usize,
 }
 
-impl Engine for StandIn {
+impl Engine for Idle {
     fn push(&mut self, _: Frame, _: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         self.drain(cancel)
     }
@@ -26,14 +24,10 @@ impl Engine for StandIn {
     fn flush(&mut self) {}
 
     fn look_ahead(&self) -> usize {
-        0
+        self.look_ahead
     }
 
     fn usage(&self) -> Usage {
         self.usage
-    }
-
-    fn computing(&self) -> Duration {
-        self.computing
     }
 }
