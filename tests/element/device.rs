@@ -95,3 +95,32 @@ fn a_new_start_tries_a_dead_device_again() {
     until(|| live.load.frames() == before + 10);
     assert_eq!(live.count("device-failures"), 0);
 }
+
+#[test]
+fn without_memory_a_live_stream_goes_on_and_a_file_ends() {
+    for (policy, goes_on) in [("fill", true), ("wait", false)] {
+        let mut live = stream();
+        live.element.set_property_from_str("late-policy", policy);
+        for _ in 0..20 {
+            live.frame();
+        }
+        live.load.take_memory(true);
+        if !goes_on {
+            let frame = frame(&live.info, live.next);
+            live.harness.push(frame).unwrap();
+            let (text, error) = error(&live.bus);
+            assert!(error.matches(gst::ResourceError::NoSpaceLeft), "{text}");
+            continue;
+        }
+        live.frame();
+        until(|| live.count("device-failures") >= 1);
+        live.load.take_memory(false);
+        for _ in 0..80 {
+            live.frame();
+        }
+        all_filled(&mut live);
+        let warnings = warnings(&mut live);
+        assert!(warnings[0].contains("somebody else has it"), "{warnings:?}");
+        assert!(live.count("inpainted") >= 60, "{}", live.stats());
+    }
+}

@@ -8,7 +8,10 @@ use std::sync::{
 use gst::{ClockTime, prelude::*};
 use gst_check::{Harness, TestClock};
 use gst_video::{VideoFormat, VideoInfo};
-use propainter::{Error, memory::Faults};
+use propainter::{
+    Error,
+    memory::{Faults, Stage},
+};
 use propainter_elements::Propainter;
 
 use super::support::*;
@@ -20,10 +23,25 @@ pub struct Load(Arc<LoadInner>);
 #[derive(Default)]
 struct LoadInner {
     nanoseconds: AtomicU64,
+    opening: AtomicU64,
     broken: AtomicBool,
+    out_of_memory: AtomicBool,
     holds: AtomicBool,
     waiting: Mutex<Option<gst::SingleShotClockId>>,
     frames: AtomicU64,
+}
+
+impl LoadInner {
+    /// Takes so many nanoseconds by the clock.
+    fn pass(&self, nanoseconds: &AtomicU64, clock: &TestClock) {
+        let time = ClockTime::from_nseconds(nanoseconds.load(Ordering::SeqCst));
+        if time > ClockTime::ZERO {
+            let id = clock.new_single_shot_id(clock.time() + time);
+            *self.waiting.lock().expect("no panic") = Some(id.clone());
+            let _ = id.wait();
+            *self.waiting.lock().expect("no panic") = None;
+        }
+    }
 }
 
 impl Load {
@@ -36,6 +54,16 @@ impl Load {
 
     pub fn set(&self, time: ClockTime) {
         self.0.nanoseconds.store(time.nseconds(), Ordering::SeqCst);
+    }
+
+    /// How long it takes to open the engine.
+    pub fn set_opening(&self, time: ClockTime) {
+        self.0.opening.store(time.nseconds(), Ordering::SeqCst);
+    }
+
+    /// The engine has less memory than the smallest plan takes.
+    pub fn take_memory(&self, taken: bool) {
+        self.0.out_of_memory.store(taken, Ordering::SeqCst);
     }
 
     pub fn break_device(&self, broken: bool) {
@@ -57,6 +85,7 @@ impl Load {
     pub fn release(&self) {
         self.0.holds.store(false, Ordering::SeqCst);
         self.set(ClockTime::ZERO);
+        self.set_opening(ClockTime::ZERO);
         if let Some(id) = &*self.0.waiting.lock().expect("no panic") {
             id.unschedule();
         }
@@ -64,8 +93,13 @@ impl Load {
 
     /// Puts the load on sessions that the element opens from now on.
     pub fn put_on(&self, element: &gst::Element, clock: &TestClock) {
-        let (inner, clock) = (self.0.clone(), clock.clone());
         let faults = Faults::default();
+        let (inner, testclock) = (self.0.clone(), clock.clone());
+        faults.at_opening(move |_| {
+            inner.pass(&inner.opening, &testclock);
+            Ok(())
+        });
+        let (inner, clock) = (self.0.clone(), clock.clone());
         faults.at_each_frame(move |cancel| {
             inner.frames.fetch_add(1, Ordering::SeqCst);
             if inner.broken.load(Ordering::SeqCst) {
@@ -74,17 +108,17 @@ impl Load {
                     problem: "the device fell off the bus".to_owned(),
                 });
             }
+            if inner.out_of_memory.load(Ordering::SeqCst) {
+                return Err(Error::OutOfMemory {
+                    stage: Stage::Generator,
+                    problem: "somebody else has it all".to_owned(),
+                });
+            }
             while inner.holds.load(Ordering::SeqCst) {
                 cancel.check()?;
                 std::thread::yield_now();
             }
-            let time = ClockTime::from_nseconds(inner.nanoseconds.load(Ordering::SeqCst));
-            if time > ClockTime::ZERO {
-                let id = clock.new_single_shot_id(clock.time() + time);
-                *inner.waiting.lock().expect("no panic") = Some(id.clone());
-                let _ = id.wait();
-                *inner.waiting.lock().expect("no panic") = None;
-            }
+            inner.pass(&inner.nanoseconds, &clock);
             Ok(())
         });
         let element = element.downcast_ref::<Propainter>().expect("a propainter");

@@ -107,8 +107,8 @@ fn late_frames_are_told_in_qos_messages() {
     assert_eq!([running_time, stream_time, timestamp], [start; 3]);
     assert_eq!(duration, Some(FRAME));
     assert_eq!(qos.values().0, 1, "a nanosecond late");
-    let (_, dropped) = qos.stats();
-    assert_eq!(dropped.value(), 1);
+    let (meant, otherwise) = qos.stats();
+    assert_eq!((meant.value(), otherwise.value()), (0, 1));
 }
 
 #[test]
@@ -261,4 +261,108 @@ fn paused_the_clock_makes_no_frame_late() {
     assert_eq!(live.count("late"), 0);
     live.element.set_state(gst::State::Playing).unwrap();
     until(|| live.count("dropped") == 3);
+}
+
+#[test]
+fn an_engine_that_opens_slowly_is_not_overloaded() {
+    let element = element();
+    element.set_property_from_str("late-policy", "fill");
+    element.set_property("lookahead", 3u32);
+    let load = Load::default();
+    load.set_opening(FRAME * 50);
+    load.set(FRAME / 3);
+    let mut live = Live::with(element, load);
+    for _ in 0..150 {
+        live.frame();
+    }
+    let stats = live.accounts();
+    let late: u64 = stats.get("late").unwrap();
+    assert!((30..70).contains(&late), "{stats}");
+    assert_eq!(stats.get("filled"), Ok(late));
+    assert_eq!(stats.get("overload-episodes"), Ok(0u64));
+    assert_eq!(stats.get("standing-in"), Ok(false));
+    assert!(live.messages(MessageType::Warning).is_empty());
+    // Once it is open it may be overloaded as ever.
+    live.load.set(FRAME * 2);
+    for _ in 0..60 {
+        live.frame();
+    }
+    assert_eq!(live.count("overload-episodes"), 1);
+    assert_eq!(live.messages(MessageType::Warning).len(), 1);
+}
+
+#[test]
+fn frames_that_a_policy_sends_another_way_are_told_one_by_one() {
+    for policy in ["pass-through", "drop"] {
+        let mut live = live(policy);
+        live.load.set(FRAME * 2);
+        for _ in 0..60 {
+            live.frame();
+        }
+        let stats = live.accounts();
+        let otherwise = stats
+            .get::<u64>("passed-through")
+            .unwrap()
+            .max(stats.get("dropped").unwrap());
+        assert!(
+            otherwise > live.count("late"),
+            "most by a stand-in: {stats}"
+        );
+        let messages = live.messages(MessageType::Qos);
+        assert_eq!(messages.len() as u64, otherwise);
+        let MessageView::Qos(last) = messages.last().unwrap().view() else {
+            unreachable!("only those were asked for");
+        };
+        let (meant, not) = last.stats();
+        assert_eq!(not.value() as u64, otherwise);
+        let as_meant: u64 = stats.get("inpainted").unwrap();
+        assert!(meant.value() as u64 <= as_meant);
+    }
+}
+
+#[test]
+fn a_late_frame_is_filled_where_its_own_hole_is() {
+    let mut live = live("fill");
+    live.load.set(FOREVER);
+    let holes: [[i32; 4]; 3] = [[8, 4, 6, 6], [20, 2, 4, 8], [2, 8, 6, 4]];
+    for hole in holes {
+        live.element.set_property("mask-regions", regions(&[hole]));
+        live.frame();
+    }
+    let latency = live.latency();
+    for (i, [x, y, width, height]) in (0u64..).zip(holes) {
+        live.run_to(latency + FRAME * i + ClockTime::from_nseconds(1));
+        let out = bytes(&live.harness.pull().unwrap());
+        let source = noise(live.info.size(), i + 1);
+        let stride = live.info.stride()[0] as usize;
+        let inside = |at: usize| {
+            let (column, row) = ((at % stride) as i32, (at / stride) as i32);
+            (x..x + width).contains(&column) && (y..y + height).contains(&row)
+        };
+        let luma = 0..stride * 16;
+        let changed: Vec<_> = luma.filter(|&at| source[at] != out[at]).collect();
+        assert!(changed.iter().all(|&at| inside(at)), "frame {i}");
+        assert!(changed.len() as i32 > width * height / 2, "frame {i}");
+    }
+}
+
+#[test]
+fn an_event_that_drains_delays_no_live_frame() {
+    let mut live = live("pass-through");
+    live.load.set(FOREVER);
+    let recorder = Recorder::on(&src_pad(&live.element));
+    live.frame();
+    live.frame();
+    let gap = gst::event::Gap::builder(FRAME * 2).duration(FRAME).build();
+    live.harness.push_event(gap);
+    live.next += 1;
+    live.frame();
+    let latency = live.latency();
+    for i in [0, 1, 3] {
+        live.run_to(latency + FRAME * i + ClockTime::from_nseconds(1));
+        assert_eq!(number(&live.harness.pull().unwrap()), i);
+    }
+    let seen = recorder.so_far();
+    let tail = &seen[seen.len() - 2..];
+    assert_eq!(tail, [Seen::Event(gst::EventType::Gap), Seen::Frame(3)]);
 }

@@ -28,7 +28,7 @@ enum Phase {
 }
 
 /// What a late frame means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Late {
     /// An episode begins with it.
     pub begins: bool,
@@ -48,6 +48,8 @@ pub struct Duty {
     pause: u32,
     /// Failures of the device without a success between them.
     failures: u32,
+    /// The first frame, by its number in the line, for whose delay the engine answers.
+    answers_from: u64,
 }
 
 impl Default for Duty {
@@ -59,19 +61,22 @@ impl Default for Duty {
             streak: 0,
             pause: PAUSE,
             failures: 0,
+            answers_from: 0,
         }
     }
 }
 
 impl Duty {
-    /// Who takes the next frame.
-    pub fn next(&mut self) -> Who {
+    /// Who takes the next frame, which has this number.
+    pub fn next(&mut self, id: u64) -> Who {
         match &mut self.phase {
             Phase::Working | Phase::Trial => Who::Engine,
             Phase::GivenUp => Who::StandIn,
             Phase::Standing(0) => {
                 self.phase = Phase::Trial;
                 (self.strikes, self.streak) = (0, 0);
+                // Those before it were a stand-in's.
+                self.answers_from = id;
                 Who::Engine
             }
             Phase::Standing(left) => {
@@ -91,8 +96,22 @@ impl Duty {
         self.failures > 0
     }
 
-    /// A frame had to go before the engine was done with it.
-    pub fn late(&mut self) -> Late {
+    /// The engine is being opened: frames that have to go meanwhile are no sign of what it can
+    /// do.
+    pub fn opening(&mut self) {
+        self.answers_from = u64::MAX;
+    }
+
+    /// The engine is open, and answers for frames from this number on.
+    pub fn opened(&mut self, answers_from: u64) {
+        self.answers_from = answers_from;
+    }
+
+    /// The frame of this number had to go before the engine was done with it.
+    pub fn late(&mut self, id: u64) -> Late {
+        if id < self.answers_from {
+            return Late::default();
+        }
         let begins = !std::mem::replace(&mut self.episode, true);
         self.streak = 0;
         self.strikes += 1;
@@ -122,7 +141,7 @@ impl Duty {
     /// The device failed. After the first time it is opened again at once, later after a
     /// pause. How often it failed; `None`: it is given up.
     pub fn failed(&mut self) -> Option<u32> {
-        self.streak = 0;
+        (self.streak, self.answers_from) = (0, 0);
         self.failures += 1;
         match self.failures {
             1 => self.phase = Phase::Trial,
@@ -150,7 +169,7 @@ mod tests {
     /// Frames that a stand-in takes before the engine is tried.
     fn standing(duty: &mut Duty) -> u32 {
         let mut frames = 0;
-        while duty.next() == Who::StandIn {
+        while duty.next(0) == Who::StandIn {
             frames += 1;
         }
         frames
@@ -159,26 +178,26 @@ mod tests {
     #[test]
     fn a_hiccup_is_an_episode_but_relieves_nobody() {
         let mut duty = Duty::default();
-        assert!(duty.late().begins);
+        assert!(duty.late(0).begins);
         for _ in 1..STRIKES - 1 {
-            let late = duty.late();
+            let late = duty.late(0);
             assert!(!late.begins && !late.relieved);
         }
         let ended = (0..PROOF).filter(|_| duty.in_time(PROOF)).count();
         assert_eq!(ended, 1);
-        assert_eq!(duty.next(), Who::Engine);
-        assert!(duty.late().begins, "the next one is another episode");
+        assert_eq!(duty.next(0), Who::Engine);
+        assert!(duty.late(0).begins, "the next one is another episode");
     }
 
     #[test]
     fn an_overload_is_one_episode_with_ever_rarer_trials() {
         let mut duty = Duty::default();
-        let relieved = (0..STRIKES).filter(|_| duty.late().relieved).count();
+        let relieved = (0..STRIKES).filter(|_| duty.late(0).relieved).count();
         assert_eq!(relieved, 1);
         let mut pauses = vec![];
         for _ in 0..9 {
             pauses.push(standing(&mut duty));
-            let late = duty.late();
+            let late = duty.late(0);
             assert!(late.relieved && !late.begins);
         }
         assert_eq!(pauses[..4], [25, 50, 100, 200]);
@@ -188,28 +207,43 @@ mod tests {
     #[test]
     fn a_trial_that_goes_well_ends_the_episode_and_its_pauses() {
         let mut duty = Duty::default();
-        (0..STRIKES).for_each(|_| _ = duty.late());
+        (0..STRIKES).for_each(|_| _ = duty.late(0));
         assert_eq!(standing(&mut duty), PAUSE);
         assert!(!duty.in_time(PROOF));
-        assert!(duty.late().relieved);
+        assert!(duty.late(0).relieved);
         assert_eq!(standing(&mut duty), 2 * PAUSE);
         let ended = (0..PROOF).filter(|_| duty.in_time(PROOF)).count();
         assert_eq!(ended, 1);
-        (0..STRIKES).for_each(|_| _ = duty.late());
+        (0..STRIKES).for_each(|_| _ = duty.late(0));
         assert_eq!(standing(&mut duty), PAUSE);
+    }
+
+    #[test]
+    fn the_engine_answers_for_no_frame_from_before_it_was_open_or_tried() {
+        let mut duty = Duty::default();
+        duty.opening();
+        assert!((0..100).all(|id| duty.late(id) == Late::default()));
+        duty.opened(110);
+        assert!((100..110).all(|id| duty.late(id) == Late::default()));
+        assert!(duty.late(110).begins);
+        let relieved = (111..).find(|&id| duty.late(id).relieved);
+        assert_eq!(relieved, Some(110 + u64::from(STRIKES) - 1));
+        let trial = (115..).find(|&id| duty.next(id) == Who::Engine).unwrap();
+        assert_eq!(duty.late(trial - 1), Late::default(), "a stand-in's");
+        assert!(duty.late(trial).relieved);
     }
 
     #[test]
     fn a_device_is_tried_at_once_then_later_then_given_up() {
         let mut duty = Duty::default();
         assert_eq!(duty.failed(), Some(1));
-        assert_eq!(duty.next(), Who::Engine);
+        assert_eq!(duty.next(0), Who::Engine);
         for (failures, pause) in (2..TRIES).zip([25, 50, 100]) {
             assert_eq!(duty.failed(), Some(failures));
             assert_eq!(standing(&mut duty), pause);
         }
         assert_eq!(duty.failed(), None);
-        assert!((0..10_000).all(|_| duty.next() == Who::StandIn));
+        assert!((0..10_000).all(|_| duty.next(0) == Who::StandIn));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::{
     device_memory,
     formats::FORMATS,
+    masks::Masks,
     own_masks::OwnMasks,
     properties::specifications,
     regions,
@@ -33,6 +34,8 @@ pub struct Propainter {
     pub(super) src: gst::Pad,
     pub(super) settings: Mutex<Settings>,
     pub(super) own: OwnMasks,
+    /// Of frames that have to go before the worker has come to them.
+    pub(super) late_masks: Mutex<Masks>,
     pub(super) shared: Shared,
     faults: Mutex<Faults>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -85,6 +88,8 @@ impl Propainter {
         state.converter = None;
         state.cancel = None;
         state.last_mask = None;
+        drop(state);
+        *self.late_masks.lock() = Masks::default();
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -211,6 +216,7 @@ impl ObjectSubclass for Propainter {
             src,
             settings: Mutex::default(),
             own: OwnMasks::default(),
+            late_masks: Mutex::default(),
             shared: Shared::default(),
             faults: Mutex::default(),
             worker: Mutex::default(),

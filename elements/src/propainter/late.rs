@@ -8,18 +8,26 @@ use propainter::{Mask, stop_gap};
 use super::{
     choices::LatePolicy,
     duty::Late,
+    gray::Gray,
     imp::{CAT, Propainter},
-    line::{Fate, Incoming},
+    line::{Fate, Incoming, Unfinished},
     state::State,
 };
 
 /// Frames of the engine in time that prove it keeps up, at least.
 const PROOF: usize = 50;
 
+/// What is known of the mask of a frame that goes.
+enum OwnMask {
+    Known(Arc<Mask>),
+    /// Of its sources this is what `mask_sink` says.
+    Streamed(Option<Arc<Gray>>),
+}
+
 /// A frame that had to go, and what that means.
 pub struct Overdue {
     pub frame: Incoming,
-    mask: Option<Arc<Mask>>,
+    mask: OwnMask,
     policy: LatePolicy,
     late: Late,
     /// When it had to go.
@@ -51,17 +59,27 @@ impl Propainter {
 
     /// Takes the frame at the front out of the line, whatever is being done with it.
     pub(super) fn take_overdue(&self, state: &mut State, deadline: ClockTime) -> Option<Overdue> {
-        let (frame, mask) = state.line.take_overdue()?;
-        let late = state.duty.late();
+        let Unfinished {
+            id,
+            frame,
+            mask,
+            seen,
+        } = state.line.take_overdue()?;
+        let late = state.duty.late(id);
         state.counts.late += 1;
         state.counts.episodes += u64::from(late.begins);
         if late.relieved {
             gst::info!(CAT, imp = self, "the engine is relieved");
             state.relieve();
         }
+        let mask = match (mask, frame.running_time) {
+            (Some(mask), _) => OwnMask::Known(mask),
+            (None, Some(time)) if seen => OwnMask::Streamed(state.masks.latest(time)),
+            (None, time) => OwnMask::Streamed(state.masks.pick_late(time)),
+        };
         Some(Overdue {
             frame,
-            mask: mask.or_else(|| state.last_mask.clone()),
+            mask,
             policy: state.late_policy(),
             late,
             deadline,
@@ -78,12 +96,26 @@ impl Propainter {
             LatePolicy::Drop => Fate::Dropped,
             LatePolicy::PassThrough => Fate::PassedThrough,
             LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
-                let empty = || Arc::new(Mask::empty(1, 1));
-                let mask = overdue.mask.clone().unwrap_or_else(empty);
                 let dilation = self.settings.lock().mask_dilation as usize;
-                Fate::StandIn(stop_gap(&overdue.frame.picture, &mask, dilation))
+                let picture = &overdue.frame.picture;
+                Fate::StandIn(stop_gap(picture, &self.late_mask(overdue), dilation))
             }
         }
+    }
+
+    /// The mask of a frame that the worker has not come to.
+    fn late_mask(&self, Overdue { frame, mask, .. }: &Overdue) -> Arc<Mask> {
+        let streamed = match mask {
+            OwnMask::Known(mask) => return mask.clone(),
+            OwnMask::Streamed(gray) => gray.as_ref(),
+        };
+        let size = (frame.picture.width(), frame.picture.height());
+        let mut masks = self.late_masks.lock();
+        let hole = masks.hole(size, frame.index, &frame.drawn, streamed);
+        // An image that is not there is the worker's to tell; until then the last mask stays.
+        let last = || self.shared.lock().last_mask.clone();
+        let mask = hole.ok().map(|hole| hole.mask).or_else(last);
+        mask.unwrap_or_else(|| Arc::new(Mask::empty(1, 1)))
     }
 
     /// Counts a frame of the engine that went out; tells where that ends an episode.
@@ -129,7 +161,7 @@ impl Propainter {
         self.post_element(structure);
     }
 
-    /// The usual message about a frame that does not go as it should have.
+    /// The usual message about a frame that does not go as it should have, before it goes.
     pub(super) fn post_qos(&self, frame: &Incoming, deadline: ClockTime) {
         let (live, counts) = {
             let state = self.shared.lock();
@@ -155,7 +187,7 @@ impl Propainter {
             .timestamp(pts)
             .duration(frame.buffer.duration())
             .values(i64::try_from(jitter).unwrap_or(i64::MAX), 1.0, 1_000_000)
-            .stats(buffers(counts.sent()), buffers(counts.late))
+            .stats(buffers(counts.as_meant()), buffers(counts.otherwise() + 1))
             .build();
         // Without a bus nobody listens.
         let _ = element.post_message(message);

@@ -56,6 +56,16 @@ pub enum Fate {
     Dropped,
 }
 
+/// A frame that goes before its fate is decided.
+pub struct Unfinished {
+    pub id: u64,
+    pub frame: Incoming,
+    /// Where it is known.
+    pub mask: Option<Arc<Mask>>,
+    /// The worker has taken it, and its mask with it.
+    pub seen: bool,
+}
+
 /// What goes out next.
 pub enum Out {
     Frame { frame: Incoming, fate: Fate },
@@ -84,7 +94,7 @@ enum Item {
         event: gst::Event,
         drains: bool,
     },
-    /// Always drains: whoever asks is blocked, and no further frame comes.
+    /// Drains: whoever asks is blocked, and no further frame comes.
     Query(gst::Query),
 }
 
@@ -121,6 +131,11 @@ impl Line {
     /// Frames with the worker.
     pub fn computing(&self) -> usize {
         self.frames - self.waiting - self.ready
+    }
+
+    /// Number of the next frame.
+    pub fn next_id(&self) -> u64 {
+        self.id
     }
 
     pub fn push_frame(&mut self, mut frame: Incoming) {
@@ -224,48 +239,61 @@ impl Line {
         }
     }
 
-    /// Takes the frame at the front, if its fate is open, with its mask, if that is known.
-    pub fn take_overdue(&mut self) -> Option<(Incoming, Option<Arc<Mask>>)> {
+    /// Takes the frame at the front, if its fate is open.
+    pub fn take_overdue(&mut self) -> Option<Unfinished> {
         let Item::Frame(standing) = self.items.front()? else {
             return None;
         };
-        let mut fresh = false;
-        match standing.work {
-            Work::Waiting => {
-                self.waiting -= 1;
-                fresh = standing.frame.fresh && !standing.drained;
-            }
-            Work::Computing => {}
+        let seen = match standing.work {
+            Work::Waiting => false,
+            Work::Computing => true,
             Work::Done(_) => return None,
-        }
+        };
+        let fresh = !seen && standing.frame.fresh && !standing.drained;
+        self.waiting -= usize::from(!seen);
         self.frames -= 1;
         self.passed = self.passed.saturating_sub(1);
         let Some(Item::Frame(standing)) = self.items.pop_front() else {
             return None;
         };
         if fresh {
-            let next = self.items.iter_mut().find_map(|item| match item {
-                Item::Frame(next) => Some(&mut next.frame.fresh),
-                _ => None,
-            });
-            *next.unwrap_or(&mut self.fresh) = true;
+            self.make_next_fresh();
         }
-        let Standing { frame, mask, .. } = *standing;
-        Some((frame, mask))
+        let Standing {
+            id, frame, mask, ..
+        } = *standing;
+        Some(Unfinished {
+            id,
+            frame,
+            mask,
+            seen,
+        })
     }
 
-    /// Takes the front, if it may go out.
+    /// What is to be finished before the front, which goes unseen, is left to the next frame.
+    fn make_next_fresh(&mut self) {
+        let next = self.items.iter_mut().find_map(|item| match item {
+            Item::Frame(next) => Some(&mut next.frame.fresh),
+            _ => None,
+        });
+        *next.unwrap_or(&mut self.fresh) = true;
+    }
+
+    /// Takes the front, if it may go out. An event or query may always: no frame is before it.
     pub fn pop(&mut self) -> Option<Out> {
-        let ready = match self.items.front()? {
-            Item::Frame(standing) => matches!(standing.work, Work::Done(_)),
-            Item::Event { drains, .. } => !drains || self.passed > 0,
-            Item::Query(_) => self.passed > 0,
+        let unseen = self.passed == 0;
+        let drains = match self.items.front()? {
+            Item::Frame(standing) if !matches!(standing.work, Work::Done(_)) => return None,
+            Item::Frame(_) => false,
+            Item::Event { drains, .. } => *drains,
+            Item::Query(_) => true,
         };
-        if !ready {
-            return None;
-        }
         self.passed = self.passed.saturating_sub(1);
-        match self.items.pop_front()? {
+        let front = self.items.pop_front()?;
+        if unseen && drains {
+            self.make_next_fresh();
+        }
+        match front {
             Item::Frame(standing) => {
                 let Standing { frame, work, .. } = *standing;
                 let Work::Done(fate) = work else {
@@ -399,6 +427,21 @@ mod tests {
         assert!(line.take_overdue().is_some());
         line.push_frame(frame(false));
         assert_eq!([take(&mut line), take(&mut line)], [None, Some(1)]);
+    }
+
+    #[test]
+    fn what_drains_goes_at_the_front_unseen_and_leaves_that_to_the_next() {
+        for eos in [false, true] {
+            let mut line = Line::default();
+            line.push_event(gst::event::Gap::builder(ClockTime::ZERO).build(), true);
+            assert!(line.pop().is_some(), "nothing is before it");
+            line.push_frame(frame(false));
+            if eos {
+                line.push_event(gst::event::Eos::new(), true);
+                assert!(line.pop().is_none(), "a frame is before it");
+            }
+            assert_eq!([take(&mut line), take(&mut line)], [None, Some(0)]);
+        }
     }
 
     #[test]

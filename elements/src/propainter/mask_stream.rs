@@ -40,6 +40,8 @@ pub struct MaskStream {
     /// The first is the one in use, once `used` is set.
     masks: VecDeque<Timed>,
     used: bool,
+    /// Masks to come whose frames went without them, where the next frame gets the next mask.
+    missed: usize,
     /// Nothing starts before this running time any more.
     known_until: Option<ClockTime>,
     ended: bool,
@@ -90,7 +92,20 @@ impl MaskStream {
         }
     }
 
-    /// The mask that is in use at `time` as far as is known: for a frame that cannot wait.
+    /// As [`pick`](Self::pick) for a frame that cannot wait and is not asked about again: where
+    /// its own mask has not come, the one in use.
+    pub fn pick_late(&mut self, time: Option<ClockTime>) -> Option<Arc<Gray>> {
+        match self.pick(time) {
+            Pick::Mask(mask) => Some(mask),
+            Pick::None => None,
+            Pick::Wait => {
+                self.missed += 1;
+                self.latest(time.unwrap_or_default())
+            }
+        }
+    }
+
+    /// The mask that is in use at `time` as far as is known.
     pub fn latest(&self, time: ClockTime) -> Option<Arc<Gray>> {
         let due = |mask: &&Timed| mask.start.is_none_or(|start| start <= time + ROUNDING);
         self.masks
@@ -101,6 +116,9 @@ impl MaskStream {
     }
 
     fn at(&mut self, time: ClockTime) -> Pick {
+        if !self.masks.is_empty() {
+            self.missed = 0;
+        }
         let due = |mask: &Timed| mask.start.is_some_and(|start| start <= time + ROUNDING);
         while self.masks.get(1).is_some_and(due) {
             self.masks.pop_front();
@@ -127,19 +145,27 @@ impl MaskStream {
 
     /// One mask for each frame; the last stays.
     fn next(&mut self) -> Pick {
-        if self.used && self.masks.len() > 1 {
+        while self.missed > 0 && self.step() {
+            self.missed -= 1;
+        }
+        let own = self.missed == 0 && self.step();
+        if !own && !self.ended {
+            return Pick::Wait;
+        }
+        let mask = self.masks.front().map(|timed| timed.mask.clone());
+        mask.map_or(Pick::None, Pick::Mask)
+    }
+
+    /// Goes on to the next mask, if that has come.
+    fn step(&mut self) -> bool {
+        if self.masks.len() <= usize::from(self.used) {
+            return false;
+        }
+        if self.used {
             self.masks.pop_front();
-            self.used = false;
         }
-        match self.masks.front() {
-            Some(_) if self.used && !self.ended => Pick::Wait,
-            Some(first) => {
-                self.used = true;
-                Pick::Mask(first.mask.clone())
-            }
-            None if self.ended => Pick::None,
-            None => Pick::Wait,
-        }
+        self.used = true;
+        true
     }
 }
 
@@ -261,5 +287,28 @@ mod tests {
         assert!(!masks.has_room());
         assert_eq!(number(masks.pick(ms(40))), Some(1));
         assert!(masks.has_room());
+    }
+
+    #[test]
+    fn a_frame_that_goes_without_its_untimed_mask_leaves_it_to_nobody() {
+        let mut masks = MaskStream::default();
+        let number = |mask: Option<Arc<Gray>>| number(mask.map_or(Pick::None, Pick::Mask));
+        assert_eq!(number(masks.pick_late(ms(0))), None);
+        assert_eq!(masks.pick(ms(40)), Pick::Wait);
+        masks.push(mask(0), None, None);
+        assert_eq!(masks.pick(ms(40)), Pick::Wait, "that was another frame's");
+        masks.push(mask(1), None, None);
+        assert_eq!(number(masks.pick_late(ms(40))), Some(1));
+        assert_eq!(number(masks.pick_late(ms(80))), Some(1), "the one in use");
+        (2..4).for_each(|i| masks.push(mask(i), None, None));
+        assert_eq!(number(masks.pick_late(ms(120))), Some(3));
+    }
+
+    #[test]
+    fn timed_masks_are_found_by_their_time_though_frames_went_without() {
+        let mut masks = MaskStream::default();
+        assert_eq!(masks.pick_late(ms(0)), None);
+        masks.push(mask(1), ms(40), ms(40));
+        assert_eq!(number(masks.pick(ms(40))), Some(1));
     }
 }

@@ -94,7 +94,12 @@ impl Propainter {
                 let fate = self.decide(&overdue);
                 self.send_frame(overdue.frame, fate, epoch);
             }
-            Next::Out(Out::Frame { frame, fate }) => self.send_frame(frame, fate, epoch),
+            Next::Out(Out::Frame { frame, fate }) => {
+                if matches!(fate, Fate::PassedThrough | Fate::Dropped) {
+                    self.post_qos(&frame, ClockTime::ZERO);
+                }
+                self.send_frame(frame, fate, epoch);
+            }
             Next::Out(Out::Event(event)) => self.send_event(event),
             Next::Out(Out::Query(mut query)) => {
                 let answer = self.src.peer_query(query.make_mut());

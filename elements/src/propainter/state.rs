@@ -59,7 +59,17 @@ pub struct Counts {
 
 impl Counts {
     pub fn sent(&self) -> u64 {
-        self.inpainted + self.filled + self.untouched + self.passed_through
+        self.as_meant() + self.filled + self.passed_through
+    }
+
+    /// Frames with which was done what the element is for.
+    pub fn as_meant(&self) -> u64 {
+        self.inpainted + self.untouched
+    }
+
+    /// Frames that went another way.
+    pub fn otherwise(&self) -> u64 {
+        self.filled + self.passed_through + self.dropped
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Worker<'a> {
             }
             state.line.set_mask(task.id, &mask);
             state.last_mask = Some(mask.clone());
-            let who = state.duty.next();
+            let who = state.duty.next(task.id);
             // Where the device is at fault there is no hurry, and no other policy to follow.
             let failed = state.duty.has_failed();
             (who, (!failed).then(|| state.late_policy()))
@@ -293,6 +293,7 @@ impl<'a> Worker<'a> {
             }
             let cancel = Cancel::default();
             state.cancel = Some(cancel.clone());
+            state.duty.opening();
             (state.settings.clone(), state.live, cancel)
         };
         let mut config = settings.config(size, live)?;
@@ -312,6 +313,12 @@ impl<'a> Worker<'a> {
         self.device = Some(session.device());
         (self.engine, self.size) = (Some(Seat::new(session)), size);
         self.look();
+        let mut state = self.imp.shared.lock();
+        // Frames that came meanwhile are behind by what that took; a window later the engine
+        // has caught up, or is too slow.
+        let behind = (state.look_ahead() + state.promise.hop) as u64;
+        let next = state.line.next_id();
+        state.duty.opened(next + behind);
         Ok(true)
     }
 
@@ -345,10 +352,13 @@ impl<'a> Worker<'a> {
         self.imp.shared.notify();
     }
 
-    /// Whether an error is one that a device may recover from.
+    /// Whether an error is one that a device may recover from. A file is rather not finished
+    /// than finished without the networks for want of memory.
     fn is_the_devices(&self, error: &Error) -> bool {
+        let live = || self.imp.shared.lock().may_be_late();
         match error {
             Error::Compute { .. } => true,
+            Error::OutOfMemory { .. } if self.engine.is_some() => live(),
             Error::Device { .. } | Error::Budget { .. } | Error::OutOfMemory { .. } => {
                 self.device.is_some() && self.engine.is_none()
             }

@@ -49,7 +49,8 @@ pub struct Faults(Arc<Mutex<Planted>>);
 #[derive(Debug, Default)]
 struct Planted {
     faults: Vec<Fault>,
-    hook: Option<Hook>,
+    at_opening: Option<Hook>,
+    at_frame: Option<Hook>,
 }
 
 #[derive(Debug)]
@@ -60,9 +61,9 @@ struct Fault {
 }
 
 #[derive(Clone)]
-struct Hook(Arc<AtFrame>);
+struct Hook(Arc<Call>);
 
-type AtFrame = dyn Fn(&Cancel) -> Result<(), Error> + Send + Sync;
+type Call = dyn Fn(&Cancel) -> Result<(), Error> + Send + Sync;
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +84,13 @@ impl Faults {
         &self,
         hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static,
     ) {
-        self.planted().hook = Some(Hook(Arc::new(hook)));
+        self.planted().at_frame = Some(Hook(Arc::new(hook)));
+    }
+
+    /// Calls `hook` before a session's engine is opened, as [`at_each_frame`](Self::at_each_frame)
+    /// does before frames.
+    pub fn at_opening(&self, hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static) {
+        self.planted().at_opening = Some(Hook(Arc::new(hook)));
     }
 
     /// Faults that have not come yet.
@@ -118,12 +125,21 @@ impl Faults {
         }
     }
 
-    /// Runs the hook, if there is one. Others may plant faults meanwhile.
+    /// Runs the hook for frames, if there is one. Others may plant faults meanwhile.
     ///
     /// # Errors
     /// The hook's.
     pub(crate) fn frame(&self, cancel: &Cancel) -> Result<(), Error> {
-        let hook = self.planted().hook.clone();
+        let hook = self.planted().at_frame.clone();
+        hook.map_or(Ok(()), |hook| (hook.0)(cancel))
+    }
+
+    /// Runs the hook for openings, likewise.
+    ///
+    /// # Errors
+    /// The hook's.
+    pub(crate) fn opening(&self, cancel: &Cancel) -> Result<(), Error> {
+        let hook = self.planted().at_opening.clone();
         hook.map_or(Ok(()), |hook| (hook.0)(cancel))
     }
 

@@ -70,6 +70,7 @@ impl Session {
     /// As [`open`](Self::open), and [`Error::Cancelled`].
     pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
         config::check(&config)?;
+        config.limits.faults.opening(&cancel)?;
         let (workshop, engine) = guarded(|| Workshop::open(&config, &cancel))?;
         let cuts = (config.mode == Mode::Sliding && config.scene_cuts)
             .then(|| Detector::new(config.scene_threshold, config.shortest_scene()));
