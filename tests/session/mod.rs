@@ -1,5 +1,6 @@
 //! The session's door: any size, any mask, any number of frames; errors that say what is wrong.
 
+mod crops;
 mod cuts;
 mod feather;
 mod opening;

@@ -62,6 +62,37 @@ impl Mode {
     }
 }
 
+/// What of a frame the engine sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstPropainterRoi")]
+pub enum Roi {
+    #[default]
+    #[enum_value(
+        name = "Crops for the networks with sliding windows, else whole frames",
+        nick = "auto"
+    )]
+    Auto,
+    #[enum_value(name = "Whole frames", nick = "off")]
+    Off,
+    #[enum_value(name = "Crops around the holes, with context", nick = "crop")]
+    Crop,
+}
+
+impl Roi {
+    /// `model` and `mode` are those at work. The weights-free engine keeps to the surroundings
+    /// of the holes by itself.
+    pub fn resolve(self, model: propainter::Model, mode: propainter::Mode) -> propainter::Roi {
+        use propainter::{Mode, Model};
+        match (self, model, mode) {
+            (Self::Crop, ..) | (Self::Auto, Model::Propainter, Mode::Sliding) => {
+                propainter::Roi::Crops
+            }
+            (Self::Auto | Self::Off, ..) => propainter::Roi::Whole,
+        }
+    }
+}
+
 /// What becomes of a frame that is not done when it has to go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]

@@ -207,6 +207,14 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .default_value(default.resize_ratio)
             .mutable_ready()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("roi", default.roi)
+            .nick("Region of interest")
+            .blurb(
+                "What of a frame the engine sees; in crops width and height are the most that \
+                 one is processed at, and one of more than 864x480 pixels is processed smaller",
+            )
+            .mutable_ready()
+            .build(),
         bytes(
             "vram-budget",
             "Device memory budget",

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use gst::{ClockTime, glib, prelude::*};
 use propainter::{Config, Error, Limits, memory::Degradation};
 
-use super::choices::{BudgetPolicy, LatePolicy, Mode, Model, Precision};
+use super::choices::{BudgetPolicy, LatePolicy, Mode, Model, Precision, Roi};
 
 /// The values of all writable properties.
 #[derive(Clone, Debug)]
@@ -32,6 +32,7 @@ pub struct Settings {
     pub width: u32,
     pub height: u32,
     pub resize_ratio: f64,
+    pub roi: Roi,
     /// As it was set; what counts is [`Settings::budget`].
     pub vram_budget: u64,
     pub budget_policy: BudgetPolicy,
@@ -70,6 +71,7 @@ impl Default for Settings {
             width: 0,
             height: 0,
             resize_ratio: 1.0,
+            roi: Roi::default(),
             vram_budget: limits.vram_budget,
             budget_policy: BudgetPolicy::default(),
             vram_reserve: limits.vram_reserve,
@@ -90,7 +92,7 @@ impl Settings {
     /// A device name that means nothing.
     pub fn config(&self, (width, height): (usize, usize), live: bool) -> Result<Config, Error> {
         let wanted = |side: u32| (side > 0).then_some(side as usize);
-        Ok(Config {
+        let config = Config {
             model: self.model.into(),
             weights: self.weights.as_ref().map(PathBuf::from),
             device: self.device.parse()?,
@@ -116,6 +118,10 @@ impl Settings {
                 ..Limits::default()
             },
             ..Config::new(width, height)
+        };
+        Ok(Config {
+            roi: self.roi.resolve(config.engine(), config.mode),
+            ..config
         })
     }
 
@@ -157,6 +163,7 @@ impl Settings {
             "width" => self.width = take(value)?,
             "height" => self.height = take(value)?,
             "resize-ratio" => self.resize_ratio = take(value)?,
+            "roi" => self.roi = take(value)?,
             "vram-budget" => self.vram_budget = take(value)?,
             "budget-policy" => self.budget_policy = take(value)?,
             "vram-reserve" => self.vram_reserve = take(value)?,
@@ -205,6 +212,7 @@ impl Settings {
             "width" => self.width.to_value(),
             "height" => self.height.to_value(),
             "resize-ratio" => self.resize_ratio.to_value(),
+            "roi" => self.roi.to_value(),
             "vram-budget" => self.budget().to_value(),
             "budget-policy" => self.budget_policy.to_value(),
             "vram-reserve" => self.vram_reserve.to_value(),

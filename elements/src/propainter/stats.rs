@@ -39,6 +39,7 @@ impl Propainter {
             .field("model", model)
             .field("processing-width", processing.0 as u32)
             .field("processing-height", processing.1 as u32)
+            .field("views", session.views as u32)
             .field("late", counts.late)
             .field("overload-episodes", counts.episodes)
             .field("standing-in", state.duty.stands_in())

@@ -172,6 +172,40 @@ pub struct Usage {
     pub computing: Duration,
 }
 
+impl Usage {
+    /// Of two engines at work at once.
+    pub(crate) fn beside(self, other: Self) -> Self {
+        Self {
+            budget: self.budget.saturating_add(other.budget),
+            planned: self.planned + other.planned,
+            // By the meter it is the process's already.
+            device: self.device.max(other.device),
+            host: self.host + other.host,
+            host_peak: self.host_peak + other.host_peak,
+            degraded: Degradation(self.degraded.0 | other.degraded.0),
+            ..self.after(&other)
+        }
+    }
+
+    /// With what engines before have done and taken at most.
+    pub(crate) fn after(self, before: &Self) -> Self {
+        let mut stages = self.stages;
+        for (stage, before) in stages.iter_mut().zip(before.stages) {
+            *stage = before.max(*stage);
+        }
+        Self {
+            stages,
+            device_peak: self.device_peak.max(before.device_peak),
+            host_peak: self.host_peak.max(before.host_peak),
+            out_of_memory: self.out_of_memory + before.out_of_memory,
+            grown: self.grown + before.grown,
+            runs: self.runs + before.runs,
+            computing: self.computing + before.computing,
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

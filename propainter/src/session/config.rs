@@ -30,6 +30,16 @@ pub enum Mode {
     Sliding,
 }
 
+/// What of a frame the engine sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Roi {
+    /// The whole frame.
+    #[default]
+    Whole,
+    /// Crops around its holes, with context; a frame that is mostly hole, whole.
+    Crops,
+}
+
 /// Everything a session needs to know before its first frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -68,6 +78,9 @@ pub struct Config {
     /// Pixels around the dilated hole over which the fill fades into the picture, at processing
     /// size.
     pub mask_feather: usize,
+    /// What the engine sees. In crops the processing size is the most that one is seen at, and the
+    /// result is not the official procedure's.
+    pub roi: Roi,
     pub limits: Limits,
 }
 
@@ -93,6 +106,7 @@ impl Config {
             scene_cuts: true,
             scene_threshold: 0.45,
             mask_feather: 0,
+            roi: Roi::default(),
             limits: Limits::default(),
         }
     }

@@ -1,52 +1,32 @@
 //! The one door: frames and masks in, inpainted frames out.
 
 mod config;
+mod crops;
 mod feather;
 mod idle;
+mod lane;
 mod stats;
 mod stop_gap;
 mod workshop;
 
-use std::{
-    collections::VecDeque,
-    panic::{self, AssertUnwindSafe},
-    time::Instant,
-};
+use std::time::Instant;
 
-pub use config::{Config, Mode, Model};
+pub use config::{Config, Mode, Model, Roi};
 pub use stats::Stats;
 pub use stop_gap::stop_gap;
 
-use crate::{
-    Cancel, DeviceChoice, Done, Error, Frame, Mask,
-    engine::Engine,
-    memory::{Notice, Usage, planner::Chosen},
-    resize,
-    scene_cuts::Detector,
-};
-use idle::Idle;
+use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, memory::Notice, scene_cuts::Detector};
+use crops::Crops;
 use workshop::Workshop;
-
-/// A frame as it was pushed.
-#[derive(Clone)]
-struct Pushed {
-    frame: Frame,
-    mask: Mask,
-    /// Whether a scene begins with it: what was before is final first, and not looked at.
-    cut: bool,
-}
 
 /// A stream being inpainted: push frames with their masks, get final frames back, one for
 /// one and in order.
 pub struct Session {
     config: Config,
-    workshop: Workshop,
-    engine: Box<dyn Engine>,
-    /// Frames the engine holds: another engine may have to begin with them anew.
-    unsent: VecDeque<Pushed>,
+    /// What works, on whole frames or on crops of them.
+    crops: Crops,
     /// Where scene cuts end windows.
     cuts: Option<Detector>,
-    notices: Vec<Notice>,
     /// An error that came after frames that were final: told at the next call.
     failed: Option<Error>,
     cancel: Cancel,
@@ -71,16 +51,13 @@ impl Session {
     pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
         config::check(&config)?;
         config.limits.faults.opening(&cancel)?;
-        let (workshop, engine) = guarded(|| Workshop::open(&config, &cancel))?;
+        let crops = Crops::open(config.clone(), cancel.clone(), config.roi == Roi::Crops)?;
         let cuts = (config.mode == Mode::Sliding && config.scene_cuts)
             .then(|| Detector::new(config.scene_threshold, config.shortest_scene()));
         Ok(Self {
             config,
-            workshop,
-            engine,
-            unsent: VecDeque::new(),
+            crops,
             cuts,
-            notices: Vec::new(),
             failed: None,
             cancel,
             stats: Stats::default(),
@@ -109,16 +86,11 @@ impl Session {
             session.stats.frames_in += 1;
             session.stats.held += 1;
             let cuts = session.cuts.as_mut();
-            let cut = cuts.is_some_and(|cuts| cuts.begins(&frame, mask));
-            session.stats.scene_cuts += u64::from(cut);
-            let pushed = Pushed {
-                frame,
-                mask: mask.clone(),
-                cut,
-            };
-            session.unsent.push_back(pushed.clone());
-            session.recovering(done, |session, done| session.feed(&pushed, done))?;
-            session.improve(done)
+            if cuts.is_some_and(|cuts| cuts.begins(&frame, mask)) {
+                session.stats.scene_cuts += 1;
+                session.crops.end_scene(done)?;
+            }
+            session.crops.push(frame, mask, done)
         })
     }
 
@@ -128,15 +100,7 @@ impl Session {
     /// As [`push`](Self::push).
     pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
         self.timed(|session, done| {
-            let mut drained = false;
-            while !drained {
-                // Another engine, where one has to follow, takes the frames up first.
-                session.recovering(done, |session, done| {
-                    session.settle(done)?;
-                    drained = true;
-                    Ok(())
-                })?;
-            }
+            session.crops.end_scene(done)?;
             if let Some(cuts) = &mut session.cuts {
                 cuts.flush();
             }
@@ -146,8 +110,7 @@ impl Session {
 
     /// Forgets everything held; ready for a new start. Also clears the cancel token.
     pub fn flush(&mut self) {
-        self.engine.flush();
-        self.unsent.clear();
+        self.crops.flush();
         if let Some(cuts) = &mut self.cuts {
             cuts.flush();
         }
@@ -159,23 +122,26 @@ impl Session {
     /// Most frames held before the first comes out: frame i is out when frame
     /// i + look-ahead has been pushed. Less where a shorter window was planned.
     pub fn look_ahead(&self) -> usize {
-        self.engine.look_ahead()
+        self.crops.look_ahead()
     }
 
     /// The engine at work: never [`Model::Auto`].
     pub fn model(&self) -> Model {
-        self.workshop.model()
+        let workshop = self.crops.workshop();
+        workshop.map_or_else(|| self.config.engine(), Workshop::model)
     }
 
     /// The device that the networks run on, by its name; as it was set for the weights-free
     /// engine.
     pub fn device(&self) -> DeviceChoice {
-        self.workshop.device().unwrap_or(self.config.device)
+        let device = self.crops.workshop().and_then(Workshop::device);
+        device.unwrap_or(self.config.device)
     }
 
-    /// Size the engine works at, (width, height).
+    /// Size the engine works at, (width, height); of the first crop, where there are several.
     pub fn processing_size(&self) -> (usize, usize) {
-        self.workshop.processing()
+        let size = self.crops.workshop().map(Workshop::processing);
+        size.unwrap_or_default()
     }
 
     /// The token that ends a running call from another thread.
@@ -184,78 +150,23 @@ impl Session {
     }
 
     pub fn stats(&self) -> Stats {
-        let usage = self.engine.usage();
+        let memory = self.crops.usage();
         Stats {
-            memory: Usage {
-                degraded: self.workshop.degraded(),
-                ..usage
-            },
-            computing: usage.computing,
+            memory,
+            computing: memory.computing,
+            views: self.crops.views(),
             ..self.stats
         }
     }
 
     /// The plan at work, in one line; none for the weights-free engine.
     pub fn plan(&self) -> Option<String> {
-        let plan = self.engine.plan()?;
-        Some(format!("{} {plan}", self.workshop.level()?))
+        self.crops.plan()
     }
 
     /// What was decided about memory since the last call, oldest first.
     pub fn notices(&mut self) -> Vec<Notice> {
-        self.gather();
-        std::mem::take(&mut self.notices)
-    }
-
-    fn gather(&mut self) {
-        let engine = self.engine.notices();
-        self.notices.extend(self.workshop.notices());
-        self.notices.extend(engine);
-    }
-
-    /// Does `step`; where the engine has no smaller plan left, begins anew with another one and
-    /// all frames it held.
-    fn recovering(
-        &mut self,
-        done: &mut Vec<Done>,
-        step: impl FnOnce(&mut Self, &mut Vec<Done>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut result = step(self, done);
-        while let Err(Error::OutOfMemory { .. }) = &result {
-            let Some(chosen) = self.workshop.worse() else {
-                break;
-            };
-            result = self.change(chosen).and_then(|()| self.feed_all(done));
-        }
-        result
-    }
-
-    /// Goes back to a better level, where it is time to.
-    fn improve(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
-        let Some(chosen) = self.workshop.better(self.engine.calm()) else {
-            return Ok(());
-        };
-        let mut changed = self.change(chosen);
-        if changed.is_err()
-            && let Some(same) = self.workshop.same()
-        {
-            changed = self.change(same);
-        }
-        changed?;
-        self.recovering(done, Self::feed_all)
-    }
-
-    /// Another engine instead of the one at work, which goes first.
-    fn change(&mut self, chosen: Chosen) -> Result<(), Error> {
-        self.gather();
-        let usage = self.engine.usage();
-        self.engine = Box::new(Idle {
-            usage,
-            look_ahead: self.engine.look_ahead(),
-        });
-        let workshop = &mut self.workshop;
-        self.engine = guarded(|| workshop.build(chosen, usage))?;
-        Ok(())
+        self.crops.notices()
     }
 
     /// Runs a call: its time counts, and an error after frames that were final comes with the
@@ -270,7 +181,12 @@ impl Session {
         let start = Instant::now();
         let mut done = Vec::new();
         let result = call(self, &mut done);
-        self.stats.busy += start.elapsed();
+        let stats = &mut self.stats;
+        stats.busy += start.elapsed();
+        stats.frames_out += done.len() as u64;
+        stats.held = stats.held.saturating_sub(done.len());
+        let empty = done.iter().filter(|done| done.hole.is_empty());
+        stats.untouched += empty.count() as u64;
         match result {
             Err(error) if done.is_empty() => Err(error),
             result => {
@@ -279,69 +195,4 @@ impl Session {
             }
         }
     }
-
-    /// Gives all frames that were not sent to the engine; scenes end where they did.
-    fn feed_all(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
-        let frames: Vec<_> = self.unsent.iter().cloned().collect();
-        for pushed in &frames {
-            self.feed(pushed, done)?;
-        }
-        Ok(())
-    }
-
-    fn feed(&mut self, pushed: &Pushed, done: &mut Vec<Done>) -> Result<(), Error> {
-        if pushed.cut {
-            self.settle(done)?;
-        }
-        let size @ (width, height) = self.workshop.processing();
-        let growth = self.config.mask_dilation;
-        let growth = growth.saturating_add(self.config.mask_feather);
-        let hole = pushed.mask.resized(width, height).dilated(growth);
-        let frame = resize::to_processing(&pushed.frame, size);
-        let (engine, cancel) = (&mut self.engine, &self.cancel);
-        let faults = &self.config.limits.faults;
-        let finals = guarded(|| {
-            faults.frame(cancel)?;
-            engine.push(frame, hole, cancel)
-        })?;
-        self.finish(finals, done);
-        Ok(())
-    }
-
-    /// All frames the engine holds become final; it begins anew.
-    fn settle(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
-        let (engine, cancel) = (&mut self.engine, &self.cancel);
-        let finals = guarded(|| engine.drain(cancel))?;
-        self.finish(finals, done);
-        Ok(())
-    }
-
-    /// Brings finals to the size at which they were pushed, with a soft edge.
-    fn finish(&mut self, finals: Vec<Done>, done: &mut Vec<Done>) {
-        self.stats.frames_out += finals.len() as u64;
-        self.stats.held -= finals.len();
-        let feather = self.config.mask_feather;
-        let sources = self.unsent.drain(..finals.len());
-        for (Pushed { frame: source, .. }, small) in sources.zip(finals) {
-            self.stats.untouched += u64::from(small.hole.is_empty());
-            let pushed = (source.width(), source.height());
-            let size = (small.frame.width(), small.frame.height());
-            let mut large = if size == pushed {
-                small
-            } else {
-                let (frame, hole) = resize::compose(source.clone(), &small.frame, &small.hole);
-                Done { frame, hole }
-            };
-            let feather = feather::scaled(feather, pushed, size);
-            feather::fade(&source, &mut large.frame, &large.hole, feather);
-            done.push(large);
-        }
-    }
-}
-
-/// Runs a step of the engine. The tensor library panics where a device fails; that ends here
-/// as an error, and the engine's state is forgotten by the flush that must follow.
-fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let result = panic::catch_unwind(AssertUnwindSafe(step));
-    result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
 }

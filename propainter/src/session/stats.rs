@@ -19,6 +19,8 @@ pub struct Stats {
     pub untouched: u64,
     /// Scene cuts at which windows ended.
     pub scene_cuts: u64,
+    /// Crops that a frame is seen in; 1 where it is seen whole.
+    pub views: usize,
     /// Of the weights-free engine no more than the time.
     pub memory: Usage,
 }

@@ -51,7 +51,12 @@ pub struct Planned {
 
 impl Workshop {
     /// The engine the settings ask for, and what may replace it; looks at `cancel` between steps.
-    pub fn open(config: &Config, cancel: &Cancel) -> Result<(Self, Box<dyn Engine>), Error> {
+    /// `networks` that another engine has are not read again.
+    pub fn open(
+        config: &Config,
+        cancel: &Cancel,
+        networks: Option<Arc<Networks>>,
+    ) -> Result<(Self, Box<dyn Engine>), Error> {
         cancel.check()?;
         let processing = resize::processing_size(
             (config.width, config.height),
@@ -72,6 +77,7 @@ impl Workshop {
             return Ok((Self::Propagation { processing }, Box::new(engine)));
         };
         let (mut planned, chosen) = Planned::open(config, paths, processing, cancel)?;
+        planned.networks = networks;
         cancel.check()?;
         let engine = planned.build(chosen, Usage::default())?;
         cancel.check()?;
@@ -98,6 +104,14 @@ impl Workshop {
         match self {
             Self::Propagation { processing } => *processing,
             Self::Networks(planned) => planned.level.size,
+        }
+    }
+
+    /// The networks at work, for another engine.
+    pub fn networks(&self) -> Option<Arc<Networks>> {
+        match self {
+            Self::Propagation { .. } => None,
+            Self::Networks(planned) => planned.networks.clone(),
         }
     }
 
