@@ -7,6 +7,8 @@
 demo: plugin
 	target/release/propainter-demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)") $(DEMO)
 
+# A warning of GLib or GStreamer is a defect of ours: it ends the test.
+test: export G_DEBUG = fatal-warnings
 test: plugin
 	cargo test --release --workspace
 

@@ -6,7 +6,7 @@ use gst::{ClockTime, prelude::*};
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
 
-use super::support::*;
+use super::{live::until, support::*};
 
 const WIDTH: usize = 64;
 const HEIGHT: usize = 16;
@@ -174,4 +174,27 @@ fn masks_that_ended_before_the_video_came_leave_the_last_one() {
     push_all(&mut harness, 0..6);
     let expected: Vec<_> = (0..6u64).map(|i| Some(eight(i.min(2)))).collect();
     assert_eq!(pull_all(&mut harness, 0..6), expected);
+}
+
+#[test]
+fn a_frame_that_waits_for_its_mask_goes_when_the_masks_are_unlinked_or_released() {
+    for release in [false, true] {
+        let element = element();
+        element.set_property_from_str("late-policy", "wait");
+        let info = info(VideoFormat::I420, 16, 16);
+        let masks = MaskSource::new(&element, 16, 16);
+        let recorder = Recorder::on(&src_pad(&element));
+        let mut harness = harness(&element, &info);
+        harness.push(frame(&info, 0)).unwrap();
+        until(|| element.property::<gst::Structure>("stats").get("computing") == Ok(1u32));
+        if release {
+            drop(masks);
+        } else {
+            let sink = masks.pad.peer().expect("it is linked");
+            masks.pad.unlink(&sink).unwrap();
+        }
+        harness.push_event(gst::event::Eos::new());
+        recorder.until(&Seen::Event(gst::EventType::Eos));
+        assert_eq!(bytes(&harness.pull().unwrap()), noise(info.size(), 1));
+    }
 }

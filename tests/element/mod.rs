@@ -19,5 +19,6 @@ mod networks;
 mod overload;
 mod properties;
 mod random;
+mod scenes;
 mod states;
-mod support;
+pub mod support;

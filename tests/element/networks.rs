@@ -4,7 +4,7 @@ use gst::{ClockTime, EventType, prelude::*};
 use gst_video::{VideoFormat, VideoInfo};
 use propainter_tests::golden::weights_folder;
 
-use super::support::*;
+use super::{live::*, support::*};
 
 /// An element in the middle of a computation, or `None` where the golden
 /// weights are absent.
@@ -59,4 +59,92 @@ fn a_flush_ends_a_computation_and_the_next_stream_starts() {
     let seen = recorder.until(&Seen::Event(EventType::Eos));
     assert_eq!(frames(&seen), [3]);
     assert_ne!(bytes(&harness.pull().unwrap()), noise(info.size(), 4));
+}
+
+/// A live stream of 32x16 through the networks, two frames ahead.
+fn live() -> Option<Live> {
+    let weights = weights_folder()?;
+    let element = element();
+    element.set_property_from_str("model", "propainter");
+    element.set_property("weights", weights.to_str().expect("UTF-8"));
+    element.set_property("lookahead", 2u32);
+    element.set_property("subvideo-length", 6u32);
+    element.set_property("neighbor-length", 4u32);
+    element.set_property("ref-stride", 2u32);
+    element.set_property("raft-iterations", 1u32);
+    Some(Live::new(element))
+}
+
+#[test]
+fn live_networks_slide_within_the_latency_that_was_answered() {
+    let Some(mut live) = live() else {
+        return;
+    };
+    // Two ahead, a hop of two, and a hop for computing.
+    assert_eq!(live.latency(), FRAME * (2 + 2 - 1 + 2));
+    for _ in 0..12 {
+        live.frame();
+    }
+    let stats = live.accounts();
+    assert_eq!(stats.get("model"), Ok("propainter".to_owned()));
+    assert_eq!(stats.get("late"), Ok(0u64));
+    assert!(stats.get::<u64>("inpainted").unwrap() >= 12 - 3, "{stats}");
+    for i in 0..12 - 3 {
+        let out = live.harness.pull().unwrap();
+        assert_eq!(number(&out), i);
+        assert!(!live.is_untouched(&out));
+    }
+}
+
+#[test]
+fn frames_without_a_hole_cost_no_network() {
+    let Some(mut live) = live() else {
+        return;
+    };
+    live.element.set_property("mask-regions", regions(&[]));
+    for _ in 0..12 {
+        live.frame();
+    }
+    let stats = live.accounts();
+    assert_eq!(stats.get("computing-time"), Ok(0u64));
+    assert!(stats.get::<u64>("untouched").unwrap() >= 12 - 3, "{stats}");
+    while let Some(out) = live.harness.try_pull() {
+        assert!(live.is_untouched(&out));
+    }
+    live.element
+        .set_property("mask-regions", regions(&[[8, 4, 6, 6]]));
+    for _ in 0..6 {
+        live.frame();
+    }
+    let stats = live.accounts();
+    assert!(stats.get::<u64>("computing-time").unwrap() > 0);
+    assert!(stats.get::<u64>("inpainted").unwrap() > 0, "{stats}");
+}
+
+#[test]
+fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
+    let Some(mut live) = live() else {
+        return;
+    };
+    live.load.set(FRAME * 3);
+    let mut stood_in = false;
+    for _ in 0..40 {
+        live.frame();
+        stood_in |= live.stats().get("standing-in") == Ok(true);
+    }
+    let stats = live.accounts();
+    assert!(stood_in, "{stats}");
+    // More than were late: a stand-in worked.
+    let count = |name| stats.get::<u64>(name).unwrap();
+    assert!(count("filled") > count("late"), "{stats}");
+    while let Some(out) = live.harness.try_pull() {
+        assert!(!live.is_untouched(&out));
+    }
+    live.load.set(FRAME / 4);
+    for _ in 0..120 {
+        live.frame();
+    }
+    let stats = live.accounts();
+    assert_eq!(stats.get("standing-in"), Ok(false), "{stats}");
+    assert_eq!(stats.get("overload-episodes"), Ok(1u64));
 }

@@ -11,25 +11,50 @@ use super::support::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Frame { discont: bool },
+    Frame { discont: bool, timed: bool },
     Custom,
     Tag,
     Gap,
     Segment,
+    SegmentDone,
     Caps,
+    Hole(bool),
     Drain,
     Flush,
 }
 
+/// How the element is set.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    mode: &'static str,
+    lookahead: u32,
+    subvideo_length: u32,
+    scene_cuts: bool,
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let mode = prop_oneof![Just("auto"), Just("reference"), Just("sliding")];
+    (mode, 1..7u32, 2..20u32, any::<bool>()).prop_map(
+        |(mode, lookahead, subvideo_length, scene_cuts)| Setting {
+            mode,
+            lookahead,
+            subvideo_length,
+            scene_cuts,
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        20 => any::<bool>().prop_map(|often| Step::Frame { discont: often }),
-        40 => Just(Step::Frame { discont: false }),
+        20 => any::<(bool, bool)>().prop_map(|(discont, timed)| Step::Frame { discont, timed }),
+        40 => Just(Step::Frame { discont: false, timed: true }),
         4 => Just(Step::Custom),
         2 => Just(Step::Tag),
         2 => Just(Step::Gap),
         2 => Just(Step::Segment),
+        1 => Just(Step::SegmentDone),
         2 => Just(Step::Caps),
+        3 => any::<bool>().prop_map(Step::Hole),
         2 => Just(Step::Drain),
         2 => Just(Step::Flush),
     ]
@@ -42,6 +67,7 @@ enum Mark {
     Custom(u64),
     Gap(u64),
     Segment(u64),
+    SegmentDone(u64),
     Eos,
 }
 
@@ -59,7 +85,7 @@ fn record(pad: &gst::Pad) -> Arc<Mutex<Vec<Vec<Mark>>>> {
                 let caps = pad.current_caps().expect("caps before frames");
                 let info = VideoInfo::from_caps(&caps).expect("video");
                 assert_eq!(buffer.size(), info.size(), "a frame of other caps");
-                Some(Mark::Frame(number(buffer)))
+                Some(Mark::Frame(buffer.offset()))
             }
             Some(gst::PadProbeData::Event(event)) => match event.view() {
                 gst::EventView::CustomDownstream(event) => {
@@ -71,6 +97,10 @@ fn record(pad: &gst::Pad) -> Arc<Mutex<Vec<Vec<Mark>>>> {
                     let segment = segment.segment().downcast_ref::<ClockTime>();
                     let base = segment.expect("a segment in time").base();
                     Some(Mark::Segment(base.expect("a base") / FRAME))
+                }
+                gst::EventView::SegmentDone(done) => {
+                    let position = done.get().value();
+                    Some(Mark::SegmentDone(position as u64 / FRAME.nseconds()))
                 }
                 gst::EventView::Eos(_) => Some(Mark::Eos),
                 gst::EventView::FlushStop(_) => {
@@ -94,10 +124,17 @@ fn segment(step: u64) -> gst::Event {
     gst::event::Segment::new(&segment)
 }
 
-fn stream_matches_the_model(steps: &[Step]) {
+fn stream_matches_the_model(setting: Setting, steps: &[Step]) {
     let infos = [(16, 16), (24, 8)].map(|(w, h)| info(VideoFormat::I420, w, h));
     let element = element();
-    element.set_property("mask-regions", regions(&[[2, 2, 6, 4]]));
+    element.set_property_from_str("mode", setting.mode);
+    element.set_property("lookahead", setting.lookahead);
+    element.set_property("subvideo-length", setting.subvideo_length);
+    element.set_property("scene-cuts", setting.scene_cuts);
+    // Real time passes here, and must not decide what comes out.
+    element.set_property_from_str("late-policy", "wait");
+    let hole = regions(&[[2, 2, 6, 4]]);
+    element.set_property("mask-regions", &hole);
     let lists = record(&src_pad(&element));
     let end = Recorder::on(&src_pad(&element));
     let mut harness = harness(&element, &infos[0]);
@@ -108,11 +145,15 @@ fn stream_matches_the_model(steps: &[Step]) {
     for (number, &step) in (1..).zip(steps) {
         let list = expected.last_mut().expect("never empty");
         match step {
-            Step::Frame { discont } => {
+            Step::Frame { discont, timed } => {
                 let mut frame = frame(&infos[current], number);
+                let buffer = frame.get_mut().expect("a new buffer");
+                buffer.set_offset(number);
                 if discont {
-                    let flags = gst::BufferFlags::DISCONT;
-                    frame.get_mut().expect("a new buffer").set_flags(flags);
+                    buffer.set_flags(gst::BufferFlags::DISCONT);
+                }
+                if !timed {
+                    buffer.set_pts(None);
                 }
                 source.push(frame).expect("taken");
                 list.push(Mark::Frame(number));
@@ -137,6 +178,14 @@ fn stream_matches_the_model(steps: &[Step]) {
             Step::Segment => {
                 source.push_event(segment(number));
                 list.push(Mark::Segment(number));
+            }
+            Step::SegmentDone => {
+                source.push_event(gst::event::SegmentDone::new(FRAME * number));
+                list.push(Mark::SegmentDone(number));
+            }
+            Step::Hole(is_there) => {
+                let hole = if is_there { hole.clone() } else { regions(&[]) };
+                element.set_property("mask-regions", hole);
             }
             Step::Caps => {
                 current = 1 - current;
@@ -175,7 +224,10 @@ proptest! {
     })]
 
     #[test]
-    fn streams_come_out_as_they_went_in(steps in prop::collection::vec(step(), 0..60)) {
-        stream_matches_the_model(&steps);
+    fn streams_come_out_as_they_went_in(
+        setting in setting(),
+        steps in prop::collection::vec(step(), 0..60),
+    ) {
+        stream_matches_the_model(setting, &steps);
     }
 }

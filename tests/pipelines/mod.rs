@@ -1,8 +1,12 @@
 //! The scripts of `pipelines/` on short clips, with the built plugin.
 
+mod clients;
 mod clips;
+mod leaks;
+mod loops;
 mod monitor;
 mod scripts;
+mod tools;
 
 use std::{
     env, fs,

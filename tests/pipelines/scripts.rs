@@ -9,7 +9,7 @@ use super::{
 
 /// Runs a script of `pipelines/` with its arguments, and settings as environment variables;
 /// what it prints.
-fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+pub fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../pipelines")
         .join(name);
@@ -25,7 +25,7 @@ fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
     text.into_owned()
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
@@ -33,7 +33,7 @@ fn frames(file: &Path) -> usize {
     decoded(file)["video/x-raw"].buffers
 }
 
-const FAST: [&str; 2] = ["model=propagation", "device=cpu"];
+pub const FAST: [&str; 2] = ["model=propagation", "device=cpu"];
 
 #[test]
 fn logo_keeps_every_frame_and_aac_sound_bit_for_bit() {
