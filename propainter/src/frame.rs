@@ -1,7 +1,7 @@
 //! Pictures and hole masks on the host: what the session's door takes and gives. Copies share
 //! their pixels until one of them is changed.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// An 8-bit RGB picture, rows top to bottom, pixels interleaved, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,19 @@ impl Mask {
 
     pub fn is_empty(&self) -> bool {
         self.hole.iter().all(|&hole| hole == 0)
+    }
+
+    /// From the first row with a hole to the last; empty where there is none.
+    pub fn rows(&self) -> Range<usize> {
+        let mut rows = self.hole.chunks_exact(self.width);
+        let has_hole = |row: &[u8]| row.contains(&1);
+        let Some(first) = rows.position(has_hole) else {
+            return 0..0;
+        };
+        let last = rows
+            .rposition(has_hole)
+            .map_or(first, |last| first + 1 + last);
+        first..last + 1
     }
 
     /// Adds a rectangle to the hole; what lies outside the picture is cut off.

@@ -23,4 +23,4 @@ pub use error::Error;
 pub use frame::{Done, Frame, Mask};
 pub use memory::Limits;
 pub use precision::{Numbers, Precision};
-pub use session::{Config, Mode, Model, Roi, Session, Stats, stop_gap};
+pub use session::{Config, Mode, Model, Roi, Session, Stats, Warm, stop_gap};

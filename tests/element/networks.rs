@@ -148,3 +148,79 @@ fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
     assert_eq!(stats.get("standing-in"), Ok(false), "{stats}");
     assert_eq!(stats.get("overload-episodes"), Ok(1u64));
 }
+
+/// The PROGRESS messages until one that ends what was begun: their codes, types and texts.
+fn progress(bus: &gst::Bus) -> Vec<(String, gst::ProgressType, String)> {
+    let patience = ClockTime::from_seconds(PATIENCE.as_secs());
+    let mut told = vec![];
+    while told
+        .last()
+        .is_none_or(|(_, kind, _)| *kind == gst::ProgressType::Start)
+    {
+        let message = bus.timed_pop_filtered(patience, &[gst::MessageType::Progress]);
+        let message = message.expect("it ends");
+        let gst::MessageView::Progress(progress) = message.view() else {
+            unreachable!("only those were asked for");
+        };
+        let (kind, code, text) = progress.get();
+        told.push((code.to_owned(), kind, text.to_owned()));
+    }
+    told
+}
+
+#[test]
+fn from_ready_on_the_networks_are_read_and_told_of() {
+    let Some(weights) = weights_folder() else {
+        return;
+    };
+    let element = element();
+    element.set_property_from_str("model", "propainter");
+    element.set_property("weights", weights.to_str().expect("UTF-8"));
+    let bus = bus(&element);
+    element.set_state(gst::State::Ready).unwrap();
+    let told = progress(&bus);
+    assert!(told.iter().all(|(code, ..)| code == "open"), "{told:?}");
+    let kinds: Vec<_> = told.iter().map(|(_, kind, _)| *kind).collect();
+    assert_eq!(
+        kinds,
+        [gst::ProgressType::Start, gst::ProgressType::Complete]
+    );
+    assert!(told[1].2.contains("networks read in"), "{told:?}");
+    element.set_state(gst::State::Null).unwrap();
+    // Called off in the middle, it ends, and can begin anew.
+    for _ in 0..3 {
+        element.set_state(gst::State::Ready).unwrap();
+        element.set_state(gst::State::Null).unwrap();
+    }
+    element.set_bus(None);
+    let weak = element.downgrade();
+    drop(element);
+    assert!(weak.upgrade().is_none(), "the thread has ended");
+}
+
+#[test]
+fn networks_that_cannot_be_read_are_the_first_frames_error() {
+    let element = element();
+    element.set_property_from_str("model", "propainter");
+    element.set_property("weights", "/there/is/no/such/folder");
+    let bus = bus(&element);
+    element.set_state(gst::State::Ready).unwrap();
+    let told = progress(&bus);
+    let (_, kind, text) = told.last().unwrap();
+    assert_eq!(*kind, gst::ProgressType::Error);
+    assert!(text.contains("/there/is/no/such/folder"), "{text}");
+    let info = info(VideoFormat::I420, 64, 64);
+    let mut harness = harness(&element, &info);
+    harness.push(frame(&info, 0)).unwrap();
+    let (text, error) = error(&bus);
+    assert!(error.matches(gst::ResourceError::NotFound), "{text}");
+}
+
+#[test]
+fn the_weights_free_engine_has_nothing_to_read() {
+    let element = element();
+    let bus = bus(&element);
+    element.set_state(gst::State::Ready).unwrap();
+    element.set_state(gst::State::Null).unwrap();
+    assert!(bus.pop_filtered(&[gst::MessageType::Progress]).is_none());
+}

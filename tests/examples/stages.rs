@@ -1,12 +1,23 @@
-//! `make bench`: seconds and peak resident bytes of each stage, 12 frames at 432×240,
-//! default settings, generated weights, on the CPU. Prints the table of BENCHMARKS.md.
+//! `make bench`: seconds and peak bytes of each stage of the networks, 12 frames, default settings,
+//! generated weights. Prints the tables of BENCHMARKS.md.
+//!
+//! ```text
+//! stages [--device cpu|cuda:N] [--sizes 432x240,640x480,1280x720,1920x1080]
+//!        [--precisions fp32,fp16]
+//! ```
+//!
+//! Without arguments: the CPU, 432x240, fp32. The peak is the device's: by the driver on a card, of
+//! what is resident on the CPU. `start` is what the first run of all stages takes longer than the
+//! second: kernels are compiled and the fastest are looked for then.
 
 use std::{error::Error, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use clap::Parser;
 use propainter::{
-    Cancel,
-    kernels::correlation::CorrelationForm,
+    Cancel, DeviceChoice, Numbers,
+    kernels::{correlation::CorrelationForm, wide::wide},
+    memory::Meter,
     networks::{
         flow_completion::FlowCompletion,
         generator::{Generator, GeneratorInput, Guides},
@@ -20,139 +31,233 @@ use propainter::{
 use propainter_tests::golden::checkpoint;
 use propainter_tools::memory::{peak_resident, reset_peak};
 
-const WIDTH: usize = 432;
-const HEIGHT: usize = 240;
 const FRAMES: usize = 12;
 const RAFT_ITERATIONS: usize = 20;
 /// Local frames of the window in the middle of a stream: neighbour length 10.
 const LOCAL: usize = 11;
 
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
+    #[arg(long, value_delimiter = ',', default_value = "432x240")]
+    sizes: Vec<String>,
+    #[arg(long, value_delimiter = ',', default_value = "fp32")]
+    precisions: Vec<String>,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let device = Device::flex();
-    let checkpoint = |network| checkpoint(network).ok_or("the golden weights table is missing");
-    let raft = Raft::init(&checkpoint(Network::Raft)?, &device);
-    let completion = FlowCompletion::init(&checkpoint(Network::FlowCompletion)?, &device);
-    let generator = Generator::init(&checkpoint(Network::Generator)?, &device);
-    println!("| stage | s per frame | peak resident MB |\n|---|---|---|");
-
-    // A warm-up at full size, so that thread pools and pages are there.
-    let pictures: Vec<Tensor<4>> = (0..FRAMES).map(|t| picture(t, &device)).collect();
-    raft.encode(pictures[0].clone());
-
-    let mut total = 0.0;
-    let mut stage = |name: &str, frames: usize, run: &mut dyn FnMut()| {
-        reset_peak();
-        let start = Instant::now();
-        run();
-        let seconds = start.elapsed().as_secs_f64() / frames as f64;
-        total += seconds;
-        let peak = peak_resident().map_or(f64::NAN, |bytes| bytes as f64 / 1e6);
-        println!("| {name} | {seconds:.3} | {peak:.0} |");
-    };
-
-    let mut features = Vec::new();
-    stage("RAFT, features and context", FRAMES, &mut || {
-        features = pictures.iter().map(|p| raft.encode(p.clone())).collect();
-    });
-    let mut flows = Vec::new();
-    stage("RAFT, 20 iterations both ways", FRAMES - 1, &mut || {
-        let pairs = features.windows(2);
-        flows = pairs
-            .map(|pair| {
-                let both = [(&pair[0], &pair[1]), (&pair[1], &pair[0])];
-                let flows = raft.flows(&both, RAFT_ITERATIONS, CorrelationForm::Volume);
-                (flows.clone().narrow(0, 0, 1), flows.narrow(0, 1, 1))
-            })
-            .collect();
-    });
-    let (forward, backward): (Vec<_>, Vec<_>) = flows.into_iter().unzip();
-    let (forward, backward) = (Tensor::cat(forward, 0), Tensor::cat(backward, 0));
-    let masks = masks(&device);
-    let mut completed = (forward.clone(), backward.clone());
-    stage("flow completion", FRAMES, &mut || {
-        let flows = completion.complete(forward.clone(), backward.clone(), masks.clone());
-        completed = flows.expect("the CPU does not fail");
-    });
-    let at = |x: &Tensor<4>, t: usize| x.clone().narrow(0, t, 1);
-    let mut propagated = Vec::new();
-    stage("image propagation", FRAMES, &mut || {
-        let mut output = |_, picture, missing| {
-            propagated.push((picture, missing));
-            Ok(())
+    let options = Options::parse();
+    // Before the device, whose own context counts, too.
+    let meter = Meter::open(options.device);
+    let device = options.device.open()?;
+    println!("| size | precision | stage | s per frame | peak MB |\n|---|---|---|---|---|");
+    for precision in &options.precisions {
+        let numbers = match &precision[..] {
+            "fp32" => Numbers::F32,
+            "fp16" => Numbers::F16,
+            "bf16" => Numbers::Bf16,
+            other => return Err(format!("{other} is none of fp32, fp16, bf16").into()),
         };
-        propagate(
-            FRAMES,
-            Place::Device,
-            &Cancel::default(),
-            &|t| (pictures[t].clone(), at(&masks, t)),
-            &|t| (at(&completed.0, t), at(&completed.1, t)),
-            &mut output,
-        )
-        .expect("nobody cancels");
-    });
-    let mut encoded = Vec::new();
-    stage("generator, encoder", FRAMES, &mut || {
-        let frames = propagated.iter().enumerate();
-        encoded = frames
-            .map(|(t, (picture, missing))| {
-                generator.encode(
-                    picture.clone(),
-                    at(&masks, t),
-                    missing.clone(),
-                    Strips::default(),
-                )
-            })
-            .collect();
-    });
-    let first = |x: &Tensor<4>, count| x.clone().narrow(0, 0, count);
-    let missing = propagated.iter().map(|(_, missing)| missing.clone());
-    let guides = Guides::new(
-        first(&masks, LOCAL),
-        Tensor::cat(missing.take(LOCAL).collect(), 0),
-        Some((
-            first(&completed.0, LOCAL - 1),
-            first(&completed.1, LOCAL - 1),
-        )),
-    );
-    let mut input = Some(GeneratorInput {
-        features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
-        references: Some(generator.tokens(encoded[LOCAL].clone())),
-        guides,
-    });
-    // A window of 11 local frames and a reference comes every 5 frames.
-    stage("generator, window", LOCAL / 2, &mut || {
-        let input = input.take().expect("one run");
-        generator
-            .forward(input, Strips::default(), &Cancel::default(), &mut |_, _| {
-                Ok(())
-            })
-            .expect("nobody cancels");
-    });
-    println!("| together | {total:.3} | |");
+        let networks = Networks::read(numbers, &device)?;
+        for size in &options.sizes {
+            let sides = size.split_once('x').ok_or("a size is WIDTHxHEIGHT")?;
+            let (width, height): (usize, usize) = (sides.0.parse()?, sides.1.parse()?);
+            let bench = Bench {
+                networks: &networks,
+                width,
+                height,
+                device: &device,
+                meter: &meter,
+            };
+            // The first run starts what has to be started.
+            let first: f64 = bench.run()?.iter().map(|stage| stage.seconds).sum();
+            let stages = bench.run()?;
+            let together: f64 = stages.iter().map(|stage| stage.seconds).sum();
+            for Stage {
+                name,
+                seconds,
+                peak,
+            } in &stages
+            {
+                let peak = *peak as f64 / 1e6;
+                println!("| {width}×{height} | {precision} | {name} | {seconds:.3} | {peak:.0} |");
+            }
+            println!("| {width}×{height} | {precision} | together | {together:.3} | |");
+            let start = (first - together) * FRAMES as f64;
+            println!("| {width}×{height} | {precision} | start, once | {start:.1} s | |");
+        }
+    }
     Ok(())
 }
 
-/// A panning pattern, `[1, 3, H, W]` in [−1, 1].
-fn picture(t: usize, device: &Device) -> Tensor<4> {
-    let data = (0..3 * HEIGHT * WIDTH).map(|i| {
-        let (channel, y, x) = (i / (HEIGHT * WIDTH), i / WIDTH % HEIGHT, i % WIDTH);
-        let (x, y) = ((x + 3 * t) as f32, (y + t) as f32);
-        ((x * 0.13).sin() + (y * 0.17 + channel as f32).cos() + (x * y * 0.002).sin()) / 3.0
-    });
-    Tensor::from_data(
-        TensorData::new(data.collect(), [1, 3, HEIGHT, WIDTH]),
-        device,
-    )
+struct Networks {
+    raft: Raft,
+    completion: FlowCompletion,
+    generator: Generator,
+    numbers: Numbers,
 }
 
-/// A still hole over a quarter of the picture, `[FRAMES, 1, H, W]`.
-fn masks(device: &Device) -> Tensor<4> {
-    let plane = (0..HEIGHT * WIDTH).map(|p| {
-        let (y, x) = (p / WIDTH, p % WIDTH);
-        let inside = (60..180).contains(&y) && (108..324).contains(&x);
-        f32::from(u8::from(inside))
-    });
-    let plane: Vec<f32> = plane.collect();
-    let shape = [FRAMES, 1, HEIGHT, WIDTH];
-    Tensor::from_data(TensorData::new(plane.repeat(FRAMES), shape), device)
+impl Networks {
+    fn read(numbers: Numbers, device: &Device) -> Result<Self, Box<dyn Error>> {
+        let read = |network| checkpoint(network).ok_or("the golden weights table is missing");
+        let completion = read(Network::FlowCompletion)?.at(numbers);
+        let generator = read(Network::Generator)?.at(numbers);
+        Ok(Self {
+            raft: Raft::init(&read(Network::Raft)?, device),
+            completion: FlowCompletion::init(&completion, device),
+            generator: Generator::init(&generator, device),
+            numbers,
+        })
+    }
+}
+
+struct Stage {
+    name: &'static str,
+    /// For a frame.
+    seconds: f64,
+    peak: u64,
+}
+
+struct Bench<'a> {
+    networks: &'a Networks,
+    width: usize,
+    height: usize,
+    device: &'a Device,
+    meter: &'a Meter,
+}
+
+impl Bench<'_> {
+    fn run(&self) -> Result<Vec<Stage>, Box<dyn Error>> {
+        let Networks {
+            raft,
+            completion,
+            generator,
+            numbers,
+        } = self.networks;
+        let cast = |x: Tensor<4>| x.cast(numbers.dtype());
+        let mut stages = Vec::new();
+        let mut stage = |name, frames: usize, run: &mut dyn FnMut()| {
+            reset_peak();
+            let start = Instant::now();
+            run();
+            // A card works on by itself until it is asked.
+            let done = self.device.sync();
+            let seconds = start.elapsed().as_secs_f64() / frames as f64;
+            let on_card = *self.device != Device::flex();
+            let resident = peak_resident().filter(|_| !on_card);
+            stages.push(Stage {
+                name,
+                seconds,
+                peak: resident.unwrap_or_else(|| self.meter.most()),
+            });
+            done.map_err(|error| format!("{name}: {error:?}"))
+        };
+
+        let pictures: Vec<Tensor<4>> = (0..FRAMES).map(|t| self.picture(t)).collect();
+        let mut features = Vec::new();
+        stage("RAFT, features and context", FRAMES, &mut || {
+            features = pictures.iter().map(|p| raft.encode(p.clone())).collect();
+        })?;
+        let mut flows = Vec::new();
+        stage("RAFT, 20 iterations both ways", FRAMES - 1, &mut || {
+            let pairs = features.windows(2);
+            flows = pairs
+                .map(|pair| {
+                    let both = [(&pair[0], &pair[1]), (&pair[1], &pair[0])];
+                    let flows = raft.flows(&both, RAFT_ITERATIONS, CorrelationForm::Volume);
+                    (flows.clone().narrow(0, 0, 1), flows.narrow(0, 1, 1))
+                })
+                .collect();
+        })?;
+        let (forward, backward): (Vec<_>, Vec<_>) = flows.into_iter().unzip();
+        let (forward, backward) = (Tensor::cat(forward, 0), Tensor::cat(backward, 0));
+        let masks = self.masks();
+        let mut completed = (forward.clone(), backward.clone());
+        stage("flow completion", FRAMES, &mut || {
+            let (forward, backward) = (cast(forward.clone()), cast(backward.clone()));
+            let flows = completion.complete(forward, backward, cast(masks.clone()));
+            let (forward, backward) = flows.expect("nobody cancels");
+            completed = (wide(forward), wide(backward));
+        })?;
+        let at = |x: &Tensor<4>, t: usize| x.clone().narrow(0, t, 1);
+        let mut propagated = Vec::new();
+        stage("image propagation", FRAMES, &mut || {
+            let mut output = |_, picture, missing| {
+                propagated.push((picture, missing));
+                Ok(())
+            };
+            propagate(
+                FRAMES,
+                Place::Device,
+                &Cancel::default(),
+                &|t| (pictures[t].clone(), at(&masks, t)),
+                &|t| (at(&completed.0, t), at(&completed.1, t)),
+                &mut output,
+            )
+            .expect("nobody cancels");
+        })?;
+        let mut encoded = Vec::new();
+        stage("generator, encoder", FRAMES, &mut || {
+            let frames = propagated.iter().enumerate();
+            encoded = frames
+                .map(|(t, (picture, missing))| {
+                    let (picture, missing) = (cast(picture.clone()), cast(missing.clone()));
+                    generator.encode(picture, cast(at(&masks, t)), missing, Strips::default())
+                })
+                .collect();
+        })?;
+        let first = |x: &Tensor<4>, count| x.clone().narrow(0, 0, count);
+        let missing = propagated.iter().map(|(_, missing)| missing.clone());
+        let guides = Guides::new(
+            first(&masks, LOCAL),
+            Tensor::cat(missing.take(LOCAL).collect(), 0),
+            Some((
+                first(&completed.0, LOCAL - 1),
+                first(&completed.1, LOCAL - 1),
+            )),
+        );
+        let mut input = Some(GeneratorInput {
+            features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
+            references: Some(generator.tokens(encoded[LOCAL].clone())),
+            guides,
+            wanted: vec![self.height / 4..3 * self.height / 4; LOCAL],
+        });
+        // A window of 11 local frames and a reference comes every 5 frames.
+        stage("generator, window", LOCAL / 2, &mut || {
+            let input = input.take().expect("one run");
+            generator
+                .forward(input, Strips::default(), &Cancel::default(), &mut |_, _| {
+                    Ok(())
+                })
+                .expect("nobody cancels");
+        })?;
+        Ok(stages)
+    }
+
+    /// A panning pattern, `[1, 3, H, W]` in [−1, 1].
+    fn picture(&self, t: usize) -> Tensor<4> {
+        let (width, height) = (self.width, self.height);
+        let data = (0..3 * height * width).map(|i| {
+            let (channel, y, x) = (i / (height * width), i / width % height, i % width);
+            let (x, y) = ((x + 3 * t) as f32, (y + t) as f32);
+            ((x * 0.13).sin() + (y * 0.17 + channel as f32).cos() + (x * y * 0.002).sin()) / 3.0
+        });
+        let data = TensorData::new(data.collect(), [1, 3, height, width]);
+        Tensor::from_data(data, self.device)
+    }
+
+    /// A still hole over a quarter of the picture, `[FRAMES, 1, H, W]`.
+    fn masks(&self) -> Tensor<4> {
+        let (width, height) = (self.width, self.height);
+        let middle = |at: usize, side: usize| (side / 4..3 * side / 4).contains(&at);
+        let plane = (0..height * width).map(|p| {
+            f32::from(u8::from(
+                middle(p / width, height) && middle(p % width, width),
+            ))
+        });
+        let plane: Vec<f32> = plane.collect();
+        let shape = [FRAMES, 1, height, width];
+        Tensor::from_data(TensorData::new(plane.repeat(FRAMES), shape), self.device)
+    }
 }

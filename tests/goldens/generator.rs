@@ -91,12 +91,14 @@ impl Window {
 
     pub fn input(&self, generator: &Generator) -> GeneratorInput {
         let features = self.encode(generator);
+        let features_height = features.dims()[2];
         let references = self.length - self.locals;
         let references = features.clone().narrow(0, self.locals, references);
         GeneratorInput {
             features: features.narrow(0, 0, self.locals),
             references: Some(generator.tokens(references)),
             guides: self.guides(),
+            wanted: GeneratorInput::everything(self.locals, features_height),
         }
     }
 }
@@ -129,6 +131,56 @@ fn soft_split_and_composition_match() {
         .composition
         .forward(tokens.squeeze_dim(0), [30, 26]);
     assert_close(composed, &vectors, "composed", PRIMITIVE);
+}
+
+#[test]
+fn rows_of_a_composition_are_those_of_the_whole() {
+    let Some((vectors, generator)) = open("soft_split_comp") else {
+        return;
+    };
+    let tokens: Tensor<5> = vectors.tensor("tokens_in", &device());
+    let tokens: Tensor<4> = tokens.squeeze_dim(0);
+    let size = [30, 26];
+    let whole = generator.composition.forward(tokens.clone(), size);
+    for band in [0..30, 0..1, 0..7, 5..6, 9..22, 13..30, 29..30] {
+        let rows = generator
+            .composition
+            .band(tokens.clone(), size, band.clone());
+        let expected = whole.clone().narrow(2, band.start, band.len());
+        let most = (rows - expected).abs().max().into_scalar::<f32>();
+        assert!(most < 1e-5, "rows {band:?}: {most}");
+    }
+}
+
+#[test]
+fn wanted_rows_are_those_of_the_whole_pictures() {
+    let Some((vectors, generator)) = open("generator_exact") else {
+        return;
+    };
+    let window = Window::read(&vectors);
+    let whole = generate(generator, window.input(generator), &Cancel::default()).unwrap();
+    let height = whole.dims()[2];
+    let mut input = window.input(generator);
+    let wanted = [0..0, 3..11, height - 2..height, 0..height, 8..8];
+    for (rows, wanted) in input.wanted.iter_mut().zip(wanted.iter().cycle()) {
+        *rows = wanted.clone();
+    }
+    let wanted = input.wanted.clone();
+    let mut seen = vec![];
+    let mut output = |t: usize, picture: Tensor<4>| {
+        let rows = wanted[t].clone();
+        let frame = whole.clone().narrow(0, t, 1);
+        let expected = frame.narrow(2, rows.start, rows.len());
+        let most = (picture - expected).abs().max().into_scalar::<f32>();
+        assert!(most < 1e-5, "frame {t}, rows {rows:?}: {most}");
+        seen.push(t);
+        Ok(())
+    };
+    generator
+        .forward(input, Strips::default(), &Cancel::default(), &mut output)
+        .unwrap();
+    let expected = (0..wanted.len()).filter(|&t| !wanted[t].is_empty());
+    assert_eq!(seen, expected.collect::<Vec<_>>());
 }
 
 #[test]
@@ -270,6 +322,7 @@ fn a_single_frame_has_neither_flows_nor_references() {
             features: generator.encode(picture, mask.clone(), mask.clone(), Strips::default()),
             references: None,
             guides: Guides::new(mask.clone(), mask, None),
+            wanted: GeneratorInput::everything(1, 2),
         };
         let out = generate(generator, input, &Cancel::default()).unwrap();
         assert_eq!(out.dims(), [1, 3, 8, 16]);

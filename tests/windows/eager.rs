@@ -185,6 +185,7 @@ impl Eager {
                 Tensor::cat(missing.collect(), 0),
                 flows(0).zip(flows(1)),
             ),
+            wanted: vec![0..made.clip[0].0.height(); locals.len()],
         };
         let mut pictures = Vec::new();
         let mut output = |_, picture: Tensor<4>| {

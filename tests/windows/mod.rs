@@ -4,6 +4,7 @@
 mod eager;
 mod lazy;
 mod sliding;
+mod work;
 
 use std::collections::BTreeSet;
 

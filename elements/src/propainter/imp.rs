@@ -15,6 +15,7 @@ use super::{
     regions,
     settings::Settings,
     state::{Shared, State},
+    warm_up::WarmUp,
     worker,
 };
 use propainter::memory::Faults;
@@ -37,6 +38,7 @@ pub struct Propainter {
     /// Of frames that have to go before the worker has come to them.
     pub(super) late_masks: Mutex<Masks>,
     pub(super) shared: Shared,
+    pub(super) warm_up: Mutex<Option<WarmUp>>,
     faults: Mutex<Faults>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
@@ -49,6 +51,8 @@ impl Propainter {
             *state = State {
                 settings,
                 mask_pad: state.mask_pad.take(),
+                warming: state.warming,
+                warm: state.warm.take(),
                 flushing: true,
                 ..State::default()
             };
@@ -218,6 +222,7 @@ impl ObjectSubclass for Propainter {
             own: OwnMasks::default(),
             late_masks: Mutex::default(),
             shared: Shared::default(),
+            warm_up: Mutex::default(),
             faults: Mutex::default(),
             worker: Mutex::default(),
         }
@@ -314,6 +319,7 @@ impl ElementImpl for Propainter {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
+            gst::StateChange::NullToReady => self.begin_warm_up(),
             gst::StateChange::ReadyToPaused => self.start()?,
             gst::StateChange::PausedToReady => self.begin_stop(),
             // Only while playing does the clock say when a frame has to go.
@@ -330,6 +336,9 @@ impl ElementImpl for Propainter {
         }
         if failed_start || transition == gst::StateChange::PausedToReady {
             self.finish_stop();
+        }
+        if transition == gst::StateChange::ReadyToNull {
+            self.end_warm_up();
         }
         result
     }

@@ -77,6 +77,7 @@ mod src;
 mod stand_in;
 mod state;
 mod stats;
+mod warm_up;
 mod worker;
 
 use gst::{glib, prelude::*, subclass::prelude::*};

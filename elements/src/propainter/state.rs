@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gst::{ClockTime, FlowError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use propainter::{Cancel, Mask, Model, Session, Stats, memory::Usage};
+use propainter::{Cancel, Mask, Model, Session, Stats, Warm, memory::Usage};
 
 use super::{
     choices::LatePolicy, duty::Duty, formats::Converter, latency, line::Line,
@@ -105,6 +105,9 @@ pub struct State {
     pub stand_in: Option<Cancel>,
     /// The settings of this run; those of `late-policy` and the like follow their properties.
     pub settings: Settings,
+    /// The networks are being read; and as they were, until a session has them.
+    pub warming: bool,
+    pub warm: Option<Arc<Warm>>,
     /// Between PAUSED to PLAYING and back: the clock means something.
     pub playing: bool,
 

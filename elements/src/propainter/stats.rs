@@ -47,6 +47,7 @@ impl Propainter {
             .field("scene-cuts", session.scene_cuts)
             .field("busy-time", nanoseconds(session.busy))
             .field("computing-time", nanoseconds(session.computing))
+            .field("operations", memory.operations.iter().sum::<u64>())
             .field(
                 "fps",
                 if busy > 0.0 {

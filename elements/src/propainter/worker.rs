@@ -285,21 +285,25 @@ impl<'a> Worker<'a> {
         }
         // The old one's memory goes first.
         self.engine = None;
-        let (settings, live, cancel) = {
+        let (settings, live, cancel, warm) = {
             let mut state = self.imp.shared.lock();
             (state.facts, state.plan) = (None, None);
+            state.duty.opening();
+            while state.warming && self.is_current(&state) {
+                self.imp.shared.wait(&mut state);
+            }
             if !self.is_current(&state) {
                 return Ok(false);
             }
             let cancel = Cancel::default();
             state.cancel = Some(cancel.clone());
-            state.duty.opening();
-            (state.settings.clone(), state.live, cancel)
+            let settings = state.settings.clone();
+            (settings, state.live, cancel, state.warm.take())
         };
         let mut config = settings.config(size, live)?;
         config.limits.faults = self.imp.faults();
         config.device = self.device.unwrap_or(config.device);
-        let session = Session::open_unless(config, cancel)?;
+        let session = Session::open_with(config, cancel, warm.as_deref())?;
         let facts = Facts::of(&session);
         gst::info!(
             CAT,

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{attention_cpu, wide::widened};
+use super::{attention_cpu, wide::widened, work};
 
 /// Most scores that exist at once.
 const SCORES: usize = 1 << 24;
@@ -14,6 +14,9 @@ const SCORES: usize = 1 << 24;
 ///
 /// Result `[B, Q, D]`.
 pub fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, scale: f64) -> Tensor<3> {
+    let ([batch, queries, size], keys) = (q.dims(), k.dims()[1]);
+    // The scores, and the values' mean.
+    work::count(2 * batch * queries * keys * size);
     attention_cpu::attention(&q, &k, &v, scale).unwrap_or_else(|| attention_plain(q, k, v, scale))
 }
 

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     host::HostView,
     isa::{Isa, Job},
+    work,
 };
 
 const LEVELS: usize = 4;
@@ -50,6 +51,7 @@ impl Correlation {
     /// so that the last level has two.
     pub fn new(first: Tensor<4>, second: Tensor<4>, form: CorrelationForm) -> Self {
         let [_, channels, height, width] = first.dims();
+        let (batch, positions) = (first.dims()[0], first.dims()[2] * first.dims()[3]);
         let first = flat(first) / (channels as f32).sqrt();
         // Pooling is linear: pooled features correlate to the pooled volume.
         let pyramid = iter::successors(Some(second), |level| {
@@ -59,6 +61,9 @@ impl Correlation {
         let levels = pyramid.take(LEVELS).map(|second| {
             let [.., height, width] = second.dims();
             let second = flat(second);
+            if form == CorrelationForm::Volume {
+                work::count(batch * positions * height * width * channels);
+            }
             Level {
                 size: [height, width],
                 values: match form {
@@ -78,6 +83,12 @@ impl Correlation {
     /// map, 9×9 samples at each level, zeros outside. Result `[B, 324, h, w]`, channel
     /// i·81 + a·9 + b is level i at (x/2^i + a − 4, y/2^i + b − 4).
     pub fn lookup(&self, coordinates: Tensor<4>) -> Tensor<4> {
+        if let Some(first) = &self.first {
+            // Features meet at the 10×10 places that 9×9 samples are interpolated from.
+            let [batch, positions, channels] = first.dims();
+            let places = LEVELS * PATCH * PATCH;
+            work::count(batch * positions * places * channels);
+        }
         match (HostView::of(&coordinates), self.host()) {
             (Some(at), Some(host)) => {
                 let [batch, _, height, width] = coordinates.dims();

@@ -12,7 +12,7 @@ const SIDE: usize = 7;
 /// Pixels of a patch.
 pub const AREA: usize = SIDE * SIDE;
 /// Distance of patches.
-const STRIDE: usize = 3;
+pub const STRIDE: usize = 3;
 /// Zeros around the picture.
 const PADDING: usize = 3;
 

@@ -15,6 +15,7 @@
 //! - [`gelu`]: the activation of the feed-forward
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`wide`]: arithmetic in 32 bits on numbers kept in 16
+//! - [`work`]: how much the layers compute
 //! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
 pub mod attention;
@@ -41,3 +42,4 @@ mod toom_cook;
 pub mod upsample;
 pub mod warp;
 pub mod wide;
+pub mod work;

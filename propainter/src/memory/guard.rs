@@ -10,7 +10,7 @@ use std::{
 use burn::tensor::Device;
 
 use super::{Faults, Meter, Needs, Notice, Plan, Reservation, Stage, Usage};
-use crate::Error;
+use crate::{Error, kernels::work::counted};
 
 /// Windows without trouble before a larger plan is tried again, the first time.
 const PATIENCE: u32 = 8;
@@ -96,10 +96,13 @@ impl Guard {
         self.share.meter.start();
         let faults = self.faults.clone();
         let start = Instant::now();
-        let result = self.caught(stage, || {
-            faults.check(stage)?;
-            work()
+        let (result, operations) = counted(|| {
+            self.caught(stage, || {
+                faults.check(stage)?;
+                work()
+            })
         });
+        self.usage.operations[stage as usize] += operations;
         self.usage.runs += 1;
         self.usage.computing += start.elapsed();
         let over = self.measure(stage);

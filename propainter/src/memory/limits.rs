@@ -170,6 +170,8 @@ pub struct Usage {
     /// Runs of stages so far, also of those that failed, and the time spent in them.
     pub runs: u64,
     pub computing: Duration,
+    /// Floating point operations of the layers in each stage, in the order of [`Stage::ALL`].
+    pub operations: [u64; Stage::ALL.len()],
 }
 
 impl Usage {
@@ -189,12 +191,16 @@ impl Usage {
 
     /// With what engines before have done and taken at most.
     pub(crate) fn after(self, before: &Self) -> Self {
-        let mut stages = self.stages;
+        let (mut stages, mut operations) = (self.stages, self.operations);
         for (stage, before) in stages.iter_mut().zip(before.stages) {
             *stage = before.max(*stage);
         }
+        for (operations, before) in operations.iter_mut().zip(before.operations) {
+            *operations += before;
+        }
         Self {
             stages,
+            operations,
             device_peak: self.device_peak.max(before.device_peak),
             host_peak: self.host_peak.max(before.host_peak),
             out_of_memory: self.out_of_memory + before.out_of_memory,

@@ -13,6 +13,7 @@ use crate::{
         deform_conv::{self, DeformForm, Sites},
         linear::Matrix,
         wide::wide,
+        work,
     },
     weights::Checkpoint,
 };
@@ -61,6 +62,8 @@ pub struct Conv2d {
     parameters: Parameters<conv2d::Filter, 4>,
     geometry: Geometry,
     activation: Activation,
+    /// Products that are summed for one number of the output.
+    products: usize,
 }
 
 impl Conv2d {
@@ -84,10 +87,12 @@ impl Conv2d {
     /// A convolution of these parameters, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`.
     pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
         let packed = conv2d::Filter::new(&weight, &bias, geometry);
+        let [_, inputs, rows, columns] = weight.dims();
         Self {
             parameters: Parameters::new(packed, weight, bias),
             geometry,
             activation: Activation::None,
+            products: inputs * rows * columns,
         }
     }
 
@@ -98,13 +103,15 @@ impl Conv2d {
 
     /// `[B, I, H, W]` → `[B, O, H', W']`, activated
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.parameters {
+        let out = match &self.parameters {
             Parameters::Packed(filter) => filter.apply(&x, self.activation),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
                 conv2d_plain(x, weight, bias, self.geometry, self.activation)
             }
-        }
+        };
+        work::count(self.products * out.dims().iter().product::<usize>());
+        out
     }
 }
 
@@ -112,6 +119,7 @@ impl Conv2d {
 #[derive(Debug)]
 pub struct Linear {
     parameters: Parameters<Matrix, 2>,
+    inputs: usize,
 }
 
 impl Linear {
@@ -122,20 +130,23 @@ impl Linear {
         let bias = parameter(checkpoint, &format!("{key}.bias"), device);
         let packed = Matrix::new(&weight, &bias);
         Self {
+            inputs: weight.dims()[0],
             parameters: Parameters::new(packed, weight, bias),
         }
     }
 
     /// `[…, I]` → `[…, O]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        match &self.parameters {
+        let out = match &self.parameters {
             Parameters::Packed(matrix) => matrix.apply(&x),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
                 let (weight, bias) = (weight.cast(x.dtype()), bias.cast(x.dtype()));
                 module::linear(x, weight, Some(bias))
             }
-        }
+        };
+        work::count(self.inputs * out.dims().iter().product::<usize>());
+        out
     }
 }
 
@@ -187,13 +198,16 @@ impl DeformAlign {
             .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
         let limit = self.limit as f32;
         let sites = Sites::Learned { raw, limit, flow };
-        match &self.parameters {
+        let inputs = x.dims()[1];
+        let out = match &self.parameters {
             Parameters::Packed(filter) => filter.apply(&x, &sites),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
                 let (offset, modulation) = sites.resolve();
                 form.convolve(x, offset, modulation, weight, bias)
             }
-        }
+        };
+        work::count(9 * inputs * out.dims().iter().product::<usize>());
+        out
     }
 }

@@ -199,7 +199,7 @@ impl Lane {
 
 /// Runs a step of the engine. The tensor library panics where a device fails; that ends here
 /// as an error, and the engine's state is forgotten by the flush that must follow.
-fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let result = panic::catch_unwind(AssertUnwindSafe(step));
     result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
 }

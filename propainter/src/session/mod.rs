@@ -7,6 +7,7 @@ mod idle;
 mod lane;
 mod stats;
 mod stop_gap;
+mod warm;
 mod workshop;
 
 use std::time::Instant;
@@ -14,6 +15,7 @@ use std::time::Instant;
 pub use config::{Config, Mode, Model, Roi};
 pub use stats::Stats;
 pub use stop_gap::stop_gap;
+pub use warm::Warm;
 
 use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, memory::Notice, scene_cuts::Detector};
 use crops::Crops;
@@ -49,9 +51,19 @@ impl Session {
     /// # Errors
     /// As [`open`](Self::open), and [`Error::Cancelled`].
     pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
+        Self::open_with(config, cancel, None)
+    }
+
+    /// As [`open_unless`](Self::open_unless), with networks that are warm, if they are those of
+    /// this configuration.
+    ///
+    /// # Errors
+    /// As [`open_unless`](Self::open_unless).
+    pub fn open_with(config: Config, cancel: Cancel, warm: Option<&Warm>) -> Result<Self, Error> {
         config::check(&config)?;
         config.limits.faults.opening(&cancel)?;
-        let crops = Crops::open(config.clone(), cancel.clone(), config.roi == Roi::Crops)?;
+        let networks = warm.and_then(|warm| warm.networks(&config));
+        let crops = Crops::open(config.clone(), cancel.clone(), networks)?;
         let cuts = (config.mode == Mode::Sliding && config.scene_cuts)
             .then(|| Detector::new(config.scene_threshold, config.shortest_scene()));
         Ok(Self {

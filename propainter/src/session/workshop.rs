@@ -77,7 +77,7 @@ impl Workshop {
             return Ok((Self::Propagation { processing }, Box::new(engine)));
         };
         let (mut planned, chosen) = Planned::open(config, paths, processing, cancel)?;
-        planned.networks = networks;
+        planned.networks = networks.filter(|networks| networks.device == planned.device);
         cancel.check()?;
         let engine = planned.build(chosen, Usage::default())?;
         cancel.check()?;
@@ -184,6 +184,26 @@ impl Workshop {
     }
 }
 
+/// The networks that a configuration asks for, as they are where nothing is given up.
+pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
+    let paths = weights::find(config.weights.as_deref())?;
+    let device = config.device.open()?;
+    cancel.check()?;
+    let asked = config.limits.precision;
+    let numbers = wished(asked, host::is_cpu(&device));
+    Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
+}
+
+/// The numbers to compute in, where memory allows.
+fn wished(precision: Precision, on_cpu: bool) -> Numbers {
+    match precision {
+        Precision::Fp32 => Numbers::F32,
+        Precision::Auto if on_cpu => Numbers::F32,
+        Precision::Auto | Precision::Fp16 => Numbers::F16,
+        Precision::Bf16 => Numbers::Bf16,
+    }
+}
+
 impl Planned {
     fn open(
         config: &Config,
@@ -217,12 +237,7 @@ impl Planned {
         let wish = Level {
             cut: config.cut(),
             size: processing,
-            numbers: match limits.precision {
-                Precision::Fp32 => Numbers::F32,
-                Precision::Auto if on_cpu => Numbers::F32,
-                Precision::Auto | Precision::Fp16 => Numbers::F16,
-                Precision::Bf16 => Numbers::Bf16,
-            },
+            numbers: wished(limits.precision, on_cpu),
             given_up: Vec::new(),
         };
         let source = (config.width, config.height);

@@ -8,6 +8,7 @@ use super::{
     held::Held,
     pixels::{self, Filled},
     schedule::{Cut, Schedule},
+    work::Rows,
 };
 use crate::{
     Done, Error, Frame, Mask,
@@ -277,13 +278,15 @@ impl Source {
         (rgb + blended + self.hole.hole().len()) as u64
     }
 
-    /// Blends a window's picture, RGB bytes, into the hole: the first is taken, each later one
-    /// averaged half and half, truncated to 8 bits each time.
-    pub fn blend(&mut self, picture: &[u8]) {
+    /// Blends the rows of a window's picture that hold the hole into it: the first picture is
+    /// taken, each later one averaged half and half, truncated to 8 bits each time.
+    pub fn blend(&mut self, rows: &Rows) {
         let first = self.blended.is_none();
+        let before = rows.first * self.hole.width();
         let blended = self.blended.get_or_insert_with(|| self.frame.clone());
-        let pixels = blended.rgb_mut().chunks_exact_mut(3);
-        for ((pixel, new), &hole) in pixels.zip(picture.chunks_exact(3)).zip(self.hole.hole()) {
+        let pixels = blended.rgb_mut()[3 * before..].chunks_exact_mut(3);
+        let holes = &self.hole.hole()[before..];
+        for ((pixel, new), &hole) in pixels.zip(rows.rgb.chunks_exact(3)).zip(holes) {
             if hole == 0 {
                 continue;
             }

@@ -248,8 +248,8 @@ impl Stream {
             let pictures = self.attempt(Stage::Generator, cancel, |work, state| {
                 work.generate(state, window)
             })?;
-            for (index, picture) in locals.zip(pictures) {
-                self.state.sources.get_mut(index).blend(&picture);
+            for rows in pictures {
+                self.state.sources.get_mut(rows.index).blend(&rows);
             }
             self.guard.window_done();
         }

@@ -254,9 +254,9 @@ impl Work<'_> {
         Kept::put(tokens, self.plan.features)
     }
 
-    /// The pictures of a window's local frames, RGB bytes each. All of its frames are encoded
-    /// and its references are tokens.
-    pub fn generate(&self, state: &State, window: &Window) -> Result<Vec<Vec<u8>>, Error> {
+    /// The pictures of a window's local frames, as far as they have a hole. All of its frames
+    /// are encoded and its references are tokens.
+    pub fn generate(&self, state: &State, window: &Window) -> Result<Vec<Rows>, Error> {
         let locals = window.neighbours.clone();
         let updated = state.updated.range(locals.clone());
         let features = updated.filter_map(|updated| updated.features.as_ref());
@@ -266,6 +266,8 @@ impl Work<'_> {
             .collect();
         let flows = locals.start..locals.end - 1;
         let masks = state.quarter_masks(locals.clone(), &self.networks.device);
+        let sources = state.sources.range(locals.clone());
+        let wanted: Vec<_> = sources.map(|source| source.hole.rows()).collect();
         let input = GeneratorInput {
             features: Tensor::cat(features.map(Kept::get).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
@@ -273,10 +275,15 @@ impl Work<'_> {
                 flows: (!flows.is_empty()).then(|| stack(state.guides.range(flows).flatten())),
                 masks,
             },
+            wanted: wanted.clone(),
         };
         let mut pictures = Vec::with_capacity(locals.len());
-        let mut output = |_, picture| {
-            pictures.push(pixels::bytes(picture)?);
+        let mut output = |t: usize, picture| {
+            pictures.push(Rows {
+                index: locals.start + t,
+                first: wanted[t].start,
+                rgb: pixels::bytes(picture)?,
+            });
             Ok(())
         };
         self.networks
@@ -284,6 +291,16 @@ impl Work<'_> {
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
         Ok(pictures)
     }
+}
+
+/// Some rows of a frame's picture.
+pub struct Rows {
+    /// The frame's.
+    pub index: usize,
+    /// Number of the first row.
+    pub first: usize,
+    /// RGB bytes.
+    pub rgb: Vec<u8>,
 }
 
 /// Completed flows that whoever asks has seen to.

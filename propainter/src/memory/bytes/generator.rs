@@ -132,7 +132,8 @@ impl Sizes {
         let mut routes = 0;
         let mut blocks = 0;
         let mut known: Vec<Roles> = Vec::new();
-        for roles in roles(frames as usize, locals as usize, 8) {
+        let read: Vec<_> = (0..locals as usize).collect();
+        for roles in roles(frames as usize, &read, 8) {
             if !known.contains(&roles) {
                 routes += self.routes(&roles);
                 known.push(roles.clone());

@@ -36,11 +36,24 @@ impl Decoder {
     /// `[B, 128, H/4, W/4]` → `[B, 3, H, W]` in [−1, 1], from `rows` at 1/4 at once; 0 is all
     pub fn forward(&self, x: Tensor<4>, rows: usize) -> Tensor<4> {
         let height = x.dims()[2];
-        join(x, 4 * height, 4 * rows, |x, out| {
+        self.band(x, 0, height, 0..4 * height, rows)
+    }
+
+    /// Some rows of the picture, `[B, 3, band, W]`. `x` holds rows from `first` on of features
+    /// of `height`, [`Span`]'s of the band at least.
+    pub fn band(
+        &self,
+        x: Tensor<4>,
+        first: usize,
+        height: usize,
+        band: Range<usize>,
+        rows: usize,
+    ) -> Tensor<4> {
+        join(x, band.len(), 4 * rows, |x, strip| {
+            let out = band.start + strip.start..band.start + strip.end;
             let Span { known, half, full } = Span::of(height, out.clone());
-            let first = known.start;
-            let x = x.narrow(2, first, known.len());
-            let x = double(x, first, height, half.clone(), &self.half);
+            let x = x.narrow(2, known.start - first, known.len());
+            let x = double(x, known.start, height, half.clone(), &self.half);
             let x = double(x, half.start, 2 * height, full.clone(), &self.full);
             x.narrow(2, out.start - full.start, out.len()).tanh()
         })
@@ -63,7 +76,7 @@ fn double(
 /// zeros in place of its neighbours: those rows are wrong, and nobody reads them.
 pub struct Span {
     /// Of the features.
-    known: Range<usize>,
+    pub known: Range<usize>,
     /// At 1/2, and at full size.
     pub half: Range<usize>,
     pub full: Range<usize>,
@@ -94,7 +107,22 @@ mod tests {
         };
         for size in [[13, 11], [9, 7], [2, 5], [1, 3]] {
             let x = picture([2, 20, size[0], size[1]]);
-            assert_strips(x, size[0], |x, rows| decoder.forward(x, rows));
+            assert_strips(x.clone(), size[0], |x, rows| decoder.forward(x, rows));
+            let whole = decoder.forward(x.clone(), 0);
+            let height = size[0];
+            for band in [
+                0..4 * height,
+                0..3,
+                2..4 * height - 1,
+                4 * height - 3..4 * height,
+            ] {
+                let known = Span::of(height, band.clone()).known;
+                let held = x.clone().narrow(2, known.start, known.len());
+                let part = decoder.band(held, known.start, height, band.clone(), 0);
+                let expected = whole.clone().narrow(2, band.start, band.len());
+                let most = (part - expected).abs().max().into_scalar::<f32>();
+                assert!(most < 1e-6, "{size:?}, rows {band:?}: {most}");
+            }
         }
     }
 }

@@ -11,8 +11,11 @@ mod tokens;
 pub mod transformer;
 pub mod windows;
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 
+use self::decoder::Span;
 pub use self::{
     decoder::Decoder,
     encoder::Encoder,
@@ -54,6 +57,15 @@ pub struct GeneratorInput {
     pub references: Option<Tensor<4>>,
     /// Of the local frames.
     pub guides: Guides,
+    /// The rows that are wanted of each local frame's picture; none of a frame without a hole.
+    pub wanted: Vec<Range<usize>>,
+}
+
+impl GeneratorInput {
+    /// All rows of so many frames, of features of `height` rows.
+    pub fn everything(locals: usize, height: usize) -> Vec<Range<usize>> {
+        vec![0..4 * height; locals]
+    }
 }
 
 impl Generator {
@@ -91,7 +103,8 @@ impl Generator {
         self.split.forward(features)
     }
 
-    /// Gives each local frame, `[1, 3, H, W]` in [−1, 1], to `output`, in order.
+    /// Gives the wanted rows of each local frame that has some, `[1, 3, rows, W]` in [−1, 1], to
+    /// `output`, in order.
     ///
     /// # Errors
     /// [`Error::Cancelled`], between frames and the halves of blocks; [`Error::Compute`] when the
@@ -103,7 +116,7 @@ impl Generator {
         cancel: &Cancel,
         output: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let [locals, _, height, width] = input.features.dims();
+        let [_, _, height, width] = input.features.dims();
         let size = [height, width];
         let holes = windows::token_holes(&input.guides.holes()?, size);
         let local =
@@ -115,14 +128,27 @@ impl Generator {
             Some(references) => Tensor::cat(vec![own, references], 0),
             None => own,
         };
+        let wanted = input.wanted.iter().enumerate();
+        let read: Vec<_> = wanted
+            .filter_map(|(t, rows)| (!rows.is_empty()).then_some(t))
+            .collect();
         let tokens = self
             .transformer
-            .forward(tokens, locals, size, &holes, cancel)?;
-        for t in 0..locals {
+            .forward(tokens, &read, size, &holes, cancel)?;
+        for (place, &t) in read.iter().enumerate() {
             cancel.check()?;
-            let at = |x: &Tensor<4>| x.clone().narrow(0, t, 1);
-            let features = self.composition.forward(at(&tokens), size) + at(&local);
-            output(t, self.decoder.forward(features, strips.decoder_rows))?;
+            let rows = input.wanted[t].clone();
+            let Span { known, .. } = Span::of(height, rows.clone());
+            let tokens = tokens.clone().narrow(0, place, 1);
+            let own = local.clone().narrow(0, t, 1);
+            let own = own.narrow(2, known.start, known.len());
+            let features = self.composition.band(tokens, size, known.clone()) + own;
+            let strips = strips.decoder_rows;
+            output(
+                t,
+                self.decoder
+                    .band(features, known.start, height, rows, strips),
+            )?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! From features to tokens and back (spec section 6).
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, FEATURES, in_tiles, windows::Grid};
@@ -57,5 +59,20 @@ impl SoftComposition {
                 .forward(tokens.reshape([frames, count, CHANNELS]));
             self.smooth.forward(fold::fold(patches, features))
         })
+    }
+
+    /// Rows `band` of what [`forward`](Self::forward) gives, from the tokens that they depend on.
+    pub fn band(&self, tokens: Tensor<4>, features: [usize; 2], band: Range<usize>) -> Tensor<4> {
+        let [height, width] = features;
+        let rows = tokens.dims()[1];
+        // The convolution looks a row further; a row is the sum of all patches that cover it.
+        let needed = band.start.saturating_sub(1)..(band.end + 1).min(height);
+        let first = fold::covering(needed.start, rows).start;
+        let end = fold::covering(needed.end - 1, rows).end;
+        // Their patches on features that begin with the first one's middle.
+        let origin = fold::STRIDE * first;
+        let part = [(height - origin).min(fold::STRIDE * (end - first)), width];
+        let composed = self.forward(tokens.narrow(1, first, end - first), part);
+        composed.narrow(2, band.start - origin, band.len())
     }
 }

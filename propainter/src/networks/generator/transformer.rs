@@ -32,8 +32,8 @@ impl Transformer {
         }
     }
 
-    /// Tokens of all frames `[frames, rows, columns, 512]` to those of the first `locals`.
-    /// `features`: rows and columns of the features; `holes`: the tokens that see a hole of a
+    /// Tokens of all frames `[frames, rows, columns, 512]` to those of the frames `read`,
+    /// ascending. `features`: rows and columns of the features; `holes`: the tokens that see a hole of a
     /// local frame.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Transformer {
     pub fn forward(
         &self,
         mut x: Tensor<4>,
-        locals: usize,
+        read: &[usize],
         features: [usize; 2],
         holes: &[bool],
         cancel: &Cancel,
@@ -49,7 +49,7 @@ impl Transformer {
         let [frames, rows, columns, _] = x.dims();
         let grid = Grid { rows, columns };
         let mut known: Vec<Routes> = Vec::new();
-        let roles = roles(frames, locals, self.blocks.len());
+        let roles = roles(frames, read, self.blocks.len());
         for (block, roles) in self.blocks.iter().zip(&roles) {
             cancel.check()?;
             let index = known.iter().position(|routes| routes.roles() == roles);
@@ -65,10 +65,10 @@ impl Transformer {
     }
 }
 
-/// What each block does with each frame: the last answers for local frames only, and every
+/// What each block does with each frame: the last answers for the frames `read` only, and every
 /// other for those that a later one reads.
-pub fn roles(frames: usize, locals: usize, blocks: usize) -> Vec<Roles> {
-    let mut read: Vec<_> = (0..locals).collect();
+pub fn roles(frames: usize, read: &[usize], blocks: usize) -> Vec<Roles> {
+    let mut read = read.to_vec();
     let mut roles = Vec::with_capacity(blocks);
     for block in (0..blocks).rev() {
         let is_key = |frame: usize| frame % DILATION == block % DILATION;
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn blocks_answer_only_for_frames_that_are_read_later() {
-        let roles = roles(8, 3, 4);
+        let roles = roles(8, &[0, 1, 2], 4);
         let all: Vec<_> = (0..8).collect();
         for (block, keys) in [(0, vec![0, 2, 4, 6]), (1, vec![1, 3, 5, 7])] {
             assert_eq!((roles[block].frames, &roles[block].queries), (8, &all));
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_single_frame_gives_keys_to_even_blocks_only() {
-        let roles = roles(1, 1, 8);
+        let roles = roles(1, &[0], 8);
         for (block, roles) in roles.iter().enumerate() {
             assert_eq!((roles.frames, &roles.queries[..]), (1, &[0][..]));
             assert_eq!(roles.keys.len(), 1 - block % 2);

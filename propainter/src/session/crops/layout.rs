@@ -4,7 +4,7 @@ use super::{around, boxes::Rect};
 use crate::{Config, resize};
 
 /// The least size of a crop: what the networks were trained on.
-const LEAST: (usize, usize) = (432, 240);
+pub const LEAST: (usize, usize) = (432, 240);
 /// Most pixels at which a crop is processed; a larger one is seen smaller.
 const MOST: usize = 4 * LEAST.0 * LEAST.1;
 /// Context on each side of a hole: half its shorter side, within these.

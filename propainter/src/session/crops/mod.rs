@@ -11,12 +11,13 @@ mod pixels;
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
+pub use self::layout::LEAST;
 use self::{
     boxes::Rect,
     layout::{Crop, Placed},
     pixels::{cut, cut_mask, put_together},
 };
-use super::{Config, lane::Lane, workshop::Workshop};
+use super::{Config, Roi, lane::Lane, workshop::Workshop};
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     memory::{Notice, Usage},
@@ -60,8 +61,14 @@ struct Waiting {
 }
 
 impl Crops {
-    /// Opens one engine: for whole frames, or for crops of the least size.
-    pub fn open(config: Config, cancel: Cancel, cropped: bool) -> Result<Self, Error> {
+    /// Opens one engine: for whole frames, or for crops of the least size. `networks` that are
+    /// there are not read again.
+    pub fn open(
+        config: Config,
+        cancel: Cancel,
+        networks: Option<Arc<Networks>>,
+    ) -> Result<Self, Error> {
+        let cropped = config.roi == Roi::Crops;
         let mut crops = Self {
             config,
             cancel,
@@ -73,7 +80,7 @@ impl Crops {
             before: Usage::default(),
         };
         let placed = crops.lay_out(&[], MOST);
-        crops.arrange(placed)?;
+        crops.arrange(placed, networks)?;
         Ok(crops)
     }
 
@@ -222,24 +229,28 @@ impl Crops {
     fn cover(&mut self, holes: &[Rect]) -> Result<(), Error> {
         let placed = self.lay_out(holes, MOST);
         let several = placed.len() > 1;
-        match self.arrange(placed) {
+        let networks = self.workshop().and_then(Workshop::networks);
+        match self.arrange(placed, networks.clone()) {
             Err(Error::Budget { .. }) if several => {
                 let placed = self.lay_out(holes, 1);
-                self.arrange(placed)
+                self.arrange(placed, networks)
             }
             result => result,
         }
     }
 
     /// Opens what is not open yet, and begins with the past. Nothing may be held.
-    fn arrange(&mut self, placed: Vec<Placed>) -> Result<(), Error> {
+    fn arrange(
+        &mut self,
+        placed: Vec<Placed>,
+        networks: Option<Arc<Networks>>,
+    ) -> Result<(), Error> {
         self.notices = self.notices();
         let several = placed.len() as u64;
         let share = |budget: u64| budget.div_ceil(several);
         let mut config = self.config.clone();
         config.limits.vram_budget = share(config.limits.vram_budget);
         config.limits.host_budget = share(config.limits.host_budget);
-        let networks = self.workshop().and_then(Workshop::networks);
         let mut old = mem::take(&mut self.views);
         let same_share = old.len() == placed.len();
         let fits = |view: &View, crop: &Crop| same_share && view.crop.is_alike(crop);
