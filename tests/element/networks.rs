@@ -193,6 +193,8 @@ fn from_ready_on_the_networks_are_read_and_told_of() {
         element.set_state(gst::State::Null).unwrap();
     }
     element.set_bus(None);
+    // Messages hold the element, too.
+    drop(bus);
     let weak = element.downgrade();
     drop(element);
     assert!(weak.upgrade().is_none(), "the thread has ended");

@@ -38,7 +38,7 @@ mod math;
 mod patch;
 mod scratch;
 mod tile;
-mod toom_cook;
+pub(crate) mod toom_cook;
 pub mod upsample;
 pub mod warp;
 pub mod wide;

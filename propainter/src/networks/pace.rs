@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use crate::kernels::{deform_conv::DeformForm, upsample};
+use crate::kernels::deform_conv::DeformForm;
 
 /// What is computed at once. The default is the fastest: whole pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,8 +23,6 @@ pub struct Strips {
 pub enum Layer {
     /// A convolution with three rows, padding 1 and this stride.
     Conv(usize),
-    /// Upsampling ×2 with aligned corners.
-    Double,
 }
 
 impl Layer {
@@ -32,7 +30,6 @@ impl Layer {
     fn output(self, height: usize) -> usize {
         match self {
             Self::Conv(stride) => height.div_ceil(stride),
-            Self::Double => 2 * height,
         }
     }
 
@@ -43,7 +40,6 @@ impl Layer {
                 let end = (rows.end - 1) * stride + 2;
                 (rows.start * stride).saturating_sub(1)..end.min(height)
             }
-            Self::Double => upsample::sources(rows, height),
         }
     }
 }

@@ -5,10 +5,13 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::upsample::upsample_rows,
+    kernels::{
+        toom_cook::OUTPUTS,
+        upsample::{sources, upsample_rows},
+    },
     networks::{
         layers::{Activation, Conv2d, Geometry},
-        pace::{Layer, join, sources},
+        pace::join,
     },
     weights::Checkpoint,
 };
@@ -83,11 +86,17 @@ pub struct Span {
 }
 
 impl Span {
-    /// For the rows `out` of a picture with `height` rows at 1/4.
+    /// For the rows `out` of a picture with `height` rows at 1/4. They begin at multiples of
+    /// [`OUTPUTS`], where the CPU's convolutions begin a tile in the whole picture, too: the
+    /// numbers are the same to the last bit.
     pub fn of(height: usize, out: Range<usize>) -> Self {
-        use Layer::{Conv, Double};
-        let layers = [Double, Conv(1), Conv(1), Double, Conv(1), Conv(1)];
-        let [known, half, _, _, full, _] = sources(layers, height, out);
+        let convolved = |rows: Range<usize>, limit: usize| {
+            let start = rows.start.saturating_sub(2) / OUTPUTS * OUTPUTS;
+            start..(rows.end + 2).min(limit)
+        };
+        let full = convolved(out, 4 * height);
+        let half = convolved(sources(full.clone(), 2 * height), 2 * height);
+        let known = sources(half.clone(), height);
         Self { known, half, full }
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, FEATURES, in_tiles, windows::Grid};
 use crate::{
-    kernels::fold,
+    kernels::{fold, toom_cook::OUTPUTS},
     networks::layers::{Conv2d, Geometry, Linear},
     weights::Checkpoint,
 };
@@ -67,7 +67,8 @@ impl SoftComposition {
         let rows = tokens.dims()[1];
         // The convolution looks a row further; a row is the sum of all patches that cover it.
         let needed = band.start.saturating_sub(1)..(band.end + 1).min(height);
-        let first = fold::covering(needed.start, rows).start;
+        // From a tile of the CPU's convolutions on, so that the last bit is the same.
+        let first = fold::covering(needed.start, rows).start / OUTPUTS * OUTPUTS;
         let end = fold::covering(needed.end - 1, rows).end;
         // Their patches on features that begin with the first one's middle.
         let origin = fold::STRIDE * first;
