@@ -2,13 +2,9 @@
 //! overhead`. The same frames through a session, and through the element to a fakesink; the two
 //! take turns, and the median of their ratios is printed.
 
-use std::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
 use propainter::{Config, DeviceChoice, Frame, Mask, Model, Session, scenes::Scene};
 use propainter_tests::golden::weights_folder;
@@ -85,46 +81,46 @@ fn element(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4
         buffer
     });
     let buffers: Vec<_> = buffers.collect();
-    let hole = hole.map(|side| side as i32);
-    let element = gst::ElementFactory::make("propainter")
-        .property_from_str(
-            "model",
-            match model {
-                Model::Propainter => "propainter",
-                _ => "propagation",
-            },
-        )
-        .property("device", "cpu")
-        .property_from_str("mode", "reference")
-        .property_from_str("late-policy", "wait")
-        .property(
-            "mask-regions",
-            gst::Array::from_iter([gst::Array::new(hole).to_send_value()]),
-        )
-        .build()
-        .expect("the element exists");
+    let [x, y, w, h] = hole;
+    let name = match model {
+        Model::Propainter => "propainter",
+        _ => "propagation",
+    };
+    let pipeline = gst::parse::launch(&format!(
+        "propainter name=inpaint model={name} device=cpu mode=reference late-policy=wait \
+         mask-regions=<<{x},{y},{w},{h}>> ! fakesink sync=false"
+    ));
+    let pipeline: gst::Pipeline = pipeline
+        .expect("a valid line")
+        .downcast()
+        .expect("a pipeline");
+    let element = pipeline.by_name("inpaint").expect("it was named");
     if let Some(weights) = weights_folder() {
         element.set_property("weights", weights.to_str().expect("UTF-8"));
     }
-    let mut harness = Harness::with_element(&element, Some("sink"), None);
-    harness.add_sink_parse("fakesink sync=false");
-    harness.set_src_caps(info.to_caps().expect("valid caps"));
-    let (end, ended) = mpsc::channel();
-    let pad = element.static_pad("src").expect("a source pad");
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &info.data
-            && event.type_() == gst::EventType::Eos
-        {
-            let _ = end.send(());
-        }
-        gst::PadProbeReturn::Ok
-    });
+    let source = gst::Pad::new(gst::PadDirection::Src);
+    source.set_active(true).expect("active");
+    let sink = element.static_pad("sink").expect("a sink pad");
+    // It belongs to no bin.
+    source
+        .link_full(&sink, gst::PadLinkCheck::empty())
+        .expect("linked");
+    let caps = info.to_caps().expect("valid caps");
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     let start = Instant::now();
-    harness.play();
+    pipeline.set_state(gst::State::Playing).expect("playing");
+    source.push_event(gst::event::StreamStart::new("bench"));
+    source.push_event(gst::event::Caps::new(&caps));
+    source.push_event(gst::event::Segment::new(&segment));
     for buffer in buffers {
-        harness.push(buffer).expect("taken");
+        source.push(buffer).expect("taken");
     }
-    harness.push_event(gst::event::Eos::new());
-    ended.recv().expect("the end of the stream");
-    start.elapsed()
+    source.push_event(gst::event::Eos::new());
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    let bus = pipeline.bus().expect("a pipeline has one");
+    let end = bus.timed_pop_filtered(None, &kinds).expect("an end");
+    let time = start.elapsed();
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    pipeline.set_state(gst::State::Null).expect("stopped");
+    time
 }

@@ -18,49 +18,29 @@ pub struct Strips {
     pub deform: DeformForm,
 }
 
-/// What a layer does to rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    /// A convolution with three rows, padding 1 and this stride.
-    Conv(usize),
-}
-
-impl Layer {
-    /// Rows of the output for an input of `height`.
-    fn output(self, height: usize) -> usize {
-        match self {
-            Self::Conv(stride) => height.div_ceil(stride),
-        }
-    }
-
-    /// Rows of an input of `height` that `rows` of the output depend on.
-    fn sources(self, rows: Range<usize>, height: usize) -> Range<usize> {
-        match self {
-            Self::Conv(stride) => {
-                let end = (rows.end - 1) * stride + 2;
-                (rows.start * stride).saturating_sub(1)..end.min(height)
-            }
-        }
-    }
+/// Rows of the output of a convolution with three rows, padding 1 and this stride.
+fn output(stride: usize, height: usize) -> usize {
+    height.div_ceil(stride)
 }
 
 /// The rows of each layer's input that `rows` of the last one's output depend on, of a picture
-/// of `height`.
+/// of `height`. The layers are convolutions with three rows, padding 1 and these strides.
 pub fn sources<const N: usize>(
-    layers: [Layer; N],
+    strides: [usize; N],
     height: usize,
     rows: Range<usize>,
 ) -> [Range<usize>; N] {
     let mut height = height;
-    let heights = layers.map(|layer| {
+    let heights = strides.map(|stride| {
         let input = height;
-        height = layer.output(input);
+        height = output(stride, input);
         input
     });
-    let mut sources = layers.map(|_| rows.clone());
+    let mut sources = strides.map(|_| rows.clone());
     let mut rows = rows;
-    for ((source, layer), height) in sources.iter_mut().zip(layers).zip(heights).rev() {
-        rows = layer.sources(rows, height);
+    for ((source, stride), height) in sources.iter_mut().zip(strides).zip(heights).rev() {
+        let end = (rows.end - 1) * stride + 2;
+        rows = (rows.start * stride).saturating_sub(1)..end.min(height);
         *source = rows.clone();
     }
     sources
@@ -149,34 +129,23 @@ pub(super) mod tests {
     }
 
     /// Which rows of the first input row `row` of the last output depends on, layer by layer.
-    fn traced(layers: &[Layer], height: usize, row: usize) -> Vec<usize> {
-        let Some((last, before)) = layers.split_last() else {
+    fn traced(strides: &[usize], height: usize, row: usize) -> Vec<usize> {
+        let Some((stride, before)) = strides.split_last() else {
             return vec![row];
         };
-        let input = before.iter().fold(height, |height, l| l.output(height));
-        let rows: Vec<usize> = match last {
-            Layer::Conv(stride) => (0..3).map(|tap| row * stride + tap).collect(), // one too far
-            Layer::Double => {
-                let place = row as f64 * (input - 1) as f64 / (2 * input - 1) as f64;
-                vec![place.floor() as usize + 1, place.ceil() as usize + 1]
-            }
-        };
-        let inside = rows.iter().filter_map(|row| row.checked_sub(1));
+        let input = before.iter().fold(height, |height, &s| output(s, height));
+        let rows = (0..3).map(|tap| row * stride + tap); // one too far
+        let inside = rows.filter_map(|row| row.checked_sub(1));
         let inside = inside.filter(|&row| row < input);
         inside.flat_map(|row| traced(before, height, row)).collect()
     }
 
     #[test]
     fn sources_are_the_rows_that_layers_read_and_no_more_than_one_besides() {
-        use Layer::{Conv, Double};
-        let stacks = [
-            [Double, Conv(1), Conv(1), Double, Conv(1), Conv(1)],
-            [Conv(2), Conv(1), Conv(2), Conv(1), Conv(1), Conv(1)],
-            [Double, Double, Double, Conv(2), Conv(2), Conv(2)],
-        ];
+        let stacks = [[1, 1, 1, 1, 1, 1], [2, 1, 2, 1, 1, 1], [1, 1, 1, 2, 2, 2]];
         for layers in stacks {
             for height in 1..14 {
-                let out = layers.iter().fold(height, |height, l| l.output(height));
+                let out = layers.iter().fold(height, |height, &s| output(s, height));
                 for (start, end) in (0..out).flat_map(|a| (a + 1..=out).map(move |b| (a, b))) {
                     let [first, ..] = sources(layers, height, start..end);
                     let read = |row| traced(&layers, height, row);
