@@ -135,7 +135,6 @@ fn every_pace_gives_the_same_flows() {
         let pace = Pace {
             frames,
             place,
-            ..Pace::default()
         };
         let done = network.predict(count, pace, &Cancel::default(), &input, &mut output);
         done.expect("nobody cancels");

@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Error,
-    kernels::deform_conv::DeformForm,
     networks::{
         generator::{
             Generator, GeneratorInput, Guides,
@@ -266,10 +265,9 @@ fn every_stage_matches() {
     let size = [height, width];
     let guides = window.guides();
     let local = features.clone().narrow(0, 0, window.locals);
-    let local =
-        generator
-            .propagation
-            .forward(local, &guides, DeformForm::Columns, &Cancel::default());
+    let local = generator
+        .propagation
+        .forward(local, &guides, &Cancel::default());
     let local = local.unwrap();
     check(&local, [0, 3], "feat_prop_local_f03");
     let references = window.length - window.locals;

@@ -4,7 +4,6 @@
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Numbers,
-    kernels::deform_conv::DeformForm,
     networks::{
         flow_completion::{Encoded, FlowCompletion},
         generator::{
@@ -114,7 +113,7 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     let local = features.clone().narrow(0, 0, window.locals);
     let local = generator
         .propagation
-        .forward(local, &guides, DeformForm::Columns, &Cancel::default())
+        .forward(local, &guides, &Cancel::default())
         .expect("nobody cancels");
     keep("propagate", &local);
     let references = window.length - window.locals;

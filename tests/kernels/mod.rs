@@ -3,6 +3,7 @@
 
 mod attention;
 mod conv2d;
+mod cube;
 mod deform_conv;
 mod linear;
 mod precision;

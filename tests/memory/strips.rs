@@ -82,7 +82,6 @@ fn strips_take_what_the_model_says() {
             let strips = Strips {
                 encoder_rows: rows,
                 decoder_rows: rows,
-                ..Strips::default()
             };
             let encode = || {
                 let [picture, mask, missing] = [3, 1, 1].map(|c| picture(c, size, dtype));

@@ -6,17 +6,18 @@ use burn::tensor::{Int, Tensor, module, ops::AvgPoolOptions};
 use rayon::prelude::*;
 
 use super::{
+    cube,
     host::HostView,
     isa::{Isa, Job},
     work,
 };
 
 const LEVELS: usize = 4;
-const RADIUS: usize = 4;
+pub(super) const RADIUS: usize = 4;
 /// Samples to a side of a level's window.
-const SIDE: usize = 2 * RADIUS + 1;
+pub(super) const SIDE: usize = 2 * RADIUS + 1;
 /// Whole positions to a side that those samples lie between.
-const PATCH: usize = SIDE + 1;
+pub(super) const PATCH: usize = SIDE + 1;
 /// Pixels that one task looks up: its samples stay in the cache until they are written.
 const RUN: usize = 64;
 
@@ -95,8 +96,25 @@ impl Correlation {
                 let shape = [batch, LEVELS * SIDE * SIDE, height, width];
                 at.tensor(host.lookup(at.slice(), batch), shape)
             }
-            _ => self.lookup_plain(coordinates),
+            _ => self
+                .lookup_on_card(&coordinates)
+                .unwrap_or_else(|| self.lookup_plain(coordinates)),
         }
+    }
+
+    /// The form for cards.
+    fn lookup_on_card(&self, coordinates: &Tensor<4>) -> Option<Tensor<4>> {
+        let lookup = |(i, level): (usize, &Level)| {
+            let (values, size) = (&level.values, level.size);
+            match &self.first {
+                None => cube::correlation::lookup(values, size, coordinates, i),
+                Some(first) => {
+                    cube::correlation::lookup_from_features(first, values, size, coordinates, i)
+                }
+            }
+        };
+        let samples: Option<Vec<_>> = self.levels.iter().enumerate().map(lookup).collect();
+        Some(Tensor::cat(samples?, 1))
     }
 
     /// The plain twin of [`Self::lookup`], in tensor operations.

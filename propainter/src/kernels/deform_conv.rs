@@ -1,8 +1,10 @@
 //! Modulated deformable convolution 3×3, stride 1, padding 1 (spec section 0).
 
-use burn::tensor::{Int, Tensor, activation, module, ops::DeformConvOptions};
+use burn::tensor::{Tensor, activation, module, ops::DeformConvOptions};
 
+pub use super::cube::deform_conv::pack;
 use super::{
+    cube,
     deform_sample::{Planes, Sampler, Source},
     host::HostView,
     isa::Isa,
@@ -70,10 +72,27 @@ pub fn deform_conv(
     weight: Tensor<4>,
     bias: Tensor<1>,
 ) -> Tensor<4> {
-    match Filter::new(&weight, &bias, modulation.dims()[1] / 9) {
-        Some(filter) => filter.apply(&x, &Sites::Given { offset, modulation }),
-        None => deform_conv_plain(x, offset, modulation, weight, bias),
+    let groups = modulation.dims()[1] / 9;
+    let sites = Sites::Given { offset, modulation };
+    match Filter::new(&weight, &bias, groups) {
+        Some(filter) => filter.apply(&x, &sites),
+        None => on_card(&x, &sites, &pack(weight, groups), &bias, groups),
     }
+}
+
+/// Deformable convolution of `x` of a card, `weight` as [`pack`] gives it, the rest as in
+/// [`deform_conv`].
+///
+/// # Panics
+/// When a tensor is of the CPU device.
+pub fn on_card(
+    x: &Tensor<4>,
+    sites: &Sites,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    groups: usize,
+) -> Tensor<4> {
+    cube::deform_conv::deform_conv(x, sites, weight, bias, groups).expect("a tensor of a card")
 }
 
 /// The plain twin of [`deform_conv`]: the library's operation, in 32 bits: it works out where to
@@ -92,110 +111,6 @@ pub fn deform_conv_plain(
     widened(x, |x| {
         module::deform_conv2d(x, offset, weight, modulation, bias, options)
     })
-}
-
-/// How devices other than the CPU convolve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeformForm {
-    /// All samples first, `9 · C · H · W` of them ([`deform_conv_plain`]): faster.
-    #[default]
-    Columns,
-    /// Tap by tap ([`deform_conv_taps`]): few times `C · H · W`.
-    Taps,
-}
-
-impl DeformForm {
-    /// [`deform_conv`] in this form, on any device.
-    pub fn convolve(
-        self,
-        x: Tensor<4>,
-        offset: Tensor<4>,
-        modulation: Tensor<4>,
-        weight: Tensor<4>,
-        bias: Tensor<1>,
-    ) -> Tensor<4> {
-        match self {
-            Self::Columns => deform_conv_plain(x, offset, modulation, weight, bias),
-            Self::Taps => deform_conv_taps(x, offset, modulation, weight, bias),
-        }
-    }
-}
-
-/// As [`deform_conv_plain`], summed over the taps in tensor operations.
-pub fn deform_conv_taps(
-    x: Tensor<4>,
-    offset: Tensor<4>,
-    modulation: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let (groups, outputs) = (modulation.dims()[1] / 9, weight.dims()[0]);
-    let [rows, pixels] = [batch * groups, height * width];
-    let offset: Tensor<3> = wide(offset).reshape([rows, 18, pixels]);
-    let modulation: Tensor<3> = wide(modulation).reshape([rows, 9, pixels]);
-    let weight: Tensor<3> = wide(weight).reshape([outputs, channels, 9]);
-    let bias: Tensor<3> = wide(bias).reshape([1, outputs, 1]);
-    let place = |axis: usize, shape: [usize; 4]| {
-        let size = [height, width][axis] as i64;
-        let places = Tensor::<1, Int>::arange(0..size, &x.device()).float();
-        let places: Tensor<4> = wide(places).reshape(shape);
-        places.expand([1, 1, height, width]).reshape([1, 1, pixels])
-    };
-    let places: [Tensor<3>; 2] = [place(0, [1, 1, height, 1]), place(1, [1, 1, 1, width])];
-    widened(x, |x| {
-        let x: Tensor<3> = x.reshape([rows, channels / groups, pixels]);
-        let tap = |tap: usize| {
-            let at = |axis: usize| {
-                let step = [tap / 3, tap % 3][axis] as f32 - 1.0;
-                offset.clone().narrow(1, 2 * tap + axis, 1) + places[axis].clone() + step
-            };
-            let strength = modulation.clone().narrow(1, tap, 1);
-            let samples = sample(&x, [at(0), at(1)], strength, [height, width]);
-            let weight = weight
-                .clone()
-                .narrow(2, tap, 1)
-                .reshape([1, outputs, channels]);
-            weight.matmul(samples.reshape([batch, channels, pixels])) // [B, O, H·W]
-        };
-        let sum = (1..9).fold(tap(0), |sum, index| sum + tap(index));
-        (sum + bias).reshape([batch, outputs, height, width])
-    })
-}
-
-/// Bilinear samples of `x` `[N, C, H·W]` at `y` and `x` `[N, 1, H·W]`, zero outside, times
-/// `strength`.
-fn sample(
-    x: &Tensor<3>,
-    [sy, sx]: [Tensor<3>; 2],
-    strength: Tensor<3>,
-    [height, width]: [usize; 2],
-) -> Tensor<3> {
-    let (top, left) = (sy.clone().floor(), sx.clone().floor());
-    let (dy, dx) = (sy - top.clone(), sx - left.clone());
-    let corner = |down: f32, right: f32| {
-        let (row, column) = (top.clone() + down, left.clone() + right);
-        let last = [height, width].map(|size| (size - 1) as f32);
-        let inside = [
-            row.clone().clamp(0.0, last[0]),
-            column.clone().clamp(0.0, last[1]),
-        ];
-        let seen = row.equal(inside[0].clone()).float() * column.equal(inside[1].clone()).float();
-        let share = |part: &Tensor<3>, far: f32| match far {
-            0.0 => -part.clone() + 1.0,
-            _ => part.clone(),
-        };
-        let weight = share(&dy, down) * share(&dx, right) * wide(seen) * strength.clone();
-        let [row, column] = inside;
-        let index = (row * width as f32 + column).int().expand(x.dims());
-        x.clone().gather(2, index) * weight
-    };
-    let corners = [(0.0, 1.0), (1.0, 0.0), (1.0, 1.0)];
-    corners
-        .into_iter()
-        .fold(corner(0.0, 0.0), |sum, (down, right)| {
-            sum + corner(down, right)
-        })
 }
 
 /// The weights in the order in which the CPU wants them.

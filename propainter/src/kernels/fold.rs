@@ -5,16 +5,16 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::{host::HostView, wide::widened};
+use super::{cube, host::HostView, wide::widened};
 
 /// Side of a patch.
-const SIDE: usize = 7;
+pub(super) const SIDE: usize = 7;
 /// Pixels of a patch.
 pub const AREA: usize = SIDE * SIDE;
 /// Distance of patches.
 pub const STRIDE: usize = 3;
 /// Zeros around the picture.
-const PADDING: usize = 3;
+pub(super) const PADDING: usize = 3;
 
 /// Channels that one thread folds together: what it reads of a patch is one run of memory.
 const TOGETHER: usize = 8;
@@ -35,7 +35,7 @@ pub fn unfold(x: Tensor<4>) -> Tensor<3> {
                 [batch, rows * columns, channels * AREA],
             )
         }
-        None => unfold_plain(x),
+        None => cube::fold::unfold(&x).unwrap_or_else(|| unfold_plain(x)),
     }
 }
 
@@ -47,7 +47,9 @@ pub fn fold(x: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
             let shape = [batch, elements / AREA, height, width];
             values.tensor(fold_slice(values.slice(), shape), shape)
         }
-        None => fold_plain(x, [height, width]),
+        None => {
+            cube::fold::fold(&x, [height, width]).unwrap_or_else(|| fold_plain(x, [height, width]))
+        }
     }
 }
 

@@ -3,15 +3,16 @@
 use burn::tensor::{Tensor, activation};
 use rayon::prelude::*;
 
-use super::{host::HostView, wide::widened};
+use super::{cube, host::HostView, wide::widened};
 
-const EPSILON: f32 = 1e-5;
+pub(super) const EPSILON: f32 = 1e-5;
 
 /// `x` `[B, C, H, W]` with mean 0 and variance 1 in each plane; `rectify`: negative values
 /// become 0.
 pub fn instance_norm(x: Tensor<4>, rectify: bool) -> Tensor<4> {
     let Some(view) = HostView::of(&x) else {
-        return instance_norm_plain(x, rectify);
+        return cube::instance_norm::instance_norm(&x, rectify)
+            .unwrap_or_else(|| instance_norm_plain(x, rectify));
     };
     let shape @ [.., height, width] = x.dims();
     let plane = (height * width).max(1);

@@ -13,6 +13,7 @@
 //! - [`fold`]: pictures as overlapping patches and back
 //! - [`attention`]: scaled dot-product attention
 //! - [`gelu`]: the activation of the feed-forward
+//! - [`cube`]: the forms for cards
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`wide`]: arithmetic in 32 bits on numbers kept in 16
 //! - [`work`]: how much the layers compute
@@ -24,6 +25,7 @@ pub mod conv2d;
 mod conv_direct;
 mod conv_short;
 pub mod correlation;
+pub mod cube;
 pub mod deform_conv;
 mod deform_sample;
 pub mod fold;

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use super::{
+    cube,
     host::HostView,
     wide::{wide, widened},
 };
@@ -29,7 +30,7 @@ pub fn warp(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
                 shape,
             )
         }
-        _ => warp_plain(x, flow, sampling),
+        _ => cube::warp::warp(&x, &flow, sampling).unwrap_or_else(|| warp_plain(x, flow, sampling)),
     }
 }
 
@@ -38,6 +39,12 @@ pub fn warp(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
 ///
 /// Flows `[B, 2, H, W]`; result `[B, 1, H, W]`.
 pub fn consistency(forward: Tensor<4>, backward: Tensor<4>) -> Tensor<4> {
+    cube::warp::consistency(&forward, &backward)
+        .unwrap_or_else(|| consistency_plain(forward, backward))
+}
+
+/// The plain twin of [`consistency`], which warps first.
+pub fn consistency_plain(forward: Tensor<4>, backward: Tensor<4>) -> Tensor<4> {
     let backward = wide(backward);
     widened(forward, |forward| {
         let warped = warp(backward, forward.clone(), Sampling::Bilinear);

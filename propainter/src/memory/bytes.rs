@@ -13,7 +13,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Plan, Stage};
 use crate::{
-    kernels::deform_conv::DeformForm,
     networks::kept::Place,
     precision::Numbers,
     windows::{
@@ -271,57 +270,12 @@ impl Sizes {
 
     /// A deformable convolution of `channels` to 128 over so many pixels, from 432 channels that
     /// say where and how strongly to sample; its input is held, too.
-    fn deform(&self, channels: u64, pixels: u64, plan: &Plan) -> u64 {
+    fn deform(&self, channels: u64, pixels: u64) -> u64 {
         let raw = 432 * pixels;
         let aligned = 128 * self.n * pixels;
-        if self.machine != Machine::Card {
-            return self.op(raw) + self.op((channels + 128) * pixels) + aligned;
-        }
-        // Offsets before and after the flow is added.
-        let resolve = self.wide_op(raw) + 4 * (432 + 288) * pixels;
-        let sum = match plan.deform {
-            DeformForm::Columns => 9 * channels + 2 * 128,
-            // Samples, those of one more corner before and after their weights, places and
-            // weights of 16 groups; two sums.
-            DeformForm::Taps => 3 * channels + 10 * 16 + 2 * 128,
-        };
-        let input = self.wide_op(channels * pixels) - self.n * channels * pixels;
-        resolve.max(4 * (432 + sum) * pixels + input + aligned)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::bytes::Machine::{Card, Cpu};
-
-    #[test]
-    fn a_card_counts_columns_where_it_makes_them() {
-        let cut = Cut {
-            subvideo_length: 20,
-            neighbor_length: 10,
-            ref_stride: 10,
-            lookahead: None,
-        };
-        let pixels = 60 * 108;
-        let deform = |machine, numbers, deform| {
-            let plan = Plan {
-                deform,
-                ..Plan::LARGEST
-            };
-            let scene = Scene::new(machine, [432, 240], cut, Some(1));
-            scene.sizes(numbers).deform(128, pixels, &plan)
-        };
-        let columns = 4 * 9 * 128 * pixels;
-        for numbers in [Numbers::F32, Numbers::F16] {
-            let [with, without] =
-                [DeformForm::Columns, DeformForm::Taps].map(|form| deform(Card, numbers, form));
-            assert!(with > columns + 4 * 432 * pixels);
-            assert!(without < with - columns / 2);
-            let cpu = Cpu { threads: 2 };
-            let [with, without] =
-                [DeformForm::Columns, DeformForm::Taps].map(|form| deform(cpu, numbers, form));
-            assert_eq!(with, without);
+        match self.machine {
+            Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
+            Machine::Card => self.wide_op(raw) + (channels + 128) * self.n * pixels,
         }
     }
 }

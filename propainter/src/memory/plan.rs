@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    kernels::{correlation::CorrelationForm, deform_conv::DeformForm},
+    kernels::correlation::CorrelationForm,
     networks::{kept::Place, pace::Strips},
 };
 
@@ -22,8 +22,6 @@ pub struct Plan {
     /// Rows at 1/4 that the generator encodes, and decodes, at once; 0 is all.
     pub encoder_rows: usize,
     pub decoder_rows: usize,
-    /// How a card's deformable convolutions sum.
-    pub deform: DeformForm,
 }
 
 impl Plan {
@@ -36,7 +34,6 @@ impl Plan {
         features: Place::Device,
         encoder_rows: 0,
         decoder_rows: 0,
-        deform: DeformForm::Columns,
     };
 
     /// How the networks work through pictures.
@@ -44,7 +41,6 @@ impl Plan {
         Strips {
             encoder_rows: self.encoder_rows,
             decoder_rows: self.decoder_rows,
-            deform: self.deform,
         }
     }
 }
@@ -64,14 +60,10 @@ impl fmt::Display for Plan {
             0 => "all".to_owned(),
             rows => rows.to_string(),
         };
-        let deform = match self.deform {
-            DeformForm::Columns => "columns",
-            DeformForm::Taps => "taps",
-        };
         write!(
             f,
             "pairs={} correlation={correlation} completion-frames={} flows={} features={} \
-             encoder-rows={} decoder-rows={} deform={deform}",
+             encoder-rows={} decoder-rows={}",
             self.pairs,
             self.completion_frames,
             place(self.flows),

@@ -8,9 +8,7 @@ use super::{
     bytes::{Machine, Scene},
 };
 use crate::{
-    Error, Numbers,
-    kernels::{correlation::CorrelationForm, deform_conv::DeformForm},
-    networks::kept::Place,
+    Error, Numbers, kernels::correlation::CorrelationForm, networks::kept::Place,
     windows::schedule::Cut,
 };
 
@@ -287,11 +285,10 @@ fn plans(machine: Machine) -> Vec<Plan> {
         |plan| (plan.encoder_rows, plan.decoder_rows) = (32, 32),
         |plan| (plan.encoder_rows, plan.decoder_rows) = (16, 8),
     ]);
-    // The CPU device has one memory, and makes no columns.
+    // The CPU device has one memory.
     if machine == Machine::Card {
         choose(&[|_| (), |plan| plan.flows = Place::Host]);
         choose(&[|_| (), |plan| plan.features = Place::Host]);
-        choose(&[|_| (), |plan| plan.deform = DeformForm::Taps]);
     }
     plans.sort_by_key(|plan| slowness(plan, machine));
     plans
@@ -320,7 +317,6 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
         + pick(plan.correlation == CorrelationForm::Features, 150, 2000)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
-        + pick(plan.deform == DeformForm::Taps, 0, 150)
         + pick(plan.flows == Place::Host, 0, 60)
         + pick(plan.features == Place::Host, 0, 100)
 }

@@ -10,7 +10,7 @@ pub use crate::kernels::{
 use crate::{
     kernels::{
         conv2d::{self, conv2d_plain},
-        deform_conv::{self, DeformForm, Sites},
+        deform_conv::{self, Sites},
         linear::Matrix,
         wide::wide,
         work,
@@ -41,6 +41,9 @@ fn reshaped<const D: usize>(
     let data = TensorData::new(checkpoint.get(key).data.clone(), shape);
     Tensor::from_data(data, (device, checkpoint.numbers().on(device)))
 }
+
+/// Groups of the deformable convolutions.
+const GROUPS: usize = 16;
 
 /// A layer's parameters: packed for the CPU's own kernels, or as tensors elsewhere.
 #[derive(Debug)]
@@ -155,7 +158,7 @@ impl Linear {
 #[derive(Debug)]
 pub struct DeformAlign {
     offsets: [Conv2d; 4],
-    parameters: Parameters<deform_conv::Filter, 4>,
+    parameters: Parameters<deform_conv::Filter, 2>,
     limit: f64,
 }
 
@@ -166,7 +169,8 @@ impl DeformAlign {
         // Deformable convolutions compute in 32 bits.
         let weight = wide(parameter(checkpoint, &format!("{key}.weight"), device));
         let bias = wide(parameter(checkpoint, &format!("{key}.bias"), device));
-        let packed = deform_conv::Filter::new(&weight, &bias, 16);
+        let packed = deform_conv::Filter::new(&weight, &bias, GROUPS);
+        let weight = deform_conv::pack(weight, GROUPS);
         Self {
             offsets: [0, 2, 4, 6].map(|i| {
                 let key = format!("{key}.conv_offset.{i}");
@@ -183,14 +187,12 @@ impl DeformAlign {
     }
 
     /// Aligns `x` `[B, I, H, W]` under `condition` `[B, K, H, W]`; `flow` `[B, 2, H, W]`, where
-    /// there is one, is added to every offset. Result `[B, 128, H, W]`. `form` is how devices
-    /// without a form of their own compute.
+    /// there is one, is added to every offset. Result `[B, 128, H, W]`.
     pub fn forward(
         &self,
         x: Tensor<4>,
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
-        form: DeformForm,
     ) -> Tensor<4> {
         let raw = self
             .offsets
@@ -202,9 +204,8 @@ impl DeformAlign {
         let out = match &self.parameters {
             Parameters::Packed(filter) => filter.apply(&x, &sites),
             Parameters::Tensors(tensors) => {
-                let (weight, bias) = *tensors.clone();
-                let (offset, modulation) = sites.resolve();
-                form.convolve(x, offset, modulation, weight, bias)
+                let (weight, bias) = &**tensors;
+                deform_conv::on_card(&x, &sites, weight, bias, GROUPS)
             }
         };
         work::count(9 * inputs * out.dims().iter().product::<usize>());

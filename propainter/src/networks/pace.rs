@@ -5,8 +5,6 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use crate::kernels::deform_conv::DeformForm;
-
 /// What is computed at once. The default is the fastest: whole pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strips {
@@ -14,8 +12,6 @@ pub struct Strips {
     pub encoder_rows: usize,
     /// Rows of features, at 1/4, that the decoder decodes at once; 0 is all.
     pub decoder_rows: usize,
-    /// How devices without a form of their own sum deformable convolutions.
-    pub deform: DeformForm,
 }
 
 /// Rows of the output of a convolution with three rows, padding 1 and this stride.

@@ -161,7 +161,6 @@ impl Work<'_> {
         let pace = Pace {
             frames: self.plan.completion_frames,
             place: self.plan.features,
-            deform: self.plan.deform,
         };
         self.networks
             .completion

@@ -63,7 +63,7 @@ impl Sizes {
             + n * 2 * coarse
             + kept(run - at_once, 2 * (run - at_once));
         // A state brought along, all features waiting.
-        let propagate = kept(run, 2 * run) + self.deform(256, px / 64, plan);
+        let propagate = kept(run, 2 * run) + self.deform(256, px / 64);
         // Known flows and masks as they come, and what the cast leaves.
         let input = 2 * at_once * 12 * px;
         // Completed flows take the place of features, where those are on the device.

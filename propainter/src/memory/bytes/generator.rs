@@ -121,7 +121,7 @@ impl Sizes {
         let waiting = references * token;
 
         // Features, and the states of both passes; a step's alignment.
-        let step = self.deform(128, px / 16, plan);
+        let step = self.deform(128, px / 16);
         let propagation = waiting + 3 * locals * feature + step;
 
         let local = locals * feature;
@@ -223,8 +223,7 @@ impl Sizes {
             // What earlier parts answered.
             let before = (windows - 1) / at_once * at_once * asked;
             let before = before.min((windows - at_once) * asked);
-            let picked = at_once * (2 * asked + 2 * keys);
-            row * before + self.op(CHANNELS * picked) + self.attending(at_once, asked, keys)
+            row * before + self.attending(at_once, asked, keys)
         };
         let parts = part(masked, area() * queries, self.keys(roles)).max(part(
             alone * queries,
@@ -244,17 +243,16 @@ impl Sizes {
         x + moments.into_iter().max().unwrap_or(0)
     }
 
-    /// Memory of the attention's kernel.
+    /// The attention of some windows, with its answers.
     fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
         match self.machine {
-            // Each thread packs a head's keys and values.
-            Machine::Cpu { threads } => threads * (2 * keys * 128 * 4 + 400_000),
-            // Scores and their softmax, of as many windows as are computed together.
-            Machine::Card => {
-                let scores = asked * keys;
-                let at_once = ((1 << 24) / scores).clamp(1, HEADS * windows);
-                2 * 4 * at_once * scores + windows * asked * CHANNELS * 4
+            // What is gathered; each thread packs a head's keys and values.
+            Machine::Cpu { threads } => {
+                self.op(CHANNELS * windows * (2 * asked + 2 * keys))
+                    + threads * (2 * keys * 128 * 4 + 400_000)
             }
+            // The kernel reads the tables by itself.
+            Machine::Card => CHANNELS * self.n * windows * asked,
         }
     }
 }

@@ -37,8 +37,8 @@ impl Sizes {
         let refinement = (2 * 384 + 128 + 2 + 3 * 576) * 4 * px / 64 + px / 8;
         let lookup = match self.machine {
             Machine::Cpu { .. } => 0,
-            // Coordinates, corners and samples of all levels, in tensor operations.
-            Machine::Card => 6 * 324 * 4 * px / 64 + gathered(plan.correlation, px),
+            // Samples of all levels, before and after they are joined.
+            Machine::Card => 2 * 324 * 4 * px / 64,
         };
         let flows = 2 * 8 * self.px;
         let pair = pairs * (correlation + refinement + lookup) + flows;
@@ -57,18 +57,7 @@ impl Sizes {
             Machine::Cpu { .. } => keep * 4 * px,
         };
         // One step: picture and state twice, what is carried, masks and the check.
-        let step = match self.machine {
-            Machine::Cpu { .. } => 84 * px,
-            Machine::Card => 260 * px,
-        };
+        let step = 84 * px;
         waiting + filled + step
-    }
-}
-
-/// What the plain lookup of features gathers at once: two of a level's 100 positions.
-fn gathered(form: CorrelationForm, px: u64) -> u64 {
-    match form {
-        CorrelationForm::Volume => 0,
-        CorrelationForm::Features => 3 * 256 * 4 * px / 64,
     }
 }

@@ -11,7 +11,7 @@ use super::{
     kept::{Kept, Place},
     layers::{Activation, Conv2d, Geometry, upsample},
 };
-use crate::{Cancel, Error, kernels::deform_conv::DeformForm, weights::Checkpoint};
+use crate::{Cancel, Error, weights::Checkpoint};
 use propagation::{Memory, Propagation};
 use video::{Carry, P3d};
 
@@ -24,8 +24,6 @@ pub struct Pace {
     pub frames: usize,
     /// Where features wait between the passes.
     pub place: Place,
-    /// How devices without a form of their own sum deformable convolutions.
-    pub deform: DeformForm,
 }
 
 impl Default for Pace {
@@ -33,7 +31,6 @@ impl Default for Pace {
         Self {
             frames: 16,
             place: Place::Device,
-            deform: DeformForm::default(),
         }
     }
 }
@@ -166,7 +163,7 @@ impl FlowCompletion {
                     .pop_front()
                     .zip(states.pop_front())
                     .expect("one each");
-                fused.push(self.forward_step(&x, &state, &mut memory, pace.deform));
+                fused.push(self.forward_step(&x, &state, &mut memory));
                 fine.extend(video.fine.pop_front().map(|x| x.get()));
             }
             let x = self.decode2(Tensor::cat(fused, 0)) + Tensor::cat(fine, 0);
@@ -219,22 +216,16 @@ impl FlowCompletion {
         for x in coarse.iter().rev() {
             cancel.check()?;
             let pass = &self.propagation.backward;
-            let state = pass.step(x.get(), &mut memory, pace.deform);
+            let state = pass.step(x.get(), &mut memory);
             states.push_front(Kept::put(state, pace.place)?);
         }
         Ok(states)
     }
 
-    fn forward_step(
-        &self,
-        x: &Kept,
-        backward: &Kept,
-        memory: &mut Memory,
-        deform: DeformForm,
-    ) -> Tensor<4> {
+    fn forward_step(&self, x: &Kept, backward: &Kept, memory: &mut Memory) -> Tensor<4> {
         let (x, backward) = (x.get(), backward.get());
         let known = Tensor::cat(vec![x.clone(), backward.clone()], 1);
-        let forward = self.propagation.forward.step(known, memory, deform);
+        let forward = self.propagation.forward.step(known, memory);
         self.propagation.fuse(x, backward, forward)
     }
 
@@ -269,7 +260,7 @@ impl FlowCompletion {
         let states = self.backward(&coarse, pace, &Cancel::default())?;
         let mut memory = Memory::default();
         let pairs = coarse.iter().zip(&states);
-        let fused = pairs.map(|(x, state)| self.forward_step(x, state, &mut memory, pace.deform));
+        let fused = pairs.map(|(x, state)| self.forward_step(x, state, &mut memory));
         Ok(Tensor::cat(fused.collect(), 0))
     }
 

@@ -3,7 +3,6 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::deform_conv::DeformForm,
     networks::layers::{Activation, Conv2d, DeformAlign, Geometry},
     weights::Checkpoint,
 };
@@ -70,8 +69,8 @@ impl Pass {
 
     /// The state `[1, 128, h, w]` of the next frame in the pass's order. `known` `[1, K, h, w]`
     /// holds its features in the first 128 channels, then its states of passes before this one.
-    pub fn step(&self, known: Tensor<4>, memory: &mut Memory, deform: DeformForm) -> Tensor<4> {
-        let aligned = self.align(known.clone().narrow(1, 0, WIDTH), memory, deform);
+    pub fn step(&self, known: Tensor<4>, memory: &mut Memory) -> Tensor<4> {
+        let aligned = self.align(known.clone().narrow(1, 0, WIDTH), memory);
         let [first, second] = &self.backbone;
         let input = Tensor::cat(vec![known, aligned.clone()], 1);
         let state = second.forward(first.forward(input)) + aligned;
@@ -80,14 +79,13 @@ impl Pass {
     }
 
     /// The last two states brought to the frame with `feature`; zero before there are any.
-    fn align(&self, feature: Tensor<4>, memory: &Memory, deform: DeformForm) -> Tensor<4> {
+    fn align(&self, feature: Tensor<4>, memory: &Memory) -> Tensor<4> {
         let [Some(last), before] = &memory.0 else {
             return feature.zeros_like();
         };
         let before = before.clone().unwrap_or_else(|| feature.zeros_like());
         let condition = vec![last.clone(), feature, before.clone()];
         let source = Tensor::cat(vec![last.clone(), before], 1);
-        self.align
-            .forward(source, Tensor::cat(condition, 1), None, deform)
+        self.align.forward(source, Tensor::cat(condition, 1), None)
     }
 }

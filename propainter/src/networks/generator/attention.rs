@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     kernels::{
-        attention::attention,
+        attention::attend,
         wide::{wide, widened},
     },
     networks::layers::{Linear, parameter},
@@ -149,22 +149,16 @@ impl WindowAttention {
         let values = heads(self.value.forward(key_input));
 
         let answers = routes.parts.iter().map(|part| {
-            let windows = part.windows * HEADS;
-            let pick = |from: &Tensor<2>, rows: &Tensor<1, Int>| {
-                let count = rows.dims()[0] / windows;
-                let picked = from.clone().select(0, rows.clone());
-                picked.reshape([windows, count, HEAD])
-            };
-            let queries = pick(&queries, &part.queries);
-            let answer = match &part.keys {
-                Some(rows) => {
+            let rows = part.queries.dims()[0];
+            match &part.keys {
+                Some(seen) => {
+                    let tables = [&queries, &keys, &values];
                     let scale = 1.0 / (HEAD as f64).sqrt();
-                    attention(queries, pick(&keys, rows), pick(&values, rows), scale)
+                    attend(tables, [&part.queries, seen], part.windows * HEADS, scale)
+                        .reshape([rows, HEAD])
                 }
-                None => queries.zeros_like(),
-            };
-            let [windows, count, _] = answer.dims();
-            answer.reshape([windows * count, HEAD])
+                None => Tensor::zeros([rows, HEAD], (&queries.device(), queries.dtype())),
+            }
         });
         let answers = Tensor::cat(answers.collect(), 0).select(0, routes.answers.clone());
         self.projection

@@ -5,10 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::guides::{Flows, Guides};
 use crate::{
     Cancel, Error,
-    kernels::{
-        deform_conv::DeformForm,
-        warp::{Sampling, consistency, warp},
-    },
+    kernels::warp::{Sampling, consistency, warp},
     networks::layers::{Activation, Conv2d, DeformAlign, Geometry},
     weights::Checkpoint,
 };
@@ -42,7 +39,6 @@ impl FeaturePropagation {
         &self,
         features: Tensor<4>,
         guides: &Guides,
-        deform: DeformForm,
         cancel: &Cancel,
     ) -> Result<Tensor<4>, Error> {
         let length = features.dims()[0];
@@ -61,14 +57,14 @@ impl FeaturePropagation {
         for t in (0..length).rev() {
             cancel.check()?;
             let from = backward.last().zip(to_next.get(t));
-            backward.push(self.backward.step(&frames[t], from, &masks[t], deform));
+            backward.push(self.backward.step(&frames[t], from, &masks[t]));
         }
         backward.reverse();
         let mut forward: Vec<Tensor<4>> = Vec::with_capacity(length);
         for t in 0..length {
             cancel.check()?;
             let from = forward.last().map(|state| (state, &to_previous[t - 1]));
-            forward.push(self.forward.step(&backward[t], from, &masks[t], deform));
+            forward.push(self.forward.step(&backward[t], from, &masks[t]));
         }
 
         let mut fused = Vec::with_capacity(length);
@@ -126,7 +122,6 @@ impl Pass {
         current: &Tensor<4>,
         from: Option<(&Tensor<4>, &Lead)>,
         masks: &Tensor<4>,
-        deform: DeformForm,
     ) -> Tensor<4> {
         let state = match from {
             Some((state, Lead { flow, valid })) => {
@@ -135,7 +130,7 @@ impl Pass {
                 let condition = condition.map(|part| part.clone().cast(current.dtype()));
                 let condition = Tensor::cat(condition.to_vec(), 1); // 261 channels
                 self.align
-                    .forward(state.clone(), condition, Some(flow.clone()), deform)
+                    .forward(state.clone(), condition, Some(flow.clone()))
             }
             None => current.clone(),
         };

@@ -119,9 +119,9 @@ impl Generator {
         let [_, _, height, width] = input.features.dims();
         let size = [height, width];
         let holes = windows::token_holes(&input.guides.holes()?, size);
-        let local =
-            self.propagation
-                .forward(input.features, &input.guides, strips.deform, cancel)?;
+        let local = self
+            .propagation
+            .forward(input.features, &input.guides, cancel)?;
         cancel.check()?;
         let own = self.split.forward(local.clone());
         let tokens = match input.references {

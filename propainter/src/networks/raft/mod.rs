@@ -12,7 +12,7 @@ use crate::{
 };
 use encoder::{Encoder, Norm};
 use update::{GateContext, Head, MotionEncoder, SeparableGru};
-pub use upsample::convex_upsample;
+pub use upsample::{convex_upsample, convex_upsample_plain};
 
 /// Channels of the hidden state and of the context.
 const WIDTH: usize = 128;

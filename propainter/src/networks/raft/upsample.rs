@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, activation::softmax, ops::PadMode};
 
+use crate::kernels::cube;
+
 /// Each fine flow is a convex combination of the 3×3 coarse ones around it.
 ///
 /// - `flow`: `[B, 2, h, w]`, in coarse pixels
@@ -9,6 +11,12 @@ use burn::tensor::{Tensor, activation::softmax, ops::PadMode};
 ///
 /// Result `[B, 2, 8·h, 8·w]`, in fine pixels. Neighbours outside are zero.
 pub fn convex_upsample(flow: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
+    cube::upsample::convex_upsample(&flow, &mask)
+        .unwrap_or_else(|| convex_upsample_plain(flow, mask))
+}
+
+/// The plain twin of [`convex_upsample`], in tensor operations.
+pub fn convex_upsample_plain(flow: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
     let [batch, _, height, width] = flow.dims();
     let pixels = height * width;
     let weights = softmax(mask.reshape([batch, 9, 64, pixels]), 1);

@@ -1,0 +1,186 @@
+//! Modulated deformable convolution whose samples never lie in memory: a cube samples one group
+//! for a strip of pixels, adds their products, and goes on to the next (spec section 0).
+
+use burn::tensor::Tensor as Burn;
+use burn_cubecl::{
+    Cube,
+    cubecl::{self, ir::ElemType, prelude::*},
+};
+
+use super::{between, numbers, room, tensor, together};
+use crate::kernels::{deform_conv::Sites, wide::wide};
+
+/// Pixels of a cube.
+const STRIP: usize = 16;
+/// Pixels of them that one unit sums for one output channel.
+const EACH: usize = 8;
+
+#[cube(launch)]
+fn deform_kernel<F: Float>(
+    x: &Tensor<F>,
+    offset: &Tensor<f32>,
+    modulation: &Tensor<f32>,
+    flow: &Tensor<f32>,
+    weight: &Tensor<f32>,
+    bias: &Tensor<f32>,
+    out: &mut Tensor<F>,
+    height: usize,
+    width: usize,
+    limit: f32,
+    #[comptime] groups: usize,
+    #[comptime] each: usize,
+    #[comptime] learned: bool,
+    #[comptime] flows: bool,
+    #[comptime] units: usize,
+    #[define(F)] _numbers: ElemType,
+) {
+    let taps = comptime!(9 * groups);
+    let outputs = bias.len();
+    let plane = height * width;
+    let strips = plane.div_ceil(STRIP);
+    let unit = UNIT_POS as usize;
+    let (picture, start) = (CUBE_POS / strips, CUBE_POS % strips * STRIP);
+    // Learned sites are one tensor: offsets, then modulations.
+    let kinds = comptime!(if learned { 3usize } else { 2usize });
+    let offset_base = picture * kinds * taps * plane;
+    let modulation_base = if comptime!(learned) {
+        (picture * 3 + 2) * taps * plane
+    } else {
+        picture * taps * plane
+    };
+
+    // (tap, channel of the group, pixel)
+    let mut samples = Shared::new_slice(comptime!(9 * each * STRIP));
+    // A job is one output channel of some pixels. With 256 units and 128 channels there is one
+    // round of jobs, so that nothing is sampled twice.
+    let jobs = outputs * comptime!(STRIP / EACH);
+    let mut sums = Array::<f32>::new(EACH);
+    let rounds = jobs.div_ceil(units);
+    for round in 0..rounds {
+        let job = unit + round * units;
+        let (output, part) = (job % outputs, job / outputs);
+        for i in 0..EACH {
+            sums[i] = 0.0;
+        }
+        for group in 0..groups {
+            sync_cube();
+            for site in range_stepped(unit, comptime!(9 * STRIP), units) {
+                let (tap, pixel) = (site / STRIP, site % STRIP);
+                let at = start + pixel;
+                let mut strength = 0.0f32;
+                let mut row = 0.0f32;
+                let mut column = 0.0f32;
+                if at < plane {
+                    let place = offset_base + 2 * (group * 9 + tap) * plane + at;
+                    let mut down = offset[place];
+                    let mut right = offset[place + plane];
+                    strength = modulation[modulation_base + (group * 9 + tap) * plane + at];
+                    if comptime!(learned) {
+                        down = limit * down.tanh();
+                        right = limit * right.tanh();
+                        strength = 1.0 / (1.0 + (-strength).exp());
+                    }
+                    if comptime!(flows) {
+                        // Offsets come as (dy, dx), flows as (x, y).
+                        down += flow[(picture * 2 + 1) * plane + at];
+                        right += flow[picture * 2 * plane + at];
+                    }
+                    row = f32::cast_from(at / width + tap / 3) - 1.0 + down;
+                    column = f32::cast_from(at % width + tap % 3) - 1.0 + right;
+                    // What is far outside comes near, so that it is a whole number still.
+                    row = row.max(-2.0).min(f32::cast_from(height) + 2.0);
+                    column = column.max(-2.0).min(f32::cast_from(width) + 2.0);
+                }
+                for channel in 0..each {
+                    let base = ((picture * groups + group) * each + channel) * plane;
+                    let sample = between::<F>(x, base, row, column, height, width);
+                    samples[(tap * each + channel) * STRIP + pixel] = sample * strength;
+                }
+            }
+            sync_cube();
+            if job < jobs {
+                let rows = group * comptime!(9 * each);
+                for k in 0..comptime!(9 * each) {
+                    let factor = weight[(rows + k) * outputs + output];
+                    #[unroll]
+                    for i in 0..EACH {
+                        sums[i] += factor * samples[k * STRIP + part * EACH + i];
+                    }
+                }
+            }
+        }
+        if job < jobs {
+            for i in 0..EACH {
+                let at = start + part * EACH + i;
+                if at < plane {
+                    out[(picture * outputs + output) * plane + at] =
+                        F::cast_from(sums[i] + bias[output]);
+                }
+            }
+        }
+    }
+}
+
+/// Weights `[O, C, 3, 3]` as [`deform_conv`] reads them: `[9·C, O]`, rows ordered (group, tap,
+/// channel of the group), in 32 bits.
+pub fn pack(weight: Burn<4>, groups: usize) -> Burn<2> {
+    let [outputs, channels, ..] = weight.dims();
+    let weight = wide(weight).reshape([outputs, groups, channels / groups, 9]);
+    weight
+        .permute([1, 3, 2, 0])
+        .reshape([9 * channels, outputs])
+}
+
+/// As [`kernels::deform_conv`](crate::kernels::deform_conv::deform_conv), `weight` as
+/// [`pack`] gives it; `None` where the tensors are of another device.
+pub fn deform_conv(
+    x: &Burn<4>,
+    sites: &Sites,
+    weight: &Burn<2>,
+    bias: &Burn<1>,
+    groups: usize,
+) -> Option<Burn<4>> {
+    let [batch, channels, height, width] = x.dims();
+    let outputs = bias.dims()[0];
+    let wide_tensor = |x: &Burn<4>| tensor(&wide(x.clone()));
+    let (x, weight, bias) = (tensor(x)?, tensor(weight)?, tensor(&wide(bias.clone()))?);
+    let (offset, modulation, limit, flow) = match sites {
+        Sites::Given { offset, modulation } => {
+            (wide_tensor(offset)?, wide_tensor(modulation)?, None, None)
+        }
+        Sites::Learned { raw, limit, flow } => {
+            let raw = wide_tensor(raw)?;
+            let flow = flow.as_ref().map(wide_tensor);
+            (raw.clone(), raw, Some(*limit), flow)
+        }
+    };
+    let flow = match flow {
+        Some(flow) => Some(flow?),
+        None => None,
+    };
+    let out = room(&x, [batch, outputs, height, width]);
+    let units = together(&x, 256);
+    let cubes = batch * (height * width).div_ceil(STRIP);
+    deform_kernel::launch(
+        &out.client,
+        CubeCount::Static(cubes as u32, 1, 1),
+        CubeDim::new_1d(units as u32),
+        x.clone().into_tensor_arg(),
+        offset.clone().into_tensor_arg(),
+        modulation.into_tensor_arg(),
+        flow.clone().unwrap_or(offset).into_tensor_arg(),
+        weight.into_tensor_arg(),
+        bias.into_tensor_arg(),
+        out.clone().into_tensor_arg(),
+        height,
+        width,
+        limit.unwrap_or(0.0),
+        groups,
+        channels / groups,
+        limit.is_some(),
+        flow.is_some(),
+        units,
+        numbers(&x),
+    );
+    Some(Burn::from_primitive::<Cube>(out))
+}
