@@ -132,10 +132,7 @@ fn every_pace_gives_the_same_flows() {
             predicted.push(flow);
             Ok(())
         };
-        let pace = Pace {
-            frames,
-            place,
-        };
+        let pace = Pace { frames, place };
         let done = network.predict(count, pace, &Cancel::default(), &input, &mut output);
         done.expect("nobody cancels");
         Tensor::cat(predicted, 0)

@@ -3,7 +3,6 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use propainter::{
-    DeviceChoice,
     kernels::{
         attention::attend_plain,
         cube,
@@ -14,6 +13,7 @@ use propainter::{
     },
     networks::raft::convex_upsample_plain,
 };
+use propainter_tests::golden;
 
 /// Numbers in [−1, 1) that repeat nowhere.
 fn numbers<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
@@ -30,9 +30,9 @@ fn numbers<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
 /// bits are rounded once on the way in and once on the way out: two parts in 2¹¹, and in 2⁸.
 fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
     let mut devices = vec![Device::cpu()];
-    if let Ok(name) = std::env::var("PROPAINTER_TEST_DEVICE") {
-        let choice: DeviceChoice = name.parse().expect("a device");
-        devices.push(choice.open().expect("it opens"));
+    let other = golden::device();
+    if !devices.contains(&other) && other != Device::flex() {
+        devices.push(other);
     }
     let kinds = vec![
         (DType::F32, 1e-5),

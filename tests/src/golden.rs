@@ -36,9 +36,13 @@ pub fn device_choice() -> DeviceChoice {
     }
 }
 
-/// The device of [`device_choice`].
+/// The device of [`device_choice`], or CubeCL's CPU runtime where `PROPAINTER_TEST_DEVICE` is
+/// `rehearsal`: slow, and everything goes the way it goes on a card.
 pub fn device() -> Device {
-    device_choice().open().expect("the device opens")
+    match std::env::var("PROPAINTER_TEST_DEVICE") {
+        Ok(name) if name == "rehearsal" => Device::cpu(),
+        _ => device_choice().open().expect("the device opens"),
+    }
 }
 
 /// One file of vectors.

@@ -314,7 +314,7 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
     };
     completion
         + pick(plan.pairs == 1, 5, 30)
-        + pick(plan.correlation == CorrelationForm::Features, 150, 2000)
+        + pick(plan.correlation == CorrelationForm::Features, 150, 400)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
         + pick(plan.flows == Place::Host, 0, 60)

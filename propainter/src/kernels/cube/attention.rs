@@ -17,6 +17,30 @@ const LANES: usize = TILE / 2;
 /// Numbers between two rows of scores, so that units that go along rows meet in no bank.
 const SCORES: usize = TILE + 1;
 
+/// Takes the rows of a table that the list has from `at` on: a tile of them, times a factor, and
+/// zeros after `left`.
+#[cube]
+fn take<F: Float>(
+    table: &Tensor<F>,
+    rows: &Tensor<i32>,
+    at: usize,
+    left: usize,
+    factor: f32,
+    tile: &mut Shared<[f32]>,
+    #[comptime] size: usize,
+    #[comptime] units: usize,
+) {
+    for i in range_stepped(UNIT_POS as usize, comptime!(TILE * size), units) {
+        let (row, dim) = (i / size, i % size);
+        let mut value = 0.0f32;
+        if row < left {
+            let place = rows[at + row] as usize;
+            value = factor * f32::cast_from(table[place * size + dim]);
+        }
+        tile[row * comptime!(size + 1) + dim] = value;
+    }
+}
+
 #[cube(launch)]
 fn attend_kernel<F: Float>(
     queries: &Tensor<F>,
@@ -52,29 +76,32 @@ fn attend_kernel<F: Float>(
     for i in 0..comptime!(lanes_each * 2 * dims_each) {
         sums[i] = 0.0;
     }
-    for i in range_stepped(unit, comptime!(TILE * size), units) {
-        let (row, dim) = (i / size, i % size);
-        let mut value = 0.0f32;
-        if first + row < count {
-            let place = query_rows[window * count + first + row] as usize;
-            value = scale * f32::cast_from(queries[place * size + dim]);
-        }
-        asked[row * stride + dim] = value;
-    }
+    let left = count - first;
+    take(
+        queries,
+        query_rows,
+        window * count + first,
+        left,
+        scale,
+        &mut asked,
+        size,
+        units,
+    );
     for row in range_stepped(unit, TILE, units) {
         most[row] = f32::cast_from(-1e30f32);
         total[row] = 0.0f32;
     }
     for start in range_stepped(0, length, TILE) {
-        for i in range_stepped(unit, comptime!(TILE * size), units) {
-            let (row, dim) = (i / size, i % size);
-            let mut value = 0.0f32;
-            if start + row < length {
-                let place = key_rows[window * length + start + row] as usize;
-                value = f32::cast_from(keys[place * size + dim]);
-            }
-            met[row * stride + dim] = value;
-        }
+        take(
+            keys,
+            key_rows,
+            window * length + start,
+            length - start,
+            1.0,
+            &mut met,
+            size,
+            units,
+        );
         sync_cube();
         for i in 0..lanes_each {
             let lane = unit + i * units;
@@ -107,15 +134,16 @@ fn attend_kernel<F: Float>(
             scores[(row + LANES) * SCORES + column + LANES] = both;
         }
         sync_cube();
-        for i in range_stepped(unit, comptime!(TILE * size), units) {
-            let (row, dim) = (i / size, i % size);
-            let mut value = 0.0f32;
-            if start + row < length {
-                let place = key_rows[window * length + start + row] as usize;
-                value = f32::cast_from(values[place * size + dim]);
-            }
-            met[row * stride + dim] = value;
-        }
+        take(
+            values,
+            key_rows,
+            window * length + start,
+            length - start,
+            1.0,
+            &mut met,
+            size,
+            units,
+        );
         for row in range_stepped(unit, TILE, units) {
             let mut top = most[row];
             for key in 0..TILE {
