@@ -26,7 +26,7 @@ use crate::{
 pub enum Machine {
     /// The CPU device with so many threads; its memory is the host's.
     Cpu { threads: u64 },
-    /// A card, with the library's kernels.
+    /// A card, with the library's kernels and ours.
     Card,
 }
 

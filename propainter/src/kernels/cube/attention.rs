@@ -12,7 +12,7 @@ use super::{indices, numbers, room, tensor, together};
 /// Queries and keys that meet at once.
 const TILE: usize = 32;
 /// A tile's scores are summed in squares of 2×2 and its answers in two rows, by so many lanes to
-/// a side; a unit is as many of the lanes as there are too few units.
+/// a side; where there are fewer units than lanes, a unit takes several.
 const LANES: usize = TILE / 2;
 /// Numbers between two rows of scores, so that units that go along rows meet in no bank.
 const SCORES: usize = TILE + 1;
@@ -76,12 +76,11 @@ fn attend_kernel<F: Float>(
     for i in 0..comptime!(lanes_each * 2 * dims_each) {
         sums[i] = 0.0;
     }
-    let left = count - first;
     take(
         queries,
         query_rows,
         window * count + first,
-        left,
+        count - first,
         scale,
         &mut asked,
         size,

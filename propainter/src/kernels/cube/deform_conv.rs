@@ -44,7 +44,7 @@ fn deform_kernel<F: Float>(
     let kinds = comptime!(if learned { 3usize } else { 2usize });
     let offset_base = picture * kinds * taps * plane;
     let modulation_base = if comptime!(learned) {
-        (picture * 3 + 2) * taps * plane
+        offset_base + 2 * taps * plane
     } else {
         picture * taps * plane
     };
@@ -150,13 +150,12 @@ pub fn deform_conv(
         }
         Sites::Learned { raw, limit, flow } => {
             let raw = wide_tensor(raw)?;
-            let flow = flow.as_ref().map(wide_tensor);
+            let flow = match flow {
+                Some(flow) => Some(wide_tensor(flow)?),
+                None => None,
+            };
             (raw.clone(), raw, Some(*limit), flow)
         }
-    };
-    let flow = match flow {
-        Some(flow) => Some(flow?),
-        None => None,
     };
     let out = room(&x, [batch, outputs, height, width]);
     let units = together(&x, 256);
