@@ -1,7 +1,9 @@
 //! Pictures and hole masks on the host: what the session's door takes and gives. Copies share
 //! their pixels until one of them is changed.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
+
+use crate::kernels::area::Area;
 
 /// An 8-bit RGB picture, rows top to bottom, pixels interleaved, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,17 +93,15 @@ impl Mask {
         self.hole.iter().all(|&hole| hole == 0)
     }
 
-    /// From the first row with a hole to the last; empty where there is none.
-    pub fn rows(&self) -> Range<usize> {
-        let mut rows = self.hole.chunks_exact(self.width);
-        let has_hole = |row: &[u8]| row.contains(&1);
-        let Some(first) = rows.position(has_hole) else {
-            return 0..0;
-        };
-        let last = rows
-            .rposition(has_hole)
-            .map_or(first, |last| first + 1 + last);
-        first..last + 1
+    /// The smallest area that holds the hole.
+    pub fn area(&self) -> Area {
+        let rows = self.hole.chunks_exact(self.width).enumerate();
+        let areas = rows.filter_map(|(row, hole)| {
+            let first = hole.iter().position(|&hole| hole == 1)?;
+            let last = hole.iter().rposition(|&hole| hole == 1)?;
+            Some(Area::of([row..row + 1, first..last + 1]))
+        });
+        areas.fold(Area::default(), |all, area| all.union(&area))
     }
 
     /// Adds a rectangle to the hole; what lies outside the picture is cut off.

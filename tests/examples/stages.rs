@@ -10,13 +10,13 @@
 //! what is resident on the CPU. `start` is what the first run of all stages takes longer than the
 //! second: kernels are compiled and the fastest are looked for then.
 
-use std::{error::Error, time::Instant};
+use std::{error::Error, ops::Range, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
 use propainter::{
     Cancel, DeviceChoice, Numbers,
-    kernels::{correlation::CorrelationForm, wide::wide},
+    kernels::{area::Area, correlation::CorrelationForm, wide::wide},
     memory::Meter,
     networks::{
         flow_completion::FlowCompletion,
@@ -89,6 +89,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Where the hole is, along a side of the picture.
+fn middle(side: usize) -> Range<usize> {
+    side / 4..3 * side / 4
 }
 
 struct Networks {
@@ -221,7 +226,7 @@ impl Bench<'_> {
             features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
             references: Some(generator.tokens(encoded[LOCAL].clone())),
             guides,
-            wanted: vec![self.height / 4..3 * self.height / 4; LOCAL],
+            wanted: vec![Area::of([self.height, self.width].map(middle)); LOCAL],
         });
         // A window of 11 local frames and a reference comes every 5 frames.
         stage("generator, window", LOCAL / 2, &mut || {
@@ -250,11 +255,10 @@ impl Bench<'_> {
     /// A still hole over a quarter of the picture, `[FRAMES, 1, H, W]`.
     fn masks(&self) -> Tensor<4> {
         let (width, height) = (self.width, self.height);
-        let middle = |at: usize, side: usize| (side / 4..3 * side / 4).contains(&at);
+        let (rows, columns) = (middle(height), middle(width));
         let plane = (0..height * width).map(|p| {
-            f32::from(u8::from(
-                middle(p / width, height) && middle(p % width, width),
-            ))
+            let inside = rows.contains(&(p / width)) && columns.contains(&(p % width));
+            f32::from(u8::from(inside))
         });
         let plane: Vec<f32> = plane.collect();
         let shape = [FRAMES, 1, height, width];

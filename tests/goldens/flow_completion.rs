@@ -5,8 +5,9 @@ use std::ops::Range;
 use burn::tensor::{Device, Int, Tensor};
 use propainter::{
     Cancel,
+    kernels::area::Area,
     networks::{
-        flow_completion::{Encoded, FlowCompletion, Pace, known},
+        flow_completion::{Carries, FlowCompletion, Pace, Video, known},
         kept::Place,
     },
     weights::Network,
@@ -51,17 +52,17 @@ fn flow_completion_matches_at_every_stage() {
     let x = network.downsample(Tensor::cat(vec![known, masks], 1));
     close(video(steps(&x)), "downsample_t03");
     let whole = |part: Option<Tensor<4>>| part.expect("a whole video");
-    let fine = whole(network.encode1(x, &mut Encoded::default(), true));
+    let fine = whole(network.encode1(x, &mut Carries::default(), true));
     close(video(steps(&fine)), "encoder1_t03");
-    let x = whole(network.encode2(fine.clone(), &mut Encoded::default(), true));
+    let x = whole(network.encode2(fine.clone(), &mut Carries::default(), true));
     close(video(x.clone()), "encoder2");
     let x = network.dilate(x);
     close(video(x.clone()), "mid_dilation");
     let x = network.propagate(x).unwrap();
     close(x.clone().unsqueeze_dim(0), "feat_prop");
-    let x = network.decode2(x);
+    let x = network.decoder.quarter(x);
     assert_close(steps(&x), &stages, "decoder2_t03", TOLERANCE);
-    let x = network.decode1(x + fine);
+    let x = network.decoder.half(x + fine);
     assert_close(steps(&x), &stages, "decoder1_t03", TOLERANCE);
 }
 
@@ -112,6 +113,67 @@ fn a_single_flow_is_completed() {
     assert_eq!(change, 0.0);
 }
 
+/// What the network predicts where it is wanted, and of which flows.
+fn predict(
+    network: &FlowCompletion,
+    [flows, masks]: [&Tensor<4>; 2],
+    wanted: &[Area],
+    pace: Pace,
+) -> Vec<(usize, Tensor<4>)> {
+    let part = |x: &Tensor<4>, range: &Range<usize>| x.clone().narrow(0, range.start, range.len());
+    let input = |range: Range<usize>| Ok(known(part(flows, &range), part(masks, &range)));
+    let mut predicted = Vec::new();
+    let mut output = |t, flow| {
+        predicted.push((t, flow));
+        Ok(())
+    };
+    let video = Video {
+        input: &input,
+        wanted,
+        output: &mut output,
+    };
+    let done = network.predict(video, pace, &Cancel::default());
+    done.expect("nobody cancels");
+    predicted
+}
+
+#[test]
+fn wanted_areas_are_those_of_the_whole_flows() {
+    let device = device();
+    let (Some(vectors), Some(network)) = (Vectors::open("flow_completion"), network(&device))
+    else {
+        return;
+    };
+    let flows = input(&vectors, "flow_forward", &device);
+    let [count, _, height, width] = flows.dims();
+    let masks = input(&vectors, "masks", &device).narrow(0, 0, count);
+    let whole = network.predict_whole(flows.clone(), masks.clone()).unwrap();
+    let none = Area::default();
+    let corner = Area::of([0..9, width - 5..width]);
+    let middle = Area::of([height / 2 - 3..height / 2 + 4, 6..width / 2]);
+    for areas in [
+        vec![&none, &corner, &none, &middle],
+        vec![&middle],
+        vec![&none],
+    ] {
+        let wanted = areas.iter().cycle().take(count).copied().cloned();
+        let wanted: Vec<_> = wanted.collect();
+        for frames in [2, count] {
+            let place = Place::Device;
+            let predicted = predict(&network, [&flows, &masks], &wanted, Pace { frames, place });
+            let seen: Vec<_> = predicted.iter().map(|(t, _)| *t).collect();
+            let expected = (0..count).filter(|&t| !wanted[t].is_empty());
+            assert_eq!(seen, expected.collect::<Vec<_>>());
+            for (t, flow) in predicted {
+                let expected = whole.clone().narrow(0, t, 1);
+                let expected = wanted[t].cut(expected, 2, &Area::whole([height, width]));
+                let apart = (flow - expected).abs().max().into_scalar::<f32>();
+                assert!(apart < 1e-5, "flow {t}, {:?}: {apart:e} apart", wanted[t]);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_pace_gives_the_same_flows() {
     let device = device();
@@ -120,22 +182,12 @@ fn every_pace_gives_the_same_flows() {
         return;
     };
     let flows = input(&vectors, "flow_forward", &device);
-    let count = flows.dims()[0];
+    let [count, _, height, width] = flows.dims();
     let masks = input(&vectors, "masks", &device).narrow(0, 0, count);
+    let wanted = vec![Area::whole([height, width]); count];
     let at_pace = |frames, place| {
-        let part =
-            |x: &Tensor<4>, range: &Range<usize>| x.clone().narrow(0, range.start, range.len());
-        let input = |range: Range<usize>| Ok(known(part(&flows, &range), part(&masks, &range)));
-        let mut predicted = Vec::new();
-        let mut output = |t, flow| {
-            assert_eq!(t, predicted.len());
-            predicted.push(flow);
-            Ok(())
-        };
-        let pace = Pace { frames, place };
-        let done = network.predict(count, pace, &Cancel::default(), &input, &mut output);
-        done.expect("nobody cancels");
-        Tensor::cat(predicted, 0)
+        let predicted = predict(&network, [&flows, &masks], &wanted, Pace { frames, place });
+        Tensor::cat(predicted.into_iter().map(|(_, flow)| flow).collect(), 0)
     };
     let whole = at_pace(count, Place::Device);
     let key = "predicted_forward";

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Error,
+    kernels::{area::Area, fold::patches},
     networks::{
         generator::{
             Generator, GeneratorInput, Guides,
@@ -90,14 +91,14 @@ impl Window {
 
     pub fn input(&self, generator: &Generator) -> GeneratorInput {
         let features = self.encode(generator);
-        let features_height = features.dims()[2];
+        let [_, _, height, width] = features.dims();
         let references = self.length - self.locals;
         let references = features.clone().narrow(0, self.locals, references);
         GeneratorInput {
             features: features.narrow(0, 0, self.locals),
             references: Some(generator.tokens(references)),
             guides: self.guides(),
-            wanted: GeneratorInput::everything(self.locals, features_height),
+            wanted: GeneratorInput::everything(self.locals, [height, width]),
         }
     }
 }
@@ -133,7 +134,7 @@ fn soft_split_and_composition_match() {
 }
 
 #[test]
-fn rows_of_a_composition_are_those_of_the_whole() {
+fn parts_of_a_composition_are_those_of_the_whole() {
     let Some((vectors, generator)) = open("soft_split_comp") else {
         return;
     };
@@ -141,45 +142,61 @@ fn rows_of_a_composition_are_those_of_the_whole() {
     let tokens: Tensor<4> = tokens.squeeze_dim(0);
     let size = [30, 26];
     let whole = generator.composition.forward(tokens.clone(), size);
-    for band in [0..30, 0..1, 0..7, 5..6, 9..22, 13..30, 29..30] {
-        let rows = generator
-            .composition
-            .band(tokens.clone(), size, band.clone());
-        let expected = whole.clone().narrow(2, band.start, band.len());
-        let most = (rows - expected).abs().max().into_scalar::<f32>();
-        assert!(most < 1e-5, "rows {band:?}: {most}");
+    let held = Area::whole(patches(size));
+    for rows in [0..30, 0..1, 0..7, 5..6, 9..22, 13..30, 29..30] {
+        for columns in [0..26, 0..1, 4..9, 13..26] {
+            let area = Area::of([rows.clone(), columns]);
+            let composition = &generator.composition;
+            let part = composition.part(tokens.clone(), &held, size, &area);
+            let expected = area.cut(whole.clone(), 2, &Area::whole(size));
+            let most = (part - expected).abs().max().into_scalar::<f32>();
+            assert!(most < 1e-5, "{area:?}: {most}");
+        }
     }
 }
 
 #[test]
-fn wanted_rows_are_those_of_the_whole_pictures() {
+fn wanted_areas_are_those_of_the_whole_pictures() {
     let Some((vectors, generator)) = open("generator_exact") else {
         return;
     };
     let window = Window::read(&vectors);
     let whole = generate(generator, window.input(generator), &Cancel::default()).unwrap();
-    let height = whole.dims()[2];
-    let mut input = window.input(generator);
-    let wanted = [0..0, 3..11, height - 2..height, 0..height, 8..8];
-    for (rows, wanted) in input.wanted.iter_mut().zip(wanted.iter().cycle()) {
-        *rows = wanted.clone();
+    let [_, _, height, width] = whole.dims();
+    let empty = Area::default();
+    let corner = Area::of([3..11, 0..5]);
+    let middle = Area::of([height / 2..height / 2 + 9, width / 2 - 7..width / 2 + 6]);
+    let edge = Area::of([height - 2..height, 0..width]);
+    let all = Area::whole([height, width]);
+    // Alone and far apart: the transformer's last block answers for what holds them.
+    for wanted in [
+        vec![&empty, &corner],
+        vec![&middle],
+        vec![&middle, &edge, &empty],
+        vec![&empty, &corner, &edge, &all],
+        vec![&empty],
+    ] {
+        let mut input = window.input(generator);
+        for (area, &wanted) in input.wanted.iter_mut().zip(wanted.iter().cycle()) {
+            *area = wanted.clone();
+        }
+        let wanted = input.wanted.clone();
+        let mut seen = vec![];
+        let mut output = |t: usize, picture: Tensor<4>| {
+            let frame = whole.clone().narrow(0, t, 1);
+            let expected = wanted[t].cut(frame, 2, &all);
+            let most = (picture - expected).abs().max().into_scalar::<f32>();
+            println!("frame {t}, {:?}: {most:.1e}", wanted[t]);
+            assert!(most < 1e-5, "frame {t}, {:?}: {most}", wanted[t]);
+            seen.push(t);
+            Ok(())
+        };
+        generator
+            .forward(input, Strips::default(), &Cancel::default(), &mut output)
+            .unwrap();
+        let expected = (0..wanted.len()).filter(|&t| !wanted[t].is_empty());
+        assert_eq!(seen, expected.collect::<Vec<_>>());
     }
-    let wanted = input.wanted.clone();
-    let mut seen = vec![];
-    let mut output = |t: usize, picture: Tensor<4>| {
-        let rows = wanted[t].clone();
-        let frame = whole.clone().narrow(0, t, 1);
-        let expected = frame.narrow(2, rows.start, rows.len());
-        let most = (picture - expected).abs().max().into_scalar::<f32>();
-        assert!(most < 1e-5, "frame {t}, rows {rows:?}: {most}");
-        seen.push(t);
-        Ok(())
-    };
-    generator
-        .forward(input, Strips::default(), &Cancel::default(), &mut output)
-        .unwrap();
-    let expected = (0..wanted.len()).filter(|&t| !wanted[t].is_empty());
-    assert_eq!(seen, expected.collect::<Vec<_>>());
 }
 
 #[test]
@@ -229,6 +246,7 @@ fn window_attention_matches_with_and_without_padding() {
             let roles = Roles {
                 frames: length,
                 queries: queries.clone(),
+                tokens: Area::whole([grid.rows, grid.columns]),
                 keys: keys.clone(),
             };
             let routes = Routes::new(grid, &roles, &holes, &device());
@@ -281,12 +299,14 @@ fn every_stage_matches() {
     let holes = token_holes(&guides.holes().unwrap(), size);
     let length = window.length;
     for (i, block) in generator.transformer.blocks.iter().enumerate() {
+        let grid = Grid::over(size);
         let roles = Roles {
             frames: length,
             queries: (0..length).collect(),
+            tokens: Area::whole([grid.rows, grid.columns]),
             keys: (i % 2..length).step_by(2).collect(),
         };
-        let routes = Routes::new(Grid::over(size), &roles, &holes, &device());
+        let routes = Routes::new(grid, &roles, &holes, &device());
         tokens = block.forward(tokens, size, &routes);
         if [0, 1, 7].contains(&i) {
             check(&tokens, [0, 6], &format!("block{i}_f06"));
@@ -320,7 +340,7 @@ fn a_single_frame_has_neither_flows_nor_references() {
             features: generator.encode(picture, mask.clone(), mask.clone(), Strips::default()),
             references: None,
             guides: Guides::new(mask.clone(), mask, None),
-            wanted: GeneratorInput::everything(1, 2),
+            wanted: GeneratorInput::everything(1, [2, 4]),
         };
         let out = generate(generator, input, &Cancel::default()).unwrap();
         assert_eq!(out.dims(), [1, 3, 8, 16]);

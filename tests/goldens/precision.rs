@@ -4,8 +4,9 @@
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Numbers,
+    kernels::area::Area,
     networks::{
-        flow_completion::{Encoded, FlowCompletion},
+        flow_completion::{Carries, FlowCompletion},
         generator::{
             Generator,
             attention::Routes,
@@ -68,15 +69,15 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
         let known = flows.clone() * (-masks.clone() + 1.0);
         let small = network.downsample(Tensor::cat(vec![known, masks.clone()], 1));
         let whole = |part: Option<Tensor<4>>| part.expect("a whole video");
-        let encode = |x: &Tensor<4>| network.encode1(x.clone(), &mut Encoded::default(), true);
+        let encode = |x: &Tensor<4>| network.encode1(x.clone(), &mut Carries::default(), true);
         let fine = whole(encode(&small));
-        let coarse = whole(network.encode2(fine.clone(), &mut Encoded::default(), true));
+        let coarse = whole(network.encode2(fine.clone(), &mut Carries::default(), true));
         let dilated = network.dilate(coarse.clone());
         let propagated = network
             .propagate(dilated.clone())
             .expect("the CPU does not fail");
-        let decoded2 = network.decode2(propagated.clone());
-        let decoded1 = network.decode1(decoded2.clone() + fine.clone());
+        let decoded2 = network.decoder.quarter(propagated.clone());
+        let decoded1 = network.decoder.half(decoded2.clone() + fine.clone());
         let stages = [
             ("downsample", small),
             ("encode1", fine),
@@ -123,12 +124,14 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     keep("split", &tokens);
     let holes = token_holes(&guides.holes().expect("masks"), size);
     for (i, block) in generator.transformer.blocks.iter().enumerate() {
+        let grid = Grid::over(size);
         let roles = Roles {
             frames: window.length,
             queries: (0..window.length).collect(),
+            tokens: Area::whole([grid.rows, grid.columns]),
             keys: (i % 2..window.length).step_by(2).collect(),
         };
-        let routes = Routes::new(Grid::over(size), &roles, &holes, &device());
+        let routes = Routes::new(grid, &roles, &holes, &device());
         tokens = block.forward(tokens, size, &routes);
         keep(&format!("block{i}"), &tokens);
     }

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor, module};
 use propainter::{
     Numbers,
     kernels::{
+        area::Area,
         attention::{attention, attention_plain},
         conv2d::{Activation, Filter, Geometry, conv2d_plain},
         deform_conv::{self, Sites, deform_conv_plain},
@@ -13,7 +14,7 @@ use propainter::{
         gelu::{gelu, gelu_plain},
         instance_norm::{instance_norm, instance_norm_plain},
         linear::Matrix,
-        upsample::{upsample, upsample_plain, upsample_rows, upsample_rows_plain},
+        upsample::{upsample, upsample_area, upsample_area_plain, upsample_plain},
         warp::{Sampling, consistency, warp, warp_plain},
     },
 };
@@ -173,10 +174,11 @@ fn pictures_keep_the_type_and_flows_their_bits() {
         |given| upsample(x(given)),
         |given| upsample_plain(x(given)),
     );
+    let area = Area::of([7..16, 12..30]);
     check(
-        "upsample_rows",
-        |given| upsample_rows(x(given), 0, 13, 7..16),
-        |given| upsample_rows_plain(x(given), 0, 13, 7..16),
+        "upsample_area",
+        |given| upsample_area(x(given), &Area::whole([13, 22]), [13, 22], &area),
+        |given| upsample_area_plain(x(given), &Area::whole([13, 22]), [13, 22], &area),
     );
     let agree = |given: Given| {
         let flow = |seed| given.rounded([2, 2, 13, 22], seed, 0.9);

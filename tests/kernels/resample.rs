@@ -1,7 +1,8 @@
 use propainter::kernels::{
+    area::Area,
     isa::Isa,
     upsample::{
-        Strip, sources, upsample, upsample_plain, upsample_rows, upsample_rows_plain,
+        Part, sources, upsample, upsample_area, upsample_area_plain, upsample_plain,
         upsample_slices,
     },
     warp::{Sampling, warp, warp_plain},
@@ -28,31 +29,39 @@ proptest! {
     }
 
     #[test]
-    fn rows_upsample_as_they_do_within_the_whole(
+    fn areas_upsample_as_they_do_within_the_whole(
         shape in [1usize..3, 1usize..4, 1usize..25, 1usize..40],
-        ends in [0usize..50, 0usize..50],
+        ends in [[0usize..50, 0usize..50], [0usize..80, 0usize..80]],
         beyond in [0usize..3, 0usize..3],
         seed: u64,
     ) {
         let [batch, channels, height, width] = shape;
-        let [a, b] = ends.map(|end| end % (2 * height));
-        let rows = a.min(b)..a.max(b) + 1;
-        let needed = sources(rows.clone(), height);
-        let start = needed.start.saturating_sub(beyond[0]);
-        let held = (needed.end + beyond[1]).min(height) - start;
+        let size = [height, width];
+        let ranges = [0, 1].map(|axis| {
+            let [a, b] = ends[axis].map(|end| end % (2 * size[axis]));
+            a.min(b)..a.max(b) + 1
+        });
+        let area = Area::of(ranges).map(|lines, axis| match axis {
+            0 => lines,
+            _ => lines.start / 2 * 2..lines.end.next_multiple_of(2),
+        });
+        let held = area.map(|lines, axis| {
+            let needed = sources(lines, size[axis]);
+            needed.start.saturating_sub(beyond[0])..(needed.end + beyond[1]).min(size[axis])
+        });
         let x = tensor(shape, seed, 1.0);
-        let part = x.clone().narrow(2, start, held);
-        let whole = upsample(x.clone()).narrow(2, rows.start, rows.len());
-        let plain = upsample_rows_plain(part.clone(), start, height, rows.clone());
+        let part = held.cut(x.clone(), 2, &Area::whole(size));
+        let whole = area.cut(upsample(x), 2, &Area::whole(size.map(|side| 2 * side)));
+        let plain = upsample_area_plain(part.clone(), &held, size, &area);
         assert_twins(plain, whole.clone(), "plain");
         let values: Vec<f32> = part.to_data().try_to_vec().expect("numbers of 32 bits");
         for isa in Isa::all() {
-            let strip = Strip { held, start, height, rows: rows.clone() };
-            let out = strip.upsample(&values, width, isa);
-            let out = from_slice(&out, [batch, channels, rows.len(), 2 * width]);
+            let part = Part { held: held.clone(), size, area: area.clone() };
+            let out = part.upsample(&values, isa);
+            let out = from_slice(&out, [batch, channels, area.rows.len(), area.columns.len()]);
             assert_twins(out, whole.clone(), &format!("{isa:?}"));
         }
-        let fast = upsample_rows(part, start, height, rows);
+        let fast = upsample_area(part, &held, size, &area);
         assert_eq!(fast.into_data(), whole.into_data());
     }
 

@@ -4,9 +4,9 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Cancel, Frame, Mask,
-    kernels::correlation::CorrelationForm,
+    kernels::{area::Area, correlation::CorrelationForm},
     networks::{
-        flow_completion::{FlowCompletion, Pace, combine, known},
+        flow_completion::{FlowCompletion, Pace, Video, combine, known},
         generator::{Generator, GeneratorInput, Guides},
         image_propagation::propagate,
         kept::Place,
@@ -147,9 +147,15 @@ impl Eager {
             Ok(())
         };
         let (pace, cancel) = (Pace::default(), Cancel::default());
-        self.completion
-            .predict(run.len(), pace, &cancel, &input, &mut output)
-            .expect("nothing fails");
+        let (source, _) = &made.clip[0];
+        let whole = Area::whole([source.height(), source.width()]);
+        let video = Video {
+            input: &input,
+            wanted: &vec![whole; run.len()],
+            output: &mut output,
+        };
+        let done = self.completion.predict(video, pace, &cancel);
+        done.expect("nothing fails");
         if way == 1 {
             completed.reverse();
         }
@@ -185,7 +191,10 @@ impl Eager {
                 Tensor::cat(missing.collect(), 0),
                 flows(0).zip(flows(1)),
             ),
-            wanted: vec![0..made.clip[0].0.height(); locals.len()],
+            wanted: {
+                let (source, _) = &made.clip[0];
+                vec![Area::whole([source.height(), source.width()]); locals.len()]
+            },
         };
         let mut pictures = Vec::new();
         let mut output = |_, picture: Tensor<4>| {

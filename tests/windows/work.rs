@@ -1,11 +1,13 @@
 //! How much the networks compute for a frame of a long stream, counted.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 use propainter::{
     Cancel, Mask,
-    kernels::{correlation::CorrelationForm, work::counted},
+    kernels::{area::Area, correlation::CorrelationForm, work::counted},
     networks::{
-        flow_completion::FlowCompletion,
+        flow_completion::{FlowCompletion, Pace, Video},
         generator::{Flows, Generator, GeneratorInput, Guides},
         pace::Strips,
         raft::Raft,
@@ -76,6 +78,30 @@ fn windows() -> Vec<Window> {
     middle.cloned().collect()
 }
 
+/// What completing a flow both ways costs. A chunk runs over 90 flows and keeps the 80 in the
+/// middle.
+fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
+    let chunk = |flows: usize, kept: Range<usize>| {
+        let wanted = |t| match kept.contains(&t) {
+            true => mask.area(),
+            false => Area::default(),
+        };
+        let video = Video {
+            input: &|range| Ok(zeros([range.len(), 3, HEIGHT, WIDTH])),
+            wanted: &(0..flows).map(wanted).collect::<Vec<_>>(),
+            output: &mut |_, _| Ok(()),
+        };
+        billions(|| {
+            let done = completion.predict(video, Pace::default(), &Cancel::default());
+            done.expect("nobody cancels");
+        })
+    };
+    let (six, eight) = (chunk(6, 0..6), chunk(8, 0..8));
+    let ninety = six + 42.0 * (eight - six);
+    let [before, behind] = [2..8, 0..6].map(|kept| (eight - chunk(8, kept)) / 2.0);
+    2.0 * (ninety - 5.0 * before - 5.0 * behind) / 80.0
+}
+
 /// What a window costs: layers ask for as much whatever the numbers are.
 fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
     let (height, width) = (HEIGHT / 4, WIDTH / 4);
@@ -100,7 +126,7 @@ fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
             }),
             masks,
         },
-        wanted: vec![mask.rows(); locals],
+        wanted: vec![mask.area(); locals],
     };
     billions(|| {
         let (strips, cancel) = (Strips::default(), Cancel::default());
@@ -134,20 +160,6 @@ fn a_frame_takes_the_work_that_its_hole_needs() {
     let (one, two) = (iterations(1), iterations(2));
     let flow = encoding + one + 19.0 * (two - one);
 
-    // A chunk runs over ten flows more than it keeps, both ways.
-    let chunk = |flows: usize| {
-        let masks = zeros([flows, 1, HEIGHT, WIDTH]);
-        let flows = zeros([flows, 2, HEIGHT, WIDTH]);
-        billions(|| {
-            _ = completion
-                .predict_whole(flows, masks)
-                .expect("it completes")
-        })
-    };
-    let (six, eight) = (chunk(6), chunk(8));
-    let ninety = six + 42.0 * (eight - six);
-    let completion = 2.0 * ninety / 80.0;
-
     let windows = windows();
     assert_eq!(windows.len(), 2, "a window every five frames");
     let strips = Strips::default();
@@ -157,6 +169,7 @@ fn a_frame_takes_the_work_that_its_hole_needs() {
     let tokens = billions(|| _ = generator.tokens(zeros([1, 128, HEIGHT / 4, WIDTH / 4])));
     let work = |share: f64| {
         let mask = hole(share);
+        let completion = complete(&completion, &mask);
         let both: f64 = windows.iter().map(|w| window(&generator, w, &mask)).sum();
         Work {
             flow,

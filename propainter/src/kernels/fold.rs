@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{cube, host::HostView, wide::widened};
 
 /// Side of a patch.
-pub(super) const SIDE: usize = 7;
+pub const SIDE: usize = 7;
 /// Pixels of a patch.
 pub const AREA: usize = SIDE * SIDE;
 /// Distance of patches.

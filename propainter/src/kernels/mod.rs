@@ -14,11 +14,13 @@
 //! - [`attention`]: scaled dot-product attention
 //! - [`gelu`]: the activation of the feed-forward
 //! - [`cube`]: the forms for cards
+//! - [`area`]: parts of a picture
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`wide`]: arithmetic in 32 bits on numbers kept in 16
 //! - [`work`]: how much the layers compute
 //! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
+pub mod area;
 pub mod attention;
 pub mod attention_cpu;
 pub mod conv2d;

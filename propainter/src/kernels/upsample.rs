@@ -1,4 +1,4 @@
-//! Upsampling ×2 by bilinear interpolation with aligned corners (spec section 0), whole or some rows of it.
+//! Upsampling ×2 by bilinear interpolation with aligned corners (spec section 0), whole or an area of it.
 
 use std::ops::Range;
 
@@ -6,6 +6,7 @@ use burn::tensor::{DType, Int, Tensor, module, ops};
 use rayon::prelude::*;
 
 use super::{
+    area::Area,
     host::HostView,
     isa::{Isa, Job},
     wide::widened,
@@ -32,65 +33,65 @@ pub fn upsample_plain(x: Tensor<4>) -> Tensor<4> {
     module::interpolate(x, options)
 }
 
-/// Rows of what [`upsample`] makes of a picture, from some of the picture's rows.
+/// An area of what [`upsample`] makes of a picture, from a part of the picture.
 ///
-/// - `x`: the rows from `start` on of a picture of `height`, `[B, C, h, W]`; among them
-///   [`sources`] of `rows`
-/// - `rows`: of 2 · `height`
+/// - `x`: the area `held` of a picture of `size` (rows and columns), `[B, C, h, w]`; in it
+///   [`sources`] of `area`'s rows and columns
+/// - `area`: of the upsampled picture; its columns begin and end at even ones
 ///
-/// Result `[B, C, rows, 2W]`.
-pub fn upsample_rows(x: Tensor<4>, start: usize, height: usize, rows: Range<usize>) -> Tensor<4> {
-    let [batch, channels, _, width] = x.dims();
+/// Result `[B, C, rows, columns]`.
+pub fn upsample_area(x: Tensor<4>, held: &Area, size: [usize; 2], area: &Area) -> Tensor<4> {
+    let [batch, channels, _, _] = x.dims();
     match HostView::of(&x) {
         Some(view) => {
-            let shape = [batch, channels, rows.len(), 2 * width];
-            let strip = Strip {
-                held: x.dims()[2],
-                start,
-                height,
-                rows,
+            let [rows, columns] = area.size();
+            let part = Part {
+                held: held.clone(),
+                size,
+                area: area.clone(),
             };
-            let out = strip.upsample(view.slice(), width, Isa::best());
-            view.tensor(out, shape)
+            let out = part.upsample(view.slice(), Isa::best());
+            view.tensor(out, [batch, channels, rows, columns])
         }
-        None if rows == (0..2 * height) => upsample_plain(x),
-        None => upsample_rows_plain(x, start, height, rows),
+        None if *area == Area::whole([2 * size[0], 2 * size[1]]) => upsample_plain(x),
+        None => upsample_area_plain(x, held, size, area),
     }
 }
 
-/// The plain twin of [`upsample_rows`], in tensor operations. Rows are rounded to the numbers
-/// of `x` before they are made longer.
-pub fn upsample_rows_plain(
-    x: Tensor<4>,
-    start: usize,
-    height: usize,
-    rows: Range<usize>,
-) -> Tensor<4> {
-    let (device, count, width) = (x.device(), rows.len(), x.dims()[3]);
-    let lines = widened(x, |x| {
-        let picked = |line: fn(Line) -> usize| {
-            let lines = rows.clone().map(|row| line(Line::of(row, height)) - start);
-            let lines: Vec<i64> = lines.map(|line| line as i64).collect();
-            let lines = Tensor::<1, Int>::from_data(&lines[..], &device);
-            x.clone().select(2, lines)
-        };
-        let shares: Vec<f32> = rows
-            .clone()
-            .map(|row| Line::of(row, height).share)
-            .collect();
-        let shares = Tensor::<1>::from_data(&shares[..], (&device, DType::F32));
-        let own = picked(|line| line.own);
-        own.clone() + (picked(|line| line.other) - own) * shares.reshape([1, 1, count, 1])
-    });
-    let options = ops::InterpolateOptions::new(ops::InterpolateMode::Bilinear)
-        .with_align_corners(true)
-        .with_output_size([count, 2 * width]);
-    module::interpolate(lines, options)
+/// The plain twin of [`upsample_area`], in tensor operations.
+pub fn upsample_area_plain(x: Tensor<4>, held: &Area, size: [usize; 2], area: &Area) -> Tensor<4> {
+    widened(x, |x| {
+        let x = lengthened(x, 2, held.rows.start, size[0], &area.rows);
+        lengthened(x, 3, held.columns.start, size[1], &area.columns)
+    })
 }
 
-/// The rows of a picture of `height` that `rows` of the upsampled one are made of.
-pub fn sources(rows: Range<usize>, height: usize) -> Range<usize> {
-    rows.start.saturating_sub(1) / 2..(rows.end / 2 + 1).min(height)
+/// The lines `lines` of twice as many, along an axis that holds lines from `start` on, of
+/// `length`.
+fn lengthened(
+    x: Tensor<4>,
+    axis: usize,
+    start: usize,
+    length: usize,
+    lines: &Range<usize>,
+) -> Tensor<4> {
+    let (device, mut shape) = (x.device(), [1; 4]);
+    shape[axis] = lines.len();
+    let lines = lines.clone().map(|line| Line::of(line, length));
+    let picked = |line: fn(Line) -> usize| {
+        let lines: Vec<i64> = lines.clone().map(|l| (line(l) - start) as i64).collect();
+        let lines = Tensor::<1, Int>::from_data(&lines[..], &device);
+        x.clone().select(axis, lines)
+    };
+    let shares: Vec<f32> = lines.clone().map(|line| line.share).collect();
+    let shares = Tensor::<1>::from_data(&shares[..], (&device, DType::F32));
+    let own = picked(|line| line.own);
+    own.clone() + (picked(|line| line.other) - own) * shares.reshape(shape)
+}
+
+/// The lines of an axis of `length` that `lines` of the upsampled one are made of.
+pub fn sources(lines: Range<usize>, length: usize) -> Range<usize> {
+    lines.start.saturating_sub(1) / 2..(lines.end / 2 + 1).min(length)
 }
 
 /// What a row of the upsampled picture is made of.
@@ -120,49 +121,53 @@ impl Line {
 }
 
 /// Planes of `height` × `width` to planes of twice that, with a given instruction set.
-pub fn upsample_slices(x: &[f32], [height, width]: [usize; 2], isa: Isa) -> Vec<f32> {
-    let whole = Strip {
-        held: height,
-        start: 0,
-        height,
-        rows: 0..2 * height,
+pub fn upsample_slices(x: &[f32], size: [usize; 2], isa: Isa) -> Vec<f32> {
+    let whole = Part {
+        held: Area::whole(size),
+        size,
+        area: Area::whole(size.map(|side| 2 * side)),
     };
-    whole.upsample(x, width, isa)
+    whole.upsample(x, isa)
 }
 
-/// Some rows of an upsampled picture.
+/// A part of an upsampled picture.
 #[derive(Clone, Debug)]
-pub struct Strip {
-    /// Rows of the picture that are there, and the first of them.
-    pub held: usize,
-    pub start: usize,
-    /// All rows of the picture.
-    pub height: usize,
-    /// Of the upsampled picture.
-    pub rows: Range<usize>,
+pub struct Part {
+    /// What is there of the picture, and its rows and columns.
+    pub held: Area,
+    pub size: [usize; 2],
+    /// Of the upsampled picture, between even columns.
+    pub area: Area,
 }
 
-impl Strip {
-    /// Planes of `held` × `width` to planes of `rows` × 2 `width`, with a given instruction set.
-    pub fn upsample(&self, x: &[f32], width: usize, isa: Isa) -> Vec<f32> {
-        let planes = x.len() / (self.held * width).max(1);
-        let size = self.rows.len() * 2 * width;
+impl Part {
+    /// Planes of `held` to planes of `area`, with a given instruction set.
+    pub fn upsample(&self, x: &[f32], isa: Isa) -> Vec<f32> {
+        let columns = self.area.columns.clone();
+        assert!(
+            columns.start.is_multiple_of(2) && columns.end.is_multiple_of(2),
+            "columns {columns:?} of an upsampled picture are no pairs"
+        );
+        let (held, size) = (self.held.pixels(), self.area.pixels());
+        let planes = x.len() / held.max(1);
         let mut out = vec![0.0; planes * size];
         if out.is_empty() {
             return out;
         }
-        let columns = shares(width);
-        x.par_chunks(self.held * width)
+        let shares: Vec<_> = (columns.start / 2..columns.end / 2)
+            .map(|i| [2 * i, 2 * i + 1].map(|output| Line::of(output, self.size[1]).share))
+            .collect();
+        x.par_chunks(held)
             .zip(out.par_chunks_mut(size))
             .for_each_init(
-                || vec![0.0; width],
+                || vec![0.0; self.held.columns.len()],
                 |line, (x, out)| {
                     isa.run(Plane {
-                        strip: self,
+                        part: self,
                         x,
                         out,
                         line,
-                        columns: &columns,
+                        shares: &shares,
                     });
                 },
             );
@@ -170,52 +175,55 @@ impl Strip {
     }
 }
 
-/// Of 2n outputs, aligned at both ends with n inputs, what each input's two take of its other
-/// neighbours.
-fn shares(n: usize) -> Vec<[f32; 2]> {
-    let share = |output| Line::of(output, n).share;
-    (0..n).map(|i| [share(2 * i), share(2 * i + 1)]).collect()
-}
-
 struct Plane<'a> {
-    strip: &'a Strip,
+    part: &'a Part,
     x: &'a [f32],
     out: &'a mut [f32],
     /// Room for one input line, interpolated down the columns.
     line: &'a mut [f32],
-    /// The shares of columns.
-    columns: &'a [[f32; 2]],
+    /// What each of a pair of outputs takes of the input on its side.
+    shares: &'a [[f32; 2]],
 }
 
 impl Job for Plane<'_> {
     #[inline(always)]
     fn run(self) {
-        let width = self.columns.len();
-        let input = |line: usize| &self.x[(line - self.strip.start) * width..][..width];
-        let rows = self.out.chunks_exact_mut(2 * width);
-        for (out, row) in rows.zip(self.strip.rows.clone()) {
-            let Line { own, other, share } = Line::of(row, self.strip.height);
+        let Part { held, size, area } = self.part;
+        let width = held.columns.len();
+        let input = |line: usize| &self.x[(line - held.rows.start) * width..][..width];
+        let rows = self.out.chunks_exact_mut(area.columns.len());
+        for (out, row) in rows.zip(area.rows.clone()) {
+            let Line { own, other, share } = Line::of(row, size[0]);
             let sources = input(own).iter().zip(input(other));
             for (value, (own, other)) in self.line.iter_mut().zip(sources) {
                 *value = own + share * (other - own);
             }
-            stretch(self.line, self.columns, out);
+            let first = area.columns.start / 2 - held.columns.start;
+            stretch(self.line, first, self.shares, out);
         }
     }
 }
 
-/// One line to twice its length.
+/// The inputs of a line from `first` on to two outputs each. Where a line begins or ends there,
+/// so does the picture.
 #[inline(always)]
-fn stretch(line: &[f32], shares: &[[f32; 2]], out: &mut [f32]) {
-    let last = line.len() - 1;
-    let out = out.as_chunks_mut::<2>().0;
+fn stretch(line: &[f32], first: usize, shares: &[[f32; 2]], out: &mut [f32]) {
+    let (out, end) = (out.as_chunks_mut::<2>().0, first + shares.len());
     let between = |own: f32, other: f32, share: f32| own + share * (other - own);
-    out[0][0] = line[0];
-    out[last][1] = line[last];
-    for ((out, pair), share) in out.iter_mut().zip(line.windows(2)).zip(shares) {
+    if first == 0 {
+        out[0][0] = line[0];
+    }
+    if end == line.len() {
+        out[shares.len() - 1][1] = line[end - 1];
+    }
+    let pairs = line[first..].windows(2);
+    for ((out, pair), share) in out.iter_mut().zip(pairs).zip(shares) {
         out[1] = between(pair[0], pair[1], share[1]);
     }
-    for ((out, pair), share) in out[1..].iter_mut().zip(line.windows(2)).zip(&shares[1..]) {
+    // The first output of a line has nothing before it.
+    let skipped = usize::from(first == 0);
+    let pairs = line[first + skipped - 1..].windows(2);
+    for ((out, pair), share) in out[skipped..].iter_mut().zip(pairs).zip(&shares[skipped..]) {
         out[0] = between(pair[1], pair[0], share[0]);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     held::Held,
     pixels::{self, Filled},
     schedule::{Cut, Schedule},
-    work::Rows,
+    work::Patch,
 };
 use crate::{
     Done, Error, Frame, Mask,
@@ -278,24 +278,26 @@ impl Source {
         (rgb + blended + self.hole.hole().len()) as u64
     }
 
-    /// Blends the rows of a window's picture that hold the hole into it: the first picture is
+    /// Blends the area of a window's picture that holds the hole into it: the first picture is
     /// taken, each later one averaged half and half, truncated to 8 bits each time.
-    pub fn blend(&mut self, rows: &Rows) {
+    pub fn blend(&mut self, Patch { area, rgb, .. }: &Patch) {
         let first = self.blended.is_none();
-        let before = rows.first * self.hole.width();
+        let width = self.hole.width();
         let blended = self.blended.get_or_insert_with(|| self.frame.clone());
-        let pixels = blended.rgb_mut()[3 * before..].chunks_exact_mut(3);
-        let holes = &self.hole.hole()[before..];
-        for ((pixel, new), &hole) in pixels.zip(rows.rgb.chunks_exact(3)).zip(holes) {
-            if hole == 0 {
-                continue;
-            }
-            for (value, &new) in pixel.iter_mut().zip(new) {
-                *value = if first {
-                    new
-                } else {
-                    ((u16::from(*value) + u16::from(new)) / 2) as u8
-                };
+        let lines = rgb.chunks_exact(3 * area.columns.len());
+        for (row, line) in area.rows.clone().zip(lines) {
+            let columns = row * width + area.columns.start..row * width + area.columns.end;
+            let pixels = &mut blended.rgb_mut()[3 * columns.start..3 * columns.end];
+            let holes = &self.hole.hole()[columns];
+            let pixels = pixels.chunks_exact_mut(3).zip(line.chunks_exact(3));
+            for ((pixel, new), _) in pixels.zip(holes).filter(|(_, hole)| **hole != 0) {
+                for (value, &new) in pixel.iter_mut().zip(new) {
+                    *value = if first {
+                        new
+                    } else {
+                        ((u16::from(*value) + u16::from(new)) / 2) as u8
+                    };
+                }
             }
         }
     }

@@ -248,8 +248,8 @@ impl Stream {
             let pictures = self.attempt(Stage::Generator, cancel, |work, state| {
                 work.generate(state, window)
             })?;
-            for rows in pictures {
-                self.state.sources.get_mut(rows.index).blend(&rows);
+            for patch in pictures {
+                self.state.sources.get_mut(patch.index).blend(&patch);
             }
             self.guard.window_done();
         }

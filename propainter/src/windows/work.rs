@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     Cancel, Error, Frame, Numbers, Precision,
-    kernels::{host, wide::wide},
+    kernels::{area::Area, host, wide::wide},
     memory::Plan,
     networks::{
-        flow_completion::{FlowCompletion, Pace, combine, known},
+        flow_completion::{FlowCompletion, Pace, Video, combine_area, known},
         generator::{Flows, Generator, GeneratorInput, Guides, quarter},
         image_propagation::propagate,
         kept::{self, Kept},
@@ -141,34 +141,41 @@ impl Work<'_> {
             Direction::Backward => run.end - 1 - t,
         };
         let flow = |t: usize| state.raw_flow(index(t), direction);
-        let mask = |t: usize| {
-            let leads_from = index(t) + usize::from(direction == Direction::Backward);
-            state.mask(leads_from, device)
-        };
+        let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
+        let mask = |t: usize| state.mask(leads_from(t), device);
         let input = |range: Range<usize>| {
             let parts: Result<Vec<_>, Error> =
                 range.map(|t| Ok(known(flow(t)?, mask(t)))).collect();
             Ok(self.networks.cast(Tensor::cat(parts?, 0)))
         };
-        let mut completed = Vec::with_capacity(keep.len());
+        // A flow is predicted in the hole of the frame it leads from.
+        let wanted = |t: usize| match keep.contains(&index(t)) {
+            true => state.sources.get(leads_from(t)).hole.area(),
+            false => Area::default(),
+        };
+        let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
+        let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
         let mut output = |t: usize, predicted: Tensor<4>| {
-            if keep.contains(&index(t)) {
-                let flow = combine(flow(t)?, wide(predicted), mask(t));
-                completed.push(Kept::put(flow, self.plan.flows)?);
-            }
+            let flow = combine_area(flow(t)?, wide(predicted), mask(t), &wanted[t]);
+            completed[index(t) - keep.start] = Some(Kept::put(flow, self.plan.flows)?);
             Ok(())
         };
         let pace = Pace {
             frames: self.plan.completion_frames,
             place: self.plan.features,
         };
-        self.networks
-            .completion
-            .predict(run.len(), pace, self.cancel, &input, &mut output)?;
-        if direction == Direction::Backward {
-            completed.reverse();
-        }
-        Ok(completed)
+        let video = Video {
+            input: &input,
+            wanted: &wanted,
+            output: &mut output,
+        };
+        self.networks.completion.predict(video, pace, self.cancel)?;
+        let kept = completed.into_iter().zip(keep);
+        let kept = kept.map(|(completed, index)| match completed {
+            Some(completed) => Ok(completed),
+            None => Kept::put(state.raw_flow(index, direction)?, self.plan.flows),
+        });
+        kept.collect()
     }
 
     /// The frames `keep`, propagated over the chunk `run`; `seeded` where the first of that comes
@@ -255,7 +262,7 @@ impl Work<'_> {
 
     /// The pictures of a window's local frames, as far as they have a hole. All of its frames
     /// are encoded and its references are tokens.
-    pub fn generate(&self, state: &State, window: &Window) -> Result<Vec<Rows>, Error> {
+    pub fn generate(&self, state: &State, window: &Window) -> Result<Vec<Patch>, Error> {
         let locals = window.neighbours.clone();
         let updated = state.updated.range(locals.clone());
         let features = updated.filter_map(|updated| updated.features.as_ref());
@@ -266,7 +273,7 @@ impl Work<'_> {
         let flows = locals.start..locals.end - 1;
         let masks = state.quarter_masks(locals.clone(), &self.networks.device);
         let sources = state.sources.range(locals.clone());
-        let wanted: Vec<_> = sources.map(|source| source.hole.rows()).collect();
+        let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
             features: Tensor::cat(features.map(Kept::get).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
@@ -278,9 +285,9 @@ impl Work<'_> {
         };
         let mut pictures = Vec::with_capacity(locals.len());
         let mut output = |t: usize, picture| {
-            pictures.push(Rows {
+            pictures.push(Patch {
                 index: locals.start + t,
-                first: wanted[t].start,
+                area: wanted[t].clone(),
                 rgb: pixels::bytes(picture)?,
             });
             Ok(())
@@ -292,12 +299,11 @@ impl Work<'_> {
     }
 }
 
-/// Some rows of a frame's picture.
-pub struct Rows {
+/// An area of a frame's picture.
+pub struct Patch {
     /// The frame's.
     pub index: usize,
-    /// Number of the first row.
-    pub first: usize,
+    pub area: Area,
     /// RGB bytes.
     pub rgb: Vec<u8>,
 }

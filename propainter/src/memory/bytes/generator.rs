@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use super::{Machine, Sizes};
 use crate::{
+    kernels::area::Area,
     memory::Plan,
     networks::{
         generator::{
-            TILE, decoder, encoder,
+            TILE,
+            decoder::Reach,
+            encoder,
             transformer::roles,
-            windows::{KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+            windows::{Grid, KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
         },
         pace::strips,
     },
@@ -63,16 +66,18 @@ impl Sizes {
             return self.op(2 * 64 * self.px) + self.lines(64 * self.height) + SMALL;
         }
         let strip = |rows: Range<usize>| {
-            let span = decoder::Span::of(height, 4 * rows.start..4 * rows.end);
-            let half = span.half.len() as u64 * self.width / 2;
-            let full = span.full.len() as u64 * self.width;
+            let size = [height, (self.width / 4) as usize];
+            let out = Area::of([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
+            let reach = Reach::of(size, &out);
+            let [half, full] = [&reach.half, &reach.full].map(|area| area.pixels() as u64);
             let upsampled = match self.machine {
                 Machine::Cpu { .. } => self.op(64 * (half + full)),
-                // Rows at half the width: two, and what lies between them.
-                Machine::Card => self.wide_op(64 * half) + 3 * 4 * 32 * full,
+                // What it is made of; twice the columns, two of each, and what lies between.
+                Machine::Card => 4 * 32 * full + 3 * 4 * 64 * full,
             };
             let convolved = self.op(2 * 128 * half);
-            let [half_lines, full_lines] = [128 * span.half.len(), 64 * span.full.len()];
+            let [half_lines, full_lines] =
+                [128 * reach.half.rows.len(), 64 * reach.full.rows.len()];
             let at_half = convolved + self.lines(half_lines as u64);
             let at_full = self.op(2 * 64 * full) + self.lines(full_lines as u64);
             upsampled.max(at_half).max(at_full)
@@ -133,7 +138,9 @@ impl Sizes {
         let mut blocks = 0;
         let mut known: Vec<Roles> = Vec::new();
         let read: Vec<_> = (0..locals as usize).collect();
-        for roles in roles(frames as usize, &read, 8) {
+        let [rows, columns] = self.token_grid().map(|side| side as usize);
+        let (grid, tokens) = (Grid { rows, columns }, Area::whole([rows, columns]));
+        for roles in roles(grid, frames as usize, (&read, &tokens), 8) {
             if !known.contains(&roles) {
                 routes += self.routes(&roles);
                 known.push(roles.clone());

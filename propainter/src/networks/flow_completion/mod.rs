@@ -1,5 +1,6 @@
 //! Recurrent flow completion: flows inside the holes from those around them (spec section 3).
 
+mod decoder;
 mod propagation;
 mod video;
 
@@ -9,9 +10,10 @@ use burn::tensor::{Device, Tensor, ops::PadMode};
 
 use super::{
     kept::{Kept, Place},
-    layers::{Activation, Conv2d, Geometry, upsample},
+    layers::{Activation, Conv2d, Geometry},
 };
-use crate::{Cancel, Error, weights::Checkpoint};
+use crate::{Cancel, Error, kernels::area::Area, weights::Checkpoint};
+pub use decoder::Decoder;
 use propagation::{Memory, Propagation};
 use video::{Carry, P3d};
 
@@ -50,9 +52,18 @@ pub struct FlowCompletion {
     encoder2: [P3d; 2],
     dilation: [Conv2d; 3],
     propagation: Propagation,
-    decoder2: [Conv2d; 2],
-    decoder1: [Conv2d; 2],
-    upsample: [Conv2d; 2],
+    pub decoder: Decoder,
+}
+
+/// What [`FlowCompletion::predict`] reads and gives.
+pub struct Video<'a> {
+    /// What [`known`] makes of the flows of a range, `[n, 3, H, W]`; called once for each, in
+    /// order.
+    pub input: &'a dyn Fn(Range<usize>) -> Result<Tensor<4>, Error>,
+    /// The area of each flow that is wanted, empty where none is.
+    pub wanted: &'a [Area],
+    /// Takes those, `[1, 2, rows, columns]`, in order.
+    pub output: &'a mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
 }
 
 impl FlowCompletion {
@@ -62,10 +73,6 @@ impl FlowCompletion {
             let part =
                 |i: usize, stride| P3d::init(checkpoint, &format!("{key}.{i}"), stride, device);
             [part(0, 1), part(2, 2)]
-        };
-        let decoder = |key: &str, last: Activation| {
-            let part = |name: &str| conv(&format!("{key}.{name}"), Geometry::default());
-            [part("0").then(LEAKY), part("2.conv").then(last)]
         };
         Self {
             // Padding is replicated, so it is not the convolution's.
@@ -77,9 +84,7 @@ impl FlowCompletion {
                 conv(&format!("mid_dilation.{i}"), geometry).then(LEAKY)
             }),
             propagation: Propagation::init(checkpoint, "feat_prop_module", device),
-            decoder2: decoder("decoder2", LEAKY),
-            decoder1: decoder("decoder1", LEAKY),
-            upsample: decoder("upsample", Activation::None),
+            decoder: Decoder::init(checkpoint, device),
         }
     }
 
@@ -112,7 +117,7 @@ impl FlowCompletion {
 
     /// [`Self::predict`] on whole tensors: flows `[N, 2, H, W]`, masks `[N, 1, H, W]`.
     pub fn predict_whole(&self, flows: Tensor<4>, masks: Tensor<4>) -> Result<Tensor<4>, Error> {
-        let count = flows.dims()[0];
+        let [count, _, height, width] = flows.dims();
         let input = |range: Range<usize>| {
             let part = |x: &Tensor<4>| x.clone().narrow(0, range.start, range.len());
             Ok(known(part(&flows), part(&masks)))
@@ -122,57 +127,58 @@ impl FlowCompletion {
             predicted.push(flow);
             Ok(())
         };
-        self.predict(
-            count,
-            Pace::default(),
-            &Cancel::default(),
-            &input,
-            &mut output,
-        )?;
+        let video = Video {
+            input: &input,
+            wanted: &vec![Area::whole([height, width]); count],
+            output: &mut output,
+        };
+        self.predict(video, Pace::default(), &Cancel::default())?;
         Ok(Tensor::cat(predicted, 0))
     }
 
-    /// The network's flows in one direction, everywhere, part by part of a video of `count`
-    /// flows; the result is the same at every pace.
-    ///
-    /// - `input`: what [`known`] makes of the flows of a range, `[n, 3, H, W]`; called once for
-    ///   each, in order
-    /// - `output`: takes the flow `[1, 2, H, W]` of each, in order
+    /// The network's flows in one direction, where they are wanted, part by part of a video; the
+    /// result is the same at every pace.
     ///
     /// # Errors
     /// [`Error::Cancelled`], between frames and layers of a part; [`Error::Compute`] when the
     /// device fails; what `input` and `output` return.
-    pub fn predict(
-        &self,
-        count: usize,
-        pace: Pace,
-        cancel: &Cancel,
-        input: &dyn Fn(Range<usize>) -> Result<Tensor<4>, Error>,
-        output: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut video = self.encode(count, pace, cancel, input)?;
-        let mut states = self.backward(&video.coarse, pace, cancel)?;
+    pub fn predict(&self, video: Video, pace: Pace, cancel: &Cancel) -> Result<(), Error> {
+        let wanted = video.wanted;
+        let Some(last) = wanted.iter().rposition(|area| !area.is_empty()) else {
+            return Ok(());
+        };
+        let mut encoded = self.encode(wanted.len(), pace, cancel, video.input)?;
+        let mut states = self.backward(&encoded.coarse, pace, cancel)?;
         let mut memory = Memory::default();
-        for range in pace.parts(count) {
+        // Nothing reads the forward pass behind the last flow that is wanted.
+        for range in pace.parts(last + 1) {
             let mut fused = Vec::with_capacity(range.len());
             let mut fine = Vec::with_capacity(range.len());
             for _ in range.clone() {
                 cancel.check()?;
-                let (x, state) = video
+                let (x, state) = encoded
                     .coarse
                     .pop_front()
                     .zip(states.pop_front())
                     .expect("one each");
                 fused.push(self.forward_step(&x, &state, &mut memory));
-                fine.extend(video.fine.pop_front().map(|x| x.get()));
+                fine.extend(encoded.fine.pop_front().map(|x| x.get()));
             }
-            let x = self.decode2(Tensor::cat(fused, 0)) + Tensor::cat(fine, 0);
-            cancel.check()?;
-            let x = self.decode1(x);
-            cancel.check()?;
-            let flows = self.upsample(x);
-            for (i, t) in range.enumerate() {
-                output(t, flows.clone().narrow(0, i, 1))?;
+            // Those in the middle without a hole are few.
+            let some = |t: &usize| !wanted[*t].is_empty();
+            let (Some(first), Some(last)) = (range.clone().find(some), range.clone().rfind(some))
+            else {
+                continue;
+            };
+            let read = first - range.start..last + 1 - range.start;
+            let whole = wanted[range.clone()].iter();
+            let area = whole.fold(Area::default(), |all, area| all.union(area));
+            let fused = Tensor::cat(fused.drain(read.clone()).collect(), 0);
+            let fine = Tensor::cat(fine.drain(read).collect(), 0);
+            let flows = self.decoder.part(fused, fine, &area, cancel)?;
+            for t in (first..=last).filter(some) {
+                let flow = flows.clone().narrow(0, t - first, 1);
+                (video.output)(t, wanted[t].cut(flow, 2, &area))?;
             }
         }
         Ok(())
@@ -185,9 +191,9 @@ impl FlowCompletion {
         pace: Pace,
         cancel: &Cancel,
         input: &dyn Fn(Range<usize>) -> Result<Tensor<4>, Error>,
-    ) -> Result<Video, Error> {
-        let mut video = Video::default();
-        let mut carries = [Encoded::default(), Encoded::default()];
+    ) -> Result<Encoded, Error> {
+        let mut encoded = Encoded::default();
+        let mut carries = [Carries::default(), Carries::default()];
         for range in pace.parts(count) {
             cancel.check()?;
             let last = range.end == count;
@@ -195,13 +201,13 @@ impl FlowCompletion {
             let Some(fine) = self.encode1(x, &mut carries[0], last) else {
                 continue;
             };
-            keep(&fine, pace, &mut video.fine)?;
+            keep(&fine, pace, &mut encoded.fine)?;
             cancel.check()?;
             if let Some(coarse) = self.encode2(fine, &mut carries[1], last) {
-                keep(&self.dilate(coarse), pace, &mut video.coarse)?;
+                keep(&self.dilate(coarse), pace, &mut encoded.coarse)?;
             }
         }
-        Ok(video)
+        Ok(encoded)
     }
 
     /// The backward pass's states of the frames with features `coarse`.
@@ -236,12 +242,12 @@ impl FlowCompletion {
     }
 
     /// The next part, `[n, 32, H/2, W/2]` → `[m, 64, H/4, W/4]`, as [`P3d::forward`] takes it
-    pub fn encode1(&self, x: Tensor<4>, carry: &mut Encoded, last: bool) -> Option<Tensor<4>> {
+    pub fn encode1(&self, x: Tensor<4>, carry: &mut Carries, last: bool) -> Option<Tensor<4>> {
         carry.through(&self.encoder1, x, last)
     }
 
     /// The next part, `[n, 64, H/4, W/4]` → `[m, 128, H/8, W/8]`, as [`P3d::forward`] takes it
-    pub fn encode2(&self, x: Tensor<4>, carry: &mut Encoded, last: bool) -> Option<Tensor<4>> {
+    pub fn encode2(&self, x: Tensor<4>, carry: &mut Carries, last: bool) -> Option<Tensor<4>> {
         carry.through(&self.encoder2, x, last)
     }
 
@@ -263,26 +269,6 @@ impl FlowCompletion {
         let fused = pairs.map(|(x, state)| self.forward_step(x, state, &mut memory));
         Ok(Tensor::cat(fused.collect(), 0))
     }
-
-    /// `[T, 128, H/8, W/8]` → `[T, 64, H/4, W/4]`, before the encoder's features are added
-    pub fn decode2(&self, x: Tensor<4>) -> Tensor<4> {
-        double(x, &self.decoder2)
-    }
-
-    /// `[T, 64, H/4, W/4]` → `[T, 32, H/2, W/2]`
-    pub fn decode1(&self, x: Tensor<4>) -> Tensor<4> {
-        double(x, &self.decoder1)
-    }
-
-    /// `[T, 32, H/2, W/2]` → `[T, 2, H, W]`
-    pub fn upsample(&self, x: Tensor<4>) -> Tensor<4> {
-        double(x, &self.upsample)
-    }
-}
-
-/// A convolution, twice the size, a convolution.
-fn double(x: Tensor<4>, [before, after]: &[Conv2d; 2]) -> Tensor<4> {
-    after.forward(upsample(before.forward(x)))
 }
 
 /// What the network sees of flows `[n, 2, H, W]` and the masks `[n, 1, H, W]` of the frames they
@@ -292,6 +278,24 @@ pub fn known(flows: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
     Tensor::cat(vec![known, masks], 1)
 }
 
+/// `flows` `[1, 2, H, W]` outside the mask `[1, 1, H, W]`, `predicted` inside, of which there is
+/// an area that holds the hole.
+pub fn combine_area(
+    flows: Tensor<4>,
+    predicted: Tensor<4>,
+    mask: Tensor<4>,
+    area: &Area,
+) -> Tensor<4> {
+    let [_, _, height, width] = flows.dims();
+    let whole = Area::whole([height, width]);
+    let [own, mask] = [flows.clone(), mask].map(|x| area.cut(x, 2, &whole));
+    let combined = combine(own, predicted, mask);
+    flows.slice_assign(
+        [0..1, 0..2, area.rows.clone(), area.columns.clone()],
+        combined,
+    )
+}
+
 /// `flows` outside the masks, `predicted` inside.
 pub fn combine(flows: Tensor<4>, predicted: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
     flows * (-masks.clone() + 1.0) + predicted * masks
@@ -299,7 +303,7 @@ pub fn combine(flows: Tensor<4>, predicted: Tensor<4>, masks: Tensor<4>) -> Tens
 
 /// Features before the propagation, put away frame by frame.
 #[derive(Default)]
-struct Video {
+struct Encoded {
     /// `[1, 64, H/4, W/4]`
     fine: VecDeque<Kept>,
     /// `[1, 128, H/8, W/8]`
@@ -308,9 +312,9 @@ struct Video {
 
 /// What an encoder of two parts carries from one part of a video to the next.
 #[derive(Debug, Default)]
-pub struct Encoded([Carry; 2]);
+pub struct Carries([Carry; 2]);
 
-impl Encoded {
+impl Carries {
     fn through(&mut self, parts: &[P3d; 2], x: Tensor<4>, last: bool) -> Option<Tensor<4>> {
         let mut parts = parts.iter().zip(&mut self.0);
         parts.try_fold(x, |x, (part, carry)| part.forward(x, carry, last))

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     kernels::{
+        area::Area,
         attention::attend,
         wide::{wide, widened},
     },
@@ -72,8 +73,10 @@ impl Routes {
         &self.roles
     }
 
-    /// The query frames of `x` `[frames, …]`.
-    pub fn query_frames<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    /// The tokens of `x` `[frames, rows, columns, …]` that the output holds.
+    pub fn asked(&self, x: Tensor<4>) -> Tensor<4> {
+        let Grid { rows, columns } = self.grid;
+        let x = self.roles.tokens.cut(x, 1, &Area::whole([rows, columns]));
         if self.roles.queries.len() == self.roles.frames {
             x
         } else {
@@ -138,11 +141,10 @@ impl WindowAttention {
         }
     }
 
-    /// Tokens `[frames, rows, columns, 512]`, normalised, to those of the query frames.
+    /// Tokens `[frames, rows, columns, 512]`, normalised, to those that are asked about.
     pub fn forward(&self, x: Tensor<4>, routes: &Routes) -> Tensor<4> {
-        let Grid { rows, columns } = routes.grid;
-        let queries = routes.query_frames(x.clone());
-        let frames = queries.dims()[0];
+        let queries = routes.asked(x.clone());
+        let asked = queries.dims();
         let queries = heads(self.query.forward(table(queries)));
         let key_input = self.key_input(x, routes);
         let keys = heads(self.key.forward(key_input.clone()));
@@ -161,8 +163,7 @@ impl WindowAttention {
             }
         });
         let answers = Tensor::cat(answers.collect(), 0).select(0, routes.answers.clone());
-        self.projection
-            .forward(answers.reshape([frames, rows, columns, CHANNELS]))
+        self.projection.forward(answers.reshape(asked))
     }
 
     /// What keys and values are computed from: pooled tokens, one of the padding, and tokens.

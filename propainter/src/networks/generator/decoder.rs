@@ -1,13 +1,11 @@
 //! The decoder, of local frames only (spec section 6).
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Tensor};
 
 use crate::{
     kernels::{
-        toom_cook::OUTPUTS,
-        upsample::{sources, upsample_rows},
+        area::Area,
+        upsample::{sources, upsample_area},
     },
     networks::{
         layers::{Activation, Conv2d, Geometry},
@@ -38,65 +36,67 @@ impl Decoder {
 
     /// `[B, 128, H/4, W/4]` → `[B, 3, H, W]` in [−1, 1], from `rows` at 1/4 at once; 0 is all
     pub fn forward(&self, x: Tensor<4>, rows: usize) -> Tensor<4> {
-        let height = x.dims()[2];
-        self.band(x, 0, height, 0..4 * height, rows)
+        let [_, _, height, width] = x.dims();
+        let size = [height, width];
+        let whole = Area::whole(size.map(|side| 4 * side));
+        self.part(x, &Area::whole(size), size, &whole, rows)
     }
 
-    /// Some rows of the picture, `[B, 3, band, W]`. `x` holds rows from `first` on of features
-    /// of `height`, [`Span`]'s of the band at least.
-    pub fn band(
+    /// An area of the picture, `[B, 3, rows, columns]`, from `rows` at 1/4 at once; 0 is all.
+    /// `x` is the area `held` of features of `size`, [`Reach`]'s of the area at least.
+    pub fn part(
         &self,
         x: Tensor<4>,
-        first: usize,
-        height: usize,
-        band: Range<usize>,
+        held: &Area,
+        size: [usize; 2],
+        area: &Area,
         rows: usize,
     ) -> Tensor<4> {
-        join(x, band.len(), 4 * rows, |x, strip| {
-            let out = band.start + strip.start..band.start + strip.end;
-            let Span { known, half, full } = Span::of(height, out.clone());
-            let x = x.narrow(2, known.start - first, known.len());
-            let x = double(x, known.start, height, half.clone(), &self.half);
-            let x = double(x, half.start, 2 * height, full.clone(), &self.full);
-            x.narrow(2, out.start - full.start, out.len()).tanh()
+        join(x, area.rows.len(), 4 * rows, |x, strip| {
+            let first = area.rows.start;
+            let out = Area {
+                rows: first + strip.start..first + strip.end,
+                columns: area.columns.clone(),
+            };
+            let Reach { known, half, full } = Reach::of(size, &out);
+            let x = known.cut(x, 2, held);
+            let x = double(x, &known, size, &half, &self.half);
+            let x = double(x, &half, size.map(|side| 2 * side), &full, &self.full);
+            out.cut(x, 2, &full).tanh()
         })
     }
 }
 
-/// `rows` of a picture twice as large, convolved. `x` holds rows from `start` on, of `height`.
+/// The area `area` of a picture twice as large, convolved; `x` is the area `held` of a picture of
+/// `size`.
 fn double(
     x: Tensor<4>,
-    start: usize,
-    height: usize,
-    rows: Range<usize>,
+    held: &Area,
+    size: [usize; 2],
+    area: &Area,
     convolutions: &[Conv2d; 2],
 ) -> Tensor<4> {
-    let x = upsample_rows(x, start, height, rows);
+    let x = upsample_area(x, held, size, area);
     convolutions.iter().fold(x, |x, conv| conv.forward(x))
 }
 
-/// The rows that are computed for a strip of the picture. Next to a cut, convolutions meet
-/// zeros in place of its neighbours: those rows are wrong, and nobody reads them.
-pub struct Span {
+/// What is computed for an area of the picture.
+pub struct Reach {
     /// Of the features.
-    pub known: Range<usize>,
+    pub known: Area,
     /// At 1/2, and at full size.
-    pub half: Range<usize>,
-    pub full: Range<usize>,
+    pub half: Area,
+    pub full: Area,
 }
 
-impl Span {
-    /// For the rows `out` of a picture with `height` rows at 1/4. They begin at multiples of
-    /// [`OUTPUTS`], where the CPU's convolutions begin a tile in the whole picture, too: the
-    /// numbers are the same to the last bit.
-    pub fn of(height: usize, out: Range<usize>) -> Self {
-        let convolved = |rows: Range<usize>, limit: usize| {
-            let start = rows.start.saturating_sub(2) / OUTPUTS * OUTPUTS;
-            start..(rows.end + 2).min(limit)
-        };
-        let full = convolved(out, 4 * height);
-        let half = convolved(sources(full.clone(), 2 * height), 2 * height);
-        let known = sources(half.clone(), height);
+impl Reach {
+    /// For the area `out` of a picture with `size` at 1/4.
+    pub fn of(size: [usize; 2], out: &Area) -> Self {
+        let [half_size, full_size] = [2, 4].map(|scale| size.map(|side| scale * side));
+        let full = out.read_by(2, full_size);
+        let half = full.map(|lines, axis| sources(lines, half_size[axis]));
+        let half = half.read_by(2, half_size);
+        let known = half.map(|lines, axis| sources(lines, size[axis]));
         Self { known, half, full }
     }
 }
@@ -118,19 +118,18 @@ mod tests {
             let x = picture([2, 20, size[0], size[1]]);
             assert_strips(x.clone(), size[0], |x, rows| decoder.forward(x, rows));
             let whole = decoder.forward(x.clone(), 0);
-            let height = size[0];
-            for band in [
-                0..4 * height,
-                0..3,
-                2..4 * height - 1,
-                4 * height - 3..4 * height,
-            ] {
-                let known = Span::of(height, band.clone()).known;
-                let held = x.clone().narrow(2, known.start, known.len());
-                let part = decoder.band(held, known.start, height, band.clone(), 0);
-                let expected = whole.clone().narrow(2, band.start, band.len());
-                let most = (part - expected).abs().max().into_scalar::<f32>();
-                assert!(most < 1e-6, "{size:?}, rows {band:?}: {most}");
+            let all = Area::whole(size);
+            let bands = |side: usize| [0..side, 0..3, 2..side - 1, side - 3..side];
+            for rows in bands(4 * size[0]) {
+                for columns in bands(4 * size[1]) {
+                    let area = Area::of([rows.clone(), columns]);
+                    let known = Reach::of(size, &area).known;
+                    let held = known.cut(x.clone(), 2, &all);
+                    let part = decoder.part(held, &known, size, &area, 0);
+                    let expected = area.cut(whole.clone(), 2, &Area::whole(size.map(|s| 4 * s)));
+                    let most = (part - expected).abs().max().into_scalar::<f32>();
+                    assert!(most < 1e-6, "{size:?}, {area:?}: {most}");
+                }
             }
         }
     }

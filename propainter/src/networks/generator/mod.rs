@@ -11,11 +11,9 @@ mod tokens;
 pub mod transformer;
 pub mod windows;
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Tensor};
 
-use self::decoder::Span;
+use self::decoder::Reach;
 pub use self::{
     decoder::Decoder,
     encoder::Encoder,
@@ -26,7 +24,7 @@ pub use self::{
     transformer::{Block, Transformer},
 };
 use super::pace::Strips;
-use crate::{Cancel, Error, weights::Checkpoint};
+use crate::{Cancel, Error, kernels::area::Area, weights::Checkpoint};
 
 /// Channels of the features.
 const FEATURES: usize = 128;
@@ -57,14 +55,14 @@ pub struct GeneratorInput {
     pub references: Option<Tensor<4>>,
     /// Of the local frames.
     pub guides: Guides,
-    /// The rows that are wanted of each local frame's picture; none of a frame without a hole.
-    pub wanted: Vec<Range<usize>>,
+    /// What is wanted of each local frame's picture; nothing of a frame without a hole.
+    pub wanted: Vec<Area>,
 }
 
 impl GeneratorInput {
-    /// All rows of so many frames, of features of `height` rows.
-    pub fn everything(locals: usize, height: usize) -> Vec<Range<usize>> {
-        vec![0..4 * height; locals]
+    /// All of so many frames with features of these rows and columns.
+    pub fn everything(locals: usize, features: [usize; 2]) -> Vec<Area> {
+        vec![Area::whole(features.map(|side| 4 * side)); locals]
     }
 }
 
@@ -103,8 +101,8 @@ impl Generator {
         self.split.forward(features)
     }
 
-    /// Gives the wanted rows of each local frame that has some, `[1, 3, rows, W]` in [−1, 1], to
-    /// `output`, in order.
+    /// Gives what is wanted of each local frame, if anything, `[1, 3, rows, columns]` in [−1, 1],
+    /// to `output`, in order.
     ///
     /// # Errors
     /// [`Error::Cancelled`], between frames and the halves of blocks; [`Error::Compute`] when the
@@ -118,6 +116,14 @@ impl Generator {
     ) -> Result<(), Error> {
         let [_, _, height, width] = input.features.dims();
         let size = [height, width];
+        let wanted = input.wanted.iter().enumerate();
+        let wanted = wanted.filter(|(_, area)| !area.is_empty());
+        let (read, reaches): (Vec<_>, Vec<_>) = wanted
+            .map(|(t, area)| (t, Reach::of(size, area).known))
+            .unzip();
+        let Some(reach) = reaches.iter().cloned().reduce(|a, b| a.union(&b)) else {
+            return Ok(());
+        };
         let holes = windows::token_holes(&input.guides.holes()?, size);
         let local = self
             .propagation
@@ -128,27 +134,18 @@ impl Generator {
             Some(references) => Tensor::cat(vec![own, references], 0),
             None => own,
         };
-        let wanted = input.wanted.iter().enumerate();
-        let read: Vec<_> = wanted
-            .filter_map(|(t, rows)| (!rows.is_empty()).then_some(t))
-            .collect();
+        let asked = tokens::needed(size, &reach);
         let tokens = self
             .transformer
-            .forward(tokens, &read, size, &holes, cancel)?;
-        for (place, &t) in read.iter().enumerate() {
+            .forward(tokens, &read, &asked, size, &holes, cancel)?;
+        for (place, (&t, known)) in read.iter().zip(&reaches).enumerate() {
             cancel.check()?;
-            let rows = input.wanted[t].clone();
-            let Span { known, .. } = Span::of(height, rows.clone());
             let tokens = tokens.clone().narrow(0, place, 1);
             let own = local.clone().narrow(0, t, 1);
-            let own = own.narrow(2, known.start, known.len());
-            let features = self.composition.band(tokens, size, known.clone()) + own;
-            let strips = strips.decoder_rows;
-            output(
-                t,
-                self.decoder
-                    .band(features, known.start, height, rows, strips),
-            )?;
+            let own = known.cut(own, 2, &Area::whole(size));
+            let features = self.composition.part(tokens, &asked, size, known) + own;
+            let (area, strips) = (&input.wanted[t], strips.decoder_rows);
+            output(t, self.decoder.part(features, known, size, area, strips))?;
         }
         Ok(())
     }

@@ -1,12 +1,10 @@
 //! From features to tokens and back (spec section 6).
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, FEATURES, in_tiles, windows::Grid};
 use crate::{
-    kernels::{fold, toom_cook::OUTPUTS},
+    kernels::{area::Area, fold, toom_cook::OUTPUTS},
     networks::layers::{Conv2d, Geometry, Linear},
     weights::Checkpoint,
 };
@@ -61,19 +59,43 @@ impl SoftComposition {
         })
     }
 
-    /// Rows `band` of what [`forward`](Self::forward) gives, from the tokens that they depend on.
-    pub fn band(&self, tokens: Tensor<4>, features: [usize; 2], band: Range<usize>) -> Tensor<4> {
-        let [height, width] = features;
-        let rows = tokens.dims()[1];
-        // The convolution looks a row further; a row is the sum of all patches that cover it.
-        let needed = band.start.saturating_sub(1)..(band.end + 1).min(height);
-        // From a tile of the CPU's convolutions on, so that the last bit is the same.
-        let first = fold::covering(needed.start, rows).start / OUTPUTS * OUTPUTS;
-        let end = fold::covering(needed.end - 1, rows).end;
-        // Their patches on features that begin with the first one's middle.
-        let origin = fold::STRIDE * first;
-        let part = [(height - origin).min(fold::STRIDE * (end - first)), width];
-        let composed = self.forward(tokens.narrow(1, first, end - first), part);
-        composed.narrow(2, band.start - origin, band.len())
+    /// An area of what [`forward`](Self::forward) gives. `tokens` are the area `held` of the
+    /// tokens, [`needed`] for the area at least.
+    pub fn part(
+        &self,
+        tokens: Tensor<4>,
+        held: &Area,
+        features: [usize; 2],
+        area: &Area,
+    ) -> Tensor<4> {
+        let needed = needed(features, area);
+        let covered = covered(features, &needed);
+        let composed = self.forward(needed.cut(tokens, 1, held), covered.size());
+        area.cut(composed, 2, &covered)
     }
+}
+
+/// The tokens that an area of the composed features depends on.
+pub fn needed(features: [usize; 2], area: &Area) -> Area {
+    let tokens = fold::patches(features);
+    area.read_by(1, features).map(|lines, axis| {
+        // A line is the sum of all patches that cover it.
+        let start = fold::covering(lines.start, tokens[axis]).start;
+        // Features are cut where a tile begins.
+        start / OUTPUTS * OUTPUTS..fold::covering(lines.end - 1, tokens[axis]).end
+    })
+}
+
+/// The tokens that share pixels of the features with an area of tokens.
+pub fn around(features: [usize; 2], tokens: &Area) -> Area {
+    const REACH: usize = (fold::SIDE - 1) / fold::STRIDE;
+    let all = fold::patches(features);
+    tokens.map(|lines, axis| lines.start.saturating_sub(REACH)..(lines.end + REACH).min(all[axis]))
+}
+
+/// The features that an area of tokens lies over, from the first token's middle on. As a picture
+/// by themselves they have these tokens.
+pub fn covered(features: [usize; 2], tokens: &Area) -> Area {
+    tokens
+        .map(|lines, axis| fold::STRIDE * lines.start..features[axis].min(fold::STRIDE * lines.end))
 }

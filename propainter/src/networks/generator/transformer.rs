@@ -5,11 +5,15 @@ use burn::tensor::{Device, Tensor, module};
 use super::{
     attention::{Routes, WindowAttention},
     feed_forward::FeedForward,
+    tokens::{around, covered},
     windows::{Grid, Roles},
 };
 use crate::{
     Cancel, Error,
-    kernels::wide::{wide, widened},
+    kernels::{
+        area::Area,
+        wide::{wide, widened},
+    },
     networks::layers::parameter,
     weights::Checkpoint,
 };
@@ -32,9 +36,9 @@ impl Transformer {
         }
     }
 
-    /// Tokens of all frames `[frames, rows, columns, 512]` to those of the frames `read`,
-    /// ascending. `features`: rows and columns of the features; `holes`: the tokens that see a hole of a
-    /// local frame.
+    /// Tokens of all frames `[frames, rows, columns, 512]` to the area `tokens` of those of the
+    /// frames `read`, ascending. `features`: rows and columns of the features; `holes`: the tokens
+    /// that see a hole of a local frame.
     ///
     /// # Errors
     /// [`Error::Cancelled`], between the halves of blocks.
@@ -42,14 +46,16 @@ impl Transformer {
         &self,
         mut x: Tensor<4>,
         read: &[usize],
+        tokens: &Area,
         features: [usize; 2],
         holes: &[bool],
         cancel: &Cancel,
     ) -> Result<Tensor<4>, Error> {
-        let [frames, rows, columns, _] = x.dims();
-        let grid = Grid { rows, columns };
+        let grid = Grid::over(features);
+        // The feed-forward of the last block looks around.
+        let asked = around(features, tokens);
         let mut known: Vec<Routes> = Vec::new();
-        let roles = roles(frames, read, self.blocks.len());
+        let roles = roles(grid, x.dims()[0], (read, &asked), self.blocks.len());
         for (block, roles) in self.blocks.iter().zip(&roles) {
             cancel.check()?;
             let index = known.iter().position(|routes| routes.roles() == roles);
@@ -59,16 +65,22 @@ impl Transformer {
             });
             x = block.attend(x, &known[index]);
             cancel.check()?;
-            x = block.feed_forward(x, features);
+            x = block.feed_forward(x, covered(features, &roles.tokens).size());
         }
-        Ok(x)
+        // Next to a cut, neighbours were missing.
+        Ok(tokens.cut(x, 1, &asked))
     }
 }
 
-/// What each block does with each frame: the last answers for the frames `read` only, and every
-/// other for those that a later one reads.
-pub fn roles(frames: usize, read: &[usize], blocks: usize) -> Vec<Roles> {
-    let mut read = read.to_vec();
+/// What each block does with each frame: the last answers for some frames and an area of their
+/// tokens only, `read`, and every other for the frames that a later one reads.
+pub fn roles(
+    grid: Grid,
+    frames: usize,
+    (read, tokens): (&[usize], &Area),
+    blocks: usize,
+) -> Vec<Roles> {
+    let (mut read, mut tokens) = (read.to_vec(), tokens.clone());
     let mut roles = Vec::with_capacity(blocks);
     for block in (0..blocks).rev() {
         let is_key = |frame: usize| frame % DILATION == block % DILATION;
@@ -81,9 +93,11 @@ pub fn roles(frames: usize, read: &[usize], blocks: usize) -> Vec<Roles> {
         roles.push(Roles {
             frames: input.len(),
             queries: places(&|frame| read.contains(&frame)),
+            tokens,
             keys: places(&is_key),
         });
         read = input;
+        tokens = Area::whole([grid.rows, grid.columns]);
     }
     roles.reverse();
     roles
@@ -109,7 +123,8 @@ impl Block {
         }
     }
 
-    /// Tokens `[frames, rows, columns, 512]` to those of the query frames of `routes`.
+    /// Tokens `[frames, rows, columns, 512]` to those that `routes` ask about, which lie over
+    /// `features`.
     pub fn forward(&self, x: Tensor<4>, features: [usize; 2], routes: &Routes) -> Tensor<4> {
         self.feed_forward(self.attend(x, routes), features)
     }
@@ -119,7 +134,7 @@ impl Block {
         let attended = self
             .attention
             .forward(self.norms[0].forward(x.clone()), routes);
-        attended + routes.query_frames(x)
+        attended + routes.asked(x)
     }
 
     /// The second half.
@@ -158,7 +173,15 @@ mod tests {
 
     #[test]
     fn blocks_answer_only_for_frames_that_are_read_later() {
-        let roles = roles(8, &[0, 1, 2], 4);
+        let grid = Grid::over([60, 108]);
+        let tokens = Area::of([3..7, 10..19]);
+        let roles = roles(grid, 8, (&[0, 1, 2], &tokens), 4);
+        assert!(
+            roles[..3]
+                .iter()
+                .all(|roles| roles.tokens.pixels() == grid.tokens())
+        );
+        assert_eq!(roles[3].tokens, tokens);
         let all: Vec<_> = (0..8).collect();
         for (block, keys) in [(0, vec![0, 2, 4, 6]), (1, vec![1, 3, 5, 7])] {
             assert_eq!((roles[block].frames, &roles[block].queries), (8, &all));
@@ -173,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_single_frame_gives_keys_to_even_blocks_only() {
-        let roles = roles(1, &[0], 8);
+        let grid = Grid::over([8, 8]);
+        let roles = roles(grid, 1, (&[0], &Area::whole([3, 3])), 8);
         for (block, roles) in roles.iter().enumerate() {
             assert_eq!((roles.frames, &roles.queries[..]), (1, &[0][..]));
             assert_eq!(roles.keys.len(), 1 - block % 2);

@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range};
 
-use crate::kernels::fold;
+use crate::kernels::{area::Area, fold};
 
 /// Rows and columns of tokens in a window.
 pub const WINDOW: [usize; 2] = [5, 9];
@@ -55,6 +55,12 @@ impl Grid {
     /// The token at a padded place; `None` in the padding.
     fn token(self, [row, column]: [usize; 2]) -> Option<usize> {
         (row < self.rows && column < self.columns).then_some(row * self.columns + column)
+    }
+
+    /// Where a padded place comes among the tokens of an area, if it is one of them.
+    fn index_in(self, area: &Area, [row, column]: [usize; 2]) -> Option<usize> {
+        let inside = area.rows.contains(&row) && area.columns.contains(&column);
+        inside.then(|| (row - area.rows.start) * area.columns.len() + column - area.columns.start)
     }
 
     /// The padded places of a window, row-major.
@@ -110,7 +116,7 @@ pub fn token_holes(masks: &[f32], [height, width]: [usize; 2]) -> Vec<bool> {
 
 /// Rows of a block's tables that its attention reads, window by window.
 ///
-/// Queries are rows (query frame, token). Keys and values are computed once for every pooled
+/// Queries are rows (query frame, token asked about). Keys and values are computed once for every pooled
 /// token of the key frames, one padding token, and the tokens `key_tokens`, in this order;
 /// keys are rows of that table.
 #[derive(Debug)]
@@ -131,13 +137,15 @@ pub struct Part {
     pub keys: Vec<usize>,
 }
 
-/// Which frames of a block's input it works on.
+/// What a block works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
-    /// All of the input.
+    /// Frames of the input.
     pub frames: usize,
     /// Frames that the block's output holds, ascending.
     pub queries: Vec<usize>,
+    /// Tokens of those that the output holds.
+    pub tokens: Area,
     /// Frames whose keys count in masked windows, ascending.
     pub keys: Vec<usize>,
 }
@@ -150,13 +158,17 @@ impl Plan {
         let [pooled_rows, pooled_columns] = grid.pooled();
         let pooled = roles.keys.len() * pooled_rows * pooled_columns;
         let mut table = KeyTable::new(grid, roles.frames, pooled);
-        let mut builder = Builder::new(grid, roles.queries.len());
+        let mut builder = Builder::new(grid, roles);
         let [down, across] = grid.windows();
         let masked = |window: &usize| {
             let mut tokens = grid.places(*window).filter_map(|place| grid.token(place));
             tokens.any(|token| holes[token])
         };
-        let (together, alone): (Vec<_>, Vec<_>) = (0..down * across).partition(masked);
+        let windows = (0..down * across).filter(|window| {
+            let mut places = grid.places(*window);
+            places.any(|place| grid.index_in(&roles.tokens, place).is_some())
+        });
+        let (together, alone): (Vec<_>, Vec<_>) = windows.partition(masked);
         for window in alone {
             for (query, &frame) in roles.queries.iter().enumerate() {
                 let keys = grid.places(window).map(|place| table.row(frame, place));
@@ -212,21 +224,24 @@ impl KeyTable {
 }
 
 /// Collects windows into parts.
-struct Builder {
+struct Builder<'a> {
     grid: Grid,
+    /// The tokens that are asked about.
+    tokens: &'a Area,
     parts: Vec<Part>,
     open: Part,
     answers: Vec<usize>,
     answered: usize,
 }
 
-impl Builder {
-    fn new(grid: Grid, queries: usize) -> Self {
+impl<'a> Builder<'a> {
+    fn new(grid: Grid, roles: &'a Roles) -> Self {
         Self {
             grid,
+            tokens: &roles.tokens,
             parts: Vec::new(),
             open: Part::default(),
-            answers: vec![0; queries * grid.tokens()],
+            answers: vec![0; roles.queries.len() * roles.tokens.pixels()],
             answered: 0,
         }
     }
@@ -235,9 +250,9 @@ impl Builder {
     fn add(&mut self, window: usize, frames: Range<usize>, keys: Vec<usize>) {
         for frame in frames {
             for place in self.grid.places(window) {
-                // Padding asks in the name of the first query; nobody reads the answer.
-                let token = self.grid.token(place);
-                let query = token.map(|token| frame * self.grid.tokens() + token);
+                // The others ask in the name of the first query; nobody reads the answer.
+                let token = self.grid.index_in(self.tokens, place);
+                let query = token.map(|token| frame * self.tokens.pixels() + token);
                 if let Some(query) = query {
                     self.answers[query] = self.answered;
                 }
@@ -263,10 +278,11 @@ impl Builder {
 mod tests {
     use super::*;
 
-    fn roles(frames: usize, queries: &[usize], keys: &[usize]) -> Roles {
+    fn roles(grid: Grid, frames: usize, queries: &[usize], keys: &[usize]) -> Roles {
         Roles {
             frames,
             queries: queries.to_vec(),
+            tokens: Area::whole([grid.rows, grid.columns]),
             keys: keys.to_vec(),
         }
     }
@@ -293,7 +309,7 @@ mod tests {
         for features in [[2, 2], [30, 26], [32, 40], [60, 108]] {
             let grid = Grid::over(features);
             let holes: Vec<_> = (0..grid.tokens()).map(|token| token % 97 == 5).collect();
-            let plan = Plan::new(grid, &roles(4, &[0, 1, 3], &[1, 3]), &holes);
+            let plan = Plan::new(grid, &roles(grid, 4, &[0, 1, 3], &[1, 3]), &holes);
             let asked: Vec<_> = plan.parts.iter().flat_map(|part| &part.queries).collect();
             assert_eq!(plan.answers.len(), 3 * grid.tokens());
             for (query, &answer) in plan.answers.iter().enumerate() {
@@ -303,11 +319,29 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_nobody_reads_are_not_asked_about() {
+        let grid = Grid::over([60, 108]); // 20×36 tokens, windows of 5×9
+        let holes: Vec<_> = (0..grid.tokens()).map(|token| token % 97 == 5).collect();
+        let tokens = Area::of([3..7, 10..19]); // of four windows
+        let roles = Roles {
+            tokens: tokens.clone(),
+            ..roles(grid, 3, &[0, 2], &[1])
+        };
+        let plan = Plan::new(grid, &roles, &holes);
+        let asked: Vec<_> = plan.parts.iter().flat_map(|part| &part.queries).collect();
+        assert_eq!(asked.len(), 4 * 45 * 2);
+        assert_eq!(plan.answers.len(), 2 * 4 * 9);
+        for (query, &answer) in plan.answers.iter().enumerate() {
+            assert_eq!(*asked[answer], query);
+        }
+    }
+
+    #[test]
     fn a_masked_window_reads_its_frames_around_and_pooled() {
         let grid = Grid::over([60, 108]); // 20×36 tokens, 16 windows, 45 pooled
         let mut holes = vec![false; grid.tokens()];
         holes[7 * 36 + 10] = true; // in window 5
-        let plan = Plan::new(grid, &roles(5, &[0, 1], &[0, 2, 4]), &holes);
+        let plan = Plan::new(grid, &roles(grid, 5, &[0, 1], &[0, 2, 4]), &holes);
         let last = plan.parts.last().unwrap();
         assert_eq!((last.windows, last.queries.len()), (1, 2 * 45));
         assert_eq!(last.keys.len(), 3 * (45 + 148 + 45));
@@ -350,7 +384,7 @@ mod tests {
     #[test]
     fn without_key_frames_masked_windows_have_no_keys() {
         let grid = Grid::over([30, 26]);
-        let plan = Plan::new(grid, &roles(1, &[0], &[]), &vec![true; grid.tokens()]);
+        let plan = Plan::new(grid, &roles(grid, 1, &[0], &[]), &vec![true; grid.tokens()]);
         assert!(plan.parts.iter().all(|part| part.keys.is_empty()));
         assert!(plan.key_tokens.is_empty());
     }

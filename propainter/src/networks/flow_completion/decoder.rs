@@ -1,0 +1,162 @@
+//! From propagated features to flows (spec section 3), everywhere or in an area.
+
+use burn::tensor::{Device, Tensor};
+
+use super::LEAKY;
+use crate::{
+    Cancel, Error,
+    kernels::{
+        area::Area,
+        upsample::{sources, upsample_area},
+    },
+    networks::layers::{Activation, Conv2d, Geometry},
+    weights::Checkpoint,
+};
+
+/// Three times twice the size, each between two convolutions.
+#[derive(Debug)]
+pub struct Decoder {
+    quarter: [Conv2d; 2],
+    half: [Conv2d; 2],
+    full: [Conv2d; 2],
+}
+
+impl Decoder {
+    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+        let step = |key: &str, last: Activation| {
+            let conv = |name: &str| {
+                let key = format!("{key}.{name}");
+                Conv2d::init(checkpoint, &key, Geometry::default(), device)
+            };
+            [conv("0").then(LEAKY), conv("2.conv").then(last)]
+        };
+        Self {
+            quarter: step("decoder2", LEAKY),
+            half: step("decoder1", LEAKY),
+            full: step("upsample", Activation::None),
+        }
+    }
+
+    /// `[T, 128, H/8, W/8]` → `[T, 64, H/4, W/4]`, before the encoder's features are added
+    pub fn quarter(&self, x: Tensor<4>) -> Tensor<4> {
+        whole(x, &self.quarter)
+    }
+
+    /// `[T, 64, H/4, W/4]` → `[T, 32, H/2, W/2]`
+    pub fn half(&self, x: Tensor<4>) -> Tensor<4> {
+        whole(x, &self.half)
+    }
+
+    /// `[T, 32, H/2, W/2]` → `[T, 2, H, W]`
+    pub fn full(&self, x: Tensor<4>) -> Tensor<4> {
+        whole(x, &self.full)
+    }
+
+    /// An area of flows, `[T, 2, rows, columns]`.
+    ///
+    /// - `coarse`: propagated, `[T, 128, H/8, W/8]`
+    /// - `fine`: the encoder's, `[T, 64, H/4, W/4]`
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], between the steps.
+    pub fn part(
+        &self,
+        coarse: Tensor<4>,
+        fine: Tensor<4>,
+        area: &Area,
+        cancel: &Cancel,
+    ) -> Result<Tensor<4>, Error> {
+        let [_, _, height, width] = coarse.dims();
+        let size = |scale: usize| [scale * height, scale * width];
+        let full = Step::to(area, size(8));
+        let half = Step::to(&full.read, size(4));
+        let quarter = Step::to(&half.read, size(2));
+        let coarse = quarter.read.cut(coarse, 2, &Area::whole(size(1)));
+        let fine = half.read.cut(fine, 2, &Area::whole(size(2)));
+        let x = quarter.run(coarse, &self.quarter) + fine;
+        cancel.check()?;
+        let x = half.run(x, &self.half);
+        cancel.check()?;
+        Ok(full.run(x, &self.full))
+    }
+}
+
+/// A step of the decoder for an area of what it gives.
+struct Step<'a> {
+    out: &'a Area,
+    /// Rows and columns of what it reads.
+    size: [usize; 2],
+    /// What it reads, and what is computed of twice the size.
+    read: Area,
+    made: Area,
+}
+
+impl<'a> Step<'a> {
+    /// To the area `out` of a picture of `size`.
+    fn to(out: &'a Area, size: [usize; 2]) -> Self {
+        let made = out.read_by(1, size);
+        let size = size.map(|side| side / 2);
+        let read = made.map(|lines, axis| sources(lines, size[axis]));
+        Self {
+            out,
+            size,
+            read: read.read_by(1, size),
+            made,
+        }
+    }
+
+    fn run(&self, x: Tensor<4>, [before, after]: &[Conv2d; 2]) -> Tensor<4> {
+        let x = upsample_area(before.forward(x), &self.read, self.size, &self.made);
+        self.out.cut(after.forward(x), 2, &self.made)
+    }
+}
+
+fn whole(x: Tensor<4>, convolutions: &[Conv2d; 2]) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let size = [2 * height, 2 * width];
+    Step::to(&Area::whole(size), size).run(x, convolutions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::pace::tests::{convolution, picture};
+
+    #[test]
+    fn areas_are_those_of_the_whole_to_the_bit() {
+        let step = |inputs: usize, outputs: usize, last| {
+            let conv = |shape| convolution(shape, Geometry::default());
+            [
+                conv([inputs, inputs]).then(LEAKY),
+                conv([outputs, inputs]).then(last),
+            ]
+        };
+        let decoder = Decoder {
+            quarter: step(20, 16, LEAKY),
+            half: step(16, 17, LEAKY),
+            full: step(17, 2, Activation::None),
+        };
+        for [height, width] in [[2, 3], [5, 7], [9, 11]] {
+            let coarse = picture([2, 20, height, width]);
+            let fine = picture([2, 16, 2 * height, 2 * width]);
+            let part = |area: &Area| {
+                let (coarse, fine) = (coarse.clone(), fine.clone());
+                let part = decoder.part(coarse, fine, area, &Cancel::default());
+                part.expect("nobody cancels")
+            };
+            let size = [8 * height, 8 * width];
+            let all = Area::whole(size);
+            let whole = part(&all);
+            let x = decoder.half(decoder.quarter(coarse.clone()) + fine.clone());
+            assert_eq!(whole.to_data(), decoder.full(x).into_data());
+            let ranges = |side: usize| [0..side, 0..3, side / 2 - 1..side / 2 + 4, side - 1..side];
+            for rows in ranges(size[0]) {
+                for columns in ranges(size[1]) {
+                    let area = Area::of([rows.clone(), columns]);
+                    let expected = area.cut(whole.clone(), 2, &all).into_data();
+                    assert_eq!(part(&area).into_data(), expected, "{area:?} of {size:?}");
+                }
+            }
+        }
+    }
+}
