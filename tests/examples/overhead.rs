@@ -1,6 +1,7 @@
 //! What the element adds to the engine: `cargo run --release -p propainter-tests --example
 //! overhead`. The same frames through a session, and through the element to a fakesink; the two
-//! take turns, and the median of their ratios is printed.
+//! take turns, and medians are printed: how much more time passes, how much more all threads
+//! compute, and what of that the threads of the element's pads compute, which do nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +10,15 @@ use gst_video::{VideoFormat, VideoInfo};
 use propainter::{Config, DeviceChoice, Frame, Mask, Model, Session, scenes::Scene};
 use propainter_tests::golden::weights_folder;
 
-const TURNS: usize = 5;
+const TURNS: usize = 9;
 
 fn main() {
     gst::init().expect("GStreamer starts");
     propainter_elements::plugin_register_static().expect("the element registers");
-    println!("| engine | size | frames | engine, ms a frame | element, ms a frame | added |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| engine | size | frames | engine, ms a frame | time added | computing added | by the pads |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     measure(Model::Propagation, (432, 240), 200);
     measure(Model::Propagation, (848, 480), 100);
     if weights_folder().is_some() {
@@ -37,37 +40,96 @@ fn measure(model: Model, size @ (width, height): (usize, usize), frames: usize) 
     let pictures: Vec<Frame> = (0..frames).map(|i| scene.frame(i)).collect();
     let hole = [width / 3, height / 3, width / 4, height / 4];
     engine(model, size, &pictures[..8], hole);
-    let mut pairs: Vec<(f64, f64)> = (0..TURNS)
+    let turns: Vec<[Took; 2]> = (0..TURNS)
         .map(|_| {
             let alone = engine(model, size, &pictures, hole);
-            let within = element(model, size, &pictures, hole);
-            let each = |time: Duration| time.as_secs_f64() * 1e3 / frames as f64;
-            (each(alone), each(within))
+            [alone, element(model, size, &pictures, hole)]
         })
         .collect();
-    pairs.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-    let (alone, within) = pairs[TURNS / 2];
+    let median = |number: &dyn Fn(&[Took; 2]) -> f64| {
+        let mut numbers: Vec<f64> = turns.iter().map(number).collect();
+        numbers.sort_by(f64::total_cmp);
+        numbers[TURNS / 2]
+    };
+    let alone = median(&|[alone, _]| alone.passed.as_secs_f64() * 1e3 / frames as f64);
+    let added = |time: fn(&Took) -> Duration| {
+        let ratio = median(&|turn| {
+            let [alone, within] = turn.each_ref().map(|took| time(took).as_secs_f64());
+            within / alone
+        });
+        100.0 * (ratio - 1.0)
+    };
+    let pads = median(&|[alone, within]| within.pads.div_duration_f64(alone.computed));
     println!(
-        "| {model:?} | {width}×{height} | {frames} | {alone:.2} | {within:.2} | {:+.1} % |",
-        100.0 * (within / alone - 1.0)
+        "| {model:?} | {width}×{height} | {frames} | {alone:.2} | {:+.1} % | {:+.1} % | {:.1} % |",
+        added(|took| took.passed),
+        added(|took| took.computed),
+        100.0 * pads
     );
 }
 
+/// What a run took.
+struct Took {
+    passed: Duration,
+    /// By all threads together.
+    computed: Duration,
+    /// By the threads of the element's pads.
+    pads: Duration,
+}
+
+impl Took {
+    fn by(run: impl FnOnce()) -> Self {
+        let (start, before, pads) = (Instant::now(), computed(), by_pads());
+        run();
+        Self {
+            passed: start.elapsed(),
+            computed: computed() - before,
+            pads: by_pads() - pads,
+        }
+    }
+}
+
+/// What this process has computed, by Linux in hundredths of a second, its own and the kernel's
+/// for it.
+fn computed() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+    let times = fields.split_ascii_whitespace().skip(11).take(2);
+    let ticks: u64 = times
+        .map(|ticks| ticks.parse::<u64>().expect("ticks"))
+        .sum();
+    Duration::from_millis(10 * ticks)
+}
+
 /// Opening is in both.
-fn engine(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4]) -> Duration {
+fn engine(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4]) -> Took {
     let mut mask = Mask::empty(size.0, size.1);
     let [x, y, width, height] = hole;
     mask.add_rectangle(x as i64, y as i64, width as u64, height as u64);
-    let start = Instant::now();
-    let mut session = Session::open(config(model, size)).expect("the engine opens");
-    for frame in frames {
-        session.push(frame.clone(), &mask).expect("push");
-    }
-    session.drain().expect("drain");
-    start.elapsed()
+    Took::by(|| {
+        let mut session = Session::open(config(model, size)).expect("the engine opens");
+        for frame in frames {
+            session.push(frame.clone(), &mask).expect("push");
+        }
+        session.drain().expect("drain");
+    })
 }
 
-fn element(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4]) -> Duration {
+/// What this thread, which pushes, and the source pad's have computed.
+fn by_pads() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let times = tasks.filter_map(|task| {
+        let task = task.ok()?.path();
+        let name = std::fs::read_to_string(task.join("comm")).ok()?;
+        let pushes = task.file_name()?.to_str()? == std::process::id().to_string();
+        let times = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        let time: u64 = times.split_ascii_whitespace().next()?.parse().ok()?;
+        (pushes || name.trim_end() == "inpaint:src").then_some(time)
+    });
+    Duration::from_nanos(times.sum())
+}
+
+fn element(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4]) -> Took {
     let info = VideoInfo::builder(VideoFormat::Rgb, size.0 as u32, size.1 as u32)
         .fps(gst::Fraction::new(25, 1))
         .build()
@@ -107,20 +169,20 @@ fn element(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4
         .expect("linked");
     let caps = info.to_caps().expect("valid caps");
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-    let start = Instant::now();
-    pipeline.set_state(gst::State::Playing).expect("playing");
-    source.push_event(gst::event::StreamStart::new("bench"));
-    source.push_event(gst::event::Caps::new(&caps));
-    source.push_event(gst::event::Segment::new(&segment));
-    for buffer in buffers {
-        source.push(buffer).expect("taken");
-    }
-    source.push_event(gst::event::Eos::new());
-    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-    let bus = pipeline.bus().expect("a pipeline has one");
-    let end = bus.timed_pop_filtered(None, &kinds).expect("an end");
-    let time = start.elapsed();
-    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    let took = Took::by(|| {
+        pipeline.set_state(gst::State::Playing).expect("playing");
+        source.push_event(gst::event::StreamStart::new("bench"));
+        source.push_event(gst::event::Caps::new(&caps));
+        source.push_event(gst::event::Segment::new(&segment));
+        for buffer in buffers {
+            source.push(buffer).expect("taken");
+        }
+        source.push_event(gst::event::Eos::new());
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+        let bus = pipeline.bus().expect("a pipeline has one");
+        let end = bus.timed_pop_filtered(None, &kinds).expect("an end");
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    });
     pipeline.set_state(gst::State::Null).expect("stopped");
-    time
+    took
 }
