@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gst_video::{VideoFormat, VideoInfo};
+use gst_video::{VideoConverter, VideoFormat, VideoFrame, VideoInfo};
 use propainter::{Config, DeviceChoice, Frame, Mask, Model, Session, scenes::Scene};
 use propainter_tests::golden::weights_folder;
 
@@ -16,13 +16,15 @@ fn main() {
     gst::init().expect("GStreamer starts");
     propainter_elements::plugin_register_static().expect("the element registers");
     println!(
-        "| engine | size | frames | engine, ms a frame | time added | computing added | by the pads |"
+        "| engine | frames | engine, ms a frame | time added | computing added | by the pads |"
     );
-    println!("|---|---|---|---|---|---|---|");
-    measure(Model::Propagation, (432, 240), 200);
-    measure(Model::Propagation, (848, 480), 100);
+    println!("|---|---|---|---|---|---|");
+    measure(Model::Propagation, VideoFormat::Rgb, (432, 240), 200);
+    measure(Model::Propagation, VideoFormat::Rgb, (848, 480), 100);
+    measure(Model::Propagation, VideoFormat::I420, (848, 480), 100);
+    measure(Model::Propagation, VideoFormat::I420, (1920, 1080), 30);
     if weights_folder().is_some() {
-        measure(Model::Propainter, (192, 128), 24);
+        measure(Model::Propainter, VideoFormat::I420, (192, 128), 12);
     }
 }
 
@@ -35,15 +37,21 @@ fn config(model: Model, (width, height): (usize, usize)) -> Config {
     }
 }
 
-fn measure(model: Model, size @ (width, height): (usize, usize), frames: usize) {
+fn measure(
+    model: Model,
+    format: VideoFormat,
+    size @ (width, height): (usize, usize),
+    frames: usize,
+) {
     let scene = Scene::new(width, height, 3);
-    let pictures: Vec<Frame> = (0..frames).map(|i| scene.frame(i)).collect();
+    let pictures = (0..frames).map(|i| scene.frame(i));
+    let pictures: Vec<_> = pictures.map(|frame| Picture::new(&frame, format)).collect();
     let hole = [width / 3, height / 3, width / 4, height / 4];
     engine(model, size, &pictures[..8], hole);
     let turns: Vec<[Took; 2]> = (0..TURNS)
         .map(|_| {
             let alone = engine(model, size, &pictures, hole);
-            [alone, element(model, size, &pictures, hole)]
+            [alone, element(model, format, size, &pictures, hole)]
         })
         .collect();
     let median = |number: &dyn Fn(&[Took; 2]) -> f64| {
@@ -61,11 +69,52 @@ fn measure(model: Model, size @ (width, height): (usize, usize), frames: usize) 
     };
     let pads = median(&|[alone, within]| within.pads.div_duration_f64(alone.computed));
     println!(
-        "| {model:?} | {width}×{height} | {frames} | {alone:.2} | {:+.1} % | {:+.1} % | {:.1} % |",
+        "| {model:?} | {frames} of {width}×{height}, {format} | {alone:.2} | {:+.1} % | {:+.1} % | {:.1} % |",
         added(|took| took.passed),
         added(|took| took.computed),
         100.0 * pads
     );
+}
+
+/// A picture in a stream's format, and as the engine gets it.
+struct Picture {
+    stored: Vec<u8>,
+    rgb: Frame,
+}
+
+impl Picture {
+    fn new(frame: &Frame, format: VideoFormat) -> Self {
+        let size = (frame.width(), frame.height());
+        let convert = |bytes: Vec<u8>, from, to| {
+            let (from, to) = (info(from, size), info(to, size));
+            let converter = VideoConverter::new(&from, &to, None).expect("both are known");
+            let buffer = gst::Buffer::from_mut_slice(bytes);
+            let picture = VideoFrame::from_buffer_readable(buffer, &from).expect("a picture");
+            let buffer = gst::Buffer::from_mut_slice(vec![0; to.size()]);
+            let mut out = VideoFrame::from_buffer_writable(buffer, &to).expect("a picture");
+            converter.frame(&picture, &mut out);
+            let buffer = out.into_buffer();
+            buffer.map_readable().expect("memory").to_vec()
+        };
+        let rgb = VideoFormat::Rgb;
+        assert_eq!(
+            info(rgb, size).stride()[0] as usize,
+            3 * size.0,
+            "no padding"
+        );
+        let stored = convert(frame.rgb().to_vec(), rgb, format);
+        let back = convert(stored.clone(), format, rgb);
+        Self {
+            stored,
+            rgb: Frame::new(size.0, size.1, back),
+        }
+    }
+}
+
+fn info(format: VideoFormat, size: (usize, usize)) -> VideoInfo {
+    let info = VideoInfo::builder(format, size.0 as u32, size.1 as u32);
+    let info = info.fps(gst::Fraction::new(25, 1)).build();
+    info.expect("a valid size")
 }
 
 /// What a run took.
@@ -102,14 +151,14 @@ fn computed() -> Duration {
 }
 
 /// Opening is in both.
-fn engine(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4]) -> Took {
+fn engine(model: Model, size: (usize, usize), pictures: &[Picture], hole: [usize; 4]) -> Took {
     let mut mask = Mask::empty(size.0, size.1);
     let [x, y, width, height] = hole;
     mask.add_rectangle(x as i64, y as i64, width as u64, height as u64);
     Took::by(|| {
         let mut session = Session::open(config(model, size)).expect("the engine opens");
-        for frame in frames {
-            session.push(frame.clone(), &mask).expect("push");
+        for picture in pictures {
+            session.push(picture.rgb.clone(), &mask).expect("push");
         }
         session.drain().expect("drain");
     })
@@ -129,15 +178,15 @@ fn by_pads() -> Duration {
     Duration::from_nanos(times.sum())
 }
 
-fn element(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4]) -> Took {
-    let info = VideoInfo::builder(VideoFormat::Rgb, size.0 as u32, size.1 as u32)
-        .fps(gst::Fraction::new(25, 1))
-        .build()
-        .expect("a valid size");
-    let stride = info.stride()[0] as usize;
-    assert_eq!(stride, 3 * size.0, "no padding");
-    let buffers = frames.iter().enumerate().map(|(i, frame)| {
-        let mut buffer = gst::Buffer::from_mut_slice(frame.rgb().to_vec());
+fn element(
+    model: Model,
+    format: VideoFormat,
+    size: (usize, usize),
+    pictures: &[Picture],
+    hole: [usize; 4],
+) -> Took {
+    let buffers = pictures.iter().enumerate().map(|(i, picture)| {
+        let mut buffer = gst::Buffer::from_mut_slice(picture.stored.clone());
         let timed = buffer.get_mut().expect("a new buffer");
         timed.set_pts(gst::ClockTime::from_mseconds(40) * i as u64);
         buffer
@@ -167,7 +216,7 @@ fn element(model: Model, size: (usize, usize), frames: &[Frame], hole: [usize; 4
     source
         .link_full(&sink, gst::PadLinkCheck::empty())
         .expect("linked");
-    let caps = info.to_caps().expect("valid caps");
+    let caps = info(format, size).to_caps().expect("valid caps");
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     let took = Took::by(|| {
         pipeline.set_state(gst::State::Playing).expect("playing");

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! stages [--device cpu|cuda:N] [--sizes 432x240,640x480,1280x720,1920x1080]
-//!        [--precisions fp32,fp16]
+//!        [--precisions fp32,fp16] [--from-features] [--once]
 //! ```
 //!
 //! Without arguments: the CPU, 432x240, fp32. The peak is the device's: by the driver on a card, of
@@ -44,6 +44,12 @@ struct Options {
     sizes: Vec<String>,
     #[arg(long, value_delimiter = ',', default_value = "fp32")]
     precisions: Vec<String>,
+    /// Looks correlation up from features: no volume, which is 11 GB both ways at 1920x1080.
+    #[arg(long)]
+    from_features: bool,
+    /// Runs all stages once, not first to start what has to be started.
+    #[arg(long)]
+    once: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -69,11 +75,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 height,
                 device: &device,
                 meter: &meter,
+                correlation: match options.from_features {
+                    true => CorrelationForm::Features,
+                    false => CorrelationForm::Volume,
+                },
             };
+            let sum = |stages: &[Stage]| stages.iter().map(|stage| stage.seconds).sum::<f64>();
             // The first run starts what has to be started.
-            let first: f64 = bench.run()?.iter().map(|stage| stage.seconds).sum();
+            let first = match options.once {
+                true => None,
+                false => Some(sum(&bench.run()?)),
+            };
             let stages = bench.run()?;
-            let together: f64 = stages.iter().map(|stage| stage.seconds).sum();
+            let together = sum(&stages);
             for Stage {
                 name,
                 seconds,
@@ -84,8 +98,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 println!("| {width}×{height} | {precision} | {name} | {seconds:.3} | {peak:.0} |");
             }
             println!("| {width}×{height} | {precision} | together | {together:.3} | |");
-            let start = (first - together) * FRAMES as f64;
-            println!("| {width}×{height} | {precision} | start, once | {start:.1} s | |");
+            if let Some(first) = first {
+                let start = (first - together) * FRAMES as f64;
+                println!("| {width}×{height} | {precision} | start, once | {start:.1} s | |");
+            }
         }
     }
     Ok(())
@@ -130,6 +146,7 @@ struct Bench<'a> {
     height: usize,
     device: &'a Device,
     meter: &'a Meter,
+    correlation: CorrelationForm,
 }
 
 impl Bench<'_> {
@@ -170,7 +187,7 @@ impl Bench<'_> {
             flows = pairs
                 .map(|pair| {
                     let both = [(&pair[0], &pair[1]), (&pair[1], &pair[0])];
-                    let flows = raft.flows(&both, RAFT_ITERATIONS, CorrelationForm::Volume);
+                    let flows = raft.flows(&both, RAFT_ITERATIONS, self.correlation);
                     (flows.clone().narrow(0, 0, 1), flows.narrow(0, 1, 1))
                 })
                 .collect();

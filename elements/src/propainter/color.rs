@@ -57,6 +57,7 @@ impl Coefficients {
     }
 
     /// What a chroma sample adds to red, green and blue, rounding included.
+    #[inline(always)]
     pub fn chroma_terms(&self, u: i32, v: i32) -> [i32; 3] {
         let (u, v) = (u - self.grey, v - self.grey);
         [
@@ -66,10 +67,20 @@ impl Coefficients {
         ]
     }
 
-    /// A pixel from its luma and what its chroma adds.
-    pub fn rgb(&self, y: i32, [red, green, blue]: [i32; 3]) -> [u8; 3] {
-        let luma = self.luma_gain * (y - self.luma_offset);
-        [red, green, blue].map(|term| ((luma + term) >> 16).clamp(0, 255) as u8)
+    /// What a luma sample adds to each channel.
+    #[inline(always)]
+    pub fn luma_term(&self, y: i32) -> i32 {
+        self.luma_gain * (y - self.luma_offset)
+    }
+
+    /// A channel of some pixels from what luma and chroma add.
+    #[inline(always)]
+    pub fn channels<const N: usize>(luma: &[i32; N], chroma: &[i32; N]) -> [u8; N] {
+        let mut out = [0; N];
+        for ((out, luma), chroma) in out.iter_mut().zip(luma).zip(chroma) {
+            *out = ((luma + chroma) >> 16).clamp(0, 255) as u8;
+        }
+        out
     }
 
     pub fn luma(&self, rgb: [u8; 3]) -> i32 {
@@ -125,6 +136,13 @@ mod tests {
         }
     }
 
+    /// A pixel from its samples.
+    fn rgb(colors: &Coefficients, [y, u, v]: [i32; 3]) -> [u8; 3] {
+        let luma = [colors.luma_term(y)];
+        let terms = colors.chroma_terms(u, v);
+        terms.map(|term| Coefficients::channels(&luma, &[term])[0])
+    }
+
     #[test]
     fn fixed_point_equals_the_definition_rounded() {
         for (kr, kb, full, bits) in all() {
@@ -154,7 +172,7 @@ mod tests {
                 .flat_map(|r| (0..=255u8).step_by(5).map(move |b| [r, r / 2 + b / 2, b]))
             {
                 let [u, v] = fixed.chroma(rgb.map(i32::from), 0);
-                let back = fixed.rgb(fixed.luma(rgb), fixed.chroma_terms(u, v));
+                let back = self::rgb(&fixed, [fixed.luma(rgb), u, v]);
                 for (a, b) in rgb.into_iter().zip(back) {
                     assert!(a.abs_diff(b) <= most, "{rgb:?} came back as {back:?}");
                 }
@@ -177,9 +195,8 @@ mod tests {
             };
             assert_eq!(fixed.luma([0; 3]), black);
             assert_eq!(fixed.luma([255; 3]), white);
-            let none = fixed.chroma_terms(none, none);
-            assert_eq!(fixed.rgb(black, none), [0; 3]);
-            assert_eq!(fixed.rgb(white, none), [255; 3]);
+            assert_eq!(rgb(&fixed, [black, none, none]), [0; 3]);
+            assert_eq!(rgb(&fixed, [white, none, none]), [255; 3]);
         }
     }
 

@@ -10,7 +10,7 @@ mod on_device;
 mod packed;
 mod planar;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use gst_video::{VideoColorRange, VideoFormat, VideoInfo};
 use propainter::{Done, Frame, Mask};
@@ -156,6 +156,10 @@ impl Converter {
         let bytes = readable(buffer)?;
         let out = rgb.as_mut_slice();
         match self.kind {
+            Kind::Packed {
+                step: 3,
+                rgb: [0, 1, 2],
+            } => packed::copy(&bytes, components[0], out),
             Kind::Packed { step: 3, rgb } => packed::read::<3>(&bytes, components[0], rgb, out),
             Kind::Packed { rgb, .. } => packed::read::<4>(&bytes, components[0], rgb, out),
             Kind::Yuv8(yuv) => yuv.read::<Eight>(&bytes, components, out),
@@ -237,15 +241,21 @@ pub fn read_gray(info: &VideoInfo, buffer: &gst::BufferRef) -> Result<Vec<u8>, B
     })
 }
 
-/// The filled pixels and the hole of row `y`; `None` where the row has no hole.
-fn hole_row(done: &Done, y: usize) -> Option<(&[[u8; 3]], &[u8])> {
-    let width = done.hole.width();
-    let hole = &done.hole.hole()[y * width..][..width];
-    if !hole.contains(&1) {
-        return None;
-    }
-    let (rgb, _) = done.frame.rgb()[3 * y * width..][..3 * width].as_chunks::<3>();
-    Some((rgb, hole))
+/// The filled pixels and the hole of these columns of row `y`.
+fn hole_row<'a>(done: &'a Done, y: usize, columns: &Range<usize>) -> (&'a [[u8; 3]], &'a [u8]) {
+    let first = y * done.hole.width();
+    let pixels = first + columns.start..first + columns.end;
+    let (rgb, _) = done.frame.rgb().as_chunks::<3>();
+    (&rgb[pixels.clone()], &done.hole.hole()[pixels])
+}
+
+/// The rows and columns that the hole lies in, each row with its [`hole_row`].
+fn holes(done: &Done) -> impl Iterator<Item = (usize, Range<usize>, &[[u8; 3]], &[u8])> {
+    let area = done.hole.area();
+    area.rows.map(move |y| {
+        let (fill, hole) = hole_row(done, y, &area.columns);
+        (y, area.columns.clone(), fill, hole)
+    })
 }
 
 #[cfg(test)]

@@ -89,13 +89,10 @@ pub fn write(
     components: [Component; 3],
     done: &Done,
 ) -> Result<(), BadPicture> {
-    let width = done.hole.width();
-    let has_hole = |y: &usize| done.hole.hole()[y * width..][..width].contains(&1);
-    let mut rows = 0..done.hole.height();
-    let Some(first) = rows.clone().find(has_hole) else {
+    let rows = done.hole.area().rows;
+    if rows.is_empty() {
         return Ok(());
-    };
-    rows = first..rows.rfind(has_hole).unwrap_or(first) + 1;
+    }
     let mut planes = Planes::new(components, done.hole.height());
     planes.fetch(copies, buffer, &rows)?;
     yuv.write::<Eight>(&mut planes.bytes, planes.host, done);

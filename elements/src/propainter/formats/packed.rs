@@ -2,7 +2,7 @@
 
 use propainter::Done;
 
-use super::{hole_row, layout::Component};
+use super::{holes, layout::Component};
 
 /// A pixel is `STEP` bytes, its red, green and blue at these of them.
 pub fn read<const STEP: usize>(
@@ -19,6 +19,13 @@ pub fn read<const STEP: usize>(
     }
 }
 
+/// [`read`] where pixels are RGB already.
+pub fn copy(bytes: &[u8], pixels: Component, rgb: &mut [u8]) {
+    for (y, out) in rgb.chunks_exact_mut(3 * pixels.columns).enumerate() {
+        out.copy_from_slice(&bytes[pixels.row(y)]);
+    }
+}
+
 /// 1 for each pixel that lets more than `threshold` through: 255 less its alpha.
 pub fn transparent(bytes: &[u8], alpha: Component, height: usize, threshold: u8) -> Vec<u8> {
     let mut hole = Vec::with_capacity(alpha.columns * height);
@@ -30,11 +37,9 @@ pub fn transparent(bytes: &[u8], alpha: Component, height: usize, threshold: u8)
 }
 
 pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize; 3]), done: &Done) {
-    for y in 0..done.hole.height() {
-        let Some((fill, hole)) = hole_row(done, y) else {
-            continue;
-        };
-        let row = bytes[pixels.row(y)].chunks_exact_mut(step);
+    for (y, columns, fill, hole) in holes(done) {
+        let row = &mut bytes[pixels.row(y)][step * columns.start..step * columns.end];
+        let row = row.chunks_exact_mut(step);
         for (pixel, (fill, _)) in row
             .zip(fill.iter().zip(hole))
             .filter(|(_, (_, h))| **h == 1)
@@ -48,11 +53,10 @@ pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize;
 
 /// Makes opaque what was filled because it was [`transparent`].
 pub fn write_opaque(bytes: &mut [u8], alpha: Component, threshold: u8, done: &Done) {
-    for y in 0..done.hole.height() {
-        let Some((_, hole)) = hole_row(done, y) else {
-            continue;
-        };
-        let row = bytes[alpha.row(y)].chunks_exact_mut(alpha.step);
+    for (y, columns, _, hole) in holes(done) {
+        let step = alpha.step;
+        let row = &mut bytes[alpha.row(y)][step * columns.start..step * columns.end];
+        let row = row.chunks_exact_mut(step);
         for (pixel, _) in row.zip(hole).filter(|(_, h)| **h == 1) {
             let alpha = &mut pixel[alpha.first];
             *alpha = if 255 - *alpha > threshold {

@@ -1,8 +1,13 @@
 //! Luma in a plane of its own, chroma in one or two, of 8 or 10 bits.
 
-use propainter::Done;
+use std::marker::PhantomData;
 
-use super::{super::color::Coefficients, hole_row, layout::Component};
+use propainter::{
+    Done,
+    kernels::isa::{Isa, Job},
+};
+
+use super::{super::color::Coefficients, hole_row, holes, layout::Component};
 
 /// How a sample is stored.
 pub trait Sample {
@@ -25,6 +30,7 @@ pub trait Sample {
     }
 
     /// A component's step and first sample, in samples.
+    #[inline(always)]
     fn steps(component: Component) -> (usize, usize) {
         let size = size_of::<Self::Raw>();
         (component.step / size, component.first / size)
@@ -37,6 +43,7 @@ pub struct Eight;
 impl Sample for Eight {
     type Raw = u8;
 
+    #[inline(always)]
     fn all(bytes: &[u8]) -> &[u8] {
         bytes
     }
@@ -45,6 +52,7 @@ impl Sample for Eight {
         bytes
     }
 
+    #[inline(always)]
     fn get(raw: u8) -> i32 {
         raw.into()
     }
@@ -60,6 +68,7 @@ pub struct Ten<const SHIFT: u32>;
 impl<const SHIFT: u32> Sample for Ten<SHIFT> {
     type Raw = [u8; 2];
 
+    #[inline(always)]
     fn all(bytes: &[u8]) -> &[[u8; 2]] {
         bytes.as_chunks().0
     }
@@ -68,6 +77,7 @@ impl<const SHIFT: u32> Sample for Ten<SHIFT> {
         bytes.as_chunks_mut().0
     }
 
+    #[inline(always)]
     fn get(raw: [u8; 2]) -> i32 {
         ((u16::from_le_bytes(raw) >> SHIFT) & 0x3ff).into()
     }
@@ -98,30 +108,16 @@ impl Yuv {
     fn read_blocks<S: Sample, const BLOCK: usize>(
         &self,
         bytes: &[u8],
-        [luma, u, v]: [Component; 3],
+        components: [Component; 3],
         rgb: &mut [u8],
     ) {
-        let colors = &self.colors;
-        let ((u_step, u_first), (v_step, v_first)) = (S::steps(u), S::steps(v));
-        let mut terms = vec![[0; 3]; u.columns];
-        for (y, out) in rgb.chunks_exact_mut(3 * luma.columns).enumerate() {
-            if y % (1 << self.down) == 0 {
-                let us = S::all(&bytes[u.row(y >> self.down)]).chunks_exact(u_step);
-                let vs = S::all(&bytes[v.row(y >> self.down)]).chunks_exact(v_step);
-                for (term, (us, vs)) in terms.iter_mut().zip(us.zip(vs)) {
-                    *term = colors.chroma_terms(S::get(us[u_first]), S::get(vs[v_first]));
-                }
-            }
-            let (out, _) = out.as_chunks_mut::<3>();
-            let (blocks, rest) = S::all(&bytes[luma.row(y)]).as_chunks::<BLOCK>();
-            let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
-            for ((lumas, out), &term) in blocks.iter().zip(out_blocks).zip(&terms) {
-                *out = lumas.map(|luma| colors.rgb(S::get(luma), term));
-            }
-            for (&luma, out) in rest.iter().zip(out_rest) {
-                *out = colors.rgb(S::get(luma), terms[u.columns - 1]);
-            }
-        }
+        Isa::best().run(Read::<S, BLOCK> {
+            yuv: self,
+            bytes,
+            components,
+            rgb,
+            sample: PhantomData,
+        });
     }
 
     pub fn write<S: Sample>(&self, bytes: &mut [u8], components: [Component; 3], done: &Done) {
@@ -133,11 +129,8 @@ impl Yuv {
     }
 
     fn write_luma<S: Sample>(&self, bytes: &mut [u8], luma: Component, done: &Done) {
-        for y in 0..done.hole.height() {
-            let Some((fill, hole)) = hole_row(done, y) else {
-                continue;
-            };
-            let row = S::all_mut(&mut bytes[luma.row(y)]);
+        for (y, columns, fill, hole) in holes(done) {
+            let row = &mut S::all_mut(&mut bytes[luma.row(y)])[columns];
             for ((out, &fill), &hole) in row.iter_mut().zip(fill).zip(hole) {
                 *out = if hole == 1 {
                     S::with(*out, self.colors.luma(fill))
@@ -154,18 +147,20 @@ impl Yuv {
         [_, u, v]: [Component; 3],
         done: &Done,
     ) {
-        let down = self.down;
+        let down = 1 << self.down;
         let (width, height) = (done.hole.width(), done.hole.height());
-        let mut sums = vec![[0; 3]; u.columns];
-        let mut whole = vec![0; u.columns];
-        for top in (0..height).step_by(1 << down) {
-            let rows = top..height.min(top + (1 << down));
-            if rows.clone().any(|y| hole_row(done, y).is_none()) {
-                continue;
-            }
+        let area = done.hole.area();
+        // Samples that lie in the hole's area.
+        let columns = area.columns.start / BLOCK..area.columns.end.div_ceil(BLOCK);
+        let pixels = columns.start * BLOCK..width.min(columns.end * BLOCK);
+        let mut sums = vec![[0; 3]; columns.len()];
+        let mut whole = vec![0; columns.len()];
+        for row in area.rows.start / down..area.rows.end.div_ceil(down) {
+            let rows = row * down..height.min((row + 1) * down);
             sums.fill([0; 3]);
             whole.fill(1);
-            for (fill, hole) in rows.clone().filter_map(|y| hole_row(done, y)) {
+            for y in rows.clone() {
+                let (fill, hole) = hole_row(done, y, &pixels);
                 let blocks = fill.chunks(BLOCK).zip(hole.chunks(BLOCK));
                 for ((fill, hole), (sum, whole)) in blocks.zip(sums.iter_mut().zip(&mut whole)) {
                     for ([r, g, b], hole) in fill.iter().zip(hole) {
@@ -176,13 +171,9 @@ impl Yuv {
                     }
                 }
             }
-            let (us, vs) = (u.row(top >> down).start, v.row(top >> down).start);
-            for (column, (&sum, _)) in sums
-                .iter()
-                .zip(&whole)
-                .enumerate()
-                .filter(|(_, (_, w))| **w == 1)
-            {
+            let (us, vs) = (u.row(row).start, v.row(row).start);
+            let samples = columns.clone().zip(sums.iter().zip(&whole));
+            for (column, (&sum, _)) in samples.filter(|(_, (_, whole))| **whole == 1) {
                 // At odd edges a sample covers 1 or 2 pixels in place of 2 or 4.
                 let covered = rows.len() * (width - column * BLOCK).min(BLOCK);
                 let [new_u, new_v] = self.colors.chroma(sum, covered.ilog2());
@@ -190,5 +181,74 @@ impl Yuv {
                 S::put(bytes, vs + column * v.step + v.first, new_v);
             }
         }
+    }
+}
+
+/// Pixels that are converted together.
+const PART: usize = 64;
+
+/// [`Yuv::read`], compiled for each instruction set.
+struct Read<'a, S, const BLOCK: usize> {
+    yuv: &'a Yuv,
+    bytes: &'a [u8],
+    components: [Component; 3],
+    rgb: &'a mut [u8],
+    sample: PhantomData<S>,
+}
+
+impl<S: Sample, const BLOCK: usize> Job for Read<'_, S, BLOCK> {
+    #[inline(always)]
+    fn run(self) {
+        let (bytes, colors, down) = (self.bytes, &self.yuv.colors, self.yuv.down);
+        let [luma, u, v] = self.components;
+        let ((u_step, u_first), (v_step, v_first)) = (S::steps(u), S::steps(v));
+        // What chroma adds to each channel, pixel by pixel.
+        let padded = (u.columns * BLOCK).next_multiple_of(PART);
+        let mut terms = [vec![0; padded], vec![0; padded], vec![0; padded]];
+        for (y, out) in self.rgb.chunks_exact_mut(3 * luma.columns).enumerate() {
+            if y % (1 << down) == 0 {
+                let us = S::all(&bytes[u.row(y >> down)]).chunks_exact(u_step);
+                let vs = S::all(&bytes[v.row(y >> down)]).chunks_exact(v_step);
+                let [red, green, blue] = &mut terms;
+                for (i, (us, vs)) in us.zip(vs).enumerate() {
+                    let term = colors.chroma_terms(S::get(us[u_first]), S::get(vs[v_first]));
+                    let pixels = i * BLOCK..(i + 1) * BLOCK;
+                    red[pixels.clone()].fill(term[0]);
+                    green[pixels.clone()].fill(term[1]);
+                    blue[pixels].fill(term[2]);
+                }
+            }
+            // Whole parts by themselves: their lengths are known to the compiler.
+            let (parts, rest) = out.as_chunks_mut::<3>().0.as_chunks_mut::<PART>();
+            let (lumas, last) = S::all(&bytes[luma.row(y)]).as_chunks::<PART>();
+            let [red, green, blue] = terms.each_ref().map(|terms| terms.as_chunks::<PART>().0);
+            for (i, (out, lumas)) in parts.iter_mut().zip(lumas).enumerate() {
+                part::<S>(colors, lumas, [&red[i], &green[i], &blue[i]], out);
+            }
+            if !rest.is_empty() {
+                let i = lumas.len();
+                part::<S>(colors, last, [&red[i], &green[i], &blue[i]], rest);
+            }
+        }
+    }
+}
+
+/// Pixels from their luma and what their chroma adds.
+#[inline(always)]
+fn part<S: Sample>(
+    colors: &Coefficients,
+    raws: &[S::Raw],
+    [red, green, blue]: [&[i32; PART]; 3],
+    out: &mut [[u8; 3]],
+) {
+    let mut lumas = [0; PART];
+    for (luma, &raw) in lumas.iter_mut().zip(raws) {
+        *luma = colors.luma_term(S::get(raw));
+    }
+    let red = Coefficients::channels(&lumas, red);
+    let green = Coefficients::channels(&lumas, green);
+    let blue = Coefficients::channels(&lumas, blue);
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = [red[i], green[i], blue[i]];
     }
 }

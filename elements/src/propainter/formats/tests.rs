@@ -9,7 +9,7 @@ use gst_video::{
 
 use super::*;
 
-const SIZES: [(u32, u32); 6] = [(1, 1), (2, 1), (3, 5), (7, 5), (16, 8), (33, 17)];
+const SIZES: [(u32, u32); 7] = [(1, 1), (2, 1), (3, 5), (7, 5), (16, 8), (33, 17), (131, 3)];
 
 fn random(seed: &mut u64) -> u8 {
     *seed = seed
