@@ -18,11 +18,12 @@ use std::{
 
 use burn::tensor::{Device, Distribution, Tensor, module};
 use propainter::kernels::{
+    area::Area,
     attention::{attention, attention_plain},
     conv2d::{Activation, Filter, Geometry, conv2d_plain},
     deform_conv::{self, Sites, deform_conv_plain},
     linear::Matrix,
-    upsample::{upsample, upsample_plain},
+    upsample::{upsample_area, upsample_area_plain},
     warp::{Sampling, warp, warp_plain},
 };
 use serde_json::{Value, json};
@@ -265,8 +266,11 @@ fn others() -> Vec<Line> {
     }
     let shape = [2, 64, 120, 216];
     let x: Tensor<4> = random(shape);
-    let plain = || upsample_plain(x.clone());
-    let ours = || upsample(x.clone());
+    let [_, _, height, width] = x.dims();
+    let (held, size) = (Area::whole([height, width]), [height, width]);
+    let all = Area::whole([2 * height, 2 * width]);
+    let plain = || upsample_area_plain(x.clone(), &held, size, &all);
+    let ours = || upsample_area(x.clone(), &held, size, &all);
     let shape = json!({ "kind": "upsample", "x": shape });
     lines.push(Line::new("upsample ×2, 64 channels", shape, plain, ours));
     let shape = [1, 128, 60, 108];

@@ -4,11 +4,13 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use propainter::{
     kernels::{
+        area::Area,
         attention::attend_plain,
         cube,
         deform_conv::{Sites, deform_conv_plain, on_card, pack},
         fold::{AREA, fold_plain, patches, unfold_plain},
         instance_norm::instance_norm_plain,
+        upsample::upsample_area_plain,
         warp::{Sampling, consistency_plain, warp_plain},
     },
     networks::raft::convex_upsample_plain,
@@ -116,6 +118,31 @@ fn the_forward_backward_check_is_that_of_the_plain_twin() {
                 // Where both sides of the comparison are equal but for rounding.
                 let what = format!("{dtype:?} {height}×{width}");
                 assert_close(out, &plain, 0.5, 0.002, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn areas_upsample_as_the_plain_twin_does() {
+    for (device, kinds) in devices() {
+        for (dtype, bound) in kinds {
+            for ([height, width], held, area) in [
+                ([1, 1], [0..1, 0..1], [0..2, 0..2]),
+                ([5, 7], [0..5, 0..7], [0..10, 0..14]),
+                ([9, 13], [1..6, 3..11], [3..10, 8..20]),
+                ([9, 13], [4..9, 0..6], [11..18, 0..10]),
+            ] {
+                let (held, area) = (Area::of(held), Area::of(area));
+                let [rows, columns] = held.size();
+                let x = numbers([2, 3, rows, columns], 5);
+                let (x, seen) = both(x, &device, dtype);
+                let out = cube::upsample::upsample_area(&x, &held, [height, width], &area);
+                let out = out.expect("a CubeCL device");
+                assert_eq!(out.dtype(), dtype);
+                let plain = upsample_area_plain(seen, &held, [height, width], &area);
+                let what = format!("{dtype:?} {area:?} of {height}×{width}");
+                assert_close(out, &plain, bound, 0.0, &what);
             }
         }
     }

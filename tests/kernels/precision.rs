@@ -14,7 +14,7 @@ use propainter::{
         gelu::{gelu, gelu_plain},
         instance_norm::{instance_norm, instance_norm_plain},
         linear::Matrix,
-        upsample::{upsample, upsample_area, upsample_area_plain, upsample_plain},
+        upsample::{upsample_area, upsample_area_plain},
         warp::{Sampling, consistency, warp, warp_plain},
     },
 };
@@ -169,11 +169,6 @@ fn pictures_keep_the_type_and_flows_their_bits() {
             |given| warp_plain(x(given), flow(), sampling),
         );
     }
-    check(
-        "upsample",
-        |given| upsample(x(given)),
-        |given| upsample_plain(x(given)),
-    );
     let area = Area::of([7..16, 12..30]);
     check(
         "upsample_area",

@@ -2,38 +2,18 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Int, Tensor, module, ops};
+use burn::tensor::{DType, Int, Tensor};
 use rayon::prelude::*;
 
 use super::{
     area::Area,
+    cube,
     host::HostView,
     isa::{Isa, Job},
     wide::widened,
 };
 
-/// `[B, C, H, W]` → `[B, C, 2H, 2W]`
-pub fn upsample(x: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    match HostView::of(&x) {
-        Some(view) => {
-            let out = upsample_slices(view.slice(), [height, width], Isa::best());
-            view.tensor(out, [batch, channels, 2 * height, 2 * width])
-        }
-        None => upsample_plain(x),
-    }
-}
-
-/// The plain twin of [`upsample`]: the library's operation.
-pub fn upsample_plain(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    let options = ops::InterpolateOptions::new(ops::InterpolateMode::Bilinear)
-        .with_align_corners(true)
-        .with_output_size([2 * height, 2 * width]);
-    module::interpolate(x, options)
-}
-
-/// An area of what [`upsample`] makes of a picture, from a part of the picture.
+/// An area of a picture upsampled, from a part of the picture.
 ///
 /// - `x`: the area `held` of a picture of `size` (rows and columns), `[B, C, h, w]`; in it
 ///   [`sources`] of `area`'s rows and columns
@@ -53,8 +33,8 @@ pub fn upsample_area(x: Tensor<4>, held: &Area, size: [usize; 2], area: &Area) -
             let out = part.upsample(view.slice(), Isa::best());
             view.tensor(out, [batch, channels, rows, columns])
         }
-        None if *area == Area::whole([2 * size[0], 2 * size[1]]) => upsample_plain(x),
-        None => upsample_area_plain(x, held, size, area),
+        None => cube::upsample::upsample_area(&x, held, size, area)
+            .unwrap_or_else(|| upsample_area_plain(x, held, size, area)),
     }
 }
 
@@ -118,16 +98,6 @@ impl Line {
             share: steps as f32 / (2 * height - 1) as f32,
         }
     }
-}
-
-/// Planes of `height` × `width` to planes of twice that, with a given instruction set.
-pub fn upsample_slices(x: &[f32], size: [usize; 2], isa: Isa) -> Vec<f32> {
-    let whole = Part {
-        held: Area::whole(size),
-        size,
-        area: Area::whole(size.map(|side| 2 * side)),
-    };
-    whole.upsample(x, isa)
 }
 
 /// A part of an upsampled picture.

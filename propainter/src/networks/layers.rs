@@ -3,10 +3,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData, module};
 
-pub use crate::kernels::{
-    conv2d::{Activation, Geometry},
-    upsample::upsample,
-};
+pub use crate::kernels::conv2d::{Activation, Geometry};
 use crate::{
     kernels::{
         conv2d::{self, conv2d_plain},

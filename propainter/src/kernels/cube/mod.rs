@@ -3,7 +3,7 @@
 //! input stores, and computes in 32 bits.
 //!
 //! - [`warp`]: sampling along a flow, and the forward–backward check in one go
-//! - [`upsample`]: convex upsampling of flows
+//! - [`upsample`]: convex upsampling of flows, and ×2, whole or an area
 //! - [`correlation`]: the lookup in a correlation volume, or from features
 //! - [`deform_conv`]: deformable convolution without samples in memory
 //! - [`fold`]: pictures as overlapping patches and back

@@ -1,5 +1,5 @@
 //! Convex upsampling: softmax, weights and the order of the fine pixels in one go (spec
-//! section 2).
+//! section 2); and bilinear upsampling ×2 (spec section 0).
 
 use burn::tensor::Tensor as Burn;
 use burn_cubecl::{
@@ -8,6 +8,7 @@ use burn_cubecl::{
 };
 
 use super::{numbers, room, tensor, units, value};
+use crate::kernels::area::Area;
 
 #[cube(launch)]
 fn convex_kernel<F: Float>(
@@ -67,6 +68,97 @@ pub fn convex_upsample(flow: &Burn<4>, mask: &Burn<4>) -> Option<Burn<4>> {
         height,
         width,
         numbers(&flow),
+    );
+    Some(Burn::from_primitive::<Cube>(out))
+}
+
+/// The other line, beside `line / 2`, that a line of twice `length` is made of.
+#[cube]
+fn other(line: usize, length: usize) -> usize {
+    let own = line / 2;
+    let mut other = own;
+    if line % 2 == 1 {
+        if own + 1 < length {
+            other = own + 1;
+        }
+    } else if own > 0 {
+        other = own - 1;
+    }
+    other
+}
+
+/// What it takes of that one.
+#[cube]
+fn share(line: usize, length: usize) -> f32 {
+    let own = line / 2;
+    let mut steps = own;
+    if line % 2 == 1 {
+        steps = length - 1 - own;
+    }
+    f32::cast_from(steps) / f32::cast_from(2 * length - 1)
+}
+
+#[cube(launch)]
+fn bilinear_kernel<F: Float>(
+    x: &Tensor<F>,
+    out: &mut Tensor<F>,
+    held_top: usize,
+    held_left: usize,
+    held_rows: usize,
+    held_columns: usize,
+    height: usize,
+    width: usize,
+    top: usize,
+    left: usize,
+    rows: usize,
+    columns: usize,
+    #[define(F)] _numbers: ElemType,
+) {
+    if ABSOLUTE_POS >= out.len() {
+        terminate!();
+    }
+    let (plane, pixel) = (
+        ABSOLUTE_POS / (rows * columns),
+        ABSOLUTE_POS % (rows * columns),
+    );
+    let (row, column) = (top + pixel / columns, left + pixel % columns);
+    let base = plane * held_rows * held_columns;
+    let near = base + (row / 2 - held_top) * held_columns;
+    let far = base + (other(row, height) - held_top) * held_columns;
+    let (own, beside) = (column / 2 - held_left, other(column, width) - held_left);
+    let down = share(row, height);
+    let first = f32::cast_from(x[near + own]);
+    let first = first + down * (f32::cast_from(x[far + own]) - first);
+    let second = f32::cast_from(x[near + beside]);
+    let second = second + down * (f32::cast_from(x[far + beside]) - second);
+    out[ABSOLUTE_POS] = F::cast_from(first + share(column, width) * (second - first));
+}
+
+/// As [`upsample_area`](crate::kernels::upsample::upsample_area); `None` where the tensor is of
+/// another device.
+pub fn upsample_area(x: &Burn<4>, held: &Area, size: [usize; 2], area: &Area) -> Option<Burn<4>> {
+    let [batch, channels, _, _] = x.dims();
+    let x = tensor(x)?;
+    let [rows, columns] = area.size();
+    let out = room(&x, [batch, channels, rows, columns]);
+    let (count, dim) = units(&out, out.meta.num_elements());
+    bilinear_kernel::launch(
+        &out.client,
+        count,
+        dim,
+        x.clone().into_tensor_arg(),
+        out.clone().into_tensor_arg(),
+        held.rows.start,
+        held.columns.start,
+        held.rows.len(),
+        held.columns.len(),
+        size[0],
+        size[1],
+        area.rows.start,
+        area.columns.start,
+        rows,
+        columns,
+        numbers(&x),
     );
     Some(Burn::from_primitive::<Cube>(out))
 }

@@ -70,11 +70,7 @@ impl Sizes {
             let out = Area::of([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
             let reach = Reach::of(size, &out);
             let [half, full] = [&reach.half, &reach.full].map(|area| area.pixels() as u64);
-            let upsampled = match self.machine {
-                Machine::Cpu { .. } => self.op(64 * (half + full)),
-                // What it is made of; twice the columns, two of each, and what lies between.
-                Machine::Card => 4 * 32 * full + 3 * 4 * 64 * full,
-            };
+            let upsampled = self.op(64 * (half + full));
             let convolved = self.op(2 * 128 * half);
             let [half_lines, full_lines] =
                 [128 * reach.half.rows.len(), 64 * reach.full.rows.len()];

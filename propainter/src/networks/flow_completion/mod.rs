@@ -171,8 +171,8 @@ impl FlowCompletion {
                 continue;
             };
             let read = first - range.start..last + 1 - range.start;
-            let whole = wanted[range.clone()].iter();
-            let area = whole.fold(Area::default(), |all, area| all.union(area));
+            let areas = wanted[range.clone()].iter();
+            let area = areas.fold(Area::default(), |all, area| all.union(area));
             let fused = Tensor::cat(fused.drain(read.clone()).collect(), 0);
             let fine = Tensor::cat(fine.drain(read).collect(), 0);
             let flows = self.decoder.part(fused, fine, &area, cancel)?;
