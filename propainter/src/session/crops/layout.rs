@@ -8,7 +8,7 @@ pub const LEAST: (usize, usize) = (432, 240);
 /// Most pixels at which a crop is processed; a larger one is seen smaller.
 const MOST: usize = 4 * LEAST.0 * LEAST.1;
 /// Context on each side of a hole: half its shorter side, within these.
-const CONTEXT: (usize, usize) = (96, 160);
+const CONTEXT: (usize, usize) = (88, 160);
 /// Context that must be left where the hole grows or moves.
 const TIGHT: usize = 16;
 /// A crop that would have to move by more than one such part of its side is another one.
