@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::kernels::area::Area;
+use crate::Area;
 
 /// An 8-bit RGB picture, rows top to bottom, pixels interleaved, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! Video inpainting with ProPainter as a stream.
 
+mod area;
 mod cancel;
 mod device;
 mod engine;
 mod error;
 mod frame;
+pub mod isa;
 pub mod kernels;
 pub mod memory;
 pub mod networks;
@@ -17,6 +19,7 @@ mod session;
 pub mod weights;
 pub mod windows;
 
+pub use area::Area;
 pub use cancel::Cancel;
 pub use device::DeviceChoice;
 pub use error::Error;

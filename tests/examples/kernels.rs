@@ -17,8 +17,8 @@ use std::{
 };
 
 use burn::tensor::{Device, Distribution, Tensor, module};
+use propainter::Area;
 use propainter::kernels::{
-    area::Area,
     attention::{attention, attention_plain},
     conv2d::{Activation, Filter, Geometry, conv2d_plain},
     deform_conv::{self, Sites, deform_conv_plain},

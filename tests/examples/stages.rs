@@ -15,8 +15,8 @@ use std::{error::Error, ops::Range, time::Instant};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
 use propainter::{
-    Cancel, DeviceChoice, Numbers,
-    kernels::{area::Area, correlation::CorrelationForm, wide::wide},
+    Area, Cancel, DeviceChoice, Numbers,
+    kernels::{correlation::CorrelationForm, wide::wide},
     memory::Meter,
     networks::{
         flow_completion::FlowCompletion,

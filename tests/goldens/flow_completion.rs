@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor};
 use propainter::{
-    Cancel,
-    kernels::area::Area,
+    Area, Cancel,
     networks::{
         flow_completion::{Carries, FlowCompletion, Pace, Video, known},
         kept::Place,

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use burn::tensor::{DType, Tensor};
 use propainter::{
-    Cancel, Error,
-    kernels::{area::Area, fold::patches},
+    Area, Cancel, Error,
+    kernels::fold::patches,
     networks::{
         generator::{
             Generator, GeneratorInput, Guides,
@@ -246,7 +246,7 @@ fn window_attention_matches_with_and_without_padding() {
             let roles = Roles {
                 frames: length,
                 queries: queries.clone(),
-                tokens: Area::whole([grid.rows, grid.columns]),
+                tokens: grid.whole(),
                 keys: keys.clone(),
             };
             let routes = Routes::new(grid, &roles, &holes, &device());
@@ -303,7 +303,7 @@ fn every_stage_matches() {
         let roles = Roles {
             frames: length,
             queries: (0..length).collect(),
-            tokens: Area::whole([grid.rows, grid.columns]),
+            tokens: grid.whole(),
             keys: (i % 2..length).step_by(2).collect(),
         };
         let routes = Routes::new(grid, &roles, &holes, &device());

@@ -4,7 +4,6 @@
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Numbers,
-    kernels::area::Area,
     networks::{
         flow_completion::{Carries, FlowCompletion},
         generator::{
@@ -128,7 +127,7 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
         let roles = Roles {
             frames: window.length,
             queries: (0..window.length).collect(),
-            tokens: Area::whole([grid.rows, grid.columns]),
+            tokens: grid.whole(),
             keys: (i % 2..window.length).step_by(2).collect(),
         };
         let routes = Routes::new(grid, &roles, &holes, &device());

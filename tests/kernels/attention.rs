@@ -1,5 +1,6 @@
 use burn::tensor::activation::softmax;
-use propainter::kernels::{attention_cpu::attend, isa::Isa};
+use propainter::isa::Isa;
+use propainter::kernels::attention_cpu::attend;
 use proptest::prelude::*;
 
 use super::{assert_twins, from_slice, numbers};

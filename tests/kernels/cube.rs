@@ -3,8 +3,8 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use propainter::{
+    Area,
     kernels::{
-        area::Area,
         attention::attend_plain,
         cube,
         deform_conv::{Sites, deform_conv_plain, on_card, pack},

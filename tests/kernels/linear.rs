@@ -1,5 +1,6 @@
 use burn::tensor::module;
-use propainter::kernels::{isa::Isa, linear::Matrix};
+use propainter::isa::Isa;
+use propainter::kernels::linear::Matrix;
 use proptest::prelude::*;
 
 use super::{assert_twins, from_slice, numbers, tensor};

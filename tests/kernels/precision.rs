@@ -3,9 +3,8 @@
 
 use burn::tensor::{DType, Tensor, module};
 use propainter::{
-    Numbers,
+    Area, Numbers,
     kernels::{
-        area::Area,
         attention::{attention, attention_plain},
         conv2d::{Activation, Filter, Geometry, conv2d_plain},
         deform_conv::{self, Sites, deform_conv_plain},

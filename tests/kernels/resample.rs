@@ -2,9 +2,9 @@ use burn::tensor::{
     Tensor, module,
     ops::{InterpolateMode, InterpolateOptions},
 };
+use propainter::Area;
+use propainter::isa::Isa;
 use propainter::kernels::{
-    area::Area,
-    isa::Isa,
     upsample::{Part, sources, upsample_area, upsample_area_plain},
     warp::{Sampling, warp, warp_plain},
 };

@@ -3,8 +3,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
-    Cancel, Frame, Mask,
-    kernels::{area::Area, correlation::CorrelationForm},
+    Area, Cancel, Frame, Mask,
+    kernels::correlation::CorrelationForm,
     networks::{
         flow_completion::{FlowCompletion, Pace, Video, combine, known},
         generator::{Generator, GeneratorInput, Guides},

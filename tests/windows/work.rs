@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
-    Cancel, Mask,
-    kernels::{area::Area, correlation::CorrelationForm, work::counted},
+    Area, Cancel, Mask,
+    kernels::{correlation::CorrelationForm, work::counted},
     networks::{
         flow_completion::{FlowCompletion, Pace, Video},
         generator::{Flows, Generator, GeneratorInput, Guides},

@@ -1,60 +1,13 @@
-//! Parts of a picture.
+//! What parts of pictures are computed from, and how they are cut out.
 
 use std::ops::Range;
 
 use burn::tensor::Tensor;
 
 use super::toom_cook::OUTPUTS;
-
-/// A rectangle of a picture, in its rows and columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Area {
-    pub rows: Range<usize>,
-    pub columns: Range<usize>,
-}
+use crate::Area;
 
 impl Area {
-    /// All of a picture of so many rows and columns.
-    pub fn whole([rows, columns]: [usize; 2]) -> Self {
-        Self::of([0..rows, 0..columns])
-    }
-
-    /// These rows and columns.
-    pub fn of([rows, columns]: [Range<usize>; 2]) -> Self {
-        Self { rows, columns }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() || self.columns.is_empty()
-    }
-
-    /// Rows and columns.
-    pub fn size(&self) -> [usize; 2] {
-        [self.rows.len(), self.columns.len()]
-    }
-
-    pub fn pixels(&self) -> usize {
-        self.rows.len() * self.columns.len()
-    }
-
-    /// The smallest area that holds both; an empty one holds nothing.
-    pub fn union(&self, other: &Self) -> Self {
-        let join = |a: &Range<usize>, b: &Range<usize>| a.start.min(b.start)..a.end.max(b.end);
-        match (self.is_empty(), other.is_empty()) {
-            (true, _) => other.clone(),
-            (_, true) => self.clone(),
-            _ => Self::of([
-                join(&self.rows, &other.rows),
-                join(&self.columns, &other.columns),
-            ]),
-        }
-    }
-
-    /// What `axis` makes of the rows and of the columns.
-    pub fn map(&self, axis: impl Fn(Range<usize>, usize) -> Range<usize>) -> Self {
-        Self::of([axis(self.rows.clone(), 0), axis(self.columns.clone(), 1)])
-    }
-
     /// What has to be known of a picture of `size` for this area of what `layers` convolutions
     /// with three rows and columns make of it, one after the other. The CPU's convolutions compute
     /// tiles of [`OUTPUTS`] and round all of a tile by all that it reads: where tiles begin as in

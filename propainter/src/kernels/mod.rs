@@ -14,13 +14,13 @@
 //! - [`attention`]: scaled dot-product attention
 //! - [`gelu`]: the activation of the feed-forward
 //! - [`cube`]: the forms for cards
-//! - [`area`]: parts of a picture
+//! - `area`: what parts of pictures are computed from
 //! - [`host`]: how CPU tensors become slices and back
 //! - [`wide`]: arithmetic in 32 bits on numbers kept in 16
 //! - [`work`]: how much the layers compute
-//! - [`isa`], `tile`, `toom_cook`, `math`: what the CPU's forms are made of
+//! - `tile`, `toom_cook`, `math`: what the CPU's forms are made of
 
-pub mod area;
+mod area;
 pub mod attention;
 pub mod attention_cpu;
 pub mod conv2d;
@@ -36,7 +36,6 @@ pub mod gelu;
 mod grid;
 pub mod host;
 pub mod instance_norm;
-pub mod isa;
 pub mod linear;
 mod math;
 mod patch;
@@ -47,3 +46,5 @@ pub mod upsample;
 pub mod warp;
 pub mod wide;
 pub mod work;
+
+use crate::isa;

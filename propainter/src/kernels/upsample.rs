@@ -1,4 +1,5 @@
-//! Upsampling ×2 by bilinear interpolation with aligned corners (spec section 0), whole or an area of it.
+//! Upsampling ×2 by bilinear interpolation with aligned corners (spec section 0), whole or an area
+//! of it.
 
 use std::ops::Range;
 
@@ -6,12 +7,12 @@ use burn::tensor::{DType, Int, Tensor};
 use rayon::prelude::*;
 
 use super::{
-    area::Area,
     cube,
     host::HostView,
     isa::{Isa, Job},
     wide::widened,
 };
+use crate::Area;
 
 /// An area of a picture upsampled, from a part of the picture.
 ///

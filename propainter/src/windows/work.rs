@@ -11,8 +11,8 @@ use super::{
     state::{Direction, Flow, Raw, State},
 };
 use crate::{
-    Cancel, Error, Frame, Numbers, Precision,
-    kernels::{area::Area, host, wide::wide},
+    Area, Cancel, Error, Frame, Numbers, Precision,
+    kernels::{host, wide::wide},
     memory::Plan,
     networks::{
         flow_completion::{FlowCompletion, Pace, Video, combine_area, known},

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use propainter::{
     Done,
-    kernels::isa::{Isa, Job},
+    isa::{Isa, Job},
 };
 
 use super::{super::color::Coefficients, hole_row, holes, layout::Component};

@@ -8,7 +8,7 @@ use burn_cubecl::{
 };
 
 use super::{numbers, room, tensor, units, value};
-use crate::kernels::area::Area;
+use crate::Area;
 
 #[cube(launch)]
 fn convex_kernel<F: Float>(

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Machine, Sizes};
 use crate::{
-    kernels::area::Area,
+    Area,
     memory::Plan,
     networks::{
         generator::{
@@ -135,8 +135,8 @@ impl Sizes {
         let mut known: Vec<Roles> = Vec::new();
         let read: Vec<_> = (0..locals as usize).collect();
         let [rows, columns] = self.token_grid().map(|side| side as usize);
-        let (grid, tokens) = (Grid { rows, columns }, Area::whole([rows, columns]));
-        for roles in roles(grid, frames as usize, (&read, &tokens), 8) {
+        let grid = Grid { rows, columns };
+        for roles in roles(grid, frames as usize, (&read, &grid.whole()), 8) {
             if !known.contains(&roles) {
                 routes += self.routes(&roles);
                 known.push(roles.clone());

@@ -4,11 +4,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::LEAKY;
 use crate::{
-    Cancel, Error,
-    kernels::{
-        area::Area,
-        upsample::{sources, upsample_area},
-    },
+    Area, Cancel, Error,
+    kernels::upsample::{sources, upsample_area},
     networks::layers::{Activation, Conv2d, Geometry},
     weights::Checkpoint,
 };

@@ -12,7 +12,7 @@ use super::{
     kept::{Kept, Place},
     layers::{Activation, Conv2d, Geometry},
 };
-use crate::{Cancel, Error, kernels::area::Area, weights::Checkpoint};
+use crate::{Area, Cancel, Error, weights::Checkpoint};
 pub use decoder::Decoder;
 use propagation::{Memory, Propagation};
 use video::{Carry, P3d};

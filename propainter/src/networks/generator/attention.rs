@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     kernels::{
-        area::Area,
         attention::attend,
         wide::{wide, widened},
     },
@@ -75,8 +74,7 @@ impl Routes {
 
     /// The tokens of `x` `[frames, rows, columns, …]` that the output holds.
     pub fn asked(&self, x: Tensor<4>) -> Tensor<4> {
-        let Grid { rows, columns } = self.grid;
-        let x = self.roles.tokens.cut(x, 1, &Area::whole([rows, columns]));
+        let x = self.roles.tokens.cut(x, 1, &self.grid.whole());
         if self.roles.queries.len() == self.roles.frames {
             x
         } else {

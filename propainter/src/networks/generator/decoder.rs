@@ -3,10 +3,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::{
-        area::Area,
-        upsample::{sources, upsample_area},
-    },
+    Area,
+    kernels::upsample::{sources, upsample_area},
     networks::{
         layers::{Activation, Conv2d, Geometry},
         pace::join,

@@ -24,7 +24,7 @@ pub use self::{
     transformer::{Block, Transformer},
 };
 use super::pace::Strips;
-use crate::{Cancel, Error, kernels::area::Area, weights::Checkpoint};
+use crate::{Area, Cancel, Error, weights::Checkpoint};
 
 /// Channels of the features.
 const FEATURES: usize = 128;

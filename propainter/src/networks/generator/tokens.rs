@@ -4,7 +4,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, FEATURES, in_tiles, windows::Grid};
 use crate::{
-    kernels::{area::Area, fold, toom_cook::OUTPUTS},
+    Area,
+    kernels::{fold, toom_cook::OUTPUTS},
     networks::layers::{Conv2d, Geometry, Linear},
     weights::Checkpoint,
 };

@@ -9,11 +9,8 @@ use super::{
     windows::{Grid, Roles},
 };
 use crate::{
-    Cancel, Error,
-    kernels::{
-        area::Area,
-        wide::{wide, widened},
-    },
+    Area, Cancel, Error,
+    kernels::wide::{wide, widened},
     networks::layers::parameter,
     weights::Checkpoint,
 };
@@ -97,7 +94,7 @@ pub fn roles(
             keys: places(&is_key),
         });
         read = input;
-        tokens = Area::whole([grid.rows, grid.columns]);
+        tokens = grid.whole();
     }
     roles.reverse();
     roles

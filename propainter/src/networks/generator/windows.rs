@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range};
 
-use crate::kernels::{area::Area, fold};
+use crate::{Area, kernels::fold};
 
 /// Rows and columns of tokens in a window.
 pub const WINDOW: [usize; 2] = [5, 9];
@@ -57,10 +57,9 @@ impl Grid {
         (row < self.rows && column < self.columns).then_some(row * self.columns + column)
     }
 
-    /// Where a padded place comes among the tokens of an area, if it is one of them.
-    fn index_in(self, area: &Area, [row, column]: [usize; 2]) -> Option<usize> {
-        let inside = area.rows.contains(&row) && area.columns.contains(&column);
-        inside.then(|| (row - area.rows.start) * area.columns.len() + column - area.columns.start)
+    /// All tokens.
+    pub fn whole(self) -> Area {
+        Area::whole([self.rows, self.columns])
     }
 
     /// The padded places of a window, row-major.
@@ -116,8 +115,8 @@ pub fn token_holes(masks: &[f32], [height, width]: [usize; 2]) -> Vec<bool> {
 
 /// Rows of a block's tables that its attention reads, window by window.
 ///
-/// Queries are rows (query frame, token asked about). Keys and values are computed once for every pooled
-/// token of the key frames, one padding token, and the tokens `key_tokens`, in this order;
+/// Queries are rows (query frame, token asked about). Keys and values are computed once for every
+/// pooled token of the key frames, one padding token, and the tokens `key_tokens`, in this order;
 /// keys are rows of that table.
 #[derive(Debug)]
 pub struct Plan {
@@ -166,7 +165,7 @@ impl Plan {
         };
         let windows = (0..down * across).filter(|window| {
             let mut places = grid.places(*window);
-            places.any(|place| grid.index_in(&roles.tokens, place).is_some())
+            places.any(|place| roles.tokens.index(place).is_some())
         });
         let (together, alone): (Vec<_>, Vec<_>) = windows.partition(masked);
         for window in alone {
@@ -251,7 +250,7 @@ impl<'a> Builder<'a> {
         for frame in frames {
             for place in self.grid.places(window) {
                 // The others ask in the name of the first query; nobody reads the answer.
-                let token = self.grid.index_in(self.tokens, place);
+                let token = self.tokens.index(place);
                 let query = token.map(|token| frame * self.tokens.pixels() + token);
                 if let Some(query) = query {
                     self.answers[query] = self.answered;
@@ -282,7 +281,7 @@ mod tests {
         Roles {
             frames,
             queries: queries.to_vec(),
-            tokens: Area::whole([grid.rows, grid.columns]),
+            tokens: grid.whole(),
             keys: keys.to_vec(),
         }
     }
