@@ -50,44 +50,71 @@ impl DeviceChoice {
     /// # Errors
     /// A card that was asked for by name and is not there or does not answer.
     pub fn open(self) -> Result<Device, Error> {
+        self.open_and_tell().map(|(device, _)| device)
+    }
+
+    /// As [`open`](Self::open), and why `auto` fell back where a driver is there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_and_tell(self) -> Result<(Device, Option<String>), Error> {
         match self {
-            Self::Cpu => Ok(Device::flex()),
-            Self::Cuda(n) => open_cuda(n).map_err(|problem| Error::Device {
-                device: self.to_string(),
-                problem,
+            Self::Cpu => Ok((Device::flex(), None)),
+            Self::Cuda(n) => match open_cuda(n) {
+                Ok(device) => Ok((device, None)),
+                Err(problem) => Err(Error::Device {
+                    device: self.to_string(),
+                    problem: problem.to_string(),
+                }),
+            },
+            Self::Auto => Ok(match open_cuda(0) {
+                Ok(device) => (device, None),
+                Err(Problem::NoDriver) => (Device::flex(), None),
+                Err(Problem::Card(problem)) => (Device::flex(), Some(problem)),
             }),
-            Self::Auto => Ok(open_cuda(0).unwrap_or_else(|_| Device::flex())),
         }
     }
 }
 
+/// Why there is no card.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("no CUDA driver on this machine (libcuda.so.1); use device=cpu")]
+    NoDriver,
+    /// The driver is there.
+    #[error("{0}")]
+    Card(String),
+}
+
 /// Opens card `n`. The library panics where no driver is, so the driver's own count is
 /// asked first, and the opening itself is caught.
-fn open_cuda(n: usize) -> Result<Device, String> {
-    let count = cards()?;
+fn open_cuda(n: usize) -> Result<Device, Problem> {
+    let driver = driver().ok_or(Problem::NoDriver)?;
+    let count = cards(&driver).map_err(Problem::Card)?;
     if n >= count {
-        return Err(format!(
-            "the driver sees {count} card(s); the first is cuda:0"
-        ));
+        let problem = format!("the driver sees {count} card(s); the first is cuda:0");
+        return Err(Problem::Card(problem));
     }
-    panic::catch_unwind(|| {
+    let opened = panic::catch_unwind(|| {
         let device = Device::cuda(n);
         device.sync().map(|()| device)
-    })
-    .map_err(|_| "the card could not be opened".to_owned())?
-    .map_err(|error| format!("the card does not answer: {error:?}"))
+    });
+    let opened = opened.map_err(|_| Problem::Card("the card could not be opened".to_owned()))?;
+    opened.map_err(|error| Problem::Card(format!("the card does not answer: {error:?}")))
+}
+
+fn driver() -> Option<Library> {
+    // SAFETY: libcuda's initialisers are meant to run on load.
+    unsafe { Library::new("libcuda.so.1") }.ok()
 }
 
 /// How many cards the CUDA driver sees.
-fn cards() -> Result<usize, String> {
+fn cards(driver: &Library) -> Result<usize, String> {
     type Init = unsafe extern "C" fn(u32) -> i32;
     type Count = unsafe extern "C" fn(*mut i32) -> i32;
-    // SAFETY: libcuda's initialisers are meant to run on load; both symbols have had these C
-    // signatures since CUDA 2, and `count` outlives the call that writes it. The library is
-    // never unloaded while its functions run.
+    // SAFETY: both symbols have had these C signatures since CUDA 2, and `count` outlives the
+    // call that writes it. The library is not unloaded while its functions run.
     unsafe {
-        let driver = Library::new("libcuda.so.1")
-            .map_err(|_| "no CUDA driver on this machine (libcuda.so.1); use device=cpu")?;
         let init = driver.get::<Init>(b"cuInit").map_err(|e| e.to_string())?;
         let status = init(0);
         if status != 0 {

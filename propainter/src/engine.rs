@@ -9,10 +9,18 @@ use crate::{
 /// already dilated. After an error the engine waits for a flush.
 pub(crate) trait Engine: Send {
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error>;
+    /// Some of the frames that are held become final, if there are any, or all.
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
     fn flush(&mut self);
     fn look_ahead(&self) -> usize;
 
+    /// Sees to it, before a frame is pushed, that one with such a hole fits the budget.
+    ///
+    /// # Errors
+    /// [`Error::Budget`] leaves the engine as it was.
+    fn admit(&mut self, _hole: &Mask) -> Result<(), Error> {
+        Ok(())
+    }
     /// The memory plan, in one line; `None` where there is nothing to plan.
     fn plan(&self) -> Option<String> {
         None

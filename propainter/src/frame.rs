@@ -148,28 +148,47 @@ impl Mask {
     /// Binary dilation with a cross-shaped structuring element, `iterations` times
     /// (spec section 7, step 2). Pixels outside the picture are no hole.
     pub fn dilated(&self, iterations: usize) -> Mask {
-        let (w, h) = (self.width, self.height);
-        // The cross iterated k times is the city-block ball of radius k, so one
-        // two-pass distance transform replaces k passes.
-        let limit = iterations.min(w + h);
-        let far = limit + 1;
-        let mut distance: Vec<usize> = self
-            .hole
-            .iter()
-            .map(|&hole| if hole == 1 { 0 } else { far })
-            .collect();
-        city_block(&mut distance, w);
+        let (width, height) = (self.width, self.height);
+        let hole = self.area();
+        if hole.is_empty() {
+            return self.clone();
+        }
+        // Farther off, nothing changes.
+        let area = hole.map(|range, axis| {
+            let most = [height, width][axis];
+            range.start.saturating_sub(iterations)..range.end.saturating_add(iterations).min(most)
+        });
+        // The cross iterated k times is the city-block ball of radius k, so one two-pass
+        // distance transform replaces k passes.
+        let limit = iterations.min(width + height) as u32;
+        let mut distance = Vec::with_capacity(area.pixels());
+        for row in area.rows.clone() {
+            let row = &self.hole[row * width..][area.columns.clone()];
+            distance.extend(
+                row.iter()
+                    .map(|&hole| if hole == 1 { 0 } else { limit + 1 }),
+            );
+        }
+        city_block(&mut distance, area.columns.len());
+        let mut hole = vec![0; width * height];
+        let rows = distance.chunks_exact(area.columns.len());
+        for (row, distance) in area.rows.zip(rows) {
+            let hole = &mut hole[row * width..][area.columns.clone()];
+            for (hole, &distance) in hole.iter_mut().zip(distance) {
+                *hole = u8::from(distance <= limit);
+            }
+        }
         Mask {
-            width: w,
-            height: h,
-            hole: Arc::new(distance.iter().map(|&d| u8::from(d <= limit)).collect()),
+            width,
+            height,
+            hole: Arc::new(hole),
         }
     }
 }
 
 /// Brings each cell of a picture of this width down to the city-block distance to the nearest
 /// cell plus what that one holds.
-pub(crate) fn city_block(distance: &mut [usize], width: usize) {
+pub(crate) fn city_block(distance: &mut [u32], width: usize) {
     let cells = distance.len();
     for i in 0..cells {
         if i % width > 0 {

@@ -1,6 +1,9 @@
 //! Pictures to processing size and back (spec section 7, step 1).
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
 
 use crate::{Frame, Mask};
 
@@ -46,10 +49,10 @@ fn resized(frame: &Frame, (width, height): (usize, usize), filter: FilterType) -
     if (frame.width(), frame.height()) == (width, height) {
         return frame.clone();
     }
-    let source = Image::from_vec_u8(
+    let source = ImageRef::new(
         frame.width() as u32,
         frame.height() as u32,
-        frame.rgb().to_vec(),
+        frame.rgb(),
         PixelType::U8x3,
     )
     .expect("a frame's bytes fit its size");

@@ -4,6 +4,7 @@
 mod budgets;
 mod model;
 mod strips;
+mod window;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -97,8 +97,15 @@ impl Propainter {
             LatePolicy::PassThrough => Fate::PassedThrough,
             LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
                 let dilation = self.settings.lock().mask_dilation as usize;
-                let picture = &overdue.frame.picture;
-                Fate::StandIn(stop_gap(picture, &self.late_mask(overdue), dilation))
+                match overdue.frame.clone().picture() {
+                    Ok(picture) => {
+                        Fate::StandIn(stop_gap(&picture, &self.late_mask(overdue), dilation))
+                    }
+                    Err(problem) => {
+                        gst::warning!(CAT, imp = self, "a late frame is not filled: {problem}");
+                        Fate::PassedThrough
+                    }
+                }
             }
         }
     }
@@ -109,7 +116,7 @@ impl Propainter {
             OwnMask::Known(mask) => return mask.clone(),
             OwnMask::Streamed(gray) => gray.as_ref(),
         };
-        let size = (frame.picture.width(), frame.picture.height());
+        let size = frame.size();
         let mut masks = self.late_masks.lock();
         let hole = masks.hole(size, frame.index, &frame.drawn, streamed);
         // An image that is not there is the worker's to tell; until then the last mask stays.

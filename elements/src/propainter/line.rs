@@ -9,13 +9,17 @@ use std::{collections::VecDeque, sync::Arc};
 use gst::ClockTime;
 use propainter::{Done, Frame, Mask};
 
-use super::{formats::Converter, masks::FrameMasks};
+use super::{
+    formats::{BadPicture, Converter},
+    masks::FrameMasks,
+};
 
 /// A frame as it came, and as the session takes it.
 #[derive(Clone)]
 pub struct Incoming {
     pub buffer: gst::Buffer,
-    pub picture: Frame,
+    /// Until the worker takes it; [`Incoming::picture`] makes it again.
+    pub picture: Option<Frame>,
     pub drawn: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
@@ -25,11 +29,30 @@ pub struct Incoming {
     pub fresh: bool,
 }
 
+impl Incoming {
+    /// Width and height.
+    pub fn size(&self) -> (usize, usize) {
+        let info = self.converter.info();
+        (info.width() as usize, info.height() as usize)
+    }
+
+    /// The picture as the session takes it.
+    ///
+    /// # Errors
+    /// A buffer that cannot be read any more.
+    pub fn picture(&mut self) -> Result<Frame, BadPicture> {
+        let made = self.picture.take();
+        made.map_or_else(|| self.converter.read(&self.buffer), Ok)
+    }
+}
+
 /// A frame for the worker.
 pub struct Task {
     /// Counts frames since the line was made; never twice the same.
     pub id: u64,
-    pub picture: Frame,
+    pub size: (usize, usize),
+    /// `None` where it was taken before: [`Line::incoming`] has what it is made from.
+    pub picture: Option<Frame>,
     pub drawn: FrameMasks,
     pub running_time: Option<ClockTime>,
     pub index: u64,
@@ -175,7 +198,8 @@ impl Line {
                     standing.work = Work::Computing;
                     return Some(Job::Frame(Task {
                         id: standing.id,
-                        picture: standing.frame.picture.clone(),
+                        size: standing.frame.size(),
+                        picture: standing.frame.picture.take(),
                         drawn: standing.frame.drawn.clone(),
                         running_time: standing.frame.running_time,
                         index: standing.frame.index,
@@ -190,6 +214,11 @@ impl Line {
             }
         }
         None
+    }
+
+    /// A frame as it came, while it stands here.
+    pub fn incoming(&mut self, id: u64) -> Option<Incoming> {
+        self.standing_mut(id).map(|standing| standing.frame.clone())
     }
 
     /// Notes a frame's mask, should it be needed again.
@@ -375,7 +404,7 @@ mod tests {
         let info = VideoInfo::builder(VideoFormat::Rgb, 1, 1).build().unwrap();
         Incoming {
             buffer: gst::Buffer::new(),
-            picture: Frame::new(1, 1, vec![0; 3]),
+            picture: Some(Frame::new(1, 1, vec![0; 3])),
             drawn: FrameMasks {
                 location: None,
                 cut: Default::default(),

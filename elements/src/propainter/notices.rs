@@ -49,6 +49,17 @@ impl Propainter {
                     .field("plan", plan)
                     .build()
             }
+            Notice::FellBack { problem } => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::NotFound,
+                    (
+                        "device=auto: the networks run on the CPU though a CUDA driver is here: {}",
+                        problem
+                    )
+                );
+                return;
+            }
             Notice::Grown { plan } => {
                 gst::info!(CAT, imp = self, "trying again: {plan}");
                 gst::Structure::builder("propainter-regrown")

@@ -31,6 +31,12 @@ impl Seat {
         Ok(self.name(done))
     }
 
+    /// Some of the frames that are held.
+    pub fn drain_some(&mut self) -> Result<Vec<Final>, Error> {
+        let done = self.session.drain_some()?;
+        Ok(self.name(done))
+    }
+
     /// All frames that are held.
     pub fn drain(&mut self) -> Result<Vec<Final>, Error> {
         let done = self.session.drain()?;

@@ -213,7 +213,7 @@ impl Settings {
             "height" => self.height.to_value(),
             "resize-ratio" => self.resize_ratio.to_value(),
             "roi" => self.roi.to_value(),
-            "vram-budget" => self.budget().to_value(),
+            "vram-budget" => self.vram_budget.to_value(),
             "budget-policy" => self.budget_policy.to_value(),
             "vram-reserve" => self.vram_reserve.to_value(),
             "host-budget" => self.host_budget.to_value(),
@@ -257,5 +257,28 @@ mod tests {
         settings.set("mask-dilation", &3u32.to_value()).unwrap();
         let config = settings.config((8, 8), false).unwrap();
         assert_eq!((config.mask_feather, config.mask_dilation), (7, 3));
+    }
+
+    #[test]
+    fn a_policy_is_a_cards_size_less_the_reserve_unless_a_budget_is_set() {
+        const MIB: u64 = 1 << 20;
+        let mut settings = Settings {
+            budget_policy: BudgetPolicy::Card24,
+            ..Settings::default()
+        };
+        assert_eq!(settings.budget(), (24576 - 512) * MIB);
+        settings.vram_reserve = 1024 * MIB;
+        assert_eq!(settings.budget(), (24576 - 1024) * MIB);
+        assert_eq!(
+            settings.config((8, 8), false).unwrap().limits.vram_budget,
+            settings.budget()
+        );
+        // Nothing left is not "no limit".
+        settings.vram_reserve = u64::MAX;
+        assert_eq!(settings.budget(), 1);
+        settings.vram_budget = 100 * MIB;
+        assert_eq!(settings.budget(), 100 * MIB);
+        (settings.budget_policy, settings.vram_budget) = (BudgetPolicy::Custom, 0);
+        assert_eq!(settings.budget(), 0);
     }
 }

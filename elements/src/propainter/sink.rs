@@ -65,7 +65,7 @@ impl Propainter {
         state.counts.taken += 1;
         state.line.push_frame(Incoming {
             buffer: pool::keep(buffer, kept),
-            picture,
+            picture: Some(picture),
             drawn,
             converter,
             running_time,

@@ -77,6 +77,7 @@ fn weights_free(config: Config, look_ahead: usize) -> Result<Seat, Failure> {
         model: Model::Propagation,
         mode: Mode::Sliding,
         lookahead: config.lookahead.min(look_ahead).max(1),
+        whole: false,
         ..config
     };
     Ok(Seat::new(Session::open(config)?))

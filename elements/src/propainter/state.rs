@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use gst::{ClockTime, FlowError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use propainter::{Cancel, Mask, Model, Session, Stats, Warm, memory::Usage};
+use propainter::{
+    Cancel, Mask, Model, Session, Stats, Warm,
+    memory::{Outside, Usage},
+};
 
 use super::{
     choices::LatePolicy, duty::Duty, formats::Converter, latency, line::Line,
@@ -208,6 +211,27 @@ impl State {
     /// Whether frames go when their time has come, done or not.
     pub fn may_be_late(&self) -> bool {
         self.late_policy() != LatePolicy::Wait
+    }
+
+    /// What the line holds for a session. Of each frame that the session has, its buffer and, where
+    /// masks come with the frames, its mask; besides, frames that wait and frames that are done.
+    pub fn outside(&self) -> Outside {
+        let Some(info) = self.converter.as_ref().map(|converter| converter.info()) else {
+            return Outside::default();
+        };
+        let buffer = info.size() as u64;
+        let pixels = u64::from(info.width()) * u64::from(info.height());
+        let settings = &self.settings;
+        let numbered = settings.mask_location.as_ref();
+        let moving = self.mask_pad.is_some()
+            || settings.mask_from_alpha
+            || numbered.is_some_and(|location| location.contains('%'));
+        let frame = buffer + if moving { pixels } else { 0 };
+        let (waiting, done) = (QUEUE as u64 + 1, READY as u64 + 2);
+        Outside {
+            frame,
+            always: waiting * (frame + 3 * pixels) + done * (frame + 4 * pixels),
+        }
     }
 
     /// Most frames in the line; upstream blocks at as many.

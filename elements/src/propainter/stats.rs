@@ -61,6 +61,8 @@ impl Propainter {
             .field("vram-planned", memory.planned)
             .field("vram-used", memory.device)
             .field("vram-peak", memory.device_peak)
+            .field("host-budget", memory.host_budget)
+            .field("host-planned", memory.host_planned)
             .field("host-used", memory.host)
             .field("host-peak", memory.host_peak)
             .field("out-of-memory", memory.out_of_memory)

@@ -13,7 +13,7 @@ use std::{
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
 use parking_lot::MutexGuard;
-use propainter::{Cancel, DeviceChoice, Error, Mask, Session};
+use propainter::{Cancel, DeviceChoice, Error, Frame, Mask, Session};
 
 use super::{
     alarm::Alarm,
@@ -143,8 +143,11 @@ impl<'a> Worker<'a> {
     }
 
     fn drain_engine(&mut self) -> Result<(), Failure> {
-        while let Some(seat) = self.engine.as_mut().filter(|seat| !seat.is_empty()) {
-            let done = seat.drain();
+        while self.engine.as_ref().is_some_and(|seat| !seat.is_empty()) && self.has_room() {
+            let Some(seat) = &mut self.engine else {
+                break;
+            };
+            let done = seat.drain_some();
             self.look();
             let done = done?;
             if done.is_empty() {
@@ -157,14 +160,27 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    /// Waits until downstream has taken enough. False where what is held is void meanwhile.
+    fn has_room(&self) -> bool {
+        let shared = &self.imp.shared;
+        let mut state = shared.lock();
+        while self.is_current(&state) {
+            if state.line.ready() < READY || state.may_be_late() {
+                return true;
+            }
+            shared.wait(&mut state);
+        }
+        false
+    }
+
     fn drain_stand_in(&mut self) -> Result<(), Failure> {
         let done = self.stand_in.drain()?;
         self.finish(done, Fate::StandIn);
         Ok(())
     }
 
-    fn frame(&mut self, task: Task) -> Result<(), Failure> {
-        let size = (task.picture.width(), task.picture.height());
+    fn frame(&mut self, mut task: Task) -> Result<(), Failure> {
+        let size = task.size;
         let Some(mask) = self.mask(size, &task)? else {
             return Ok(());
         };
@@ -185,10 +201,13 @@ impl<'a> Worker<'a> {
             if !self.open(size)? {
                 return Ok(());
             }
+            let Some(picture) = self.picture(&mut task)? else {
+                return Ok(());
+            };
             let Some(seat) = &mut self.engine else {
                 return Ok(());
             };
-            let done = seat.push(task.id, task.picture, &mask);
+            let done = seat.push(task.id, picture, &mask);
             self.look();
             self.finish(done?, Fate::Engine);
             return Ok(());
@@ -216,9 +235,26 @@ impl<'a> Worker<'a> {
             }
             state.stand_in = cancel;
         }
-        let done = self.stand_in.push(task.id, task.picture, &mask)?;
+        let Some(picture) = self.picture(&mut task)? else {
+            return Ok(());
+        };
+        let done = self.stand_in.push(task.id, picture, &mask)?;
         self.finish(done, Fate::StandIn);
         Ok(())
+    }
+
+    /// A frame's picture; `None` where the frame is gone meanwhile.
+    fn picture(&self, task: &mut Task) -> Result<Option<Frame>, Failure> {
+        if let Some(picture) = task.picture.take() {
+            return Ok(Some(picture));
+        }
+        let Some(mut frame) = self.imp.shared.lock().line.incoming(task.id) else {
+            return Ok(None);
+        };
+        let picture = frame.picture();
+        picture
+            .map(Some)
+            .map_err(|problem| Failure::Internal(problem.to_string()))
     }
 
     /// A frame's mask; `None` where the frame is void meanwhile.
@@ -302,6 +338,9 @@ impl<'a> Worker<'a> {
         };
         let mut config = settings.config(size, live)?;
         config.limits.faults = self.imp.faults();
+        config.limits.outside = self.imp.shared.lock().outside();
+        // What is outside the holes is in the buffers.
+        config.whole = false;
         config.device = self.device.unwrap_or(config.device);
         let session = Session::open_with(config, cancel, warm.as_deref())?;
         let facts = Facts::of(&session);

@@ -7,11 +7,12 @@
 
 mod completion;
 mod generator;
+pub mod propagation;
 mod raft;
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Plan, Stage};
+use super::{Outside, Plan, Stage};
 use crate::{
     networks::kept::Place,
     precision::Numbers,
@@ -42,6 +43,8 @@ pub struct Scene {
     /// Bytes that each held frame takes at the size it was pushed: its mask, and its picture
     /// where it is computed at another size.
     pub source: u64,
+    /// What of the host's memory is held elsewhere.
+    pub outside: Outside,
     moments: Arc<[Moment]>,
 }
 
@@ -94,6 +97,7 @@ impl Scene {
             height: height as u64,
             masked: 100,
             source: (width * height) as u64,
+            outside: Outside::default(),
             moments: census(cut, length).into(),
         }
     }
@@ -114,7 +118,8 @@ impl Scene {
             let work = works.entry(moment.doing);
             let working = device + *work.or_insert_with(|| sizes.work(moment.doing, plan));
             *stage = (*stage).max(fixed + sizes.rounded(working));
-            needs.host = needs.host.max(host);
+            let outside = self.outside.always + moment.held.frames as u64 * self.outside.frame;
+            needs.host = needs.host.max(host + outside);
         }
         needs
     }

@@ -274,6 +274,7 @@ impl Guard {
     pub fn usage(&self) -> Usage {
         Usage {
             planned: self.plans[self.at].1.device(),
+            host_planned: self.plans[self.at].1.host,
             ..self.usage
         }
     }

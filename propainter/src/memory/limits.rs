@@ -16,6 +16,8 @@ pub struct Limits {
     /// Bytes on the host that held frames, flows and features may take; 0: no limit but what is
     /// free.
     pub host_budget: u64,
+    /// What of that budget is taken by whoever pushes the frames.
+    pub outside: Outside,
     pub precision: Precision,
     /// What may be given up when nothing exact fits.
     pub allow_degradation: Degradation,
@@ -31,10 +33,30 @@ impl Default for Limits {
             vram_budget: 0,
             vram_reserve: 512 << 20,
             host_budget: 0,
+            outside: Outside::default(),
             precision: Precision::default(),
             allow_degradation: Degradation::ALL,
             plan: None,
             faults: Faults::default(),
+        }
+    }
+}
+
+/// Bytes on the host that are held for a session's frames where they come from and where they go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// For each frame that a session has and that is not final.
+    pub frame: u64,
+    /// Besides.
+    pub always: u64,
+}
+
+impl Outside {
+    /// The share of each of so many.
+    pub(crate) fn share(self, parts: u64) -> Self {
+        Self {
+            frame: self.frame.div_ceil(parts),
+            always: self.always.div_ceil(parts),
         }
     }
 }
@@ -81,6 +103,10 @@ impl Degradation {
 
     pub fn with(self, step: Step) -> Self {
         Self(self.0 | 1 << step as u8)
+    }
+
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub fn contains(self, step: Step) -> bool {
@@ -144,6 +170,8 @@ pub enum Notice {
         from: String,
         to: String,
     },
+    /// `device=auto` computes on the CPU though a card's driver is there; why.
+    FellBack { problem: String },
 }
 
 /// What a session takes now and took at most.
@@ -159,7 +187,11 @@ pub struct Usage {
     /// Bytes this process had on the device at most in each stage, in the order of
     /// [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
-    /// Bytes of held frames, flows and features on the host, now and at most.
+    /// Bytes of held frames, flows and features on the host that the session may take, and that
+    /// the plan needs at most, by the model.
+    pub host_budget: u64,
+    pub host_planned: u64,
+    /// Those bytes now and at most.
     pub host: u64,
     pub host_peak: u64,
     /// Times that memory ran out, and times that a larger plan was tried again.
@@ -184,7 +216,9 @@ impl Usage {
             device: self.device.max(other.device),
             host: self.host + other.host,
             host_peak: self.host_peak + other.host_peak,
-            degraded: Degradation(self.degraded.0 | other.degraded.0),
+            host_budget: self.host_budget.saturating_add(other.host_budget),
+            host_planned: self.host_planned + other.host_planned,
+            degraded: self.degraded.union(other.degraded),
             ..self.after(&other)
         }
     }

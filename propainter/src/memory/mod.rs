@@ -26,6 +26,6 @@ pub use faults::{Faults, Stage};
 pub(crate) use guard::{Guard, Share};
 pub use host::resident;
 pub use ledger::{Ledger, Reservation, budget};
-pub use limits::{Degradation, Limits, Notice, Step, Usage};
+pub use limits::{Degradation, Limits, Notice, Outside, Step, Usage};
 pub use meter::{Meter, Reading};
 pub use plan::Plan;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{
-    Degradation, Needs, Plan, Step,
+    Degradation, Needs, Outside, Plan, Step,
     bytes::{Machine, Scene},
 };
 use crate::{
@@ -86,6 +86,7 @@ pub struct Planner {
     machine: Machine,
     /// Pixels of a frame as it is pushed.
     source: u64,
+    outside: Outside,
     levels: Vec<Level>,
     /// All that are tried.
     plans: Vec<Plan>,
@@ -102,9 +103,15 @@ impl Planner {
         Self {
             machine,
             source: (source.0 * source.1) as u64,
+            outside: Outside::default(),
             levels: levels(wish, allowed),
             plans: plans(machine),
         }
+    }
+
+    /// With what of the host's budget is held elsewhere.
+    pub fn beside(self, outside: Outside) -> Self {
+        Self { outside, ..self }
     }
 
     /// With one plan to choose from.
@@ -169,6 +176,7 @@ impl Planner {
     /// A level's plans by predicted time, without those that a faster one stays within everywhere.
     pub fn ladder(&self, level: &Level) -> Vec<(Plan, Needs)> {
         let mut scene = Scene::new(self.machine, [level.size.0, level.size.1], level.cut, None);
+        scene.outside = self.outside;
         let processed = (level.size.0 * level.size.1) as u64;
         // The source's mask is kept, and its picture where it is scaled.
         scene.source = if self.source == processed {
@@ -243,11 +251,7 @@ fn worse(level: &Level, step: Step) -> Option<Level> {
         }
         Step::Resolution => {
             let (width, height) = level.size;
-            let smaller = |side: usize| (side * 3 / 4 / 8 * 8).max(8);
-            next.size = (smaller(width), smaller(height));
-            if next.size.0 < SMALLEST_WIDTH {
-                return None;
-            }
+            next.size = smaller(level.size)?;
             Loss {
                 step,
                 from: format!("{width}x{height}"),
@@ -257,6 +261,13 @@ fn worse(level: &Level, step: Step) -> Option<Level> {
     };
     next.given_up.push(loss);
     Some(next)
+}
+
+/// The next smaller processing size; `None` below the smallest.
+pub(crate) fn smaller((width, height): (usize, usize)) -> Option<(usize, usize)> {
+    let smaller = |side: usize| (side * 3 / 4 / 8 * 8).max(8);
+    let size = (smaller(width), smaller(height));
+    (size.0 >= SMALLEST_WIDTH).then_some(size)
 }
 
 /// All plans of a machine, the fastest first.

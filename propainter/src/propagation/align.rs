@@ -3,6 +3,7 @@
 
 use super::{
     grid::spread,
+    held::Held,
     inverse_search::trust,
     patch::{self, LEAST, Prior, SIDE, Template},
     plane::Level,
@@ -20,7 +21,7 @@ const ENOUGH: usize = 96;
 pub struct Ring<'a> {
     region: &'a Region,
     frame: &'a Frame,
-    level: &'a Level,
+    level: Level,
     patches: Vec<(u32, Template)>,
 }
 
@@ -35,22 +36,27 @@ pub struct Aligned {
 }
 
 impl<'a> Ring<'a> {
-    pub fn new(region: &'a Region, frame: &'a Frame, level: &'a Level) -> Self {
+    pub fn new(region: &'a Region, held: &'a Held) -> Self {
         let thin = region.ring.len() > ENOUGH;
         let checker = |node: usize| (node % region.width + node / region.width).is_multiple_of(2);
-        let patches = region.ring.iter().filter_map(|&node| {
-            if thin && !checker(node as usize) {
-                return None;
-            }
+        let ring = region.ring.iter().copied();
+        let ring = ring.filter(|&node| !thin || checker(node as usize));
+        let place = |node: u32| {
             let (x, y) = region.corner(node);
-            let template = Template::new(level, x as isize - 2, y as isize - 2);
+            (x as isize - 2, y as isize - 2)
+        };
+        let corners = ring.clone().map(place);
+        let level = held.level_around(corners.map(|(x, y)| (x as f32, y as f32)));
+        let patches = ring.filter_map(|node| {
+            let (x, y) = place(node);
+            let template = Template::new(&level, x, y);
             (template.count >= LEAST).then_some((node, template))
         });
         Self {
             region,
-            frame,
-            level,
+            frame: &held.frame,
             patches: patches.collect(),
+            level,
         }
     }
 
@@ -59,8 +65,22 @@ impl<'a> Ring<'a> {
         self.patches.is_empty()
     }
 
+    /// Where a patch begins, and where `map` takes it.
+    fn start(&self, node: u32, map: &[[f32; 2]]) -> ((isize, isize), (f32, f32)) {
+        let (x, y) = self.region.corner(node);
+        let (x, y) = (x as isize - 2, y as isize - 2);
+        let [u, v] = map[node as usize];
+        ((x, y), (x as f32 + u, y as f32 + v))
+    }
+
     /// Compares with frame `there` displaced by `map`; `None` where nothing can be compared.
-    pub fn align(&self, map: &[[f32; 2]], there: &Frame, level: &Level) -> Option<Aligned> {
+    pub fn align(&self, map: &[[f32; 2]], there: &Held) -> Option<Aligned> {
+        let starts = self
+            .patches
+            .iter()
+            .map(|(node, _)| self.start(*node, map).1);
+        let level = &there.level_around(starts);
+        let there = &there.frame;
         let (width, height) = (self.region.width, self.region.height);
         let mut values = vec![[0.0; 5]; width * height];
         let mut weights = vec![0.0; width * height];
@@ -68,9 +88,7 @@ impl<'a> Ring<'a> {
         let mut counts = vec![0.0; width * height];
         for (node, template) in &self.patches {
             let i = *node as usize;
-            let (x, y) = self.region.corner(*node);
-            let (x, y) = (x as isize - 2, y as isize - 2);
-            let start = (x as f32 + map[i][0], y as f32 + map[i][1]);
+            let ((x, y), start) = self.start(*node, map);
             let prior = Prior {
                 x: start.0,
                 y: start.1,
@@ -147,10 +165,12 @@ impl<'a> Ring<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         Mask,
-        propagation::{plane::Pyramid, region},
+        propagation::{region, usable::Usable},
         scenes::Scene,
     };
 
@@ -167,14 +187,13 @@ mod tests {
         for byte in there.rgb_mut() {
             *byte = byte.saturating_add(11);
         }
-        let levels = [&here, &there].map(|frame| Pyramid::new(frame, Some(&hole)));
+        let usable = Usable::new(&hole).map(Arc::new);
+        let [here, there] = [here, there].map(|frame| Held::new(frame, usable.clone()));
         let regions = region::split(&hole);
-        let ring = Ring::new(&regions[0], &here, levels[0].finest());
+        let ring = Ring::new(&regions[0], &here);
         // A chain that has drifted by a pixel each way.
         let map = vec![[4.0, -2.0]; regions[0].width * regions[0].height];
-        let found = ring
-            .align(&map, &there, levels[1].finest())
-            .expect("texture all round");
+        let found = ring.align(&map, &there).expect("texture all round");
         for &cell in &regions[0].cells {
             let i = cell as usize;
             let ([u, v], doubt) = (found.shift[i], found.doubt[i][0]);

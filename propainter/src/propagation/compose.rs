@@ -43,7 +43,7 @@ pub fn fill(
         let mask = Mask::from_luma(hole.width(), hole.height(), unseen);
         let pieces = region::split(&mask)
             .par_iter()
-            .map(|region| spatial::fill(frame, mask.hole(), &area(region), cancel))
+            .map(|region| spatial::fill(frame, mask.hole(), &region.area(), cancel))
             .collect::<Result<Vec<_>, Error>>()?;
         pieces.iter().for_each(|piece| write(frame, piece));
     }
@@ -112,18 +112,4 @@ fn seen(window: &Window, region: &Region, cancel: &Cancel) -> Result<Piece, Erro
 
 fn byte(value: f32) -> u8 {
     (value + 0.5).clamp(0.0, 255.0) as u8
-}
-
-/// The part of a region that has cells, in pixels.
-fn area(region: &Region) -> spatial::Area {
-    let corners = || region.cells.iter().map(|&cell| region.corner(cell));
-    let least = |axis: fn((usize, usize)) -> usize| corners().map(axis).min().unwrap_or(0);
-    let most = |axis: fn((usize, usize)) -> usize| corners().map(axis).max().unwrap_or(0) + CELL;
-    let (x, y) = (least(|c| c.0), least(|c| c.1));
-    spatial::Area {
-        x,
-        y,
-        width: most(|c| c.0) - x,
-        height: most(|c| c.1) - y,
-    }
 }

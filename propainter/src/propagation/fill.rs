@@ -72,11 +72,8 @@ pub fn sources(
 ) -> Result<Vec<[Source; PIXELS]>, Error> {
     let held = window.held();
     let mut out = vec![[NOWHERE; PIXELS]; region.cells.len()];
-    let Some(pyramid) = &held.pyramid else {
-        return Ok(out);
-    };
     let ring = OnceLock::new();
-    let ring = || ring.get_or_init(|| Ring::new(region, &held.frame, pyramid.finest()));
+    let ring = || ring.get_or_init(|| Ring::new(region, held));
     let mut open: Vec<Cell> = (0..out.len())
         .map(|slot| Cell::new(region, slot, window.hole))
         .collect();
@@ -205,7 +202,7 @@ impl Cell {
                 continue;
             }
             let (x, y) = walk.place(self.pixel(p));
-            if walk.risk(self.pixel(p)) < most && walk.there().pixel(x, y).is_some() {
+            if walk.risk(self.pixel(p)) < most && walk.there().covers(x, y) {
                 *source = self.source(walk, p, f32::MAX);
             }
         }

@@ -3,9 +3,11 @@
 
 use super::{
     completion,
-    grid::{CELL, Flow, grown, position},
+    grid::{AROUND, CELL, Flow, KeptFlow, grown, position},
     inverse_search::{Guess, LevelPair, Node},
     plane::{Level, Pyramid},
+    rows::{both, widened},
+    usable::Usable,
 };
 
 /// Nodes around the hole that are measured on every level.
@@ -29,8 +31,8 @@ const TELLING: usize = 16;
 pub fn both_ways(
     first: &Pyramid,
     second: &Pyramid,
-    guesses: (Option<&Flow>, Option<&Flow>),
-) -> (Flow, Flow, bool) {
+    guesses: (Option<&KeptFlow>, Option<&KeptFlow>),
+) -> (KeptFlow, KeptFlow, bool) {
     let (mut there, mut back) = rayon::join(
         || measure(first, second, guesses.0),
         || measure(second, first, guesses.1),
@@ -42,8 +44,7 @@ pub fn both_ways(
     (there.weight, back.weight) = weights;
     rayon::join(|| there.complete(), || back.complete());
     let misses = (misses(&there, &back.flow), misses(&back, &there.flow));
-    (there.flow.miss, back.flow.miss) = misses;
-    (there.flow, back.flow, cut)
+    (there.kept(&misses.0), back.kept(&misses.1), cut)
 }
 
 /// What was measured from one frame to another.
@@ -53,6 +54,8 @@ struct Measured {
     weight: Vec<f32>,
     /// Finest level's nodes near the hole or in it.
     band: Vec<u32>,
+    /// The next coarser level, which the flow is taken from elsewhere.
+    coarse: Option<Flow>,
     /// Patches with texture, and those of them that were found again; on the finest level
     /// that was measured everywhere.
     textured: usize,
@@ -69,18 +72,22 @@ impl Measured {
             completion::Edges::Kept,
         );
     }
+
+    /// As it is kept, with how far from home the nodes of the band end.
+    fn kept(self, misses: &[f32]) -> KeptFlow {
+        KeptFlow::new(&self.flow, &self.band, misses, self.coarse)
+    }
 }
 
-/// How far from home the way there and back ends, for the nodes of the band.
+/// How far from home the way there and back ends, for each node of the band.
 fn misses(there: &Measured, back: &Flow) -> Vec<f32> {
-    let mut miss = vec![0.0; there.flow.at.len()];
-    for &i in &there.band {
+    let miss = |&i: &u32| {
         let (x, y) = position(i as usize, there.flow.width);
         let [u, v] = there.flow.at[i as usize];
         let [bu, bv] = back.sample(x + u, y + v);
-        miss[i as usize] = (u + bu).abs() + (v + bv).abs();
-    }
-    miss
+        (u + bu).abs() + (v + bv).abs()
+    };
+    there.band.iter().map(miss).collect()
 }
 
 /// The weights of `there`, lowered where forth and back does not lead home.
@@ -103,7 +110,7 @@ fn trusted(there: &Measured, back: &Measured) -> Vec<f32> {
 }
 
 /// Flow from `from` to `to`; `previous` is the flow of the frames before, as a first guess.
-fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
+fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&KeptFlow>) -> Measured {
     let mut coarse: Option<Flow> = None;
     let mut whole = (0, 0);
     for (depth, (a, b)) in from.0.iter().zip(&to.0).enumerate().rev() {
@@ -125,7 +132,7 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
                 .map(|flow| Guess { flow, depth }),
             coarsest: coarse.is_none(),
         };
-        let mut flow = coarse.map_or_else(
+        let mut flow = coarse.as_ref().map_or_else(
             || Flow::zero(width, height),
             |flow| flow.doubled(width, height),
         );
@@ -146,6 +153,7 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
                 flow,
                 weight,
                 band,
+                coarse,
                 textured: whole.0,
                 found: whole.1,
             };
@@ -154,6 +162,28 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&Flow>) -> Measured {
         coarse = Some(flow);
     }
     unreachable!("a pyramid has a finest level")
+}
+
+/// Nodes of the finest level that are measured around a hole, and those that are kept, at most.
+pub fn nodes(usable: &Usable, (width, height): (usize, usize)) -> (u64, u64) {
+    let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
+    if columns * rows <= WHOLE {
+        let all = (columns * rows) as u64;
+        return (all, all);
+    }
+    let spans = (0..rows).map(|row| {
+        let lines = row * CELL..((row + 1) * CELL).min(height);
+        let span = lines
+            .map(|y| usable.columns(y))
+            .fold(0..0, |a, b| both(a, &b));
+        span.start / CELL..span.end.div_ceil(CELL)
+    });
+    let spans: Vec<_> = spans.collect();
+    let near = |by: usize| -> u64 {
+        let spans = widened(&spans, by, columns);
+        spans.iter().map(|span| span.len() as u64).sum()
+    };
+    (near(BAND), near(BAND + AROUND))
 }
 
 fn nearest(flow: &Flow, x: f32, y: f32) -> usize {
@@ -206,14 +236,15 @@ mod tests {
                 pixels
                     .filter(|(_, hole)| **hole == 1)
                     .for_each(|(pixel, _)| pixel.copy_from_slice(&[255, 0, 0]));
-                Pyramid::new(&frame, Some(&hole))
+                Pyramid::new(&frame, Usable::new(&hole).as_ref())
             };
             let (there, back, cut) = both_ways(&look(0), &look(1), (None, None));
             assert!(!cut, "pan {pan:?}");
             let mut sum = 0.0;
             for y in 6..15 {
                 for x in 13..27 {
-                    let ([u, v], [bu, bv]) = (there.at[y * 40 + x], back.at[y * 40 + x]);
+                    let (px, py) = position(y * 40 + x, 40);
+                    let ([u, v], [bu, bv]) = (there.sample(px, py), back.sample(px, py));
                     let error = (u - pan.0).abs().max((v - pan.1).abs());
                     let error = error.max((bu + pan.0).abs()).max((bv + pan.1).abs());
                     assert!(
@@ -231,7 +262,7 @@ mod tests {
 
     #[test]
     fn two_scenes_are_told_apart_and_a_plain_picture_is_none() {
-        let look = |frame: &crate::Frame| Pyramid::new(frame, Some(&hole()));
+        let look = |frame: &crate::Frame| Pyramid::new(frame, Usable::new(&hole()).as_ref());
         let (a, b) = (scene((1.0, 0.0), 3), scene((1.0, 0.0), 4));
         let cut = |a: &Pyramid, b: &Pyramid| both_ways(a, b, (None, None)).2;
         assert!(cut(&look(&a.truth(0)), &look(&b.truth(1))));

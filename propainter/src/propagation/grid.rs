@@ -1,7 +1,14 @@
 //! Smooth fields on a coarse grid: one node at the middle of every 4×4 pixels.
 
+use std::mem::size_of;
+
+use super::rows::{Rows, widened};
+
 /// Pixels between nodes.
 pub const CELL: usize = 4;
+/// Nodes around those that were measured that are kept with them: surroundings of a hole that
+/// move away from it are met there for a while.
+pub const AROUND: usize = 16;
 /// Where node 0 lies, in pixels: the middle of its cell.
 pub const MIDDLE: f32 = 1.5;
 
@@ -12,8 +19,6 @@ pub struct Flow {
     pub width: usize,
     pub height: usize,
     pub at: Vec<[f32; 2]>,
-    /// By how many pixels the way there and back does not lead home; where not known, 0.
-    pub miss: Vec<f32>,
 }
 
 impl Flow {
@@ -22,53 +27,127 @@ impl Flow {
             width,
             height,
             at: vec![[0.0; 2]; width * height],
-            miss: vec![0.0; width * height],
         }
     }
 
     /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
     #[inline]
     pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
-        self.between(x, y, |i| self.at[i])
-    }
-
-    /// The displacement and the miss at a pixel position.
-    #[inline]
-    pub fn sample_with_miss(&self, x: f32, y: f32) -> [f32; 3] {
-        self.between(x, y, |i| {
-            let [u, v] = self.at[i];
-            [u, v, self.miss[i]]
-        })
-    }
-
-    #[inline(always)]
-    fn between<const C: usize>(&self, x: f32, y: f32, at: impl Fn(usize) -> [f32; C]) -> [f32; C] {
-        let (x0, x1, u) = span(x, self.width);
-        let (y0, y1, v) = span(y, self.height);
-        let (top, bottom) = (y0 * self.width, y1 * self.width);
-        let (a, b, c, d) = (at(top + x0), at(top + x1), at(bottom + x0), at(bottom + x1));
-        std::array::from_fn(|i| {
-            let above = a[i] + u * (b[i] - a[i]);
-            let below = c[i] + u * (d[i] - c[i]);
-            above + v * (below - above)
-        })
+        let at = |x: usize, y: usize| self.at[y * self.width + x];
+        between((self.width, self.height), x, y, at)
     }
 
     /// This field for the next finer level of a pyramid, `width × height` nodes there.
     pub fn doubled(&self, width: usize, height: usize) -> Self {
-        let nodes = (0..width * height).map(|i| {
-            let (x, y) = ((i % width) as f32, (i / width) as f32);
-            // Pixel centres: x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
-            let half = |t: f32| (t * CELL as f32 + MIDDLE + 0.5) * 0.5 - 0.5;
-            self.sample(half(x), half(y)).map(|t| 2.0 * t)
-        });
+        let nodes = (0..width * height).map(|i| self.finer(i % width, i / width));
         Self {
             width,
             height,
             at: nodes.collect(),
-            miss: vec![0.0; width * height],
         }
     }
+
+    /// What a node of the next finer level takes from this one.
+    #[inline]
+    fn finer(&self, x: usize, y: usize) -> [f32; 2] {
+        // Pixel centres: x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
+        let half = |t: usize| (t as f32 * CELL as f32 + MIDDLE + 0.5) * 0.5 - 0.5;
+        self.sample(half(x), half(y)).map(|t| 2.0 * t)
+    }
+}
+
+/// A field as it is kept: what was measured near the hole, and the next coarser level, which
+/// says what is elsewhere.
+pub struct KeptFlow {
+    width: usize,
+    height: usize,
+    /// The displacement and by how many pixels the way there and back does not lead home.
+    near: Rows<[f32; 3]>,
+    coarse: Option<Flow>,
+}
+
+impl KeptFlow {
+    /// `flow` was measured at `nodes` and is `coarse`, doubled, elsewhere; nothing where there is
+    /// no coarser level. `miss` is that of each of the nodes, which are in order.
+    pub fn new(flow: &Flow, nodes: &[u32], miss: &[f32], coarse: Option<Flow>) -> Self {
+        let (width, height) = (flow.width, flow.height);
+        let mut rest = nodes;
+        let spans = (0..height).map(|y| {
+            let end = ((y + 1) * width) as u32;
+            let (row, after) = rest.split_at(rest.partition_point(|&node| node < end));
+            rest = after;
+            let column = |node: u32| node as usize - y * width;
+            match (row.first(), row.last()) {
+                (Some(&first), Some(&last)) => column(first)..column(last) + 1,
+                _ => 0..0,
+            }
+        });
+        let spans: Vec<_> = spans.collect();
+        let spans = widened(&spans, AROUND, width);
+        let mut misses = nodes.iter().zip(miss).peekable();
+        // Nodes come in order here, too.
+        let near = Rows::new(
+            height,
+            |y| spans[y].clone(),
+            |x, y| {
+                let node = y * width + x;
+                let [u, v] = flow.at[node];
+                let miss = misses.next_if(|(known, _)| **known == node as u32);
+                [u, v, miss.map_or(0.0, |(_, miss)| *miss)]
+            },
+        );
+        let everywhere = nodes.len() == width * height;
+        Self {
+            width,
+            height,
+            near,
+            coarse: coarse.filter(|_| !everywhere),
+        }
+    }
+
+    /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
+    pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
+        let [u, v, _] = self.sample_with_miss(x, y);
+        [u, v]
+    }
+
+    /// The displacement and the miss at a pixel position.
+    pub fn sample_with_miss(&self, x: f32, y: f32) -> [f32; 3] {
+        between((self.width, self.height), x, y, |x, y| self.node(x, y))
+    }
+
+    #[inline]
+    fn node(&self, x: usize, y: usize) -> [f32; 3] {
+        self.near.get(x, y).unwrap_or_else(|| {
+            let coarse = self.coarse.as_ref().map(|coarse| coarse.finer(x, y));
+            let [u, v] = coarse.unwrap_or_default();
+            [u, v, 0.0]
+        })
+    }
+
+    /// Bytes on the heap.
+    pub fn bytes(&self) -> u64 {
+        let coarse = self.coarse.as_ref().map_or(0, |flow| flow.at.capacity());
+        self.near.bytes() + (coarse * size_of::<[f32; 2]>()) as u64
+    }
+}
+
+/// A field between its nodes, at a pixel position.
+#[inline(always)]
+fn between<const C: usize>(
+    (width, height): (usize, usize),
+    x: f32,
+    y: f32,
+    at: impl Fn(usize, usize) -> [f32; C],
+) -> [f32; C] {
+    let (x0, x1, u) = span(x, width);
+    let (y0, y1, v) = span(y, height);
+    let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
+    std::array::from_fn(|i| {
+        let above = a[i] + u * (b[i] - a[i]);
+        let below = c[i] + u * (d[i] - c[i]);
+        above + v * (below - above)
+    })
 }
 
 /// The two nodes around a pixel position on one axis, and the share of the second.
@@ -270,5 +349,35 @@ mod tests {
         assert_eq!(flow.sample(-9.0, 99.0), [0.0, 2.0], "constant beyond");
         let fine = flow.doubled(8, 6);
         assert_eq!(fine.at[3 * 8 + 4], flow.sample(8.5, 6.5).map(|t| 2.0 * t));
+    }
+
+    #[test]
+    fn a_kept_flow_is_the_whole_one() {
+        let (width, height) = (23, 17);
+        let mut coarse = Flow::zero(12, 9);
+        for (i, at) in coarse.at.iter_mut().enumerate() {
+            *at = [(i % 7) as f32 * 0.37, (i % 5) as f32 - 1.9];
+        }
+        let nodes: Vec<u32> = (0..(width * height) as u32)
+            .filter(|i| (5..15).contains(&(i % 23)) && (3..9).contains(&(i / 23)) && i % 4 != 1)
+            .collect();
+        let all: Vec<u32> = (0..(width * height) as u32).collect();
+        for nodes in [&nodes[..], &all, &[]] {
+            let mut flow = coarse.doubled(width, height);
+            let miss: Vec<f32> = nodes.iter().map(|&i| 0.01 * i as f32).collect();
+            let mut misses = vec![0.0; width * height];
+            for (&i, miss) in nodes.iter().zip(&miss) {
+                flow.at[i as usize] = [i as f32 * 0.11, 3.0];
+                misses[i as usize] = *miss;
+            }
+            let kept = KeptFlow::new(&flow, nodes, &miss, Some(coarse.clone()));
+            for i in 0..500 {
+                let (x, y) = (i as f32 * 0.31 - 8.0, i as f32 * 0.17 - 4.0);
+                assert_eq!(kept.sample(x, y), flow.sample(x, y));
+                let at = |x: usize, y: usize| [misses[y * width + x]];
+                let [miss] = between((width, height), x, y, at);
+                assert_eq!(kept.sample_with_miss(x, y)[2], miss);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::{
-    grid::{CELL, Flow, position},
+    grid::{CELL, Flow, KeptFlow, position},
     patch::{self, LEAST, Match, Prior, SIDE, Template},
     plane::Level,
 };
@@ -15,7 +15,7 @@ const PULL: f32 = 120.0;
 /// The flow of the frames before, as a candidate on a level of the pyramid.
 #[derive(Clone, Copy)]
 pub struct Guess<'a> {
-    pub flow: &'a Flow,
+    pub flow: &'a KeptFlow,
     /// Halvings from the frame to the level.
     pub depth: usize,
 }

@@ -60,6 +60,25 @@ pub fn template(level: &Level, x: isize, y: isize) -> Template {
     template_plain(level, x, y)
 }
 
+/// Luma of pixels, three bytes each.
+pub fn luma(out: &mut [u8], rgb: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: as above.
+        return unsafe { wide::luma(out, rgb) };
+    }
+    luma_plain(out, rgb);
+}
+
+#[inline(always)]
+fn luma_plain(out: &mut [u8], rgb: &[u8]) {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    for (out, [r, g, b]) in out.iter_mut().zip(pixels) {
+        let sum = 77 * u32::from(*r) + 150 * u32::from(*g) + 29 * u32::from(*b);
+        *out = ((sum + 128) >> 8) as u8;
+    }
+}
+
 fn sums_plain(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
     let (start, u, v) = place(target, x, y);
     let mut lanes = [[0.0f32; SIDE]; 10];
@@ -152,7 +171,12 @@ pub fn floor(x: f32) -> isize {
 mod wide {
     use std::arch::x86_64::*;
 
-    use super::{Level, SIDE, Sums, Template, place};
+    use super::{Level, SIDE, Sums, Template, luma_plain, place};
+
+    #[target_feature(enable = "avx2")]
+    pub fn luma(out: &mut [u8], rgb: &[u8]) {
+        luma_plain(out, rgb);
+    }
 
     #[target_feature(enable = "avx2")]
     pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
@@ -275,7 +299,10 @@ mod wide {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frame, Mask, propagation::plane::Pyramid};
+    use crate::{
+        Frame, Mask,
+        propagation::{plane::Pyramid, usable::Usable},
+    };
 
     #[test]
     #[cfg(target_arch = "x86_64")]
@@ -289,8 +316,9 @@ mod tests {
         let rgb = (0..3 * width * height).map(noise).collect();
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(20, 10, 9, 5);
-        let pyramid = Pyramid::new(&Frame::new(width, height, rgb), Some(&hole));
-        let level = pyramid.finest();
+        let usable = Usable::new(&hole);
+        let pyramid = Pyramid::new(&Frame::new(width, height, rgb), usable.as_ref());
+        let level = &pyramid.0[0];
         for i in 0..200 {
             let (x, y) = ((i * 7 % 50) as isize - 12, (i * 5 % 40) as isize - 11);
             let plain = template_plain(level, x, y);

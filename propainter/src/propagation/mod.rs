@@ -20,10 +20,14 @@ mod membrane;
 mod patch;
 mod patch_fill;
 mod plane;
+mod reach;
 mod region;
+mod room;
+mod rows;
 mod sample;
 mod seam;
 mod spatial;
+mod usable;
 mod walk;
 
 use std::{
@@ -32,8 +36,14 @@ use std::{
 };
 
 pub(crate) use self::alone::fill_alone;
-use self::held::Held;
-use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine, memory::Usage};
+pub use self::reach::Reach;
+pub(crate) use self::room::Room;
+use self::{held::Held, reach::Seen};
+use crate::{
+    Cancel, Done, Error, Frame, Mask,
+    engine::Engine,
+    memory::{Notice, Usage, bytes::propagation::Window},
+};
 
 /// Most frames looked ahead, and kept behind, however long a sub-video is.
 const AHEAD: usize = 40;
@@ -44,34 +54,41 @@ pub struct Propagation {
     window: VecDeque<Held>,
     /// Index in the window of the first frame that is not final.
     next: usize,
-    /// Frames kept before and behind the one being filled.
-    past: usize,
-    ahead: usize,
+    /// Frames kept before and behind the one being filled, and what they may take.
+    room: Room,
+    /// The last hole that came, and what is known of it.
+    seen: Option<Seen>,
     /// Time in which a window had a hole.
     computing: Duration,
 }
 
+/// A window over sub-videos of so many frames, 2 and up, half of them ahead; `lookahead` bounds
+/// those: more frames have to be filled from the past then.
+pub(crate) fn window(subvideo_length: usize, lookahead: Option<usize>) -> Window {
+    let half = (subvideo_length / 2).min(AHEAD);
+    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half).max(1));
+    Window {
+        ahead,
+        past: subvideo_length.saturating_sub(ahead).min(PAST),
+    }
+}
+
 impl Propagation {
-    /// An engine over windows of `subvideo_length` frames, 2 and up, half of them ahead.
-    pub fn new(subvideo_length: usize) -> Self {
-        Self::over(subvideo_length, (subvideo_length / 2).min(AHEAD))
-    }
-
-    /// As [`new`](Self::new), with at most `lookahead` frames ahead, 1 and up: more frames have
-    /// to be filled from the past.
-    pub fn sliding(subvideo_length: usize, lookahead: usize) -> Self {
-        let ahead = lookahead.min(subvideo_length / 2).clamp(1, AHEAD);
-        Self::over(subvideo_length, ahead)
-    }
-
-    fn over(subvideo_length: usize, ahead: usize) -> Self {
+    pub fn new(room: Room) -> Self {
         Self {
             window: VecDeque::new(),
             next: 0,
-            past: subvideo_length.saturating_sub(ahead).min(PAST),
-            ahead,
+            room,
+            seen: None,
             computing: Duration::ZERO,
         }
+    }
+
+    /// What is known of a hole.
+    fn look(&mut self, hole: &Mask) -> &Seen {
+        let last = self.seen.take().filter(|seen| seen.is_of(hole));
+        self.seen
+            .insert(last.unwrap_or_else(|| Seen::new(hole.clone())))
     }
 
     /// Does `step`; its time counts where a frame of the window has a hole.
@@ -117,41 +134,48 @@ impl Propagation {
             self.window[last].backward = holes.1.then_some(back);
             self.window[last].cut = cut;
         }
-        if let Some(pyramid) = &mut self.window[before].pyramid {
-            pyramid.shrink();
-        }
+        self.window[before].pyramid = None;
     }
 
     /// Fills the next frame and moves on.
     fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
-        let held = &mut self.window[now];
-        let (width, height) = (held.frame.width(), held.frame.height());
-        let hole = held.hole.take();
-        let hole = hole.unwrap_or_else(|| Mask::empty(width, height));
-        if held.has_hole() {
+        let hole = self.window[now].hole();
+        if self.window[now].has_hole() {
             compose::fill(&mut self.window, now, &hole, cancel)?;
         }
         let frame = self.window[now].frame.clone();
-        let done = Done { frame, hole };
         self.next += 1;
-        while self.next > self.past {
+        while self.next > self.room.window().past {
             self.window.pop_front();
             self.next -= 1;
         }
-        Ok(done)
+        Ok(Done { frame, hole })
+    }
+
+    /// Notes what the window holds.
+    fn note(&mut self) {
+        let held = self.window.iter().map(Held::bytes).sum();
+        self.room.note(held, self.window.len() - self.next);
     }
 }
 
 impl Engine for Propagation {
+    fn admit(&mut self, hole: &Mask) -> Result<(), Error> {
+        let reach = *self.look(hole).reach();
+        self.room.make(&reach)
+    }
+
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         cancel.check()?;
-        self.window.push_back(Held::new(frame, hole));
+        let usable = self.look(&hole).usable();
+        self.window.push_back(Held::new(frame, usable));
         self.timed(|engine| {
             engine.measure();
+            engine.note();
             let mut done = Vec::new();
             while engine.next < engine.window.len()
-                && (engine.window.len() - engine.next > engine.ahead
+                && (engine.window.len() - engine.next > engine.room.window().ahead
                     || !engine.window[engine.next].has_hole())
             {
                 cancel.check()?;
@@ -161,14 +185,17 @@ impl Engine for Propagation {
         })
     }
 
+    /// One frame at once: all of them would take as much as the window once more.
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         self.timed(|engine| {
             let mut done = Vec::new();
-            while engine.next < engine.window.len() {
+            if engine.next < engine.window.len() {
                 cancel.check()?;
                 done.push(engine.finish(cancel)?);
             }
-            engine.flush();
+            if engine.next == engine.window.len() {
+                engine.flush();
+            }
             Ok(done)
         })
     }
@@ -176,16 +203,25 @@ impl Engine for Propagation {
     fn flush(&mut self) {
         self.window.clear();
         self.next = 0;
+        self.note();
     }
 
     fn look_ahead(&self) -> usize {
-        self.ahead
+        self.room.window().ahead
+    }
+
+    fn plan(&self) -> Option<String> {
+        Some(self.room.plan())
     }
 
     fn usage(&self) -> Usage {
         Usage {
             computing: self.computing,
-            ..Usage::default()
+            ..self.room.usage()
         }
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        self.room.notices()
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     kernel::{self, Sums},
-    plane::{Level, MARGIN},
+    plane::Level,
 };
 
 /// Side of a patch in pixels.
@@ -77,7 +77,7 @@ pub struct Prior {
 
 /// Compares without moving.
 pub fn compare(template: &Template, target: &Level, x: f32, y: f32) -> Match {
-    let (x, y) = clamp(target, x, y);
+    let (x, y) = target.clamp(x, y);
     kernel::sums(template, target, x, y).to_match(x, y)
 }
 
@@ -107,16 +107,6 @@ pub fn search(
         }
     }
     best
-}
-
-/// Keeps all pixels that interpolation touches inside the margin.
-fn clamp(level: &Level, x: f32, y: f32) -> (f32, f32) {
-    let least = -(MARGIN as f32);
-    let most = |side: usize| (side + MARGIN - SIDE - 2) as f32;
-    (
-        x.max(least).min(most(level.width)),
-        y.max(least).min(most(level.height)),
-    )
 }
 
 impl Sums {

@@ -1,28 +1,49 @@
 //! Luma pyramids with a margin, and which of their pixels may be looked at.
 
-use crate::{Frame, Mask};
+use std::ops::Range;
+
+use super::{kernel, patch::SIDE, usable::Usable};
+use crate::Frame;
 
 /// Pixels around every plane, so that a patch may hang over the picture's edge.
 pub const MARGIN: usize = 16;
+/// Pixels that a search goes from where it starts: a patch's side, and a last step of three.
+const SEARCH: isize = SIDE as isize + 3;
+/// Side of the squares that are made at once where only some of a picture is needed.
+const SQUARE: usize = 32;
 
-/// One level: luma and validity (1 where the picture is known, 0 in the hole and the margin),
-/// both `stride × (height + 2·MARGIN)` bytes.
+/// One level, or what is needed of it: luma and validity (1 where the picture is known, 0 in the
+/// hole and the margin), both `stride` bytes a row.
 pub struct Level {
+    /// Of the whole picture.
     pub width: usize,
     pub height: usize,
+    /// The first column and row that are here; a whole level begins with its margin.
+    x: isize,
+    y: isize,
+    rows: usize,
     pub stride: usize,
     pub luma: Vec<u8>,
     pub valid: Vec<u8>,
 }
 
 impl Level {
+    /// A whole level, nothing known.
     fn new(width: usize, height: usize) -> Self {
-        let stride = width + 2 * MARGIN;
-        let bytes = stride * (height + 2 * MARGIN);
+        let all = |side: usize| -(MARGIN as isize)..(side + MARGIN) as isize;
+        Self::part(width, height, all(width), all(height))
+    }
+
+    /// These columns and rows of one.
+    fn part(width: usize, height: usize, columns: Range<isize>, rows: Range<isize>) -> Self {
+        let bytes = columns.len() * rows.len();
         Self {
             width,
             height,
-            stride,
+            x: columns.start,
+            y: rows.start,
+            rows: rows.len(),
+            stride: columns.len(),
             luma: vec![0; bytes],
             valid: vec![0; bytes],
         }
@@ -30,32 +51,108 @@ impl Level {
 
     /// Where pixel (x, y) lies; both may reach `MARGIN` beyond the picture.
     pub fn offset(&self, x: isize, y: isize) -> usize {
-        let margin = MARGIN as isize;
-        debug_assert!(x >= -margin && y >= -margin);
-        (y + margin) as usize * self.stride + (x + margin) as usize
+        debug_assert!(x >= self.x && y >= self.y);
+        (y - self.y) as usize * self.stride + (x - self.x) as usize
     }
 
-    fn of(frame: &Frame, hole: Option<&Mask>) -> Self {
+    /// The place next to (x, y) from which a patch, and what interpolation touches beside it, is
+    /// in here.
+    pub fn clamp(&self, x: f32, y: f32) -> (f32, f32) {
+        let most =
+            |first: isize, length: usize| (first + length as isize) as f32 - (SIDE + 2) as f32;
+        (
+            x.max(self.x as f32).min(most(self.x, self.stride)),
+            y.max(self.y as f32).min(most(self.y, self.rows)),
+        )
+    }
+
+    fn of(frame: &Frame, usable: Option<&Usable>) -> Self {
         let mut level = Self::new(frame.width(), frame.height());
-        let width = level.width;
-        for (y, rgb) in frame.rgb().chunks_exact(3 * width).enumerate() {
-            let start = level.offset(0, y as isize);
-            let luma = &mut level.luma[start..start + width];
-            for (out, rgb) in luma.iter_mut().zip(rgb.chunks_exact(3)) {
-                let sum = 77 * u32::from(rgb[0]) + 150 * u32::from(rgb[1]) + 29 * u32::from(rgb[2]);
-                *out = ((sum + 128) >> 8) as u8;
+        for y in 0..frame.height() {
+            level.take(frame, usable, y, 0..frame.width());
+        }
+        level
+    }
+
+    /// The part of a frame's finest level that searches from these corners of patches need.
+    pub fn around(
+        frame: &Frame,
+        usable: Option<&Usable>,
+        corners: impl Iterator<Item = (f32, f32)>,
+    ) -> Self {
+        let (width, height) = (frame.width(), frame.height());
+        // As a whole level brings them into it.
+        let most = |side: usize| (side + MARGIN - SIDE - 2) as f32;
+        let near = |t: f32, side: usize| {
+            let first = kernel::floor(t.max(-(MARGIN as f32)).min(most(side)));
+            let margin = MARGIN as isize;
+            let end = first + SEARCH + SIDE as isize + 4;
+            (first - SEARCH - 1).max(-margin)..end.min(side as isize + margin)
+        };
+        let needed: Vec<_> = corners
+            .map(|(x, y)| (near(x, width), near(y, height)))
+            .collect();
+        let all = |axis: fn(&(Range<isize>, Range<isize>)) -> &Range<isize>| {
+            let first = needed.iter().map(|range| axis(range).start).min();
+            let end = needed.iter().map(|range| axis(range).end).max();
+            first.unwrap_or(0)..end.unwrap_or(0)
+        };
+        let (columns, rows) = (all(|(x, _)| x), all(|(_, y)| y));
+        let mut level = Self::part(width, height, columns.clone(), rows.clone());
+        // Squares, so that what nobody looks at is not made.
+        let across = columns.len().div_ceil(SQUARE);
+        let down = rows.len().div_ceil(SQUARE);
+        let mut squares = vec![false; across * down];
+        let squares_of = |range: &Range<isize>, first: isize| {
+            (range.start - first) as usize / SQUARE..=(range.end - 1 - first) as usize / SQUARE
+        };
+        for (x, y) in &needed {
+            for row in squares_of(y, rows.start) {
+                let squares = &mut squares[row * across..][..across];
+                squares[squares_of(x, columns.start)].fill(true);
             }
-            let valid = &mut level.valid[start..start + width];
-            match hole {
-                Some(hole) => {
-                    let hole = &hole.hole()[y * width..][..width];
-                    let pairs = valid.iter_mut().zip(hole);
-                    pairs.for_each(|(valid, hole)| *valid = 1 - hole);
-                }
-                None => valid.fill(1),
+        }
+        let inside = |first: isize, end: isize, side: usize| {
+            first.clamp(0, side as isize) as usize..end.clamp(0, side as isize) as usize
+        };
+        for y in inside(rows.start, rows.end, height) {
+            let row = (y as isize - rows.start) as usize / SQUARE;
+            let squares = &squares[row * across..][..across];
+            let mut next = 0;
+            while let Some(first) = squares[next..].iter().position(|&needed| needed) {
+                let first = next + first;
+                let run = squares[first..]
+                    .iter()
+                    .take_while(|&&needed| needed)
+                    .count();
+                next = first + run;
+                let at = |square: usize| columns.start + (square * SQUARE) as isize;
+                let end = at(next).min(columns.end);
+                level.take(frame, usable, y, inside(at(first), end, width));
             }
         }
         level
+    }
+
+    /// Takes pixels of a row of a frame of this size.
+    fn take(&mut self, frame: &Frame, usable: Option<&Usable>, y: usize, columns: Range<usize>) {
+        if columns.is_empty() {
+            return;
+        }
+        let start = self.offset(columns.start as isize, y as isize);
+        let first = 3 * (y * self.width + columns.start);
+        let rgb = &frame.rgb()[first..first + 3 * columns.len()];
+        kernel::luma(&mut self.luma[start..start + columns.len()], rgb);
+        let valid = &mut self.valid[start..start + columns.len()];
+        valid.fill(1);
+        if let Some(usable) = usable {
+            usable.cut_hole(y, columns.start, valid);
+        }
+    }
+
+    /// Bytes on the heap.
+    fn bytes(&self) -> u64 {
+        (self.luma.capacity() + self.valid.capacity()) as u64
     }
 
     /// Half the size: means over the known ones of four pixels; known where two are.
@@ -96,8 +193,8 @@ pub struct Pyramid(pub Vec<Level>);
 
 impl Pyramid {
     /// Halves until the next level's shorter side would be under 24 pixels.
-    pub fn new(frame: &Frame, hole: Option<&Mask>) -> Self {
-        let mut levels = vec![Level::of(frame, hole)];
+    pub fn new(frame: &Frame, usable: Option<&Usable>) -> Self {
+        let mut levels = vec![Level::of(frame, usable)];
         while let Some(last) = levels.last()
             && last.width.min(last.height) >= 48
         {
@@ -106,12 +203,46 @@ impl Pyramid {
         Self(levels)
     }
 
-    pub fn finest(&self) -> &Level {
-        &self.0[0]
+    /// Bytes on the heap.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(Level::bytes).sum()
     }
+}
 
-    /// Keeps the finest level only.
-    pub fn shrink(&mut self) {
-        self.0.truncate(1);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Mask;
+
+    #[test]
+    fn a_part_of_a_level_is_as_the_whole() {
+        let (width, height) = (190, 120);
+        let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 9) as u8;
+        let frame = Frame::new(width, height, (0..3 * width * height).map(noise).collect());
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(40, 30, 60, 50);
+        let usable = Usable::new(&hole);
+        let whole = Level::of(&frame, usable.as_ref());
+        for corners in [
+            &[(12.0, 40.5), (150.2, 100.9)][..],
+            &[(-900.0, 3.0), (0.0, 1e9)],
+            &[(f32::NAN, f32::INFINITY)],
+            &[(44.0, 44.0), (45.0, 44.0), (181.9, 111.9)],
+        ] {
+            let part = Level::around(&frame, usable.as_ref(), corners.iter().copied());
+            for &(x, y) in corners {
+                let (x, y) = whole.clamp(x, y);
+                for (dx, dy) in [(0.0, 0.0), (11.0, -11.0), (-11.0, 11.0), (3.5, 10.9)] {
+                    let place = whole.clamp(x + dx, y + dy);
+                    assert_eq!(place, part.clamp(x + dx, y + dy));
+                    let (x, y) = (kernel::floor(place.0), kernel::floor(place.1));
+                    for row in 0..=SIDE as isize {
+                        let (a, b) = (whole.offset(x, y + row), part.offset(x, y + row));
+                        assert_eq!(whole.luma[a..=a + SIDE], part.luma[b..=b + SIDE]);
+                        assert_eq!(whole.valid[a..=a + SIDE], part.valid[b..=b + SIDE]);
+                    }
+                }
+            }
+        }
     }
 }

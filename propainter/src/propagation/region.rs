@@ -1,6 +1,9 @@
 //! A hole in pieces: each is filled by itself, looking no further than its own surroundings.
 
-use super::grid::{CELL, grown};
+use super::{
+    grid::{CELL, grown},
+    spatial,
+};
 use crate::Mask;
 
 /// Nodes of known picture around a piece that tell where it goes.
@@ -30,6 +33,21 @@ impl Region {
             (self.x + node % self.width) * CELL,
             (self.y + node / self.width) * CELL,
         )
+    }
+
+    /// The part that has cells, in pixels.
+    pub fn area(&self) -> spatial::Area {
+        let corners = || self.cells.iter().map(|&cell| self.corner(cell));
+        let least = |axis: fn((usize, usize)) -> usize| corners().map(axis).min().unwrap_or(0);
+        let most =
+            |axis: fn((usize, usize)) -> usize| corners().map(axis).max().unwrap_or(0) + CELL;
+        let (x, y) = (least(|c| c.0), least(|c| c.1));
+        spatial::Area {
+            x,
+            y,
+            width: most(|c| c.0) - x,
+            height: most(|c| c.1) - y,
+        }
     }
 }
 

@@ -18,6 +18,25 @@ pub struct Area {
     pub height: usize,
 }
 
+/// Where an area and what it is filled from begin in a picture, and their sides.
+fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, usize); 2] {
+    let around = (area.width.max(area.height) / 2).clamp(AROUND.0, AROUND.1);
+    let span = |start: usize, length: usize, limit: usize| {
+        let first = start.saturating_sub(around);
+        (first, (start + length + around).min(limit) - first)
+    };
+    [
+        span(area.x, area.width, width),
+        span(area.y, area.height, height),
+    ]
+}
+
+/// Pixels of both.
+pub fn pixels(area: &Area, size: (usize, usize)) -> usize {
+    let [(_, width), (_, height)] = with_surroundings(area, size);
+    width * height
+}
+
 /// The pixels of `unknown` (1, over the whole frame) in `area`, as (place, colour).
 pub fn fill(
     frame: &Frame,
@@ -25,13 +44,7 @@ pub fn fill(
     area: &Area,
     cancel: &Cancel,
 ) -> Result<Vec<(usize, [u8; 3])>, Error> {
-    let around = (area.width.max(area.height) / 2).clamp(AROUND.0, AROUND.1);
-    let span = |start: usize, length: usize, limit: usize| {
-        let first = start.saturating_sub(around);
-        (first, (start + length + around).min(limit) - first)
-    };
-    let (x0, width) = span(area.x, area.width, frame.width());
-    let (y0, height) = span(area.y, area.height, frame.height());
+    let [(x0, width), (y0, height)] = with_surroundings(area, (frame.width(), frame.height()));
     let place = |i: usize| (y0 + i / width) * frame.width() + x0 + i % width;
     let finest = Picture {
         width,

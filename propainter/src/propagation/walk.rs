@@ -3,7 +3,7 @@
 use super::{
     align::Ring,
     fill::Window,
-    grid::{CELL, Flow, MIDDLE, position, span},
+    grid::{CELL, KeptFlow, MIDDLE, position, span},
     held::Held,
     region::Region,
 };
@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next frame and the flow to it.
-    fn ahead(&self) -> Option<(usize, &'a Flow)> {
+    fn ahead(&self) -> Option<(usize, &'a KeptFlow)> {
         let frames = self.window.frames;
         let here = &frames[self.frame];
         match self.direction {
@@ -115,11 +115,10 @@ impl<'a> Walk<'a> {
     /// Compares the surroundings with the frame reached, at `distance` steps.
     pub fn align(&mut self, ring: &Ring, distance: usize) {
         self.aligned = distance;
-        let there = self.there();
-        let Some(pyramid) = there.pyramid.as_ref().filter(|_| !ring.is_empty()) else {
+        if ring.is_empty() {
             return;
-        };
-        let Some(found) = ring.align(&self.map, &there.frame, pyramid.finest()) else {
+        }
+        let Some(found) = ring.align(&self.map, self.there()) else {
             self.doubt.fill([1.0]);
             return;
         };

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    DeviceChoice, Error, Limits, engine::Engine, propagation::Propagation, weights,
-    windows::schedule::Cut,
-};
+use super::weights_free;
+use crate::{DeviceChoice, Error, Limits, weights, windows::schedule::Cut};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +79,9 @@ pub struct Config {
     /// What the engine sees. In crops the processing size is the most that one is seen at, and the
     /// result is not the official procedure's.
     pub roi: Roi,
+    /// Whether frames come out whole. If not, only what lies in the hole means anything: whoever
+    /// pushes them has the rest, and it need not be held twice.
+    pub whole: bool,
     pub limits: Limits,
 }
 
@@ -107,6 +108,7 @@ impl Config {
             scene_threshold: 0.45,
             mask_feather: 0,
             roi: Roi::default(),
+            whole: true,
             limits: Limits::default(),
         }
     }
@@ -119,7 +121,7 @@ impl Config {
     pub fn look_ahead(&self) -> usize {
         match self.networks() {
             true => self.cut().look_ahead(),
-            false => self.propagation().look_ahead(),
+            false => weights_free::window(self).ahead,
         }
     }
 
@@ -147,16 +149,17 @@ impl Config {
         }
     }
 
-    fn networks(&self) -> bool {
-        self.engine() == Model::Propainter
+    /// The engine to open, never [`Model::Auto`]. A folder that was named must hold the checkpoints;
+    /// the usual places may be empty.
+    pub(super) fn to_open(&self) -> Model {
+        match self.model {
+            Model::Auto if self.weights.is_some() => Model::Propainter,
+            _ => self.engine(),
+        }
     }
 
-    /// The weights-free engine of these settings.
-    pub(super) fn propagation(&self) -> Propagation {
-        match self.mode {
-            Mode::Reference => Propagation::new(self.subvideo_length),
-            Mode::Sliding => Propagation::sliding(self.subvideo_length, self.lookahead),
-        }
+    fn networks(&self) -> bool {
+        self.engine() == Model::Propainter
     }
 
     /// How a clip is cut. Settings out of their range, which nothing opens, are brought into it.

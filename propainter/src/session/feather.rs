@@ -16,7 +16,7 @@ pub fn scaled(feather: usize, pushed: (usize, usize), processing: (usize, usize)
 /// from the nearest one outside the hole takes the share `d / (feather + 1)` of the fill, at most
 /// all of it. What is beyond the picture counts as hole. A feather of 0 changes nothing.
 pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
-    let full = feather.saturating_add(1);
+    let full = u32::try_from(feather).unwrap_or(u32::MAX).saturating_add(1);
     let Some((columns, rows)) = extent(hole).filter(|_| feather > 0) else {
         return;
     };
@@ -27,7 +27,7 @@ pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
             if depth == 0 || depth >= full {
                 continue;
             }
-            let weight = depth as f64 / full as f64;
+            let weight = f64::from(depth) / f64::from(full);
             let at = 3 * (y * hole.width() + x);
             let pixel = rgb[at..at + 3].iter_mut().zip(&source.rgb()[at..at + 3]);
             for (fill, &source) in pixel {
@@ -62,7 +62,7 @@ fn extent(hole: &Mask) -> Option<(Range<usize>, Range<usize>)> {
 
 /// City-block distance of each pixel of the rectangle to the nearest one outside the hole, up to
 /// `most`.
-fn depths(hole: &Mask, columns: &Range<usize>, rows: &Range<usize>, most: usize) -> Vec<usize> {
+fn depths(hole: &Mask, columns: &Range<usize>, rows: &Range<usize>, most: u32) -> Vec<u32> {
     let mut depth = Vec::with_capacity(columns.len() * rows.len());
     for y in rows.clone() {
         let row = &hole.hole()[y * hole.width()..][columns.clone()];

@@ -19,10 +19,22 @@ pub struct Lane {
     config: Config,
     workshop: Workshop,
     engine: Box<dyn Engine>,
-    /// Frames the engine holds: another engine may have to begin with them anew.
-    unsent: VecDeque<(Frame, Mask)>,
+    /// Of the frames that the engine holds, in order.
+    unsent: VecDeque<Unsent>,
+    /// The last mask that came, and the hole that the engine saw for it at a size.
+    hole: Option<(Mask, Mask)>,
     notices: Vec<Notice>,
+    /// What engines that are gone have done, as far as the next one does not know.
+    before: Usage,
     cancel: Cancel,
+}
+
+/// A frame that is not out yet.
+struct Unsent {
+    /// As it was pushed, where it is needed once more: its hole is to be filled in it, or fades
+    /// into it, or another engine may have to begin with it anew.
+    frame: Option<Frame>,
+    mask: Option<Mask>,
 }
 
 impl Lane {
@@ -42,7 +54,9 @@ impl Lane {
             workshop,
             engine,
             unsent: VecDeque::new(),
+            hole: None,
             notices: Vec::new(),
+            before: Usage::default(),
             cancel,
         })
     }
@@ -56,16 +70,20 @@ impl Lane {
     }
 
     pub fn usage(&self) -> Usage {
+        let usage = self.engine.usage().after(&self.before);
         Usage {
-            degraded: self.workshop.degraded(),
-            ..self.engine.usage()
+            degraded: self.workshop.degraded().union(usage.degraded),
+            ..usage
         }
     }
 
     /// The plan at work, in one line.
     pub fn plan(&self) -> Option<String> {
         let plan = self.engine.plan()?;
-        Some(format!("{} {plan}", self.workshop.level()?))
+        Some(match self.workshop.level() {
+            Some(level) => format!("{level} {plan}"),
+            None => plan,
+        })
     }
 
     pub fn notices(&mut self) -> Vec<Notice> {
@@ -75,13 +93,52 @@ impl Lane {
 
     /// Takes a picture with its hole, of any size; adds to `done` what became final.
     pub fn push(&mut self, frame: Frame, mask: Mask, done: &mut Vec<Done>) -> Result<(), Error> {
-        self.unsent.push_back((frame.clone(), mask.clone()));
-        self.recovering(done, |lane, done| lane.feed(&frame, &mask, done))?;
+        self.admit(&mask, done)?;
+        let pushed = (frame.width(), frame.height());
+        let again = self.workshop.may_begin_anew();
+        let scaled = self.config.whole && self.workshop.processing() != pushed;
+        let kept = again || scaled || self.config.mask_feather > 0;
+        self.unsent.push_back(Unsent {
+            frame: kept.then(|| frame.clone()),
+            mask: again.then(|| mask.clone()),
+        });
+        self.recovering(done, |lane, done| lane.feed(frame, &mask, done))?;
         self.improve(done)
+    }
+
+    /// Sees to it that the engine has room for a frame with such a hole. Where it has not, all
+    /// that it holds becomes final, and one at a smaller size follows.
+    fn admit(&mut self, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+        loop {
+            let hole = self.hole(mask, self.workshop.processing());
+            let engine = &mut self.engine;
+            let error = match guarded(|| engine.admit(&hole)) {
+                Err(error @ Error::Budget { .. }) => error,
+                result => return result,
+            };
+            self.drain(done)?;
+            let Some(engine) = self.workshop.smaller() else {
+                return Err(error);
+            };
+            self.gather();
+            self.before = self.engine.usage().after(&self.before);
+            self.engine = engine;
+        }
     }
 
     /// All pictures that are held become final.
     pub fn drain(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+        loop {
+            let before = self.unsent.len();
+            self.drain_some(done)?;
+            if self.unsent.is_empty() || self.unsent.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Some of them do, if there are any.
+    pub fn drain_some(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
         let mut drained = false;
         while !drained {
             // Another engine, where one has to follow, takes the frames up first.
@@ -99,6 +156,7 @@ impl Lane {
     pub fn flush(&mut self) {
         self.engine.flush();
         self.unsent.clear();
+        self.hole = None;
     }
 
     fn gather(&mut self) {
@@ -154,44 +212,66 @@ impl Lane {
 
     /// Gives all frames that were not sent to the engine.
     fn feed_all(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
-        let frames: Vec<_> = self.unsent.iter().cloned().collect();
-        for (frame, mask) in &frames {
-            self.feed(frame, mask, done)?;
+        let frames = self.unsent.iter();
+        let frames = frames.filter_map(|unsent| unsent.frame.clone().zip(unsent.mask.clone()));
+        for (frame, mask) in frames.collect::<Vec<_>>() {
+            self.feed(frame, &mask, done)?;
         }
         Ok(())
     }
 
-    fn feed(&mut self, frame: &Frame, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
-        let size @ (width, height) = self.workshop.processing();
-        let growth = self.config.mask_dilation;
-        let growth = growth.saturating_add(self.config.mask_feather);
-        let hole = mask.resized(width, height).dilated(growth);
-        let frame = resize::to_processing(frame, size);
+    fn feed(&mut self, frame: Frame, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+        let size = self.workshop.processing();
+        let hole = self.hole(mask, size);
+        let small = resize::to_processing(&frame, size);
+        // What comes next takes memory, too.
+        drop(frame);
         let (engine, cancel) = (&mut self.engine, &self.cancel);
         let faults = &self.config.limits.faults;
         let finals = guarded(|| {
             faults.frame(cancel)?;
-            engine.push(frame, hole, cancel)
+            engine.push(small, hole, cancel)
         })?;
         self.finish(finals, done);
         Ok(())
     }
 
+    /// The hole at processing size, grown; the same one for the same mask.
+    fn hole(&mut self, mask: &Mask, (width, height): (usize, usize)) -> Mask {
+        let last = self.hole.take().filter(|(last, hole)| {
+            (hole.width(), hole.height()) == (width, height) && last == mask
+        });
+        let growth = self.config.mask_dilation;
+        let growth = growth.saturating_add(self.config.mask_feather);
+        let (mask, hole) = last.unwrap_or_else(|| {
+            let hole = mask.resized(width, height).dilated(growth);
+            (mask.clone(), hole)
+        });
+        self.hole = Some((mask, hole.clone()));
+        hole
+    }
+
     /// Brings finals to the size at which they were pushed, with a soft edge.
     fn finish(&mut self, finals: Vec<Done>, done: &mut Vec<Done>) {
         let feather = self.config.mask_feather;
-        let sources = self.unsent.drain(..finals.len());
-        for ((source, _), small) in sources.zip(finals) {
-            let pushed = (source.width(), source.height());
+        let pushed = (self.config.width, self.config.height);
+        let unsent = self.unsent.drain(..finals.len().min(self.unsent.len()));
+        for (Unsent { frame, .. }, small) in unsent.zip(finals) {
             let size = (small.frame.width(), small.frame.height());
+            let fades = frame.as_ref().filter(|_| feather > 0).cloned();
             let mut large = if size == pushed {
                 small
             } else {
-                let (frame, hole) = resize::compose(source.clone(), &small.frame, &small.hole);
+                // Without it, nothing outside the hole is asked for.
+                let nothing = || Frame::new(pushed.0, pushed.1, vec![0; 3 * pushed.0 * pushed.1]);
+                let source = frame.unwrap_or_else(nothing);
+                let (frame, hole) = resize::compose(source, &small.frame, &small.hole);
                 Done { frame, hole }
             };
-            let feather = feather::scaled(feather, pushed, size);
-            feather::fade(&source, &mut large.frame, &large.hole, feather);
+            if let Some(source) = fades {
+                let feather = feather::scaled(feather, pushed, size);
+                feather::fade(&source, &mut large.frame, &large.hole, feather);
+            }
             done.push(large);
         }
     }

@@ -8,6 +8,7 @@ mod lane;
 mod stats;
 mod stop_gap;
 mod warm;
+mod weights_free;
 mod workshop;
 
 use std::time::Instant;
@@ -62,6 +63,11 @@ impl Session {
     pub fn open_with(config: Config, cancel: Cancel, warm: Option<&Warm>) -> Result<Self, Error> {
         config::check(&config)?;
         config.limits.faults.opening(&cancel)?;
+        // What is found now is at work to the end, and not looked for again.
+        let config = Config {
+            model: config.to_open(),
+            ..config
+        };
         let networks = warm.and_then(|warm| warm.networks(&config));
         let crops = Crops::open(config.clone(), cancel.clone(), networks)?;
         let cuts = (config.mode == Mode::Sliding && config.scene_cuts)
@@ -113,11 +119,30 @@ impl Session {
     pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
         self.timed(|session, done| {
             session.crops.end_scene(done)?;
-            if let Some(cuts) = &mut session.cuts {
-                cuts.flush();
+            session.ended();
+            Ok(())
+        })
+    }
+
+    /// As [`drain`](Self::drain), some of the frames at each call; none where none is left.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn drain_some(&mut self) -> Result<Vec<Done>, Error> {
+        self.timed(|session, done| {
+            if session.crops.drain_some(done)? {
+                session.crops.end_scene(done)?;
+                session.ended();
             }
             Ok(())
         })
+    }
+
+    /// What comes next has nothing before it.
+    fn ended(&mut self) {
+        if let Some(cuts) = &mut self.cuts {
+            cuts.flush();
+        }
     }
 
     /// Forgets everything held; ready for a new start. Also clears the cancel token.
@@ -171,7 +196,7 @@ impl Session {
         }
     }
 
-    /// The plan at work, in one line; none for the weights-free engine.
+    /// The plan at work, in one line.
     pub fn plan(&self) -> Option<String> {
         self.crops.plan()
     }

@@ -21,6 +21,6 @@ pub struct Stats {
     pub scene_cuts: u64,
     /// Crops that a frame is seen in; 1 where it is seen whole.
     pub views: usize,
-    /// Of the weights-free engine no more than the time.
+    /// Of the weights-free engine the host's, and the time.
     pub memory: Usage,
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Config, Model};
+use super::{Config, Model, weights_free::WeightsFree};
 use crate::{
     Cancel, DeviceChoice, Error, Numbers, Precision,
     engine::Engine,
@@ -21,10 +21,7 @@ use crate::{
 const PATIENCE: u32 = 16;
 
 pub enum Workshop {
-    /// The weights-free engine has nothing to plan.
-    Propagation {
-        processing: (usize, usize),
-    },
+    Propagation(Box<WeightsFree>),
     Networks(Box<Planned>),
 }
 
@@ -63,19 +60,11 @@ impl Workshop {
             (config.processing_width, config.processing_height),
             config.resize_ratio,
         );
-        let paths = match config.model {
-            Model::Propagation => None,
-            Model::Propainter => Some(weights::find(config.weights.as_deref())?),
-            // A folder that was named must hold the checkpoints; the usual places may be empty.
-            Model::Auto if config.weights.is_some() => {
-                Some(weights::find(config.weights.as_deref())?)
-            }
-            Model::Auto => weights::find(None).ok(),
-        };
-        let Some(paths) = paths else {
-            let engine = config.propagation();
-            return Ok((Self::Propagation { processing }, Box::new(engine)));
-        };
+        if config.to_open() == Model::Propagation {
+            let (free, engine) = WeightsFree::open(config, processing)?;
+            return Ok((Self::Propagation(Box::new(free)), Box::new(engine)));
+        }
+        let paths = weights::find(config.weights.as_deref())?;
         let (mut planned, chosen) = Planned::open(config, paths, processing, cancel)?;
         planned.networks = networks.filter(|networks| networks.device == planned.device);
         cancel.check()?;
@@ -86,7 +75,7 @@ impl Workshop {
 
     pub fn model(&self) -> Model {
         match self {
-            Self::Propagation { .. } => Model::Propagation,
+            Self::Propagation(_) => Model::Propagation,
             Self::Networks(_) => Model::Propainter,
         }
     }
@@ -94,7 +83,7 @@ impl Workshop {
     /// Where the networks run; never [`DeviceChoice::Auto`].
     pub fn device(&self) -> Option<DeviceChoice> {
         match self {
-            Self::Propagation { .. } => None,
+            Self::Propagation(_) => None,
             Self::Networks(planned) => Some(planned.config.device),
         }
     }
@@ -102,7 +91,7 @@ impl Workshop {
     /// Size at which is computed, (width, height).
     pub fn processing(&self) -> (usize, usize) {
         match self {
-            Self::Propagation { processing } => *processing,
+            Self::Propagation(free) => free.processing(),
             Self::Networks(planned) => planned.level.size,
         }
     }
@@ -110,27 +99,30 @@ impl Workshop {
     /// The networks at work, for another engine.
     pub fn networks(&self) -> Option<Arc<Networks>> {
         match self {
-            Self::Propagation { .. } => None,
+            Self::Propagation(_) => None,
             Self::Networks(planned) => planned.networks.clone(),
         }
     }
 
     pub fn level(&self) -> Option<&Level> {
         match self {
-            Self::Propagation { .. } => None,
+            Self::Propagation(_) => None,
             Self::Networks(planned) => Some(&planned.level),
         }
     }
 
     /// What is given up at present.
     pub fn degraded(&self) -> Degradation {
+        if let Self::Propagation(free) = self {
+            return free.degraded();
+        }
         let losses = self.level().into_iter().flat_map(|level| &level.given_up);
         losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
     }
 
     pub fn notices(&mut self) -> Vec<Notice> {
         match self {
-            Self::Propagation { .. } => Vec::new(),
+            Self::Propagation(free) => free.notices(),
             Self::Networks(planned) => std::mem::take(&mut planned.notices),
         }
     }
@@ -164,6 +156,19 @@ impl Workshop {
         Some(chosen)
     }
 
+    /// Whether another engine may have to begin anew with what one holds.
+    pub fn may_begin_anew(&self) -> bool {
+        matches!(self, Self::Networks(_))
+    }
+
+    /// The weights-free engine at a smaller size, where one with what it holds does not fit.
+    pub fn smaller(&mut self) -> Option<Box<dyn Engine>> {
+        match self {
+            Self::Propagation(free) => Some(Box::new(free.smaller()?)),
+            Self::Networks(_) => None,
+        }
+    }
+
     /// The level at work, once more.
     pub fn same(&mut self) -> Option<Chosen> {
         let Self::Networks(planned) = self else {
@@ -176,7 +181,7 @@ impl Workshop {
     pub fn build(&mut self, chosen: Chosen, usage: Usage) -> Result<Box<dyn Engine>, Error> {
         match self {
             Self::Networks(planned) => planned.build(chosen, usage),
-            Self::Propagation { .. } => Err(Error::Compute {
+            Self::Propagation(_) => Err(Error::Compute {
                 stage: "the engine",
                 problem: "the weights-free engine has no levels".to_owned(),
             }),
@@ -214,7 +219,7 @@ impl Planned {
         // Before the device: its own context counts, too.
         let meter = Meter::open(config.device);
         cancel.check()?;
-        let device = config.device.open()?;
+        let (device, fell_back) = config.device.open_and_tell()?;
         cancel.check()?;
         let on_cpu = host::is_cpu(&device);
         let (meter, machine, choice) = if on_cpu {
@@ -241,7 +246,8 @@ impl Planned {
             given_up: Vec::new(),
         };
         let source = (config.width, config.height);
-        let planner = Planner::new(machine, source, wish.clone(), limits.allow_degradation);
+        let planner = Planner::new(machine, source, wish.clone(), limits.allow_degradation)
+            .beside(limits.outside);
         let planner = match limits.plan {
             Some(plan) => planner.only(plan),
             None => planner,
@@ -263,7 +269,10 @@ impl Planned {
             left: Vec::new(),
             level: wish,
             patience: PATIENCE,
-            notices: Vec::new(),
+            notices: fell_back
+                .map(|problem| Notice::FellBack { problem })
+                .into_iter()
+                .collect(),
         };
         let chosen = planned.choose(0)?;
         Ok((planned, chosen))
@@ -322,7 +331,7 @@ impl Planned {
         });
         (self.rank, self.level) = (chosen.rank, chosen.level);
         self.level.numbers = networks.numbers;
-        usage.budget = self.budget.device;
+        (usage.budget, usage.host_budget) = (self.budget.device, self.budget.host);
         let share = Share {
             device: self.device.clone(),
             meter: self.meter.clone(),

@@ -40,6 +40,8 @@ pub struct Crops {
     waiting: VecDeque<Waiting>,
     /// What went out last, of this scene.
     past: VecDeque<Frame>,
+    /// Most frames of it that are kept; none where frames are seen whole.
+    behind: usize,
     notices: Vec<Notice>,
     /// What engines that are gone have taken and done.
     before: Usage,
@@ -56,7 +58,8 @@ struct View {
 
 /// A frame that is not out yet, and where each view saw which of its holes.
 struct Waiting {
-    frame: Frame,
+    /// Where all of it is asked for, or it may be the past of crops to come.
+    frame: Option<Frame>,
     seen: Vec<(Rect, Vec<Rect>)>,
 }
 
@@ -64,12 +67,17 @@ impl Crops {
     /// Opens one engine: for whole frames, or for crops of the least size. `networks` that are
     /// there are not read again.
     pub fn open(
-        config: Config,
+        mut config: Config,
         cancel: Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<Self, Error> {
         let cropped = config.roi == Roi::Crops;
+        let behind = match cropped {
+            true => past(&mut config),
+            false => 0,
+        };
         let mut crops = Self {
+            behind,
             config,
             cancel,
             cropped,
@@ -81,6 +89,10 @@ impl Crops {
         };
         let placed = crops.lay_out(&[], MOST);
         crops.arrange(placed, networks)?;
+        // The device that was found is the one for engines to come.
+        if let Some(device) = crops.workshop().and_then(Workshop::device) {
+            crops.config.device = device;
+        }
         Ok(crops)
     }
 
@@ -108,7 +120,8 @@ impl Crops {
         let mut seen = self.assign(&holes);
         for (view, (_, own)) in self.views.iter().zip(&mut seen) {
             // The hole grows at processing size, and back at the frame's it may be coarse.
-            let coarse = view.crop.rect.width.div_ceil(view.crop.processing.0);
+            let processing = view.lane.workshop().processing();
+            let coarse = view.crop.rect.width.div_ceil(processing.0);
             for hole in own {
                 *hole = hole.grown(growth.saturating_mul(coarse - 1) + 2 * coarse, size);
             }
@@ -118,9 +131,23 @@ impl Crops {
 
     /// All frames that are held become final.
     pub fn drain(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+        self.drain_views(Lane::drain, done)
+    }
+
+    /// Some of them do. Whether none is left.
+    pub fn drain_some(&mut self, done: &mut Vec<Done>) -> Result<bool, Error> {
+        self.drain_views(Lane::drain_some, done)?;
+        Ok(self.waiting.is_empty())
+    }
+
+    fn drain_views(
+        &mut self,
+        drain: fn(&mut Lane, &mut Vec<Done>) -> Result<(), Error>,
+        done: &mut Vec<Done>,
+    ) -> Result<(), Error> {
         for view in &mut self.views {
             let mut finals = Vec::new();
-            let drained = view.lane.drain(&mut finals);
+            let drained = drain(&mut view.lane, &mut finals);
             view.take(finals);
             drained?;
         }
@@ -251,6 +278,7 @@ impl Crops {
         let mut config = self.config.clone();
         config.limits.vram_budget = share(config.limits.vram_budget);
         config.limits.host_budget = share(config.limits.host_budget);
+        config.limits.outside = config.limits.outside.share(several);
         let mut old = mem::take(&mut self.views);
         let same_share = old.len() == placed.len();
         let fits = |view: &View, crop: &Crop| same_share && view.crop.is_alike(crop);
@@ -300,16 +328,22 @@ impl Crops {
         done: &mut Vec<Done>,
     ) -> Result<(), Error> {
         let places: Vec<_> = seen.iter().map(|(rect, _)| *rect).collect();
+        let whole = self.config.whole && self.cropped;
         self.waiting.push_back(Waiting {
-            frame: frame.clone(),
+            frame: (whole || self.behind > 0).then(|| frame.clone()),
             seen,
         });
-        for (view, rect) in self.views.iter_mut().zip(places) {
-            let mask = match self.cropped {
-                true => cut_mask(mask, &rect),
-                false => mask.clone(),
-            };
-            view.push(cut(&frame, &rect), mask)?;
+        let before = self.waiting.len().checked_sub(self.behind + 1);
+        if let Some(before) = before.filter(|_| !whole) {
+            // Enough have come after it: it will not be the past of anything.
+            self.waiting[before].frame = None;
+        }
+        if self.cropped {
+            for (view, rect) in self.views.iter_mut().zip(places) {
+                view.push(cut(&frame, &rect), cut_mask(mask, &rect))?;
+            }
+        } else {
+            self.views[0].push(frame, mask.clone())?;
         }
         self.send(done);
         Ok(())
@@ -323,16 +357,19 @@ impl Crops {
             };
             let finals = self.views.iter_mut().filter_map(|v| v.finals.pop_front());
             let finals: Vec<_> = seen.into_iter().zip(finals).collect();
-            let out = put_together(frame, finals);
-            if self.cropped {
-                self.past.push_back(out.frame.clone());
-                let bytes = 3 * self.config.width * self.config.height;
-                let window = self.config.subvideo_length;
-                let behind = window.saturating_sub(self.config.look_ahead());
-                let most = behind.max(1).min(PAST / bytes);
-                while self.past.len() > most {
-                    self.past.pop_front();
-                }
+            let known = frame.is_some();
+            let size = (self.config.width, self.config.height);
+            // What is seen whole comes back whole, where that is asked for.
+            let all = |rect: &Rect| self.config.whole && (rect.width, rect.height) == size;
+            let frame = frame.filter(|_| !finals.iter().all(|((rect, _), _)| all(rect)));
+            let out = put_together(frame, size, finals);
+            match known && self.cropped {
+                true => self.past.push_back(out.frame.clone()),
+                // What went out before is not the last any more.
+                false => self.past.clear(),
+            }
+            while self.past.len() > self.behind {
+                self.past.pop_front();
             }
             done.push(out);
         }
@@ -379,6 +416,19 @@ impl View {
         self.finals.clear();
         self.skip = 0;
     }
+}
+
+/// Frames of the past that crops keep, which are taken off the budget.
+fn past(config: &mut Config) -> usize {
+    let bytes = 3 * config.width * config.height;
+    let most = match config.limits.host_budget {
+        0 => PAST,
+        budget => PAST.min(usize::try_from(budget / 4).unwrap_or(PAST)),
+    };
+    let behind = config.subvideo_length.saturating_sub(config.look_ahead());
+    let frames = behind.max(1).min(most / bytes);
+    config.limits.outside.always += (frames * bytes) as u64;
+    frames
 }
 
 /// The smallest rectangle around all.

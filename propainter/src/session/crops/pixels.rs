@@ -3,15 +3,19 @@
 use super::boxes::Rect;
 use crate::{Done, Frame, Mask};
 
-/// A frame with what each view made of its own holes.
-pub fn put_together(mut frame: Frame, views: Vec<((Rect, Vec<Rect>), Done)>) -> Done {
-    let (width, height) = (frame.width(), frame.height());
+/// A frame of this size with what each view made of its own holes. Without the frame, it is what
+/// the one view made that shows all of it, or nothing is outside of the holes.
+pub fn put_together(
+    frame: Option<Frame>,
+    (width, height): (usize, usize),
+    mut views: Vec<((Rect, Vec<Rect>), Done)>,
+) -> Done {
     let whole = |rect: &Rect| (rect.width, rect.height) == (width, height);
-    if views.iter().all(|((rect, _), _)| whole(rect))
-        && let Some((_, done)) = views.first()
-    {
-        return done.clone();
+    if frame.is_none() && matches!(&views[..], [((rect, _), _)] if whole(rect)) {
+        return views.swap_remove(0).1;
     }
+    let nothing = || Frame::new(width, height, vec![0; 3 * width * height]);
+    let mut frame = frame.unwrap_or_else(nothing);
     let mut hole = vec![0; width * height];
     for ((rect, own), done) in views {
         for part in own {
