@@ -15,6 +15,7 @@ use super::{
     regions,
     settings::Settings,
     state::{Shared, State},
+    trim,
     warm_up::WarmUp,
     worker,
 };
@@ -339,6 +340,8 @@ impl ElementImpl for Propainter {
         }
         if transition == gst::StateChange::ReadyToNull {
             self.end_warm_up();
+            // The source's buffers are gone by now, too.
+            trim::trim();
         }
         result
     }

@@ -77,6 +77,7 @@ mod src;
 mod stand_in;
 mod state;
 mod stats;
+mod trim;
 mod warm_up;
 mod worker;
 

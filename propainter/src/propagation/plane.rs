@@ -89,15 +89,15 @@ impl Level {
             let end = first + SEARCH + SIDE as isize + 4;
             (first - SEARCH - 1).max(-margin)..end.min(side as isize + margin)
         };
-        let needed: Vec<_> = corners
-            .map(|(x, y)| (near(x, width), near(y, height)))
+        // Columns and rows.
+        let needed: Vec<[Range<isize>; 2]> = corners
+            .map(|(x, y)| [near(x, width), near(y, height)])
             .collect();
-        let all = |axis: fn(&(Range<isize>, Range<isize>)) -> &Range<isize>| {
-            let first = needed.iter().map(|range| axis(range).start).min();
-            let end = needed.iter().map(|range| axis(range).end).max();
+        let [columns, rows] = [0, 1].map(|axis| {
+            let first = needed.iter().map(|ranges| ranges[axis].start).min();
+            let end = needed.iter().map(|ranges| ranges[axis].end).max();
             first.unwrap_or(0)..end.unwrap_or(0)
-        };
-        let (columns, rows) = (all(|(x, _)| x), all(|(_, y)| y));
+        });
         let mut level = Self::part(width, height, columns.clone(), rows.clone());
         // Squares, so that what nobody looks at is not made.
         let across = columns.len().div_ceil(SQUARE);
@@ -106,7 +106,7 @@ impl Level {
         let squares_of = |range: &Range<isize>, first: isize| {
             (range.start - first) as usize / SQUARE..=(range.end - 1 - first) as usize / SQUARE
         };
-        for (x, y) in &needed {
+        for [x, y] in &needed {
             for row in squares_of(y, rows.start) {
                 let squares = &mut squares[row * across..][..across];
                 squares[squares_of(x, columns.start)].fill(true);

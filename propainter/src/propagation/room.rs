@@ -30,7 +30,13 @@ impl Room {
     /// What the window, or the shortest one where it may shrink, needs for frames without a hole,
     /// where that is more.
     pub fn new(frames: Frames, budget: u64, wish: Window, may_shrink: bool) -> Result<Self, u64> {
-        let mut room = Self {
+        let least = Reach::default();
+        match frames.needs(wish, &least) {
+            needed if needed <= budget => {}
+            needed if !may_shrink => return Err(needed),
+            _ => drop(frames.fit(budget, wish, &least)?),
+        }
+        Ok(Self {
             frames,
             budget,
             may_shrink,
@@ -41,9 +47,7 @@ impl Room {
                 ..Usage::default()
             },
             notices: Vec::new(),
-        };
-        room.fit(&Reach::default())?;
-        Ok(room)
+        })
     }
 
     pub fn window(&self) -> Window {

@@ -46,7 +46,7 @@ impl Usable {
         pixels.iter_mut().for_each(|pixel| *pixel = 1 - *pixel);
         let sources = spread(&pixels, columns, rows, REACH);
         for ((pixel, source), hole) in pixels.iter_mut().zip(sources).zip(hole) {
-            *pixel |= source * NEAR | hole * HOLE;
+            *pixel |= (source * NEAR) | (hole * HOLE);
         }
         let at =
             |x: usize, y: usize| pixels[(y - near.rows.start) * columns + x - near.columns.start];
