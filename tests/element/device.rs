@@ -1,6 +1,10 @@
 //! A device that fails: the stream goes on, and the device is tried again.
 
+use std::{fs, path::Path, process::Command};
+
 use gst::{MessageType, prelude::*};
+use gst_video::VideoFormat;
+use propainter_tests::{alone::alone, golden::weights_folder};
 
 use super::{live::*, support::*};
 
@@ -123,4 +127,61 @@ fn without_memory_a_live_stream_goes_on_and_a_file_ends() {
         assert!(warnings[0].contains("somebody else has it"), "{warnings:?}");
         assert!(live.count("inpainted") >= 60, "{}", live.stats());
     }
+}
+
+/// A CUDA driver that sees no card, in a folder.
+fn driver_without_a_card(folder: &Path) {
+    let source = folder.join("driver.c");
+    let code = "int cuInit(unsigned flags) { return 100; }";
+    fs::write(&source, code).expect("a file");
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(folder.join("libcuda.so.1"));
+    let status = compiler.arg(source).status().expect("what links Rust");
+    assert!(status.success());
+}
+
+#[test]
+fn auto_says_why_it_takes_the_cpu_where_a_driver_is() {
+    let Some(weights) = weights_folder() else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    driver_without_a_card(folder.path());
+    let test = "element::device::auto_says_why_it_takes_the_cpu_where_a_driver_is";
+    let path = folder.path().to_str().expect("UTF-8");
+    if !alone(test, &[("LD_LIBRARY_PATH", path)]) {
+        return;
+    }
+    let element = element();
+    element.set_property_from_str("model", "propainter");
+    element.set_property("device", "auto");
+    element.set_property("weights", weights.to_str().expect("UTF-8"));
+    element.set_property("raft-iterations", 1u32);
+    element.set_property("mask-regions", regions(&[[8, 8, 16, 16]]));
+    let bus = bus(&element);
+    let info = info(VideoFormat::I420, 64, 64);
+    let mut harness = harness(&element, &info);
+    for i in 0..3 {
+        harness.push(frame(&info, i)).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    for _ in 0..3 {
+        harness.pull().expect("it works on the CPU");
+    }
+    let warnings = std::iter::from_fn(|| bus.pop_filtered(&[MessageType::Warning]));
+    let texts: Vec<_> = warnings
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
+            _ => None,
+        })
+        .collect();
+    let [text] = &texts[..] else {
+        panic!("one warning: {texts:?}");
+    };
+    assert!(
+        text.contains("device=auto") && text.contains("error 100"),
+        "{text}"
+    );
 }

@@ -233,7 +233,7 @@ impl Propainter {
             query.add_allocation_meta::<VideoMeta>(None);
         }
         if let Ok(info) = VideoInfo::from_caps(&caps) {
-            let kept = self.shared.lock().room();
+            let kept = self.shared.lock().kept_buffers(info.size());
             let size = u32::try_from(info.size()).unwrap_or(u32::MAX);
             query.add_allocation_pool(None::<&gst::BufferPool>, size, kept as u32, 0);
         }

@@ -234,6 +234,17 @@ impl State {
         }
     }
 
+    /// Buffers of so many bytes that upstream is asked to have at least: those that are kept, as far
+    /// as half of the host's budget goes. A pool that has fewer grows, or its buffers are copied.
+    pub fn kept_buffers(&self, size: usize) -> usize {
+        let least = QUEUE + READY + 2;
+        let fitting = match usize::try_from(self.settings.host_budget).unwrap_or(usize::MAX) {
+            0 => usize::MAX,
+            budget => budget / 2 / size.max(1),
+        };
+        self.room().min(fitting.max(least))
+    }
+
     /// Most frames in the line; upstream blocks at as many.
     pub fn room(&self) -> usize {
         let processing = self.processing_latency().nseconds();

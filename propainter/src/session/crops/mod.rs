@@ -423,11 +423,12 @@ fn past(config: &mut Config) -> usize {
     let bytes = 3 * config.width * config.height;
     let most = match config.limits.host_budget {
         0 => PAST,
-        budget => PAST.min(usize::try_from(budget / 4).unwrap_or(PAST)),
+        budget => PAST.min(usize::try_from(budget / 8).unwrap_or(PAST)),
     };
     let behind = config.subvideo_length.saturating_sub(config.look_ahead());
     let frames = behind.max(1).min(most / bytes);
-    config.limits.outside.always += (frames * bytes) as u64;
+    // What went out, and what may be the past once it has.
+    config.limits.outside.always += (2 * frames * bytes) as u64;
     frames
 }
 
