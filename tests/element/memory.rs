@@ -301,7 +301,7 @@ fn what_is_resident_is_what_is_budgeted_and_a_process() {
     for (format, element, budget) in [
         ("I420", "host-budget=80000000", 80),
         ("RGBA", "host-budget=120000000 mode=sliding", 120),
-        ("I420_10LE", "host-budget=120000000 roi=crop", 120),
+        ("I420_10LE", "host-budget=160000000", 160),
     ] {
         let most = run(format, element) - process;
         println!("{format} {element}: {} MB", most / 1_000_000);
