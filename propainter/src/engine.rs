@@ -13,6 +13,16 @@ pub(crate) trait Engine: Send {
     fn flush(&mut self);
     fn look_ahead(&self) -> usize;
 
+    /// Makes frames wait for no more than `frames` later ones from now on, and returns what became
+    /// final by that. `None` where another engine has to be built for it.
+    fn limit_look_ahead(
+        &mut self,
+        _frames: usize,
+        _cancel: &Cancel,
+    ) -> Result<Option<Vec<Done>>, Error> {
+        Ok(None)
+    }
+
     /// The memory plan, in one line; `None` where there is nothing to plan.
     fn plan(&self) -> Option<String> {
         None

@@ -19,6 +19,8 @@ pub struct Incoming {
     pub drawn: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
+    /// The running time from which on its stay counts: later where it came late by itself.
+    pub counts_from: Option<ClockTime>,
     /// Number since the start or the last seek.
     pub index: u64,
     /// Does not continue what came before it.
@@ -32,6 +34,7 @@ pub struct Task {
     pub picture: Frame,
     pub drawn: FrameMasks,
     pub running_time: Option<ClockTime>,
+    pub counts_from: Option<ClockTime>,
     pub index: u64,
     /// Its mask, where it was known before.
     pub mask: Option<Arc<Mask>>,
@@ -178,6 +181,7 @@ impl Line {
                         picture: standing.frame.picture.clone(),
                         drawn: standing.frame.drawn.clone(),
                         running_time: standing.frame.running_time,
+                        counts_from: standing.frame.counts_from,
                         index: standing.frame.index,
                         mask: standing.mask.clone(),
                     }));
@@ -228,12 +232,11 @@ impl Line {
         self.passed = first.unwrap_or(self.passed);
     }
 
-    /// When the frame at the front was to be shown, if its fate is open. `None` also for one
-    /// without a time.
-    pub fn undecided(&self) -> Option<ClockTime> {
+    /// The frame at the front, if its fate is open.
+    pub fn undecided(&self) -> Option<&Incoming> {
         match self.items.front()? {
             Item::Frame(standing) if !matches!(standing.work, Work::Done(_)) => {
-                standing.frame.running_time
+                Some(&standing.frame)
             }
             _ => None,
         }
@@ -384,6 +387,7 @@ mod tests {
             },
             converter: Arc::new(Converter::new(&info).unwrap()),
             running_time: None,
+            counts_from: None,
             index: 0,
             fresh,
         }

@@ -1,5 +1,7 @@
 //! The pad `mask_sink`: GRAY8 pictures into the mask stream.
 
+use std::time::Instant;
+
 use gst::{EventView, FlowError, FlowSuccess, prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
@@ -29,6 +31,7 @@ impl Propainter {
             segment.to_running_time(buffer.pts()?)
         });
         let mut state = self.shared.lock();
+        state.mask_arrivals.begin(Instant::now());
         loop {
             if state.mask_flushing || state.stopping {
                 return Err(FlowError::Flushing);
@@ -39,6 +42,7 @@ impl Propainter {
             self.shared.wait(&mut state);
         }
         state.masks.push(mask, start, buffer.duration());
+        state.mask_arrivals.end(Instant::now());
         drop(state);
         self.shared.notify();
         Ok(FlowSuccess::Ok)
@@ -72,6 +76,7 @@ impl Propainter {
             EventView::FlushStop(_) => {
                 state.mask_flushing = false;
                 state.masks.flush();
+                state.mask_arrivals.interrupt();
             }
             EventView::StreamStart(_) | EventView::Segment(_) => state.masks.resume(),
             EventView::Gap(gap) => {

@@ -45,6 +45,8 @@ pub struct MaskStream {
     /// Nothing starts before this running time any more.
     known_until: Option<ClockTime>,
     ended: bool,
+    /// Nothing has come for so long that frames do not wait any more.
+    quiet: bool,
 }
 
 impl MaskStream {
@@ -53,6 +55,7 @@ impl MaskStream {
     }
 
     pub fn push(&mut self, mask: Gray, start: Option<ClockTime>, duration: Option<ClockTime>) {
+        self.quiet = false;
         self.masks.push_back(Timed {
             mask: Arc::new(mask),
             start,
@@ -72,9 +75,16 @@ impl MaskStream {
         self.ended = true;
     }
 
+    /// Until another mask comes frames go on with the last one; false where there is none.
+    pub fn go_quiet(&mut self) -> bool {
+        self.quiet = !self.masks.is_empty();
+        self.quiet
+    }
+
     /// A new stream: masks may come again.
     pub fn resume(&mut self) {
         self.ended = false;
+        self.quiet = false;
         self.known_until = None;
     }
 
@@ -86,9 +96,21 @@ impl MaskStream {
     /// The mask for the frame at running time `time`. A `Wait` changes nothing for good: it
     /// may be asked again.
     pub fn pick(&mut self, time: Option<ClockTime>) -> Pick {
-        match time {
+        let pick = match time {
             Some(time) if self.masks.iter().all(|mask| mask.start.is_some()) => self.at(time),
             _ => self.next(),
+        };
+        match pick {
+            Pick::Wait if self.quiet => self.in_use(time).map_or(Pick::None, Pick::Mask),
+            pick => pick,
+        }
+    }
+
+    /// The mask that stays while none comes.
+    fn in_use(&self, time: Option<ClockTime>) -> Option<Arc<Gray>> {
+        match time {
+            Some(time) => self.latest(time),
+            None => Some(self.masks.back()?.mask.clone()),
         }
     }
 
@@ -224,6 +246,25 @@ mod tests {
         masks.end();
         assert_eq!(number(masks.pick(ms(100))), Some(1));
         assert_eq!(number(masks.pick(ms(100_000))), Some(1), "the last stays");
+    }
+
+    #[test]
+    fn masks_that_have_gone_quiet_leave_the_last_one_until_another_comes() {
+        for (start, frames) in [(ms(0), [ms(0), ms(40), ms(80)]), (None, [None; 3])] {
+            let mut masks = MaskStream::default();
+            assert!(!masks.go_quiet(), "there is none yet");
+            masks.push(mask(0), start, ms(40));
+            assert_eq!(number(masks.pick(frames[0])), Some(0));
+            assert_eq!(masks.pick(frames[1]), Pick::Wait);
+            assert!(masks.go_quiet());
+            for _ in 0..3 {
+                assert_eq!(number(masks.pick(frames[1])), Some(0));
+            }
+            masks.push(mask(1), start.and(ms(80)), ms(40));
+            assert_eq!(number(masks.pick(frames[2])), Some(1));
+            let later = start.and(ms(120));
+            assert_eq!(masks.pick(later), Pick::Wait, "it speaks again");
+        }
     }
 
     #[test]

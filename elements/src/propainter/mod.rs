@@ -45,6 +45,7 @@
 //! ```
 
 mod alarm;
+mod arrivals;
 mod choices;
 mod color;
 mod cuda;
@@ -58,6 +59,7 @@ mod gray;
 mod imp;
 mod late;
 mod latency;
+mod lateness;
 mod line;
 mod located;
 mod mask_pad;
@@ -68,15 +70,18 @@ mod notices;
 mod own_masks;
 mod pool;
 mod properties;
+mod recent;
 mod region;
 mod regions;
 mod seat;
 mod settings;
 mod sink;
 mod src;
+mod stall;
 mod stand_in;
 mod state;
 mod stats;
+mod upstream;
 mod warm_up;
 mod worker;
 

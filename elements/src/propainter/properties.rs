@@ -104,6 +104,14 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             1,
             default.lookahead,
         ),
+        count(
+            "max-held-frames",
+            "Maximum held frames",
+            "Most frames that are held back for their future (0 = as many as the windows need); \
+             where mode=auto would hold more, windows slide",
+            0,
+            default.max_held_frames,
+        ),
         glib::ParamSpecBoolean::builder("scene-cuts")
             .nick("Scene cuts")
             .blurb("Whether a scene cut ends the windows of mode=sliding")

@@ -1,6 +1,6 @@
 //! The sink pad: frames, events and queries into the line.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use gst::{EventView, FlowError, FlowSuccess, QueryViewMut, prelude::*, subclass::prelude::*};
 use gst_video::{
@@ -26,8 +26,10 @@ const INTERLACED: &str =
 
 impl Propainter {
     pub(super) fn sink_chain(&self, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
+        let now = self.obj().current_running_time();
         let (converter, running_time, stream_time) = {
-            let state = self.shared.lock();
+            let mut state = self.shared.lock();
+            state.arrivals.begin(Instant::now());
             state.open()?;
             let converter = state.converter.clone().ok_or(FlowError::NotNegotiated)?;
             let stream_time = stream_time(&state, &buffer);
@@ -60,6 +62,7 @@ impl Propainter {
             self.shared.wait(&mut state);
         }
         let slower = note_time(&mut state, running_time);
+        let arrival = state.note_arrival(running_time, now);
         let kept = state.room() + 2;
         let index = next_index(&mut state, &buffer);
         state.counts.taken += 1;
@@ -69,11 +72,17 @@ impl Propainter {
             drawn,
             converter,
             running_time,
+            counts_from: arrival.counts_from,
             index,
             fresh,
         });
+        state.note_movement();
+        state.arrivals.end(Instant::now());
         drop(state);
         self.shared.notify();
+        if arrival.begins {
+            self.warn_late_source();
+        }
         if slower {
             self.publish_latency();
         }
@@ -127,6 +136,7 @@ impl Propainter {
         }
         let drains = drains(&mut state, &event);
         state.line.push_event(event, drains);
+        state.note_movement();
         drop(state);
         self.shared.notify();
         Ok(FlowSuccess::Ok)
@@ -184,6 +194,7 @@ impl Propainter {
         state.answer = None;
         state.earliest = None;
         state.last_time = None;
+        state.arrivals.interrupt();
         drop(state);
         for event in sticky {
             let _ = self.src.store_sticky_event(&event);

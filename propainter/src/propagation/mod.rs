@@ -122,6 +122,18 @@ impl Propagation {
         }
     }
 
+    /// Finishes the frames whose future is known as far as they wait for it.
+    fn finish_known(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        let mut done = Vec::new();
+        while let Some(next) = self.window.get(self.next)
+            && (self.window.len() - self.next > self.ahead || !next.has_hole())
+        {
+            cancel.check()?;
+            done.push(self.finish(cancel)?);
+        }
+        Ok(done)
+    }
+
     /// Fills the next frame and moves on.
     fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
@@ -149,15 +161,7 @@ impl Engine for Propagation {
         self.window.push_back(Held::new(frame, hole));
         self.timed(|engine| {
             engine.measure();
-            let mut done = Vec::new();
-            while engine.next < engine.window.len()
-                && (engine.window.len() - engine.next > engine.ahead
-                    || !engine.window[engine.next].has_hole())
-            {
-                cancel.check()?;
-                done.push(engine.finish(cancel)?);
-            }
-            Ok(done)
+            engine.finish_known(cancel)
         })
     }
 
@@ -180,6 +184,15 @@ impl Engine for Propagation {
 
     fn look_ahead(&self) -> usize {
         self.ahead
+    }
+
+    fn limit_look_ahead(
+        &mut self,
+        frames: usize,
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<Done>>, Error> {
+        self.ahead = self.ahead.min(frames);
+        self.timed(|engine| engine.finish_known(cancel)).map(Some)
     }
 
     fn usage(&self) -> Usage {

@@ -96,6 +96,23 @@ impl Lane {
         Ok(())
     }
 
+    /// Takes the windows of `config`, in which frames wait for fewer later ones; adds to `done` what
+    /// became final.
+    pub fn limit_look_ahead(&mut self, config: &Config, done: &mut Vec<Done>) -> Result<(), Error> {
+        self.config.take_windows(config);
+        let most = self.config.look_ahead();
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        if let Some(finals) = guarded(|| engine.limit_look_ahead(most, cancel))? {
+            self.finish(finals, done);
+            return Ok(());
+        }
+        match self.workshop.plan_anew(&self.config)? {
+            Some(chosen) => self.change(chosen)?,
+            None => return Ok(()),
+        }
+        self.recovering(done, Self::feed_all)
+    }
+
     pub fn flush(&mut self) {
         self.engine.flush();
         self.unsent.clear();
