@@ -20,5 +20,7 @@ mod overload;
 mod properties;
 mod random;
 mod scenes;
+#[path = "../../elements/src/propainter/formats/tests/spots.rs"]
+pub mod spots;
 mod states;
 pub mod support;
