@@ -19,4 +19,4 @@ export GST_DEBUG
 exec gst-launch-1.0 -q -e \
     filesrc location="$video" ! decodebin ! queue ! videoconvert \
     ! propainter mask-location="$mask" "$limit" "$@" \
-    ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out"
+    ! videoconvert ! queue ! x264enc ! h264parse ! mp4mux ! filesink location="$out"

@@ -21,6 +21,6 @@ exec gst-launch-1.0 -q -e \
     ! decodebin name=d caps="video/x-raw; audio/mpeg, mpegversion=(int)4; audio/x-raw" \
     d. ! video/x-raw ! queue ! videoconvert \
     ! propainter mask-location="$mask" "$@" \
-    ! videoconvert ! x264enc ! h264parse ! queue ! mp4mux name=mux \
+    ! videoconvert ! queue ! x264enc ! h264parse ! queue ! mp4mux name=mux \
     ! filesink location="$out" \
     $sound

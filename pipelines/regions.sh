@@ -10,12 +10,12 @@ shift 3
 
 inpaint() {
     exec gst-launch-1.0 -q -e "$@" \
-        ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out"
+        ! videoconvert ! queue ! x264enc ! h264parse ! mp4mux ! filesink location="$out"
 }
 
 if [ "$video" = live ]; then
     inpaint videotestsrc is-live=true pattern=ball num-buffers="${FRAMES:-250}" \
-        ! "video/x-raw, width=320, height=240, framerate=(fraction)25/1" \
+        ! "video/x-raw, format=I420, width=320, height=240, framerate=(fraction)25/1" \
         ! propainter mask-regions="$regions" "$@"
 else
     inpaint filesrc location="$video" ! decodebin ! queue ! videoconvert \

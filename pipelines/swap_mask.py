@@ -24,7 +24,7 @@ def main(arguments):
     pipeline = Gst.parse_launch(
         f'filesrc location="{video}" ! decodebin ! videoconvert'
         f' ! propainter name=inpaint mask-location="{first}" {" ".join(arguments[5:])}'
-        " ! videoconvert ! video/x-raw,format=I420 ! x264enc ! h264parse ! mp4mux"
+        " ! videoconvert ! queue ! x264enc ! h264parse ! mp4mux"
         f' ! filesink location="{out}"'
     )
     inpaint = pipeline.get_by_name("inpaint")

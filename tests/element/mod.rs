@@ -24,5 +24,7 @@ mod random;
 mod scenes;
 mod slow_sources;
 mod stalls;
+#[path = "../../elements/src/propainter/formats/tests/spots.rs"]
+pub mod spots;
 mod states;
 pub mod support;

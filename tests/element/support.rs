@@ -57,6 +57,15 @@ pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
         .expect("a valid size")
 }
 
+/// The formats in the template of the element's sink pad.
+pub fn formats() -> Vec<VideoFormat> {
+    let template = element().pad_template("sink").expect("the pad");
+    let caps = template.caps().structure(0).expect("caps").to_owned();
+    let formats: gst::List = caps.get("format").expect("a list");
+    let format = |name: &gst::glib::SendValue| VideoFormat::from_string(name.get().expect("text"));
+    formats.iter().map(format).collect()
+}
+
 /// Between two test pads, playing, with caps and a segment.
 pub fn harness(element: &gst::Element, info: &VideoInfo) -> Harness {
     let mut harness = Harness::with_element(element, Some("sink"), Some("src"));

@@ -2,6 +2,7 @@
 
 mod clients;
 mod clips;
+mod formats;
 mod leaks;
 mod loops;
 mod monitor;

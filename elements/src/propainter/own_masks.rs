@@ -55,10 +55,7 @@ impl Propainter {
             )
         };
         let alpha = from_alpha.then_some(cut.threshold);
-        if from_alpha
-            && !converter.info().has_alpha()
-            && !self.own.warned.swap(true, Ordering::Relaxed)
-        {
+        if from_alpha && !converter.has_alpha() && !self.own.warned.swap(true, Ordering::Relaxed) {
             let format = converter.info().format();
             gst::warning!(CAT, imp = self, "mask-from-alpha: {format} has no alpha");
         }

@@ -174,7 +174,7 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask from alpha")
             .blurb(
                 "Where 255 less alpha is above mask-threshold is hole, and becomes opaque; for \
-                 RGBA and BGRA",
+                 formats with alpha",
             )
             .default_value(default.mask_from_alpha)
             .mutable_playing()
