@@ -19,8 +19,6 @@ pub struct Incoming {
     pub drawn: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
-    /// Number since the start or the last seek.
-    pub index: u64,
     /// Does not continue what came before it.
     pub fresh: bool,
 }
@@ -32,7 +30,6 @@ pub struct Task {
     pub picture: Frame,
     pub drawn: FrameMasks,
     pub running_time: Option<ClockTime>,
-    pub index: u64,
     /// Its mask, where it was known before.
     pub mask: Option<Arc<Mask>>,
 }
@@ -178,7 +175,6 @@ impl Line {
                         picture: standing.frame.picture.clone(),
                         drawn: standing.frame.drawn.clone(),
                         running_time: standing.frame.running_time,
-                        index: standing.frame.index,
                         mask: standing.mask.clone(),
                     }));
                 }
@@ -196,6 +192,8 @@ impl Line {
     pub fn set_mask(&mut self, id: u64, mask: &Arc<Mask>) {
         if let Some(standing) = self.standing_mut(id) {
             standing.mask = Some(mask.clone());
+            // What it is made of is not needed any more.
+            standing.frame.drawn = FrameMasks::default();
         }
     }
 
@@ -376,15 +374,9 @@ mod tests {
         Incoming {
             buffer: gst::Buffer::new(),
             picture: Frame::new(1, 1, vec![0; 3]),
-            drawn: FrameMasks {
-                location: None,
-                cut: Default::default(),
-                rectangles: Arc::new([]),
-                alpha: None,
-            },
+            drawn: FrameMasks::default(),
             converter: Arc::new(Converter::new(&info).unwrap()),
             running_time: None,
-            index: 0,
             fresh,
         }
     }

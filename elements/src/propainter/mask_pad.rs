@@ -1,13 +1,84 @@
 //! The pad `mask_sink`: GRAY8 pictures into the mask stream.
 
 use gst::{EventView, FlowError, FlowSuccess, prelude::*, subclass::prelude::*};
-use gst_video::VideoInfo;
+use gst_video::{VideoColorRange, VideoColorimetry, VideoInfo};
 
 use super::{
     formats::read_gray,
-    gray::Gray,
+    gray::{About, Gray},
     imp::{CAT, Propainter},
+    looks::Looks,
+    own_masks::positive,
+    remarks::{Origin, Remark},
+    turn::Turn,
 };
+
+/// What is known of the stream of masks.
+#[derive(Default)]
+pub struct MaskReader {
+    stream: String,
+    colorimetry: Option<VideoColorimetry>,
+    looks: Looks,
+    /// What a player does with its pictures.
+    shown: Turn,
+    /// What was told of how they are read: range and noise.
+    told: (Option<bool>, u8),
+}
+
+impl MaskReader {
+    /// A stream begins; whether it is another one than before.
+    fn start(&mut self, stream: &str) -> bool {
+        let another = self.stream != stream;
+        *self = Self {
+            stream: stream.to_owned(),
+            ..Self::default()
+        };
+        another
+    }
+
+    /// The mask in a picture of these caps, whose luma [`read_gray`] gave.
+    fn read(&mut self, info: &VideoInfo, mut luma: Vec<u8>) -> (Gray, Vec<Remark>) {
+        let colorimetry = info.colorimetry();
+        if self.colorimetry.replace(colorimetry) != Some(colorimetry) {
+            self.looks = Looks::default();
+        }
+        // Caps of limited range are right. Full range they also say of luma that was copied.
+        let limited = colorimetry.range() == VideoColorRange::Range16_235;
+        self.looks.read(&mut luma, limited, true);
+        let about = About {
+            noise: self.looks.noise(),
+            shown: self.shown,
+            pixel: positive(info.par()),
+            ..About::default()
+        };
+        let size = (info.width() as usize, info.height() as usize);
+        (Gray::new(size.0, size.1, luma, about), self.tell(limited))
+    }
+
+    /// What is new about how masks are read.
+    fn tell(&mut self, limited: bool) -> Vec<Remark> {
+        let mut remarks = vec![];
+        let range = self.looks.limited();
+        if range.is_some() && self.told.0 != range {
+            self.told.0 = range;
+            let (range, why) = match (range, limited) {
+                (_, true) => ("limited", "by its caps"),
+                (Some(true), _) => ("limited", "as its black is 16, whatever its caps say"),
+                _ => ("full", "as its black is 0"),
+            };
+            remarks.push(Remark::Info(format!("mask_sink: {range} range, {why}")));
+        }
+        let noise = self.looks.noise();
+        if self.told.1 != noise {
+            self.told.1 = noise;
+            remarks.push(Remark::Info(format!(
+                "mask_sink: a lossy codec's noise: luma up to {noise} is black unless \
+                 mask-threshold says otherwise"
+            )));
+        }
+        remarks
+    }
+}
 
 impl Propainter {
     pub(super) fn mask_chain(
@@ -22,7 +93,8 @@ impl Propainter {
             FlowError::Error
         })?;
         // What of it is hole is decided for each frame that it serves.
-        let mask = Gray::new(info.width() as usize, info.height() as usize, luma);
+        let (mask, remarks) = self.own.reader.lock().read(&info, luma);
+        self.post_remarks(remarks);
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let start = segment.and_then(|segment| {
             let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
@@ -66,6 +138,19 @@ impl Propainter {
     /// Nothing of it goes downstream.
     pub(super) fn mask_event(&self, pad: &gst::Pad, event: &gst::Event) -> bool {
         gst::log!(CAT, imp = self, "mask event {event:?}");
+        match event.view() {
+            EventView::StreamStart(start) => {
+                if self.own.reader.lock().start(start.stream_id()) {
+                    self.own.begin(Origin::Stream);
+                }
+            }
+            EventView::Tag(tag) => {
+                if let Some(shown) = Turn::from_tags(tag.tag()) {
+                    self.own.reader.lock().shown = shown;
+                }
+            }
+            _ => {}
+        }
         let mut state = self.shared.lock();
         match event.view() {
             EventView::FlushStart(_) => state.mask_flushing = true,
@@ -76,7 +161,7 @@ impl Propainter {
             EventView::StreamStart(_) | EventView::Segment(_) => state.masks.resume(),
             EventView::Gap(gap) => {
                 let (start, duration) = gap.get();
-                let end = start + duration.unwrap_or_default();
+                let end = start.saturating_add(duration.unwrap_or_default());
                 drop(state);
                 let segment = pad.sticky_event::<gst::event::Segment>(0);
                 let end = segment.and_then(|segment| {
