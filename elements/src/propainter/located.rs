@@ -195,7 +195,7 @@ impl Located {
             told_part: false,
             location,
         };
-        located.tell(part, None, remarks);
+        located.tell(part, remarks);
         Ok(located)
     }
 
@@ -211,10 +211,9 @@ impl Located {
         let file = self.location.file(self.first.saturating_add(index));
         match read(&file) {
             Ok(picture) => {
-                let limited = self.style.looks.limited();
                 let (gray, part) = picture.into_gray(&mut self.style, false);
                 self.current = (index, Arc::new(gray));
-                self.tell(part, limited, remarks);
+                self.tell(part, remarks);
                 self.farthest = self.farthest.max(index);
             }
             Err(error) if error.is_missing() => {
@@ -247,22 +246,17 @@ impl Located {
     }
 
     /// Tells how the images are read, once.
-    fn tell(&mut self, part: Part, limited: Option<bool>, remarks: &mut Vec<Remark>) {
-        let text = &self.text;
+    fn tell(&mut self, part: Part, remarks: &mut Vec<Remark>) {
+        let source = format!("mask-location: {}", self.text);
         if part != Part::OnlyLuma && !self.told_part {
             self.told_part = true;
             let taken = match part {
                 Part::Alpha => "alpha, which varies, is the mask; luma is not used",
                 _ => "luma is the mask; alpha is the same everywhere and not used",
             };
-            remarks.push(Remark::Info(format!("mask-location: {text}: {taken}")));
+            remarks.push(Remark::Info(format!("{source}: {taken}")));
         }
-        let found = self.style.looks.limited();
-        if found == Some(true) && limited != found {
-            remarks.push(Remark::Info(format!(
-                "mask-location: {text}: the mask is in limited range: its black is 16"
-            )));
-        }
+        remarks.extend(self.style.looks.news(&source));
     }
 }
 
@@ -292,8 +286,9 @@ mod tests {
             let image = images.image(Some(&text), index, &mut remarks);
             assert!(matches!(image, Image::Gray(_)), "{index}");
         }
-        let texts = remarks.into_iter().map(|remark| match remark {
-            Remark::File(text) | Remark::Info(text) | Remark::Odd(text) => text,
+        let texts = remarks.into_iter().filter_map(|remark| match remark {
+            Remark::File(text) => Some(text),
+            _ => None,
         });
         texts.collect()
     }

@@ -4,6 +4,8 @@
 //! Caps cannot be believed alone. An encoder's luma without tags is of limited range as a rule,
 //! and `videoconvert` copies the luma of I420 into GRAY8 and calls it full range.
 
+use super::remarks::Remark;
+
 /// Masks with white whose noise is looked for; those after them are as they were.
 const LOOKED_AT: u8 = 25;
 
@@ -30,13 +32,11 @@ pub struct Looks {
     limited: Option<bool>,
     noise: u8,
     looked_at: u8,
+    by_caps: bool,
+    told: (Option<bool>, u8),
 }
 
 impl Looks {
-    pub fn limited(&self) -> Option<bool> {
-        self.limited
-    }
-
     /// Up to this value everything is black where nobody asks for more.
     pub fn noise(&self) -> u8 {
         self.noise
@@ -46,7 +46,7 @@ impl Looks {
     /// and it is brought to full already. `lossy`: a lossy codec may have had it.
     pub fn read(&mut self, luma: &mut [u8], expanded: bool, lossy: bool) {
         if expanded {
-            self.limited = Some(true);
+            (self.limited, self.by_caps) = (Some(true), true);
         }
         let looks_for_range = self.limited.is_none();
         let looks_for_noise = lossy && self.looked_at < LOOKED_AT;
@@ -74,6 +74,28 @@ impl Looks {
             self.noise = self.noise.max(noise);
             self.looked_at += 1;
         }
+    }
+
+    /// What was found out about the masks of `source` since this was asked.
+    pub fn news(&mut self, source: &str) -> Vec<Remark> {
+        let mut news = vec![];
+        if self.told.0 != self.limited {
+            self.told.0 = self.limited;
+            let range = match self.limited {
+                Some(true) if self.by_caps => "limited range, by the caps",
+                Some(true) => "limited range, as black is 16, whatever caps say",
+                _ => "full range, as black is 0",
+            };
+            news.push(Remark::Info(format!("{source}: masks are in {range}")));
+        }
+        if self.told.1 != self.noise {
+            self.told.1 = self.noise;
+            news.push(Remark::Info(format!(
+                "{source}: a codec left noise: luma up to {} is black where mask-threshold is 0",
+                self.noise
+            )));
+        }
+        news
     }
 }
 
@@ -137,7 +159,7 @@ mod tests {
     fn limited(counts: &[(u8, usize)]) -> Option<bool> {
         let mut looks = Looks::default();
         looks.read(&mut mask(counts), false, true);
-        looks.limited()
+        looks.limited
     }
 
     #[test]
@@ -254,6 +276,24 @@ mod tests {
         assert_eq!(noise(&flat, true), NOISE);
         // An encoder's black is not always 16, even where nothing else is there.
         assert_eq!(noise(&[(18, 9000)], true), NOISE_OF_LIMITED);
+    }
+
+    #[test]
+    fn what_is_found_out_is_told_once() {
+        let mut looks = Looks::default();
+        for (counts, told) in [
+            (&[(255, 9)][..], &[][..]),
+            (&[(18, 90), (235, 1)], &["limited", "up to 5"]),
+            (&[(16, 90), (18, 9), (230, 9)], &["up to 63"]),
+            (&[(16, 90), (18, 9), (230, 9)], &[]),
+        ] {
+            looks.read(&mut mask(counts), false, true);
+            let news = looks.news("mask_sink");
+            assert_eq!(news.len(), told.len(), "{news:?}");
+            for (remark, told) in news.iter().zip(told) {
+                assert!(matches!(remark, Remark::Info(text) if text.contains(told)));
+            }
+        }
     }
 
     #[test]

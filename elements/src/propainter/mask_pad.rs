@@ -21,8 +21,6 @@ pub struct MaskReader {
     looks: Looks,
     /// What a player does with its pictures.
     shown: Turn,
-    /// What was told of how they are read: range and noise.
-    told: (Option<bool>, u8),
 }
 
 impl MaskReader {
@@ -52,31 +50,10 @@ impl MaskReader {
             ..About::default()
         };
         let size = (info.width() as usize, info.height() as usize);
-        (Gray::new(size.0, size.1, luma, about), self.tell(limited))
-    }
-
-    /// What is new about how masks are read.
-    fn tell(&mut self, limited: bool) -> Vec<Remark> {
-        let mut remarks = vec![];
-        let range = self.looks.limited();
-        if range.is_some() && self.told.0 != range {
-            self.told.0 = range;
-            let (range, why) = match (range, limited) {
-                (_, true) => ("limited", "by its caps"),
-                (Some(true), _) => ("limited", "as its black is 16, whatever its caps say"),
-                _ => ("full", "as its black is 0"),
-            };
-            remarks.push(Remark::Info(format!("mask_sink: {range} range, {why}")));
-        }
-        let noise = self.looks.noise();
-        if self.told.1 != noise {
-            self.told.1 = noise;
-            remarks.push(Remark::Info(format!(
-                "mask_sink: a lossy codec's noise: luma up to {noise} is black unless \
-                 mask-threshold says otherwise"
-            )));
-        }
-        remarks
+        (
+            Gray::new(size.0, size.1, luma, about),
+            self.looks.news("mask_sink"),
+        )
     }
 }
 
