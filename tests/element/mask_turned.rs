@@ -58,12 +58,22 @@ fn orientation(tag: &str) -> gst::Event {
 
 /// Columns and rows that changed, and warnings, of a frame in a stream with a tag.
 fn fill(element: &gst::Element, tags: &[&str]) -> ([(usize, usize); 2], Vec<String>) {
+    fill_after(element, tags, || ())
+}
+
+/// As [`fill`]; `before` the frame comes, something is done.
+fn fill_after(
+    element: &gst::Element,
+    tags: &[&str],
+    before: impl FnOnce(),
+) -> ([(usize, usize); 2], Vec<String>) {
     let bus = bus(element);
     let info = info(VideoFormat::Rgb, WIDTH, HEIGHT);
     let mut harness = harness(element, &info);
     for tag in tags {
         harness.push_event(orientation(tag));
     }
+    before();
     harness.push(frame(&info, 0)).unwrap();
     harness.push_event(gst::event::Eos::new());
     let (before, after) = (noise(info.size(), 1), bytes(&harness.pull().unwrap()));
@@ -163,10 +173,11 @@ fn masks_that_come_with_a_tag_of_their_own_are_turned_by_both() {
         let element = element();
         let masks = MaskSource::new(&element, mask.width(), mask.height());
         masks.pad.push_event(orientation(mask_tag));
-        let buffer = gst::Buffer::from_slice(mask.into_raw());
-        masks.pad.push(buffer).unwrap();
-        masks.end();
-        let found = fill(&element, &[frame_tag]);
+        let found = fill_after(&element, &[frame_tag], || {
+            let buffer = gst::Buffer::from_slice(mask.into_raw());
+            masks.pad.push(buffer).unwrap();
+            masks.end();
+        });
         assert_eq!(found, (HOLE, vec![]), "{mask_tag} {frame_tag}");
     }
 }

@@ -19,8 +19,9 @@ const NOISE_OF_SOFT: u8 = 31;
 /// What no encoder keeps apart from black in limited range.
 const NOISE_OF_LIMITED: u8 = 5;
 
-/// Up to this value noise is looked for.
+/// Up to this value noise is looked for, and from that one.
 const NEAR: usize = 12;
+const OFF_WHITE: usize = 240;
 
 /// How often each value occurs.
 type Histogram = [u64; 256];
@@ -136,7 +137,7 @@ fn noise(histogram: &Histogram) -> Option<u8> {
         return None;
     }
     // A mask that no codec had is white to the full, whatever numbers its objects have.
-    let noisy = sum(&histogram[1..=NEAR]) > 0 && sum(&histogram[192..255]) > 0;
+    let noisy = sum(&histogram[1..=NEAR]) > 0 && sum(&histogram[OFF_WHITE..255]) > 0;
     Some(match 10 * between > between + white {
         _ if !noisy => 0,
         true => NOISE_OF_SOFT,
@@ -269,7 +270,15 @@ mod tests {
         assert_eq!(noise(&jpeg, false), 0, "no lossy codec had it");
         let soft = [&jpeg[..], &[(70, 40), (128, 50), (180, 40)]].concat();
         assert_eq!(noise(&soft, true), NOISE_OF_SOFT);
-        let objects = [(0, 9000), (1, 200), (2, 180), (3, 90), (4, 3), (255, 500)];
+        let objects = [
+            (0, 9000),
+            (1, 200),
+            (2, 180),
+            (3, 90),
+            (4, 3),
+            (220, 9),
+            (255, 500),
+        ];
         assert_eq!(noise(&objects, true), 0);
         assert_eq!(noise(&[(0, 9000), (255, 500)], true), 0);
         let flat = [(0, 384), (2, 384), (254, 384), (255, 60288)];
