@@ -127,6 +127,49 @@ fn a_mask_drawn_on_what_is_stored_stays_where_its_aspect_says_so() {
     }
 }
 
+/// A frame behind GStreamer's own element that turns, and perhaps ours, and the warnings.
+fn behind_videoflip(tag: &str, ours: &str) -> (gst_video::VideoInfo, Vec<u8>, Vec<String>) {
+    init();
+    let mut harness = Harness::new_empty();
+    let line = format!("bin.( videoflip video-direction=auto ! identity ) ! identity {ours}");
+    harness.add_parse(&line);
+    let bus = bus(&harness.element().unwrap());
+    harness.set_src_caps(info(VideoFormat::Rgb, WIDTH, HEIGHT).to_caps().unwrap());
+    harness.play();
+    harness.push_event(orientation(tag));
+    let info = info(VideoFormat::Rgb, WIDTH, HEIGHT);
+    harness.push(frame(&info, 0)).unwrap();
+    harness.push_event(gst::event::Eos::new());
+    let out = bytes(&harness.pull().unwrap());
+    let caps = harness.sinkpad().unwrap().current_caps().unwrap();
+    let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+    (info, out, warnings(&bus))
+}
+
+#[test]
+fn behind_an_element_that_turns_the_picture_masks_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    for tag in TAGS {
+        let mask = shown(&stored_mask(), tag);
+        let file = folder.path().join(format!("{tag}.png"));
+        mask.save(&file).unwrap();
+        let ours = format!(
+            "! propainter model=propagation device=cpu mask-dilation=0 scene-cuts=false \
+             mask-location={}",
+            file.display()
+        );
+        let (info, before, _) = behind_videoflip(tag, "");
+        let (_, after, told) = behind_videoflip(tag, &ours);
+        assert_eq!((info.width(), info.height()), mask.dimensions());
+        let pixels = before.chunks(3).zip(after.chunks(3)).zip(mask.as_raw());
+        for (at, ((before, after), hole)) in pixels.enumerate() {
+            assert!(*hole > 0 || before == after, "{tag} at {at}");
+        }
+        assert_ne!(before, after);
+        assert_eq!(told, [""; 0], "{tag}");
+    }
+}
+
 #[test]
 fn the_last_tag_counts_and_ends_with_its_stream() {
     let folder = tempfile::tempdir().unwrap();

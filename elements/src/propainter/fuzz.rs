@@ -4,7 +4,6 @@ use std::{io::Cursor, path::PathBuf, sync::Arc};
 
 use gst::subclass::prelude::*;
 use gst_video::VideoInfo;
-use image::ImageReader;
 use propainter::{Config, Done, Error, Frame, Mask};
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
 
 /// The hole that an image file of these bytes makes.
 pub fn mask_image(bytes: &[u8], threshold: u8, invert: bool) -> Option<Arc<Mask>> {
-    let picture = decode(ImageReader::new(Cursor::new(bytes))).ok()?;
+    let picture = decode(Cursor::new(bytes)).ok()?;
     let (gray, _) = picture.into_gray(&mut Style::default(), true);
     let cut = Cut { threshold, invert };
     let (mask, _) = Cutter::default().cut(&Arc::new(gray), cut, Turn::NONE);

@@ -16,12 +16,20 @@ const NOISE: u8 = 63;
 /// And where soft edges are to be kept.
 const NOISE_OF_SOFT: u8 = 31;
 
-/// What no encoder keeps apart from black in limited range.
-const NOISE_OF_LIMITED: u8 = 5;
+/// What no lossy codec, and none in limited range, keeps apart from black.
+const LEAST_NOISE: u8 = 5;
 
 /// Up to this value noise is looked for, and from that one.
 const NEAR: usize = 12;
 const OFF_WHITE: usize = 240;
+
+/// Whether a lossy codec had a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lossy {
+    No,
+    Perhaps,
+    Yes,
+}
 
 /// How often each value occurs.
 type Histogram = [u64; 256];
@@ -44,13 +52,13 @@ impl Looks {
     }
 
     /// Brings the luma of the next mask to full range. `expanded`: its caps said limited range,
-    /// and it is brought to full already. `lossy`: a lossy codec may have had it.
-    pub fn read(&mut self, luma: &mut [u8], expanded: bool, lossy: bool) {
+    /// and it is brought to full already.
+    pub fn read(&mut self, luma: &mut [u8], expanded: bool, lossy: Lossy) {
         if expanded {
             (self.limited, self.by_caps) = (Some(true), true);
         }
         let looks_for_range = self.limited.is_none();
-        let looks_for_noise = lossy && self.looked_at < LOOKED_AT;
+        let looks_for_noise = lossy != Lossy::No && self.looked_at < LOOKED_AT;
         let mut histogram = (looks_for_range || looks_for_noise).then(|| histogram(luma));
         if let Some(histogram) = histogram.as_ref().filter(|_| looks_for_range) {
             self.limited = is_limited(histogram);
@@ -65,12 +73,12 @@ impl Looks {
                 all
             });
         }
-        if self.limited == Some(true) {
-            self.noise = self.noise.max(NOISE_OF_LIMITED);
+        if self.limited == Some(true) || lossy == Lossy::Yes {
+            self.noise = self.noise.max(LEAST_NOISE);
         }
         let noise = histogram
             .filter(|_| looks_for_noise)
-            .and_then(|h| noise(&h));
+            .and_then(|h| noise(&h, lossy));
         if let Some(noise) = noise {
             self.noise = self.noise.max(noise);
             self.looked_at += 1;
@@ -131,7 +139,7 @@ fn is_limited(histogram: &Histogram) -> Option<bool> {
 }
 
 /// The noise around black; `None` where a mask has not both black and white to tell.
-fn noise(histogram: &Histogram) -> Option<u8> {
+fn noise(histogram: &Histogram, lossy: Lossy) -> Option<u8> {
     let (white, between) = (sum(&histogram[192..]), sum(&histogram[64..192]));
     if white == 0 || sum(&histogram[..=NEAR]) == 0 {
         return None;
@@ -139,7 +147,7 @@ fn noise(histogram: &Histogram) -> Option<u8> {
     // A mask that no codec had is white to the full, whatever numbers its objects have.
     let noisy = sum(&histogram[1..=NEAR]) > 0 && sum(&histogram[OFF_WHITE..255]) > 0;
     Some(match 10 * between > between + white {
-        _ if !noisy => 0,
+        _ if !noisy && lossy != Lossy::Yes => 0,
         true => NOISE_OF_SOFT,
         false => NOISE,
     })
@@ -159,7 +167,7 @@ mod tests {
 
     fn limited(counts: &[(u8, usize)]) -> Option<bool> {
         let mut looks = Looks::default();
-        looks.read(&mut mask(counts), false, true);
+        looks.read(&mut mask(counts), false, Lossy::Perhaps);
         looks.limited
     }
 
@@ -237,7 +245,7 @@ mod tests {
             (&[(235, 10)], vec![255; 10]),
         ] {
             let mut luma = mask(counts);
-            looks.read(&mut luma, false, false);
+            looks.read(&mut luma, false, Lossy::No);
             assert_eq!(luma, expected);
         }
     }
@@ -266,10 +274,10 @@ mod tests {
             (253, 20),
             (255, 500),
         ];
-        assert_eq!(noise(&jpeg, true), NOISE);
-        assert_eq!(noise(&jpeg, false), 0, "no lossy codec had it");
+        assert_eq!(noise(&jpeg, Lossy::Perhaps), NOISE);
+        assert_eq!(noise(&jpeg, Lossy::No), 0);
         let soft = [&jpeg[..], &[(70, 40), (128, 50), (180, 40)]].concat();
-        assert_eq!(noise(&soft, true), NOISE_OF_SOFT);
+        assert_eq!(noise(&soft, Lossy::Perhaps), NOISE_OF_SOFT);
         let objects = [
             (0, 9000),
             (1, 200),
@@ -279,12 +287,14 @@ mod tests {
             (220, 9),
             (255, 500),
         ];
-        assert_eq!(noise(&objects, true), 0);
-        assert_eq!(noise(&[(0, 9000), (255, 500)], true), 0);
+        assert_eq!(noise(&objects, Lossy::Perhaps), 0);
+        assert_eq!(noise(&objects, Lossy::Yes), NOISE);
+        assert_eq!(noise(&[(0, 9000), (255, 500)], Lossy::Perhaps), 0);
         let flat = [(0, 384), (2, 384), (254, 384), (255, 60288)];
-        assert_eq!(noise(&flat, true), NOISE);
+        assert_eq!(noise(&flat, Lossy::Perhaps), NOISE);
         // An encoder's black is not always 16, even where nothing else is there.
-        assert_eq!(noise(&[(18, 9000)], true), NOISE_OF_LIMITED);
+        assert_eq!(noise(&[(0, 90), (1, 9)], Lossy::Yes), LEAST_NOISE);
+        assert_eq!(noise(&[(18, 9000)], Lossy::Perhaps), LEAST_NOISE);
     }
 
     #[test]
@@ -296,7 +306,7 @@ mod tests {
             (&[(16, 90), (18, 9), (230, 9)], &["up to 63"]),
             (&[(16, 90), (18, 9), (230, 9)], &[]),
         ] {
-            looks.read(&mut mask(counts), false, true);
+            looks.read(&mut mask(counts), false, Lossy::Perhaps);
             let news = looks.news("mask_sink");
             assert_eq!(news.len(), told.len(), "{news:?}");
             for (remark, told) in news.iter().zip(told) {
@@ -308,7 +318,7 @@ mod tests {
     #[test]
     fn noise_once_seen_stays_for_masks_without_white() {
         let mut looks = Looks::default();
-        looks.read(&mut mask(&[(0, 1000)]), false, true);
+        looks.read(&mut mask(&[(0, 1000)]), false, Lossy::Perhaps);
         assert_eq!(looks.noise(), 0);
         let noisy = [
             (0, 900),
@@ -319,8 +329,8 @@ mod tests {
             (253, 9),
             (254, 9),
         ];
-        looks.read(&mut mask(&noisy), false, true);
-        looks.read(&mut mask(&[(0, 900), (1, 9)]), false, true);
+        looks.read(&mut mask(&noisy), false, Lossy::Perhaps);
+        looks.read(&mut mask(&[(0, 900), (1, 9)]), false, Lossy::Perhaps);
         assert_eq!(looks.noise(), NOISE);
     }
 }

@@ -1,7 +1,8 @@
 //! Image files as masks.
 
 use std::{
-    io::{BufRead, Seek},
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek},
     path::Path,
 };
 
@@ -13,12 +14,15 @@ use image::{
 
 use super::{
     gray::{About, Gray},
-    looks::Looks,
+    looks::{Looks, Lossy},
     turn::Turn,
 };
 
 /// Most bytes of an image's pixels: 8K in RGBA of 16 bits.
 const MOST: u64 = 256 << 20;
+
+/// Bytes of a WebP file up to the name of its first part.
+const HEAD: u64 = 16;
 
 /// Alpha that varies by no more is a slip, not a mask.
 const SLIP: u8 = 8;
@@ -29,8 +33,7 @@ pub struct Picture {
     luma: Vec<u8>,
     alpha: Option<Vec<u8>>,
     shown: Turn,
-    /// Its format may be a lossy one.
-    lossy: bool,
+    lossy: Lossy,
 }
 
 /// Which part of an image is the mask.
@@ -54,16 +57,25 @@ pub struct Style {
 /// # Errors
 /// What is no image, is of no format that is known, or is larger than [`MOST`].
 pub fn read(file: &Path) -> Result<Picture, ImageError> {
-    decode(ImageReader::open(file).map_err(ImageError::IoError)?)
+    decode(BufReader::new(File::open(file)?))
 }
 
 /// An image, whatever format its first bytes say it has.
 ///
 /// # Errors
 /// As [`read`].
-pub fn decode(image: ImageReader<impl BufRead + Seek>) -> Result<Picture, ImageError> {
-    let image = image.with_guessed_format()?;
-    let lossy = matches!(image.format(), Some(ImageFormat::Jpeg | ImageFormat::WebP));
+pub fn decode(mut file: impl BufRead + Seek) -> Result<Picture, ImageError> {
+    let mut head = Vec::with_capacity(HEAD as usize);
+    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+    file.rewind()?;
+    let image = ImageReader::new(file).with_guessed_format()?;
+    let lossy = match image.format() {
+        Some(ImageFormat::Jpeg) => Lossy::Yes,
+        Some(ImageFormat::WebP) if head.ends_with(b"VP8 ") => Lossy::Yes,
+        // It may hold the one or the other.
+        Some(ImageFormat::WebP) if head.ends_with(b"VP8X") => Lossy::Perhaps,
+        _ => Lossy::No,
+    };
     let mut decoder = image.into_decoder()?;
     if decoder.dimensions().0 == 0 || decoder.dimensions().1 == 0 {
         let kind = ParameterErrorKind::DimensionMismatch;
@@ -191,7 +203,7 @@ mod tests {
         let mut file = Cursor::new(vec![]);
         image.into().write_to(&mut file, ImageFormat::Png).unwrap();
         file.set_position(0);
-        let picture = decode(ImageReader::new(file)).unwrap();
+        let picture = decode(file).unwrap();
         let (gray, part) = picture.into_gray(style, false);
         let about = *gray.about();
         (gray.luma().to_vec(), part, about)

@@ -7,7 +7,7 @@ use super::{
     formats::read_gray,
     gray::{About, Gray},
     imp::{CAT, Propainter},
-    looks::Looks,
+    looks::{Looks, Lossy},
     own_masks::positive,
     remarks::{Origin, Remark},
     turn::Turn,
@@ -42,7 +42,7 @@ impl MaskReader {
         }
         // Caps of limited range are right. Full range they also say of luma that was copied.
         let limited = colorimetry.range() == VideoColorRange::Range16_235;
-        self.looks.read(&mut luma, limited, true);
+        self.looks.read(&mut luma, limited, Lossy::Perhaps);
         let about = About {
             noise: self.looks.noise(),
             shown: self.shown,
@@ -122,7 +122,7 @@ impl Propainter {
                 }
             }
             EventView::Tag(tag) => {
-                if let Some(shown) = Turn::from_tags(tag.tag()) {
+                if let Some(shown) = Turn::of_pad(pad, tag.tag()) {
                     self.own.reader.lock().shown = shown;
                 }
             }

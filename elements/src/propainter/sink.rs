@@ -92,7 +92,7 @@ impl Propainter {
             }
             EventView::Caps(caps) => self.new_caps(caps.caps())?,
             EventView::StreamStart(_) => self.own.turn(Some(Turn::NONE)),
-            EventView::Tag(tag) => self.own.turn(Turn::from_tags(tag.tag())),
+            EventView::Tag(tag) => self.own.turn(Turn::of_pad(&self.sink, tag.tag())),
             _ => {}
         }
         if !event.is_serialized() {

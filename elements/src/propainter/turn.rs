@@ -1,7 +1,11 @@
 //! Turns and flips of pictures: what a stream's orientation tag or an image's Exif data say.
 
+use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
 use image::metadata::Orientation;
+
+/// Elements that are looked at before the element, at most.
+const FAR: usize = 100;
 
 /// One of the eight ways to lay a rectangle on itself, as a matrix that maps a point, seen from
 /// the centre with y downwards, to where it comes to lie.
@@ -31,6 +35,15 @@ impl Turn {
             VideoOrientationMethod::UrLl => Self::ANTI_TRANSPOSE,
             _ => Self::NONE,
         })
+    }
+
+    /// As [`from_tags`](Self::from_tags) for the pictures that come to `pad`: tags stay as they
+    /// were where an element before it has turned the pictures by them (`videoflip` before
+    /// GStreamer 1.24).
+    pub fn of_pad(pad: &gst::Pad, tags: &gst::TagListRef) -> Option<Self> {
+        let turn = Self::from_tags(tags)?;
+        let turned = turn != Self::NONE && elements_before(pad).any(|element| turns(&element));
+        Some(if turned { Self::NONE } else { turn })
     }
 
     /// What a viewer does with an image.
@@ -105,6 +118,39 @@ impl Default for Turn {
     fn default() -> Self {
         Self::NONE
     }
+}
+
+/// The elements that a pad's pictures come through, the nearest first, up to one that joins
+/// streams.
+fn elements_before(pad: &gst::Pad) -> impl Iterator<Item = gst::Element> {
+    let before = |pad: &gst::Pad| source(pad)?.parent_element();
+    std::iter::successors(before(pad), move |element| match &element.sink_pads()[..] {
+        [only] => before(only),
+        _ => None,
+    })
+    .take(FAR)
+}
+
+/// The pad of an element that a sink pad is linked to, through the walls of bins.
+fn source(sink: &gst::Pad) -> Option<gst::Pad> {
+    let mut pad = sink.peer()?;
+    for _ in 0..FAR {
+        pad = if let Some(ghost) = pad.downcast_ref::<gst::GhostPad>() {
+            ghost.target()?
+        } else if let Some(wall) = pad.parent().and_downcast::<gst::GhostPad>() {
+            wall.peer()?
+        } else {
+            return Some(pad);
+        };
+    }
+    None
+}
+
+/// Whether an element turns pictures, or may by their tags.
+fn turns(element: &gst::Element) -> bool {
+    let (name, identity) = ("video-direction", VideoOrientationMethod::Identity);
+    element.has_property_with_type(name, VideoOrientationMethod::static_type())
+        && element.property::<VideoOrientationMethod>(name) != identity
 }
 
 #[cfg(test)]
