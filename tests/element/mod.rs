@@ -15,6 +15,7 @@ mod mask_reading;
 mod mask_sources;
 mod mask_times;
 mod mask_turned;
+mod mask_videos;
 mod masks;
 mod memory;
 mod networks;

@@ -187,7 +187,9 @@ fn split<const N: usize, S: Sample>(samples: &[S]) -> (Vec<u8>, Option<Vec<u8>>)
         [gray, ..] => gray.byte(),
         [] => 0,
     };
-    let alpha = (N % 2 == 0).then(|| pixels.clone().map(|pixel| pixel[N - 1].byte()).collect());
+    let alpha = N
+        .is_multiple_of(2)
+        .then(|| pixels.clone().map(|pixel| pixel[N - 1].byte()).collect());
     (pixels.map(luma).collect(), alpha)
 }
 

@@ -117,7 +117,8 @@ impl Propainter {
         gst::log!(CAT, imp = self, "mask event {event:?}");
         match event.view() {
             EventView::StreamStart(start) => {
-                if self.own.reader.lock().start(start.stream_id()) {
+                let another = self.own.reader.lock().start(start.stream_id());
+                if another {
                     self.own.begin(Origin::Stream);
                 }
             }
