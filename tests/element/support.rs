@@ -93,6 +93,17 @@ pub fn error(bus: &gst::Bus) -> (String, gst::glib::Error) {
     }
 }
 
+/// The texts of the warnings on the bus so far.
+pub fn warnings(bus: &gst::Bus) -> Vec<String> {
+    let next = || bus.pop_filtered(&[gst::MessageType::Warning]);
+    std::iter::from_fn(next)
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Bytes that repeat nowhere.
 pub fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

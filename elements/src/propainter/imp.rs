@@ -94,6 +94,7 @@ impl Propainter {
         state.last_mask = None;
         drop(state);
         *self.late_masks.lock() = Masks::default();
+        self.own.forget();
     }
 
     pub(super) fn faults(&self) -> Faults {

@@ -116,8 +116,13 @@ impl Propainter {
             OwnMask::Streamed(gray) => gray.as_ref(),
         };
         let size = (frame.picture.width(), frame.picture.height());
-        let mut masks = self.late_masks.lock();
-        let hole = masks.hole(size, frame.index, &frame.drawn, streamed);
+        let hole = {
+            let mut masks = self.late_masks.lock();
+            masks.hole(size, &frame.drawn, streamed)
+        };
+        if let Ok(hole) = &hole {
+            self.note_masks(&hole.seen);
+        }
         // An image that is not there is the worker's to tell; until then the last mask stays.
         let last = || self.shared.lock().last_mask.clone();
         let mask = hole.ok().map(|hole| hole.mask).or_else(last);

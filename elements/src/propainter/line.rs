@@ -21,8 +21,6 @@ pub struct Incoming {
     pub running_time: Option<ClockTime>,
     /// The running time from which on its stay counts: later where it came late by itself.
     pub counts_from: Option<ClockTime>,
-    /// Number since the start or the last seek.
-    pub index: u64,
     /// Does not continue what came before it.
     pub fresh: bool,
 }
@@ -35,7 +33,6 @@ pub struct Task {
     pub drawn: FrameMasks,
     pub running_time: Option<ClockTime>,
     pub counts_from: Option<ClockTime>,
-    pub index: u64,
     /// Its mask, where it was known before.
     pub mask: Option<Arc<Mask>>,
 }
@@ -182,7 +179,6 @@ impl Line {
                         drawn: standing.frame.drawn.clone(),
                         running_time: standing.frame.running_time,
                         counts_from: standing.frame.counts_from,
-                        index: standing.frame.index,
                         mask: standing.mask.clone(),
                     }));
                 }
@@ -200,6 +196,8 @@ impl Line {
     pub fn set_mask(&mut self, id: u64, mask: &Arc<Mask>) {
         if let Some(standing) = self.standing_mut(id) {
             standing.mask = Some(mask.clone());
+            // What it is made of is not needed any more.
+            standing.frame.drawn = FrameMasks::default();
         }
     }
 
@@ -379,16 +377,10 @@ mod tests {
         Incoming {
             buffer: gst::Buffer::new(),
             picture: Frame::new(1, 1, vec![0; 3]),
-            drawn: FrameMasks {
-                location: None,
-                cut: Default::default(),
-                rectangles: Arc::new([]),
-                alpha: None,
-            },
+            drawn: FrameMasks::default(),
             converter: Arc::new(Converter::new(&info).unwrap()),
             running_time: None,
             counts_from: None,
-            index: 0,
             fresh,
         }
     }

@@ -61,7 +61,7 @@ impl MaskStream {
             start,
             end: start
                 .zip(duration)
-                .map(|(start, duration)| start + duration),
+                .map(|(start, duration)| start.saturating_add(duration)),
         });
     }
 
@@ -129,7 +129,10 @@ impl MaskStream {
 
     /// The mask that is in use at `time` as far as is known.
     pub fn latest(&self, time: ClockTime) -> Option<Arc<Gray>> {
-        let due = |mask: &&Timed| mask.start.is_none_or(|start| start <= time + ROUNDING);
+        let due = |mask: &&Timed| {
+            mask.start
+                .is_none_or(|start| start <= time.saturating_add(ROUNDING))
+        };
         self.masks
             .iter()
             .rev()
@@ -141,7 +144,10 @@ impl MaskStream {
         if !self.masks.is_empty() {
             self.missed = 0;
         }
-        let due = |mask: &Timed| mask.start.is_some_and(|start| start <= time + ROUNDING);
+        let due = |mask: &Timed| {
+            mask.start
+                .is_some_and(|start| start <= time.saturating_add(ROUNDING))
+        };
         while self.masks.get(1).is_some_and(due) {
             self.masks.pop_front();
         }
@@ -151,7 +157,9 @@ impl MaskStream {
         match self.masks.front() {
             Some(first) if due(first) => {
                 // Just before its end the next mask may be due already, by the rounding.
-                let lasts = first.end.is_some_and(|end| end > time + ROUNDING);
+                let lasts = first
+                    .end
+                    .is_some_and(|end| end > time.saturating_add(ROUNDING));
                 if certain || lasts {
                     self.used = true;
                     return Pick::Mask(first.mask.clone());
@@ -193,11 +201,11 @@ impl MaskStream {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::gray::About, *};
 
     /// A mask that can be told from others.
     fn mask(number: usize) -> Gray {
-        Gray::new(1, 1, vec![number as u8])
+        Gray::new(1, 1, vec![number as u8], About::default())
     }
 
     fn number(pick: Pick) -> Option<usize> {
@@ -316,6 +324,19 @@ mod tests {
             masks.end();
             assert_eq!(number(masks.pick(frame)), Some(2), "the last stays");
         }
+    }
+
+    #[test]
+    fn times_at_the_end_of_time_do_not_wrap() {
+        let mut masks = MaskStream::default();
+        let last = ClockTime::from_nseconds(ClockTime::MAX.nseconds() - 1);
+        masks.push(mask(0), Some(last), ms(40));
+        assert_eq!(masks.pick(ms(0)), Pick::None);
+        masks.push(mask(1), Some(last), Some(ClockTime::MAX));
+        assert_eq!(masks.latest(last), Some(Arc::new(mask(1))));
+        assert_eq!(masks.latest(ClockTime::ZERO), None);
+        masks.end();
+        assert_eq!(number(masks.pick(Some(last))), Some(1));
     }
 
     #[test]

@@ -21,7 +21,9 @@
 //! * `mask-from-alpha`: what is not opaque is hole, and is opaque once it is filled.
 //!
 //! Of the pictures of the first two, luma above `mask-threshold` is hole, with `mask-invert`
-//! luma that is not. Properties hold for the frames that come after they were set, and
+//! luma that is not. How a mask was stored is found by looking (`looks.rs`, `mask_image.rs`), how
+//! it lies on the frame by aspect and orientation tag (`fit.rs`); what is odd is told once for each
+//! source (`remarks.rs`). Properties hold for the frames that come after they were set, and
 //! controlled ones have their value at the frame's stream time.
 //!
 //! ## Streaming
@@ -52,6 +54,7 @@ mod cuda;
 mod device_memory;
 mod duty;
 mod family;
+mod fit;
 mod formats;
 #[doc(hidden)]
 pub mod fuzz;
@@ -62,6 +65,8 @@ mod latency;
 mod lateness;
 mod line;
 mod located;
+mod looks;
+mod mask_image;
 mod mask_pad;
 mod mask_stream;
 mod masks;
@@ -73,6 +78,7 @@ mod properties;
 mod recent;
 mod region;
 mod regions;
+mod remarks;
 mod seat;
 mod settings;
 mod sink;
@@ -81,6 +87,7 @@ mod stall;
 mod stand_in;
 mod state;
 mod stats;
+mod turn;
 mod upstream;
 mod warm_up;
 mod worker;

@@ -137,7 +137,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask location")
             .blurb(
                 "Mask image for all frames, or numbered images such as mask%05d.png, one for \
-                 each frame; what is above mask-threshold is hole",
+                 each frame: BMP, GIF, JPEG, PNG, PNM, TIFF or WebP; alpha is the mask where it \
+                 varies, else luma; what is above mask-threshold is hole",
             )
             .mutable_playing()
             .build(),
@@ -155,7 +156,9 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask threshold")
             .blurb(
                 "Luma above it is hole, in the images of mask-location and the pictures of \
-                 mask_sink; so is with mask-from-alpha what lets more through",
+                 mask_sink, in full range of 8 bits; 0: all but black, and but the noise that \
+                 JPEG, WebP and video leave around it; with mask-from-alpha what lets more \
+                 through is hole",
             )
             .maximum(255)
             .default_value(default.mask_threshold)

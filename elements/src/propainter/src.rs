@@ -174,6 +174,10 @@ impl Propainter {
         gst::log!(CAT, imp = self, "pushing {event:?}");
         let caps = match event.view() {
             EventView::Caps(caps) => Some(caps.caps_owned()),
+            EventView::Eos(_) => {
+                self.end_masks();
+                None
+            }
             _ => None,
         };
         self.src.push_event(event);

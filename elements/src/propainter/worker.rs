@@ -268,12 +268,8 @@ impl<'a> Worker<'a> {
         let Some(streamed) = self.streamed_mask(times) else {
             return Ok(None);
         };
-        let hole = self
-            .masks
-            .hole(size, task.index, &task.drawn, streamed.as_ref())?;
-        if let Some(warning) = &hole.warning {
-            self.imp.warn_mask(warning);
-        }
+        let hole = self.masks.hole(size, &task.drawn, streamed.as_ref())?;
+        self.imp.note_masks(&hole.seen);
         Ok(Some(hole.mask))
     }
 
