@@ -47,13 +47,7 @@ impl Container {
         match self {
             Self::Mp4 | Self::MpegTs => &["x264enc", "x265enc"],
             Self::Mov => &["x264enc", "x265enc", "avenc_prores_ks"],
-            Self::Matroska => &[
-                "x264enc",
-                "x265enc",
-                "vp9enc",
-                "avenc_ffv1",
-                "avenc_prores_ks",
-            ],
+            Self::Matroska => &["x264enc", "x265enc", "vp9enc", "avenc_ffv1"],
             Self::Webm => &["vp9enc", "vp8enc"],
         }
     }
@@ -78,6 +72,6 @@ impl Container {
 
     /// Whether the muxer stores chapters.
     pub fn stores_chapters(self) -> bool {
-        matches!(self, Self::Matroska)
+        matches!(self, Self::Matroska | Self::Webm)
     }
 }

@@ -20,25 +20,28 @@ pub struct Encoder {
 /// writes.
 fn known(name: &str) -> (&'static str, &'static str, &'static str) {
     match name {
+        // The muxer cuts the last frames of a stream whose order changes and whose rate varies:
+        // no frame refers to a later one.
         "x264enc" => (
-            "x264enc pass=qual quantizer=16",
+            "x264enc pass=qual quantizer=16 option-string=bframes=0",
             "h264parse",
             "video/x-h264",
         ),
         "x265enc" => (
-            "x265enc option-string=crf=16:log-level=none",
+            "x265enc option-string=crf=16:bframes=0:log-level=none",
             "h265parse",
             "video/x-h265",
         ),
+        // With frames of lag both leave some out.
         "vp9enc" => (
-            "vp9enc deadline=1000000 cpu-used=4 row-mt=true min-quantizer=2 max-quantizer=22 \
-             target-bitrate=200000000",
+            "vp9enc end-usage=cq cq-level=18 target-bitrate=50000000 lag-in-frames=0 cpu-used=4 \
+             row-mt=true",
             "vp9parse",
             "video/x-vp9",
         ),
         "vp8enc" => (
-            "vp8enc deadline=1000000 cpu-used=4 min-quantizer=2 max-quantizer=14 \
-             target-bitrate=200000000",
+            "vp8enc end-usage=cq cq-level=10 target-bitrate=50000000 lag-in-frames=0 cpu-used=4 \
+             deadline=1000000",
             "identity",
             "video/x-vp8",
         ),

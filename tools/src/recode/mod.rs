@@ -145,7 +145,7 @@ fn build(
     });
     if !encoder.lost.is_empty() {
         let (lost, format) = (encoder.lost.join(" and "), encoder.format.to_str());
-        notes.push(format!("{lost} of the pictures are lost: they are written as {format}"));
+        notes.push(format!("the pictures lose {lost}: they are written as {format}"));
     }
     let before = streams::bin("queue ! videoconvert")?;
     // Interlaced pictures are the element's to refuse.
@@ -157,6 +157,11 @@ fn build(
     pipeline.add_many([&before, element, &after])?;
     gst::Element::link_many([&before, element, &after])?;
     streams::link_to_muxer(&after, &mux, container, Kind::Video)?;
+    if let Some(pad) = mux.static_pad("video_0")
+        && pad.has_property("trak-timescale")
+    {
+        pad.set_property("trak-timescale", timescale(&source.decoded));
+    }
 
     // Where each stream of the file goes.
     let mut entries = vec![(source.video.id.clone(), streams::decoded_into(&pipeline, &before)?)];
@@ -194,6 +199,16 @@ fn build(
         }
     });
     Ok((pipeline, notes))
+}
+
+/// Ticks a second in which the times of frames are stored: exact for the stated frame rate where
+/// that is usual, and fine enough where the frames do not keep to it.
+fn timescale(decoded: &gst::Caps) -> u32 {
+    const TICKS: u32 = 90_000;
+    let rate = decoded.structure(0).and_then(|s| s.get::<gst::Fraction>("framerate").ok());
+    let rate = rate.map_or(0, |rate| rate.numer().unsigned_abs());
+    let common = (1..=4).map(|times| TICKS * times).find(|ticks| rate > 0 && ticks % rate == 0);
+    common.unwrap_or(TICKS)
 }
 
 fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), RecodeError> {

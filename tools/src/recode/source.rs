@@ -35,7 +35,8 @@ impl Kind {
     fn of(caps: &gst::Caps) -> Self {
         let name = caps.structure(0).map_or("", |s| s.name().as_str());
         match name {
-            _ if name.starts_with("video/") => Self::Video,
+            // Motion JPEG is one image after another.
+            _ if name.starts_with("video/") || name.starts_with("image/") => Self::Video,
             _ if name.starts_with("audio/") => Self::Sound,
             "application/x-ssa" | "application/x-ass" | "application/x-usf" => Self::Subtitles,
             _ if name.starts_with("text/") || name.starts_with("subpicture/") => Self::Subtitles,
@@ -47,9 +48,20 @@ impl Kind {
 impl Stream {
     /// The codec, for messages.
     pub fn codec(&self) -> &str {
-        let name = self.caps.structure(0).map_or("", |s| s.name().as_str());
-        let short = name.split_once('/').map_or(name, |(_, name)| name);
-        short.trim_start_matches("x-")
+        let Some(structure) = self.caps.structure(0) else {
+            return "";
+        };
+        let name = structure.name().as_str();
+        match (name, structure.get::<i32>("mpegversion")) {
+            ("audio/mpeg", Ok(2 | 4)) => "AAC",
+            ("audio/mpeg", _) => "MPEG audio",
+            ("audio/x-raw", _) => "PCM",
+            ("text/x-raw", _) => "text",
+            _ => {
+                let short = name.split_once('/').map_or(name, |(_, name)| name);
+                short.trim_start_matches("x-")
+            }
+        }
     }
 }
 

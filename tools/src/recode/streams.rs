@@ -132,7 +132,10 @@ pub fn accepted(mux: &gst::Element, container: Container, kind: Kind) -> Option<
     if !matches!(kind, Kind::Sound | Kind::Subtitles) {
         return None;
     }
-    Some(mux.pad_template(pad_name(container, kind))?.caps().clone())
+    let name = pad_name(container, kind);
+    let templates = mux.factory()?.static_pad_templates();
+    let template = templates.iter().find(|template| template.name_template() == name)?;
+    Some(template.caps())
 }
 
 /// Whether sound is stored as it was sampled.
