@@ -131,9 +131,18 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
         .map_err(|error| DemoError::File(options.output.clone(), error))?;
     let movie_name = options.output.join("demo.mp4");
     let picture_name = options.output.join("demo.png");
-    let inputs: Vec<PathBuf> = options.mask.iter().flat_map(|mask| sequence(mask)).collect();
+    let inputs: Vec<PathBuf> = options
+        .mask
+        .iter()
+        .flat_map(|mask| sequence(mask))
+        .collect();
     let existing = Existing::with_force(options.force || options.output == Path::new(OUT));
-    let read = options.video.iter().chain(&inputs).cloned().collect::<Vec<_>>();
+    let read = options
+        .video
+        .iter()
+        .chain(&inputs)
+        .cloned()
+        .collect::<Vec<_>>();
     let picture = Output::create(&picture_name, &read, existing)?;
     let (clip, movie) = match &options.video {
         Some(video) => {

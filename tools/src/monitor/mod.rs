@@ -116,7 +116,11 @@ pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
     let _ = pipeline.set_state(gst::State::Null);
     result?;
     if let (Some(recode), Some(output)) = (recode, &options.output) {
-        let verb = if recode.replaces() { "replaced" } else { "wrote" };
+        let verb = if recode.replaces() {
+            "replaced"
+        } else {
+            "wrote"
+        };
         recode.finish()?;
         view.message(&format!("{verb} {}", output.display()))?;
     }
@@ -126,11 +130,19 @@ pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
 /// From one file into the other, by an element with the properties that are given.
 fn recode(options: &Options, video: &Path, output: &Path) -> Result<Recode, MonitorError> {
     let mut words = vec!["propainter".to_owned()];
-    words.extend(options.mask.iter().map(|mask| format!("mask-location={}", mask.display())));
+    words.extend(
+        options
+            .mask
+            .iter()
+            .map(|mask| format!("mask-location={}", mask.display())),
+    );
     words.extend(options.pipeline.iter().cloned());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let element = gst::parse::launchv(&words)?;
-    if element.factory().is_none_or(|factory| factory.name() != "propainter") {
+    if element
+        .factory()
+        .is_none_or(|factory| factory.name() != "propainter")
+    {
         return Err(MonitorError::NoProperty);
     }
     let job = Job {

@@ -146,11 +146,14 @@ fn formats(name: &str) -> Vec<VideoFormat> {
 /// Whether an encoder takes pictures of this size: H.264's and H.265's here want whole chroma
 /// samples.
 fn takes(name: &str, to: &VideoFormatInfo, info: &VideoInfo) -> bool {
-    let whole = |side: u32, shifts: &[u32]| shifts.iter().all(|&shift| side & ((1 << shift) - 1) == 0);
+    let whole =
+        |side: u32, shifts: &[u32]| shifts.iter().all(|&shift| side & ((1 << shift) - 1) == 0);
     let least = info.width().min(info.height());
     match name {
         "x265enc" if least < 16 => false,
-        "x264enc" | "x265enc" => whole(info.width(), to.w_sub()) && whole(info.height(), to.h_sub()),
+        "x264enc" | "x265enc" => {
+            whole(info.width(), to.w_sub()) && whole(info.height(), to.h_sub())
+        }
         _ => true,
     }
 }
@@ -201,8 +204,14 @@ fn lost(from: &VideoFormatInfo, to: &VideoFormatInfo) -> Vec<&'static str> {
         (to.is_gray() && !from.is_gray(), "colour"),
         (from.has_alpha() && !to.has_alpha(), "transparency"),
         (depth(from) > depth(to), "bits"),
-        (!from.is_gray() && (b.0 > a.0 || b.1 > a.1), "chroma samples"),
+        (
+            !from.is_gray() && (b.0 > a.0 || b.1 > a.1),
+            "chroma samples",
+        ),
         (from.is_rgb() && !to.is_rgb(), "RGB"),
     ];
-    all.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect()
+    all.into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, what)| what)
+        .collect()
 }

@@ -21,8 +21,8 @@ use thiserror::Error;
 
 use crate::output::{Existing, Output, OutputError};
 
-pub use self::{container::Container, encoder::Encoder, source::Source};
 use self::source::{Kind, id_of, reader};
+pub use self::{container::Container, encoder::Encoder, source::Source};
 
 /// Why a file is not written.
 #[derive(Debug, Error)]
@@ -138,14 +138,21 @@ fn build(
     mux.link(&sink)?;
 
     let mut notes = Vec::new();
-    let turn = source.orientation.filter(|_| !container.stores_orientation());
+    let turn = source
+        .orientation
+        .filter(|_| !container.stores_orientation());
     let turn = turn.map_or(String::new(), |turn| {
         notes.push("the picture is turned, as the file cannot say which way is up".to_owned());
-        format!("! videoconvert ! videoflip video-direction={} ", turn.direction)
+        format!(
+            "! videoconvert ! videoflip video-direction={} ",
+            turn.direction
+        )
     });
     if !encoder.lost.is_empty() {
         let (lost, format) = (encoder.lost.join(" and "), encoder.format.to_str());
-        notes.push(format!("the pictures lose {lost}: they are written as {format}"));
+        notes.push(format!(
+            "the pictures lose {lost}: they are written as {format}"
+        ));
     }
     let before = streams::bin("queue ! videoconvert")?;
     // Interlaced pictures are the element's to refuse.
@@ -164,7 +171,10 @@ fn build(
     }
 
     // Where each stream of the file goes.
-    let mut entries = vec![(source.video.id.clone(), streams::decoded_into(&pipeline, &before)?)];
+    let mut entries = vec![(
+        source.video.id.clone(),
+        streams::decoded_into(&pipeline, &before)?,
+    )];
     for stream in &source.streams {
         match streams::branch(&pipeline, stream, &mux, container)? {
             Some((entry, note)) => {
@@ -205,9 +215,13 @@ fn build(
 /// that is usual, and fine enough where the frames do not keep to it.
 fn timescale(decoded: &gst::Caps) -> u32 {
     const TICKS: u32 = 90_000;
-    let rate = decoded.structure(0).and_then(|s| s.get::<gst::Fraction>("framerate").ok());
+    let rate = decoded
+        .structure(0)
+        .and_then(|s| s.get::<gst::Fraction>("framerate").ok());
     let rate = rate.map_or(0, |rate| rate.numer().unsigned_abs());
-    let common = (1..=4).map(|times| TICKS * times).find(|ticks| rate > 0 && ticks % rate == 0);
+    let common = (1..=4)
+        .map(|times| TICKS * times)
+        .find(|ticks| rate > 0 && ticks % rate == 0);
     common.unwrap_or(TICKS)
 }
 

@@ -99,7 +99,8 @@ fn movie_header(file: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8>)> {
         };
         let content = size.checked_sub(header);
         let content = content.filter(|_| size <= end - at);
-        let content = content.ok_or_else(|| io::Error::other("the file that was written is cut"))?;
+        let content =
+            content.ok_or_else(|| io::Error::other("the file that was written is cut"))?;
         if kind == *b"moov" && content <= MOST {
             let mut moov = vec![0; content as usize];
             file.read_exact(&mut moov)?;

@@ -212,7 +212,9 @@ fn take(
         };
         let note = note.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            let meta = info.buffer().map(|b| b.meta::<gst_video::VideoTimeCodeMeta>());
+            let meta = info
+                .buffer()
+                .map(|b| b.meta::<gst_video::VideoTimeCodeMeta>());
             lock(&note).time_code |= meta.flatten().is_some();
             gst::PadProbeReturn::Ok
         });

@@ -88,7 +88,10 @@ pub fn branch(
     }
     let encode = match stream.kind {
         Kind::Sound => {
-            let channels = stream.caps.structure(0).and_then(|s| s.get::<i32>("channels").ok());
+            let channels = stream
+                .caps
+                .structure(0)
+                .and_then(|s| s.get::<i32>("channels").ok());
             let lossless = is_lossless(stream);
             bin(&format!(
                 "{QUEUE} ! audioconvert ! audioresample ! {}",
@@ -134,7 +137,9 @@ pub fn accepted(mux: &gst::Element, container: Container, kind: Kind) -> Option<
     }
     let name = pad_name(container, kind);
     let templates = mux.factory()?.static_pad_templates();
-    let template = templates.iter().find(|template| template.name_template() == name)?;
+    let template = templates
+        .iter()
+        .find(|template| template.name_template() == name)?;
     Some(template.caps())
 }
 
