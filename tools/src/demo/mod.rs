@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long)]
     pub force: bool,
     /// Engine: propagation (no weights), propainter (the networks) or auto
-    #[arg(long, default_value = "propagation")]
+    #[arg(long, default_value = "propagation", value_parser = ["propagation", "propainter", "auto"])]
     pub model: String,
     /// Folder that holds the checkpoints
     #[arg(long)]

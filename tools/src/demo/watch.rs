@@ -41,6 +41,7 @@ struct Side {
     /// Sum of squared differences and number of samples inside the hole.
     squared: u64,
     samples: u64,
+    to_rgb: Option<Converter>,
 }
 
 impl Watch {
@@ -84,13 +85,12 @@ fn probe(
 ) -> Result<(), DemoError> {
     let found = element.static_pad(pad);
     let pad = found.ok_or_else(|| gst::glib::bool_error!("propainter has no pad {}", pad))?;
-    let mut to_rgb = None;
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(buffer) = info.buffer() {
-            let mut side = lock(&side);
+            let side = &mut *lock(&side);
             // Of a file a few frames are looked at; of the scene all.
             if scene.is_some() || side.sample.wants(side.frames) {
-                match rgb(pad, buffer, &mut to_rgb) {
+                match rgb(pad, buffer, &mut side.to_rgb) {
                     Some(frame) => side.see(&frame, scene.as_ref()),
                     None => side.frames += 1,
                 }

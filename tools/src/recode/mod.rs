@@ -1,12 +1,14 @@
 //! A video file through the element into another file, which keeps what the first one has.
 //!
 //! - [`source`]: what a file holds, found out before anything is written
+//! - [`boxes`]: what GStreamer does not read of MP4 and QuickTime files
 //! - [`container`]: the kinds of files that are written
 //! - [`encoder`]: the encoder and the pixel format that lose least
 //! - [`orientation`]: the way up of the picture
 //! - [`streams`]: sound and subtitles, as they are where the container takes them
 //! - [`subtitles`]: text without markup
 
+pub mod boxes;
 pub mod container;
 pub mod encoder;
 pub mod orientation;
@@ -184,14 +186,17 @@ fn build(
             None => notes.push(format!("{} is not in the new file", streams::name(stream))),
         }
     }
-    match (&source.chapters, mux.dynamic_cast_ref::<gst::TocSetter>()) {
-        (Some(chapters), Some(setter)) if container.stores_chapters() => {
-            setter.set_toc(Some(chapters));
-        }
-        (Some(_), _) => notes.push("the chapters are not in the new file".to_owned()),
-        (None, _) => {}
+    let untold = boxes::Untold::of(&job.video);
+    let setter = mux.dynamic_cast_ref::<gst::TocSetter>();
+    match (
+        &source.chapters,
+        setter.filter(|_| container.stores_chapters()),
+    ) {
+        (Some(chapters), Some(setter)) => setter.set_toc(Some(chapters)),
+        (None, _) if !untold.chapters => {}
+        _ => notes.push("the chapters are not in the new file".to_owned()),
     }
-    if source.time_code && container != Container::Mov {
+    if source.time_code || untold.time_code {
         notes.push("the time code is not in the new file".to_owned());
     }
 

@@ -3,9 +3,11 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::Path,
 };
+
+use super::boxes::{boxes, handles, movie_header};
 
 /// One of the eight ways to turn and mirror a picture for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,48 +78,10 @@ impl Orientation {
 /// Bytes of a matrix.
 const MATRIX: usize = 36;
 
-/// The most that a file's index may take here.
-const MOST: u64 = 1 << 30;
-
-/// The box `moov`'s content and where it begins in the file.
-fn movie_header(file: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8>)> {
-    let end = file.seek(SeekFrom::End(0))?;
-    let mut at = 0;
-    while at + 8 <= end {
-        file.seek(SeekFrom::Start(at))?;
-        let mut head = [0; 16];
-        file.read_exact(&mut head[..8])?;
-        let kind = [head[4], head[5], head[6], head[7]];
-        let (size, header) = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
-            0 => (end - at, 8),
-            1 => {
-                file.read_exact(&mut head[8..])?;
-                let [.., a, b, c, d, e, f, g, h] = head;
-                (u64::from_be_bytes([a, b, c, d, e, f, g, h]), 16)
-            }
-            size => (u64::from(size), 8),
-        };
-        let content = size.checked_sub(header);
-        let content = content.filter(|_| size <= end - at);
-        let content =
-            content.ok_or_else(|| io::Error::other("the file that was written is cut"))?;
-        if kind == *b"moov" && content <= MOST {
-            let mut moov = vec![0; content as usize];
-            file.read_exact(&mut moov)?;
-            return Ok((at + header, moov));
-        }
-        at += size;
-    }
-    Err(io::Error::other("the file that was written has no index"))
-}
-
 /// Where in `moov` the matrix of the first video track begins.
 fn video_track_matrix(moov: &[u8]) -> Option<usize> {
     for (at, track) in boxes(moov, *b"trak") {
-        let video = boxes(track, *b"mdia").any(|(_, media)| {
-            boxes(media, *b"hdlr").any(|(_, handler)| handler.get(8..12) == Some(b"vide"))
-        });
-        if !video {
+        if !handles(track, *b"vide") {
             continue;
         }
         let (header_at, header) = boxes(track, *b"tkhd").next()?;
@@ -130,21 +94,4 @@ fn video_track_matrix(moov: &[u8]) -> Option<usize> {
         return Some(at + header_at + matrix);
     }
     None
-}
-
-/// The boxes of a kind in `content`: where each one's own content begins, and that.
-fn boxes(content: &[u8], kind: [u8; 4]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let head = content.get(at..at + 8)?;
-            let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-            let inner = content.get(at + 8..at.checked_add(size)?)?;
-            let start = at + 8;
-            at += size;
-            if head[4..] == kind {
-                return Some((start, inner));
-            }
-        }
-    })
 }

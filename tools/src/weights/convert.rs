@@ -30,7 +30,8 @@ pub(super) fn run(
         let source = Checkpoint::read(network, &file)?;
         create(folder)?;
         let existing = Existing::with_force(arguments.force);
-        output::check(&target, std::slice::from_ref(&file), existing).map_err(|error| {
+        let inputs = std::slice::from_ref(&file);
+        let target = output::check(&target, inputs, existing).map_err(|error| {
             Failure::Other(match error {
                 OutputError::Input { .. } => format!(
                     "{} would replace itself; give another folder with --to",
