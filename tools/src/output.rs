@@ -11,13 +11,15 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{Mutex, MutexGuard, Once, PoisonError},
+    thread,
 };
 
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
 use tempfile::TempPath;
 use thiserror::Error;
-
-/// Exit status of a command that is interrupted, as a shell gives it for SIGINT.
-const INTERRUPTED: i32 = 130;
 
 /// What becomes of a file that stands where the output goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,16 +250,7 @@ static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 impl Unfinished {
     pub fn new(file: &Path) -> Self {
         static HANDLER: Once = Once::new();
-        HANDLER.call_once(|| {
-            // With a handler of the application's own in place, that one decides.
-            let _ = ctrlc::set_handler(|| {
-                for file in unfinished().iter() {
-                    // It may be gone, or have its name already.
-                    let _ = fs::remove_file(file);
-                }
-                process::exit(INTERRUPTED);
-            });
-        });
+        HANDLER.call_once(clean_up_when_interrupted);
         unfinished().insert(file.to_owned());
         Self(file.to_owned())
     }
@@ -267,6 +260,25 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         unfinished().remove(&self.0);
     }
+}
+
+/// Starts a thread that waits for signals, removes what is unfinished, and ends the process with
+/// the status that a shell gives for the signal.
+fn clean_up_when_interrupted() {
+    // Without it the process ends as it always would.
+    let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
+        return;
+    };
+    thread::spawn(move || {
+        let Some(signal) = signals.forever().next() else {
+            return;
+        };
+        for file in unfinished().iter() {
+            // It may be gone, or have its name already.
+            let _ = fs::remove_file(file);
+        }
+        process::exit(128 + signal);
+    });
 }
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {

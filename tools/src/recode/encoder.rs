@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use gst::prelude::*;
 use gst_video::{VideoFormat, VideoFormatInfo, VideoInfo};
 
 use super::{Container, RecodeError, Source};
