@@ -19,7 +19,7 @@ use gst::prelude::*;
 use thiserror::Error;
 
 use crate::{
-    output::{Existing, Output, OutputError, sequence},
+    output::{self, Existing, Output, OutputError, sequence},
     recode::{Job, Recode, RecodeError, Stopped},
 };
 
@@ -143,6 +143,7 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
         .chain(&inputs)
         .cloned()
         .collect::<Vec<_>>();
+    output::check(&movie_name, &read, existing)?;
     let picture = Output::create(&picture_name, &read, existing)?;
     let (clip, movie) = match &options.video {
         Some(video) => {

@@ -114,8 +114,9 @@ fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef, kept: &mut Option<Converter>) ->
     let info = gst_video::VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()?;
     let (width, height) = (info.width(), info.height());
     let format = gst_video::VideoFormat::Rgb;
-    let wanted = gst_video::VideoInfo::builder(format, width, height).build();
-    let wanted = wanted.ok()?;
+    let wanted = gst_video::VideoInfo::builder(format, width, height);
+    // The converter changes no rate.
+    let wanted = wanted.fps(info.fps()).build().ok()?;
     if !kept.as_ref().is_some_and(|(of, _)| *of == info) {
         let converter = gst_video::VideoConverter::new(&info, &wanted, None).ok()?;
         *kept = Some((info.clone(), converter));
