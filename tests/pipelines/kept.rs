@@ -180,7 +180,7 @@ fn every_stream_of_sound_is_kept() {
         "language=fra",
     ];
     let encoded = |codec: &'static str| [&sounds[..], &["-c:a", codec]].concat();
-    let clip = place.clip("aac.mkv", "", &encoded("aac"));
+    let clip = place.clip("aac.mp4", "", &encoded("aac"));
     let before = packets(&clip)["audio/mpeg"];
     for name in ["out.mp4", "out.mov", "out.mkv"] {
         let out = place.made(&clip, name);
@@ -220,8 +220,12 @@ fn every_stream_of_sound_is_kept() {
 fn the_way_up_and_the_times_of_frames_are_kept() {
     let place = Place::new();
     let x264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p"];
-    let turned = ["-metadata:s:v", "rotate=90"];
-    let clip = place.clip("turned.mp4", "", &[&x264[..], &turned].concat());
+    let upright = place.clip("upright.mp4", "", &x264);
+    let clip = place.at("turned.mp4");
+    let mut turn = ffmpeg();
+    turn.arg("-i").arg(&upright);
+    turn.args(["-c", "copy", "-metadata:s:v", "rotate=90"]);
+    output(turn.arg(&clip));
     let rotation = "stream_side_data=rotation";
     let before = probe(&clip, "v", rotation);
     assert!(!before.is_empty());
