@@ -84,7 +84,8 @@ impl Recode {
     /// known, or an element that is not installed.
     pub fn new(job: &Job, element: &gst::Element) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
-        let inputs = [&[job.video.clone()], &job.inputs[..]].concat();
+        let mut inputs = vec![job.video.clone()];
+        inputs.extend_from_slice(&job.inputs);
         // The cheap reasons to refuse first.
         crate::output::check(&job.output, &inputs, job.existing)?;
         let source = Source::open(&job.video)?;
