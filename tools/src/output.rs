@@ -93,15 +93,14 @@ impl Output {
             output: path.to_owned(),
             source,
         };
-        let part = tempfile::Builder::new()
-            .prefix(".propainter-")
-            .suffix(".part")
+        let make = || {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(".propainter-").suffix(".part");
             // As any program makes a file: the umask takes its share.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(write)?
-            .into_temp_path();
-        let unfinished = Unfinished::new(&part);
+            builder.permissions(Permissions::from_mode(0o666));
+            Ok(builder.tempfile_in(folder)?.into_temp_path())
+        };
+        let (part, unfinished) = Unfinished::made(make).map_err(write)?;
         let before = fs::metadata(&target).ok();
         if let Some(before) = &before {
             // A private file stays private.
@@ -247,12 +246,24 @@ pub struct Unfinished(PathBuf);
 /// What to remove when the command is interrupted.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
+static HANDLER: Once = Once::new();
+
 impl Unfinished {
+    /// A file that someone else is about to make.
     pub fn new(file: &Path) -> Self {
-        static HANDLER: Once = Once::new();
         HANDLER.call_once(clean_up_when_interrupted);
         unfinished().insert(file.to_owned());
         Self(file.to_owned())
+    }
+
+    /// A file that `make` makes; an interruption meanwhile waits until it is known.
+    fn made(make: impl FnOnce() -> io::Result<TempPath>) -> io::Result<(TempPath, Self)> {
+        HANDLER.call_once(clean_up_when_interrupted);
+        let mut all = unfinished();
+        let part = make()?;
+        all.insert(part.to_path_buf());
+        let this = Self(part.to_path_buf());
+        Ok((part, this))
     }
 }
 
@@ -273,7 +284,9 @@ fn clean_up_when_interrupted() {
         let Some(signal) = signals.forever().next() else {
             return;
         };
-        for file in unfinished().iter() {
+        // Held to the end: nothing new is begun.
+        let all = unfinished();
+        for file in all.iter() {
             // It may be gone, or have its name already.
             let _ = fs::remove_file(file);
         }
