@@ -3,7 +3,9 @@
 .PHONY: demo test bench soak setup plugin
 
 # `make demo` shows a generated clip; `make demo VIDEO=clip.mp4 MASK=mask.png` your own;
-# `make demo DEMO="--model propainter"` adds options.
+# `make demo DEMO="--model propainter"` adds options. It replaces out/demo.mp4 and out/demo.png;
+# to read one of them, name another folder: `make demo VIDEO=out/demo.mp4 MASK=mask.png
+# DEMO="--output other"`.
 demo: plugin
 	target/release/propainter-demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)") $(DEMO)
 

@@ -3,8 +3,11 @@
 # or the size of a card (4gb, 6gb, 8gb, 12gb, 16gb, 24gb) less half a GiB for the desktop.
 # Tells the plan, and what had to be given up to fit.
 #
-#   budget.sh VIDEO MASK.png OUT.mp4 8gb|BYTES [property=value ...]
+#   budget.sh [--force] VIDEO MASK.png OUT.mp4 8gb|BYTES [property=value ...]
 set -eu
+. "$(dirname "$0")/files.sh"
+force=no
+[ "${1:-}" != --force ] || { force=yes && shift; }
 video=$1 mask=$2 out=$3 budget=$4
 shift 4
 
@@ -13,10 +16,17 @@ case $budget in
 *) limit="vram-budget=$budget" ;;
 esac
 
+begin "$out" "$video" "$mask"
+encoder "$video"
+sound "$video"
 # The plan is an INFO line of the element, a degradation a WARNING.
 GST_DEBUG=${GST_DEBUG:-propainter:INFO}
 export GST_DEBUG
-exec gst-launch-1.0 -q -e \
-    filesrc location="$video" ! decodebin ! queue ! videoconvert \
+# shellcheck disable=SC2086 # $encode and $sound are several words.
+run gst-launch-1.0 -q -e \
+    filesrc location="$video" ! decodebin name=d caps="$streams" \
+    d. ! video/x-raw ! queue ! videoconvert \
     ! propainter mask-location="$mask" "$limit" "$@" \
-    ! videoconvert ! x264enc ! h264parse ! mp4mux ! filesink location="$out"
+    ! videoconvert ! queue ! $encode ! queue ! mp4mux name=mux ! filesink location="$part" \
+    $sound
+finish

@@ -12,7 +12,7 @@ shift 3
 case $source in
 test)
     from="videotestsrc is-live=true pattern=ball num-buffers=${FRAMES:--1}
-        ! video/x-raw, width=320, height=240, framerate=(fraction)25/1"
+        ! video/x-raw, format=I420, width=320, height=240, framerate=(fraction)25/1"
     ;;
 *) from="uridecodebin uri=$source ! queue ! videoconvert" ;;
 esac
@@ -27,9 +27,9 @@ rtp://*:*)
 *) echo "live.sh: $target is neither srt://, rtmp:// nor rtp://HOST:PORT" >&2 && exit 1 ;;
 esac
 
-# Without the I420 the encoder would pick a profile that few players take.
+# 4:2:0, or the encoder would pick a profile that few players take; 10 bits stay 10.
 # shellcheck disable=SC2086 # both are several words.
 exec gst-launch-1.0 -q -e $from \
     ! propainter mask-regions="$regions" late-policy=fill "$@" \
-    ! videoconvert ! video/x-raw,format=I420 \
+    ! videoconvert ! "video/x-raw, format={I420,I420_10LE}" \
     ! x264enc tune=zerolatency speed-preset=veryfast key-int-max=25 ! h264parse ! queue ! $to

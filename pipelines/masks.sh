@@ -2,8 +2,11 @@
 # Numbered frames and a mask for each of them, through the pad mask_sink, to an mp4.
 # Both patterns are printf's, such as frames/%05d.jpg; FPS is the rate (25).
 #
-#   masks.sh FRAMES MASKS OUT.mp4 [property=value ...]
+#   masks.sh [--force] FRAMES MASKS OUT.mp4 [property=value ...]
 set -eu
+. "$(dirname "$0")/files.sh"
+force=no
+[ "${1:-}" != --force ] || { force=yes && shift; }
 frames=$1 masks=$2 out=$3
 shift 3
 
@@ -12,17 +15,19 @@ images() {
     case $1 in
     *.jpg | *.jpeg) echo "image/jpeg, framerate=(fraction)${FPS:-25}/1" ;;
     *.png) echo "image/png, framerate=(fraction)${FPS:-25}/1" ;;
-    *) echo "masks.sh: $1 is neither .png nor .jpg" >&2 && exit 1 ;;
+    *) fail "$1 is neither .png nor .jpg" ;;
     esac
 }
 frame_caps=$(images "$frames")
 mask_caps=$(images "$masks")
 
+begin "$out" "$frames" "$masks"
 # Images come in full range, which players of mp4 do not expect.
-exec gst-launch-1.0 -q -e \
+run gst-launch-1.0 -q -e \
     multifilesrc location="$frames" caps="$frame_caps" ! decodebin ! queue ! videoconvert \
     ! propainter name=inpaint "$@" \
     ! videoconvert ! video/x-raw,colorimetry=bt709 ! x264enc ! h264parse \
-    ! mp4mux ! filesink location="$out" \
+    ! mp4mux ! filesink location="$part" \
     multifilesrc location="$masks" caps="$mask_caps" ! decodebin ! queue ! videoconvert \
     ! inpaint.mask_sink
+finish

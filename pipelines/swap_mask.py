@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Takes a logo out of a video, and from a time on another one, while the video plays.
 
-    swap_mask.py VIDEO FIRST.png SECOND.png SECONDS OUT.mp4 [property=value ...]
+    swap_mask.py [--force] VIDEO FIRST.png SECOND.png SECONDS OUT.mp4 [property=value ...]
 
 The mask is a property like any other: whoever holds the element may set it at any time, and each
 frame takes the one that is set when it comes in. Here a probe does so at a frame's time; an
-application would do it from its user interface.
+application would do it from its user interface. The file is written beside its place, and renamed
+when it is whole; --force replaces one that exists. It holds the pictures only, no sound.
 """
 
+import os
+import signal
 import sys
+import tempfile
 
 import gi
 
@@ -17,14 +21,39 @@ from gi.repository import Gst  # noqa: E402 (the version is chosen first)
 
 
 def main(arguments):
+    force = arguments[:1] == ["--force"]
+    arguments = arguments[force:]
     if len(arguments) < 5:
         sys.exit(__doc__)
-    video, first, second, seconds, out = arguments[:5]
+    out = os.path.realpath(arguments[4])
+    if os.path.exists(out):
+        for file in arguments[:3]:
+            if os.path.exists(file) and os.path.samefile(file, out):
+                sys.exit(f"{arguments[4]} is read as {file}: name another output")
+        if not os.path.isfile(out) or not force:
+            sys.exit(f"{arguments[4]} exists: --force replaces it")
+    if not os.path.isdir(os.path.dirname(out)):
+        sys.exit(f"{arguments[4]}: there is no such folder; make it first")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    handle, part = tempfile.mkstemp(prefix=".propainter-", dir=os.path.dirname(out))
+    os.close(handle)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(part, 0o666 & ~umask)
+    try:
+        play(*arguments[:4], part, arguments[5:])
+        os.replace(part, out)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
+
+
+def play(video, first, second, seconds, out, properties):
     Gst.init(None)
     pipeline = Gst.parse_launch(
         f'filesrc location="{video}" ! decodebin ! videoconvert'
-        f' ! propainter name=inpaint mask-location="{first}" {" ".join(arguments[5:])}'
-        " ! videoconvert ! video/x-raw,format=I420 ! x264enc ! h264parse ! mp4mux"
+        f' ! propainter name=inpaint mask-location="{first}" {" ".join(properties)}'
+        " ! videoconvert ! queue ! x264enc ! h264parse ! mp4mux"
         f' ! filesink location="{out}"'
     )
     inpaint = pipeline.get_by_name("inpaint")
@@ -41,10 +70,15 @@ def main(arguments):
     inpaint.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, swap)
 
     pipeline.set_state(Gst.State.PLAYING)
-    message = pipeline.get_bus().timed_pop_filtered(
-        Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR
-    )
-    pipeline.set_state(Gst.State.NULL)
+    message = None
+    try:
+        # Python sees Ctrl-C between two calls.
+        while message is None:
+            message = pipeline.get_bus().timed_pop_filtered(
+                200 * Gst.MSECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
+            )
+    finally:
+        pipeline.set_state(Gst.State.NULL)
     if message.type == Gst.MessageType.ERROR:
         sys.exit(message.parse_error().gerror.message)
 

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 packages="
     build-essential curl pkg-config meson ninja-build
-    libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
+    libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
     gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
     gstreamer1.0-plugins-base-apps
@@ -15,11 +15,15 @@ missing=""
 for package in $packages; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
-if [ -n "$missing" ]; then
-    echo "setup: installing$missing"
+# With what LLVM wants, so that apt-get runs once.
+llvm=$(sh scripts/setup-llvm.sh choose)
+[ "$llvm" != debian ] || missing="$missing $(sh scripts/setup-llvm.sh missing)"
+if [ -n "${missing# }" ]; then
+    echo "setup: installing $missing"
     as_root=""
     [ "$(id -u)" = 0 ] || as_root=sudo
     $as_root apt-get update -qq
+    # shellcheck disable=SC2086 # $missing is several words.
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
 fi
-sh scripts/setup-llvm.sh
+sh scripts/setup-llvm.sh "$llvm"

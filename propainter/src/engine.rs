@@ -21,6 +21,12 @@ pub(crate) trait Engine: Send {
     fn admit(&mut self, _hole: &Mask) -> Result<(), Error> {
         Ok(())
     }
+
+    /// Makes frames wait for no more than `frames` later ones from now on, and returns what became
+    /// final by that; an engine of the networks is built anew instead.
+    fn limit_look_ahead(&mut self, _frames: usize, _cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        Ok(Vec::new())
+    }
     /// The memory plan, in one line; `None` where there is nothing to plan.
     fn plan(&self) -> Option<String> {
         None

@@ -197,7 +197,7 @@ fn caps_are_those_of_both_sides() {
     let info = info(VideoFormat::I420, 32, 16);
     let mut harness = harness(&element, &info);
     let narrow = gst_video::VideoCapsBuilder::new()
-        .format_list([VideoFormat::Nv12, VideoFormat::Gray8])
+        .format_list([VideoFormat::Nv12, VideoFormat::Nv1264z32])
         .width(64)
         .build();
     harness.set_sink_caps(narrow);
@@ -213,7 +213,7 @@ fn caps_are_those_of_both_sides() {
     };
     assert!(accepts(info(VideoFormat::Nv12, 64)));
     assert!(!accepts(info(VideoFormat::Nv12, 32)));
-    assert!(!accepts(info(VideoFormat::Gray8, 64)));
+    assert!(!accepts(info(VideoFormat::Nv1264z32, 64)));
 }
 
 #[test]

@@ -2,26 +2,12 @@
 
 use gst::prelude::*;
 use gst_video::{
-    VideoFormat, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta, VideoRegionOfInterestMeta,
+    VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry, VideoFormat,
+    VideoFrameFlags, VideoInfo, VideoMeta, VideoRegionOfInterestMeta, VideoTransferFunction,
 };
 use propainter::{Mask, resize::processing_size};
 
-use super::support::*;
-
-const FORMATS: [VideoFormat; 12] = [
-    VideoFormat::Rgb,
-    VideoFormat::Bgr,
-    VideoFormat::Rgbx,
-    VideoFormat::Bgrx,
-    VideoFormat::Rgba,
-    VideoFormat::Bgra,
-    VideoFormat::Nv12,
-    VideoFormat::I420,
-    VideoFormat::Y42b,
-    VideoFormat::Y444,
-    VideoFormat::P01010le,
-    VideoFormat::I42010le,
-];
+use super::{spots::*, support::*};
 
 #[test]
 fn eos_drains_every_frame_in_order() {
@@ -99,52 +85,24 @@ fn frames_without_time_pass_in_order() {
     }
 }
 
-/// Bytes of the picture that the contract allows to change, and which bits of them.
-fn may_change(
-    info: &VideoInfo,
-    offsets: &[usize],
-    strides: &[i32],
-    hole: &Mask,
-) -> Vec<(usize, u8)> {
-    let bits: &[u8] = match info.format() {
-        VideoFormat::P01010le => &[0xc0, 0xff],
-        VideoFormat::I42010le => &[0xff, 0x03],
-        _ => &[0xff],
-    };
-    let mut out = vec![];
-    for component in 0..3u8 {
-        let plane = info.comp_plane(component) as usize;
-        let across = info.format_info().w_sub()[component as usize];
-        let down = info.format_info().h_sub()[component as usize];
-        for y in 0..info.comp_height(component) as usize {
-            for x in 0..info.comp_width(component) as usize {
-                let rows = (y << down)..hole.height().min((y + 1) << down);
-                let inside = rows.into_iter().all(|row| {
-                    ((x << across)..hole.width().min((x + 1) << across))
-                        .all(|column| hole.hole()[row * hole.width() + column] == 1)
-                });
-                if inside {
-                    let within = match (info.format(), component) {
-                        (VideoFormat::P01010le, 2) => 2,
-                        _ => info.comp_poffset(component) as usize,
-                    };
-                    let first = offsets[plane]
-                        + y * strides[plane] as usize
-                        + x * info.comp_pstride(component) as usize
-                        + within;
-                    out.extend((first..).zip(bits.iter().copied()));
-                }
-            }
+/// Clears the samples that the contract allows to change.
+fn clear(info: &VideoInfo, source: &gst::BufferRef, hole: &Mask, pictures: [&mut [u8]; 2]) {
+    let inside: Vec<_> = (0..colors(info))
+        .flat_map(|component| spots(info, source, component))
+        .filter(|spot| spot.is_hole(hole))
+        .collect();
+    for picture in pictures {
+        for spot in &inside {
+            spot.put(picture, 0);
         }
     }
-    out
 }
 
 /// Frame `i` with strides and offsets of its own.
 fn padded(info: &VideoInfo, i: u64) -> (gst::Buffer, Vec<usize>, Vec<i32>) {
     let (mut offsets, mut strides, mut end) = (vec![], vec![], 0);
     for plane in 0..info.n_planes() as usize {
-        let component = (0..3)
+        let component = (0..info.n_components() as u8)
             .find(|&c| info.comp_plane(c) as usize == plane)
             .unwrap();
         let stride = info.stride()[plane] as usize + 13;
@@ -168,7 +126,8 @@ fn padded(info: &VideoInfo, i: u64) -> (gst::Buffer, Vec<usize>, Vec<i32>) {
     (buffer, offsets, strides)
 }
 
-fn unmasked_pixels_stay(format: VideoFormat, (width, height): (u32, u32), count: u64) {
+fn unmasked_pixels_stay(info: &VideoInfo, count: u64) {
+    let (format, width, height) = (info.format(), info.width(), info.height());
     let region = [
         width as i32 / 4,
         height as i32 / 4,
@@ -189,9 +148,8 @@ fn unmasked_pixels_stay(format: VideoFormat, (width, height): (u32, u32), count:
     let element = element();
     element.set_property("resize-ratio", 0.25);
     element.set_property("mask-regions", regions(&[region]));
-    let info = info(format, width, height);
-    let mut harness = harness(&element, &info);
-    let sources: Vec<_> = (0..count).map(|i| padded(&info, i)).collect();
+    let mut harness = harness(&element, info);
+    let sources: Vec<_> = (0..count).map(|i| padded(info, i)).collect();
     for (buffer, ..) in &sources {
         harness.push(buffer.clone()).unwrap();
     }
@@ -203,9 +161,7 @@ fn unmasked_pixels_stay(format: VideoFormat, (width, height): (u32, u32), count:
             before == noise(before.len(), i + 1),
             "the source is not written to"
         );
-        for (at, bits) in may_change(&info, offsets, strides, &hole) {
-            (before[at], after[at]) = (before[at] & !bits, after[at] & !bits);
-        }
+        clear(info, source, &hole, [&mut before, &mut after]);
         assert!(before == after, "{format} {width}x{height}");
         let meta = out.meta::<VideoMeta>().expect("kept");
         assert_eq!((meta.offset(), meta.stride()), (&offsets[..], &strides[..]));
@@ -214,75 +170,105 @@ fn unmasked_pixels_stay(format: VideoFormat, (width, height): (u32, u32), count:
 
 #[test]
 fn unmasked_pixels_are_identical_in_every_format_at_odd_sizes_and_strides() {
-    for format in FORMATS {
-        for size in [(1, 1), (3, 5), (33, 17), (127, 65)] {
-            unmasked_pixels_stay(format, size, 3);
+    for format in formats() {
+        for (width, height) in [(1, 1), (3, 5), (33, 17), (127, 65)] {
+            unmasked_pixels_stay(&info(format, width, height), 3);
         }
-        unmasked_pixels_stay(format, (1919, 1079), 1);
     }
 }
 
-/// A moving picture whose hole is not grey: what is filled has the colours around it.
+#[test]
+fn unmasked_pixels_are_identical_in_every_way_to_store_them_at_full_size() {
+    use VideoFormat::*;
+    let formats = [
+        Rgb, Bgr, Rgbx, Bgrx, Rgba, Bgra, Nv12, I420, Y42b, Y444, P01010le, I42010le, I42210le,
+        Y44412le, Gbr10le, P016Le, Y210, V210, Uyvy, A420, Gray16Le,
+    ];
+    for format in formats {
+        unmasked_pixels_stay(&info(format, 1919, 1079), 1);
+    }
+}
+
+fn colored(format: VideoFormat, matrix: VideoColorMatrix, range: VideoColorRange) -> VideoInfo {
+    let colorimetry = VideoColorimetry::new(
+        range,
+        matrix,
+        VideoTransferFunction::Bt709,
+        VideoColorPrimaries::Bt709,
+    );
+    let builder = VideoInfo::builder(format, 48, 24).fps(gst::Fraction::new(25, 1));
+    builder.colorimetry(&colorimetry).build().unwrap()
+}
+
+/// A picture whose hole is not grey: what is filled has the colours around it.
+fn the_fill_has_the_colours_of_the_picture(info: &VideoInfo) {
+    let element = element();
+    element.set_property("mask-regions", regions(&[[16, 8, 16, 8]]));
+    let mut harness = harness(&element, info);
+    // One colour all over, so that any fill from the picture is that colour.
+    let color: [u32; 3] = if info.is_rgb() {
+        [50, 120, 200]
+    } else {
+        [90, 100, 160]
+    };
+    let mut buffer = gst::Buffer::from_mut_slice(noise(info.size(), 1));
+    let spots: Vec<_> = (0..colors(info))
+        .flat_map(|c| {
+            spots(info, &buffer, c)
+                .into_iter()
+                .zip(std::iter::repeat(c))
+        })
+        .collect();
+    let paint = |picture: &mut [u8]| {
+        for (spot, component) in &spots {
+            let value = color[usize::from(*component)];
+            spot.put(picture, value << (spot.depth - 8));
+        }
+    };
+    paint(&mut buffer.get_mut().unwrap().map_writable().unwrap());
+    let before = bytes(&buffer);
+    for i in 0..8 {
+        let mut buffer = buffer.copy_deep().unwrap();
+        buffer.get_mut().unwrap().set_pts(FRAME * i);
+        harness.push(buffer).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    for _ in 0..8 {
+        let mut after = bytes(&harness.pull().unwrap());
+        for (spot, _) in &spots {
+            let (a, b) = (spot.get(&before), spot.get(&after));
+            // Two steps of 8 bits.
+            let most = 2 << (spot.depth - 8);
+            assert!(a.abs_diff(b) <= most, "{info:?}: {a} became {b}");
+        }
+        // Alpha, padding and what lies beside the samples.
+        paint(&mut after);
+        assert!(before == after, "{info:?}");
+    }
+}
+
 #[test]
 fn the_fill_of_every_format_has_the_colours_of_the_picture() {
-    for format in FORMATS {
-        let element = element();
-        element.set_property("mask-regions", regions(&[[16, 8, 16, 8]]));
-        let info = info(format, 48, 24);
-        let mut harness = harness(&element, &info);
-        // One colour all over, so that any fill from the picture is that colour.
-        let mut buffer = gst::Buffer::with_size(info.size()).unwrap();
-        {
-            let map = buffer.get_mut().unwrap();
-            let mut frame = VideoFrameRef::from_buffer_ref_writable(map, &info).unwrap();
-            for plane in 0..info.n_planes() {
-                let pattern: &[u8] = match (format, plane) {
-                    (VideoFormat::Rgb | VideoFormat::Bgr, _) => &[50, 120, 200],
-                    (VideoFormat::Nv12, 0) => &[90],
-                    (VideoFormat::Nv12, _) => &[100, 160],
-                    // Luma 360, chroma 400 and 640 of 1023.
-                    (VideoFormat::P01010le, 0) => &[0x00, 0x5a],
-                    (VideoFormat::P01010le, _) => &[0x00, 0x64, 0x00, 0xa0],
-                    (VideoFormat::I42010le, 0) => &[0x68, 0x01],
-                    (VideoFormat::I42010le, 1) => &[0x90, 0x01],
-                    (VideoFormat::I42010le, _) => &[0x80, 0x02],
-                    (_, 0) if info.is_rgb() => &[50, 120, 200, 77],
-                    (_, plane) => [&[90], &[100], &[160]][plane as usize],
-                };
-                let data = frame.plane_data_mut(plane).unwrap();
-                for chunk in data.chunks_mut(pattern.len()) {
-                    chunk.copy_from_slice(&pattern[..chunk.len()]);
-                }
-            }
-        }
-        let before = bytes(&buffer);
-        for i in 0..8 {
-            let mut buffer = buffer.copy_deep().unwrap();
-            buffer.get_mut().unwrap().set_pts(FRAME * i);
-            harness.push(buffer).unwrap();
-        }
-        harness.push_event(gst::event::Eos::new());
-        for _ in 0..8 {
-            let after = bytes(&harness.pull().unwrap());
-            let ten = info.format_info().depth()[0] == 10;
-            let samples = |bytes: &[u8]| -> Vec<i32> {
-                match ten {
-                    true => bytes
-                        .chunks(2)
-                        .map(|b| i32::from(u16::from_le_bytes([b[0], b[1]])))
-                        .collect(),
-                    false => bytes.iter().map(|&b| b.into()).collect(),
-                }
-            };
-            // Two steps of 8 bits.
-            let most = match format {
-                VideoFormat::P01010le => 8 << 6,
-                VideoFormat::I42010le => 8,
-                _ => 2,
-            };
-            for (a, b) in samples(&before).into_iter().zip(samples(&after)) {
-                assert!(a.abs_diff(b) <= most, "{format}: {a} became {b}");
-            }
+    for format in formats() {
+        the_fill_has_the_colours_of_the_picture(&info(format, 48, 24));
+    }
+}
+
+#[test]
+fn the_fill_has_the_colours_of_the_picture_in_every_matrix_and_range() {
+    use VideoFormat::*;
+    let matrices = [
+        VideoColorMatrix::Bt709,
+        VideoColorMatrix::Bt2020,
+        VideoColorMatrix::Smpte240m,
+        VideoColorMatrix::Fcc,
+    ];
+    let ranges = [VideoColorRange::Range0_255, VideoColorRange::Range16_235];
+    for format in [
+        I42210le, Y44412le, P016Le, Y210, V210, Uyvy, A44410le, Ayuv, Gray16Le,
+    ] {
+        for (matrix, range) in matrices.into_iter().flat_map(|m| ranges.map(|r| (m, r))) {
+            the_fill_has_the_colours_of_the_picture(&colored(format, matrix, range));
         }
     }
 }

@@ -214,8 +214,13 @@ impl Live {
     pub fn frame(&mut self) {
         self.run_to(FRAME * self.next);
         let frame = frame(&self.info, self.next);
-        self.harness.push(frame).expect("taken");
         self.next += 1;
+        self.push(frame);
+    }
+
+    /// A frame comes, now.
+    pub fn push(&mut self, frame: gst::Buffer) {
+        self.harness.push(frame).expect("taken");
         self.settle();
     }
 

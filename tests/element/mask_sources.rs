@@ -11,8 +11,9 @@ use std::{
 use gst::{ClockTime, prelude::*};
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
+use propainter::Mask;
 
-use super::support::*;
+use super::{spots::*, support::*};
 
 const WIDTH: usize = 64;
 const HEIGHT: usize = 16;
@@ -215,6 +216,50 @@ fn what_is_not_opaque_is_filled_and_becomes_opaque() {
             }
             assert!(filled * 10 >= hole.len() * HEIGHT * 9, "{filled} filled");
         }
+    }
+}
+
+#[test]
+fn alpha_of_every_format_is_a_mask() {
+    for format in formats() {
+        let info = info(format, WIDTH as u32, HEIGHT as u32);
+        if info.n_components() < 4 {
+            continue;
+        }
+        let element = element();
+        element.set_property("mask-from-alpha", true);
+        let mut harness = harness(&element, &info);
+        let mut source = frame(&info, 0);
+        let alpha = spots(&info, &source, 3);
+        let opaque = (1 << alpha[0].depth) - 1;
+        {
+            let mut map = source.get_mut().unwrap().map_writable().unwrap();
+            for (i, spot) in alpha.iter().enumerate() {
+                // Every step below opaque is hole.
+                let seen = [0, opaque / 2, opaque - 1][i % 3];
+                let hole = (16..32).contains(&(i % WIDTH));
+                spot.put(&mut map, if hole { seen } else { opaque });
+            }
+        }
+        let mut hole = Mask::empty(WIDTH, HEIGHT);
+        hole.add_rectangle(16, 0, 16, HEIGHT as u64);
+        let (mut before, mut after) = (bytes(&source), bytes(&one(&mut harness, source.clone())));
+        for spot in &alpha {
+            assert_eq!(spot.get(&after), opaque, "{format}");
+            spot.put(&mut before, opaque);
+        }
+        let mut filled = 0;
+        let mut inside = 0;
+        for spot in (0..3).flat_map(|c| spots(&info, &source, c)) {
+            if spot.is_hole(&hole) {
+                inside += 1;
+                filled += usize::from(spot.get(&before) != spot.get(&after));
+                spot.put(&mut before, 0);
+                spot.put(&mut after, 0);
+            }
+        }
+        assert!(before == after, "{format}");
+        assert!(filled * 10 >= inside * 9, "{format}: {filled} of {inside}");
     }
 }
 

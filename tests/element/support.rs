@@ -57,6 +57,15 @@ pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
         .expect("a valid size")
 }
 
+/// The formats in the template of the element's sink pad.
+pub fn formats() -> Vec<VideoFormat> {
+    let template = element().pad_template("sink").expect("the pad");
+    let caps = template.caps().structure(0).expect("caps").to_owned();
+    let formats: gst::List = caps.get("format").expect("a list");
+    let format = |name: &gst::glib::SendValue| VideoFormat::from_string(name.get().expect("text"));
+    formats.iter().map(format).collect()
+}
+
 /// Between two test pads, playing, with caps and a segment.
 pub fn harness(element: &gst::Element, info: &VideoInfo) -> Harness {
     let mut harness = Harness::with_element(element, Some("sink"), Some("src"));
@@ -82,6 +91,17 @@ pub fn error(bus: &gst::Bus) -> (String, gst::glib::Error) {
         gst::MessageView::Error(error) => (error.error().message().to_owned(), error.error()),
         _ => unreachable!("only errors were asked for"),
     }
+}
+
+/// The texts of the warnings on the bus so far.
+pub fn warnings(bus: &gst::Bus) -> Vec<String> {
+    let next = || bus.pop_filtered(&[gst::MessageType::Warning]);
+    std::iter::from_fn(next)
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Bytes that repeat nowhere.

@@ -25,7 +25,7 @@ pub fn run(pipeline: &gst::Pipeline) {
     pipeline.set_state(gst::State::Null).expect("stopped");
 }
 
-fn launch(line: &str) -> gst::Pipeline {
+pub fn launch(line: &str) -> gst::Pipeline {
     gst::init().expect("GStreamer starts");
     let pipeline = gst::parse::launch(line).expect("a valid line");
     pipeline.downcast().expect("a pipeline")

@@ -2,9 +2,12 @@
 
 mod clients;
 mod clips;
+mod formats;
+mod kept;
 mod leaks;
 mod loops;
 mod monitor;
+mod outputs;
 mod scripts;
 mod tools;
 
@@ -44,9 +47,7 @@ impl Plugin {
 /// When it is missing, or older than its sources: `cargo test` does not build it.
 pub fn plugin() -> &'static Plugin {
     static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
-        let test = env::current_exe().expect("a running test");
-        let release = test.ancestors().nth(2).expect("target/release");
-        let file = release.join("libgstpropainter.so");
+        let file = release("libgstpropainter.so");
         let built = modified(&file);
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let sources = ["elements/src", "plugin/src", "propainter/src"];
@@ -65,6 +66,13 @@ pub fn plugin() -> &'static Plugin {
         Plugin { folder }
     });
     &PLUGIN
+}
+
+/// What `cargo build` put beside the tests: the plugin or a command.
+fn release(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a running test");
+    let release = test.ancestors().nth(2).expect("target/release");
+    release.join(name)
 }
 
 fn modified(file: &Path) -> Option<SystemTime> {

@@ -4,7 +4,7 @@ use clap::Parser;
 use propainter_tools::monitor::{Lines, Options, run};
 
 /// What it writes, and why it failed if it did.
-fn monitor(arguments: &[&str]) -> (String, Option<String>) {
+pub fn monitor(arguments: &[&str]) -> (String, Option<String>) {
     let name = ["propainter-monitor", "--interval", "10"];
     let options = Options::try_parse_from(name.iter().chain(arguments)).expect("valid options");
     let mut out = Vec::new();

@@ -199,7 +199,11 @@ fn budget_is_a_cards_size_or_bytes() {
     for budget in ["8gb", "3221225472"] {
         let told = script(
             "budget.sh",
-            &[&[text(&clip), text(&image), text(&out), budget], &FAST[..]].concat(),
+            &[
+                &["--force", text(&clip), text(&image), text(&out), budget],
+                &FAST[..],
+            ]
+            .concat(),
             &[],
         );
         assert!(told.contains("look-ahead"), "{told}");

@@ -3,6 +3,7 @@
 mod crops;
 mod cuts;
 mod feather;
+mod look_ahead;
 mod opening;
 mod sliding;
 

@@ -295,6 +295,43 @@ fn convert_needs_to_know_the_network_and_keeps_the_source() {
 }
 
 #[test]
+fn convert_replaces_with_force_only_and_never_its_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("recurrent_flow_completion.pth");
+    let whole = Saved::small(Network::FlowCompletion).zip();
+    fs::write(&file, &whole).expect("written");
+    let target = folder.path().join("recurrent_flow_completion.safetensors");
+    let path = file.to_str().expect("UTF-8");
+    let tool = Tool::new();
+    // The same file by another name.
+    for hard in [false, true] {
+        let linked = match hard {
+            true => fs::hard_link(&file, &target),
+            false => std::os::unix::fs::symlink(&file, &target),
+        };
+        linked.expect("linked");
+        let outcome = run(&tool, &["convert", path, "--force"], "");
+        assert_eq!(outcome.status, 1);
+        assert!(
+            outcome.errors.contains("replace itself"),
+            "{}",
+            outcome.errors
+        );
+        assert_eq!(fs::read(&file).expect("there"), whole);
+        fs::remove_file(&target).expect("removed");
+    }
+    fs::write(&target, "precious").expect("written");
+    let outcome = run(&tool, &["convert", path], "");
+    assert_eq!(outcome.status, 1);
+    assert!(outcome.errors.contains("--force"), "{}", outcome.errors);
+    assert_eq!(fs::read(&target).expect("there"), b"precious");
+    let outcome = run(&tool, &["convert", path, "--force"], "");
+    assert_eq!(outcome.status, 0, "{}", outcome.errors);
+    assert!(outcome.out.contains("replaced"), "{}", outcome.out);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
+}
+
+#[test]
 fn wrong_usage_and_help_have_statuses_of_their_own() {
     let tool = Tool::new();
     let help = run(&tool, &["--help"], "");

@@ -3,4 +3,6 @@
 pub mod demo;
 pub mod memory;
 pub mod monitor;
+pub mod output;
+pub mod recode;
 pub mod weights;

@@ -1,11 +1,14 @@
-//! YUV and RGB into each other in 16.16 fixed point, by a stream's matrix and range.
+//! YUV and RGB into each other in fixed point, by a stream's matrix and range.
 
-const ONE: f64 = 65536.0;
-const HALF: i32 = 32768;
+/// Fractional bits of what is read.
+const POINT: u32 = 16;
+const HALF: i32 = 1 << (POINT - 1);
 
 /// The factors of one colour matrix in one range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coefficients {
+    /// Fractional bits of what is written: as many as a sample leaves room for.
+    point: u32,
     /// Chroma of grey, and the largest sample.
     grey: i32,
     most: i32,
@@ -21,8 +24,12 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
+    /// What chroma of grey adds to red, green and blue.
+    pub const GRAY: [i32; 3] = [HALF; 3];
+
     /// `kr` and `kb` are the shares of red and blue in luma; `full` is the range 0 to 255,
-    /// otherwise luma is 16 to 235 and chroma 16 to 240, for YUV of 8 bits; RGB has 8.
+    /// otherwise luma is 16 to 235 and chroma 16 to 240, for YUV of 8 bits; RGB has 8. More
+    /// than 12 bits are for writing: reading has no use for them.
     pub fn new(kr: f64, kb: f64, full: bool, bits: u32) -> Self {
         let kg = 1.0 - kr - kb;
         let (unit, most) = (1 << (bits - 8), (1 << bits) - 1);
@@ -33,15 +40,18 @@ impl Coefficients {
         };
         // Samples for one step of RGB.
         let (luma, chroma) = (luma / 255.0, chroma / 255.0);
-        let fixed = |value: f64| (value * ONE).round() as i32;
+        let point = POINT.min(31 - bits);
+        let to_fixed = |value: f64, point: u32| (value * f64::from(1 << point)).round() as i32;
+        let fixed = |value| to_fixed(value, POINT);
         let (red, blue) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
         // The middle factor takes what rounding left, so that white is exactly white and
         // grey has no colour.
         let row = |r: f64, b: f64, sum: f64| {
-            let (r, b) = (fixed(r), fixed(b));
-            [r, fixed(sum) - r - b, b]
+            let [r, b, sum] = [r, b, sum].map(|value| to_fixed(value, point));
+            [r, sum - r - b, b]
         };
         Self {
+            point,
             grey: 128 * unit,
             most,
             luma_offset: offset,
@@ -78,28 +88,38 @@ impl Coefficients {
     pub fn channels<const N: usize>(luma: &[i32; N], chroma: &[i32; N]) -> [u8; N] {
         let mut out = [0; N];
         for ((out, luma), chroma) in out.iter_mut().zip(luma).zip(chroma) {
-            *out = ((luma + chroma) >> 16).clamp(0, 255) as u8;
+            *out = ((luma + chroma) >> POINT).clamp(0, 255) as u8;
         }
         out
     }
 
     pub fn luma(&self, rgb: [u8; 3]) -> i32 {
-        let sum = weighted(self.y, rgb.map(i32::from));
+        let [r, g, b] = rgb.map(i32::from);
+        let sum = self.y[0] * r + self.y[1] * g + self.y[2] * b;
         // Never out of range: the factors are positive and add up to white's exactly.
-        ((sum + HALF) >> 16) + self.luma_offset
+        ((sum + (1 << (self.point - 1))) >> self.point) + self.luma_offset
     }
 
-    /// U and V of the mean of `1 << shift` pixels, whose channels are summed up in `sum`.
-    pub fn chroma(&self, sum: [i32; 3], shift: u32) -> [i32; 2] {
+    /// U and V of the mean of `count` pixels, whose channels are summed up in `sum`.
+    pub fn chroma(&self, sum: [i32; 3], count: usize) -> [i32; 2] {
+        // Products of few bits and few pixels fit.
+        let fits = self.point == POINT && self.most as usize * count < 1 << 16;
         [self.u, self.v].map(|row| {
-            let value = (weighted(row, sum) + (HALF << shift)) >> (16 + shift);
-            (value + self.grey).clamp(0, self.most)
+            let mean = if fits && count.is_power_of_two() {
+                let value = row[0] * sum[0] + row[1] * sum[1] + row[2] * sum[2];
+                let shift = POINT + count.ilog2();
+                (value + (1 << (shift - 1))) >> shift
+            } else {
+                let products = row
+                    .iter()
+                    .zip(sum)
+                    .map(|(&a, b)| i64::from(a) * i64::from(b));
+                let one = (count as i64) << self.point;
+                (products.sum::<i64>() + one / 2).div_euclid(one) as i32
+            };
+            (mean + self.grey).clamp(0, self.most)
         })
     }
-}
-
-fn weighted(row: [i32; 3], rgb: [i32; 3]) -> i32 {
-    row[0] * rgb[0] + row[1] * rgb[1] + row[2] * rgb[2]
 }
 
 #[cfg(test)]
@@ -116,8 +136,9 @@ mod tests {
 
     fn all() -> impl Iterator<Item = (f64, f64, bool, u32)> {
         MATRICES.into_iter().flat_map(|(kr, kb)| {
-            [(false, 8), (true, 8), (false, 10), (true, 10)]
-                .map(|(full, bits)| (kr, kb, full, bits))
+            [8, 10, 12, 16]
+                .into_iter()
+                .flat_map(move |bits| [false, true].map(|full| (kr, kb, full, bits)))
         })
     }
 
@@ -136,8 +157,10 @@ mod tests {
         }
     }
 
-    /// A pixel from its samples.
-    fn rgb(colors: &Coefficients, [y, u, v]: [i32; 3]) -> [u8; 3] {
+    /// A pixel from its samples, of which 12 bits are read.
+    fn rgb((kr, kb, full, bits): (f64, f64, bool, u32), yuv: [i32; 3]) -> [u8; 3] {
+        let colors = Coefficients::new(kr, kb, full, bits.min(12));
+        let [y, u, v] = yuv.map(|sample| sample >> bits.saturating_sub(12));
         let luma = [colors.luma_term(y)];
         let terms = colors.chroma_terms(u, v);
         terms.map(|term| Coefficients::channels(&luma, &[term])[0])
@@ -152,7 +175,7 @@ mod tests {
                 .step_by(15)
                 .flat_map(|r| (0..=255u8).step_by(17).map(move |g| [r, g, r ^ g]))
             {
-                let [u, v] = fixed.chroma(rgb.map(i32::from), 0);
+                let [u, v] = fixed.chroma(rgb.map(i32::from), 1);
                 let yuv = [fixed.luma(rgb), u, v];
                 for (got, exact) in yuv.into_iter().zip(plain_yuv(kr, kb, full, bits, rgb)) {
                     let error = f64::from(got) - exact.min(most);
@@ -163,16 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn there_and_back_is_within_two_of_255_and_exact_through_10_bits() {
+    fn there_and_back_is_within_two_of_255_and_exact_through_10_bits_or_more() {
         for (kr, kb, full, bits) in all() {
             let fixed = Coefficients::new(kr, kb, full, bits);
+            let rgb_of = |yuv| rgb((kr, kb, full, bits), yuv);
             let most = if bits == 8 { 2 } else { 0 };
             for rgb in (0..=255u8)
                 .step_by(3)
                 .flat_map(|r| (0..=255u8).step_by(5).map(move |b| [r, r / 2 + b / 2, b]))
             {
-                let [u, v] = fixed.chroma(rgb.map(i32::from), 0);
-                let back = self::rgb(&fixed, [fixed.luma(rgb), u, v]);
+                let [u, v] = fixed.chroma(rgb.map(i32::from), 1);
+                let back = rgb_of([fixed.luma(rgb), u, v]);
                 for (a, b) in rgb.into_iter().zip(back) {
                     assert!(a.abs_diff(b) <= most, "{rgb:?} came back as {back:?}");
                 }
@@ -186,7 +210,7 @@ mod tests {
             let fixed = Coefficients::new(kr, kb, full, bits);
             let none = 128 << (bits - 8);
             for grey in 0..=255u8 {
-                let chroma = fixed.chroma([i32::from(grey); 3], 0);
+                let chroma = fixed.chroma([i32::from(grey); 3], 1);
                 assert_eq!(chroma, [none, none]);
             }
             let (black, white) = match (full, bits) {
@@ -195,8 +219,22 @@ mod tests {
             };
             assert_eq!(fixed.luma([0; 3]), black);
             assert_eq!(fixed.luma([255; 3]), white);
-            assert_eq!(rgb(&fixed, [black, none, none]), [0; 3]);
-            assert_eq!(rgb(&fixed, [white, none, none]), [255; 3]);
+            let colors = (kr, kb, full, bits);
+            assert_eq!(rgb(colors, [black, none, none]), [0; 3]);
+            assert_eq!(rgb(colors, [white, none, none]), [255; 3]);
+        }
+    }
+
+    #[test]
+    fn the_chroma_of_a_block_of_any_size_is_that_of_its_mean() {
+        for (kr, kb, full, bits) in all() {
+            let fixed = Coefficients::new(kr, kb, full, bits);
+            for (count, color) in
+                (1..=16).zip([[250, 4, 90], [0, 0, 255], [255, 0, 7]].iter().cycle())
+            {
+                let sum = color.map(|c| c * count as i32);
+                assert_eq!(fixed.chroma(sum, count), fixed.chroma(*color, 1), "{count}");
+            }
         }
     }
 
@@ -208,7 +246,7 @@ mod tests {
             [sum[0] + p[0], sum[1] + p[1], sum[2] + p[2]]
         });
         let mean = sum.map(|s| s / 4);
-        let [block, of_mean] = [fixed.chroma(sum, 2), fixed.chroma(mean, 0)];
+        let [block, of_mean] = [fixed.chroma(sum, 4), fixed.chroma(mean, 1)];
         for (a, b) in block.into_iter().zip(of_mean) {
             assert!(a.abs_diff(b) <= 1);
         }

@@ -1,8 +1,12 @@
 //! Who is on duty: the engine, or a stand-in while the engine is too slow or its device fails.
 //! Counts frames only, so that it knows no clock.
 
+use super::recent::Recent;
+
 /// Late frames, less those in time since, after which the engine is relieved.
 const STRIKES: u32 = 5;
+/// Late frames among the last ones that are an episode; a single one is not.
+const MANY: u32 = 5;
 /// Frames that a stand-in works before the engine is tried again: the first time, and at most.
 const PAUSE: u32 = 25;
 const LONGEST: u32 = 1500;
@@ -39,8 +43,9 @@ pub struct Late {
 #[derive(Clone, Copy, Debug)]
 pub struct Duty {
     phase: Phase,
-    /// Between the first late frame and the proof that the engine keeps up again.
+    /// From when many frames were late to the proof that the engine keeps up again.
     episode: bool,
+    recent: Recent,
     strikes: u32,
     /// Frames of the engine in time, one after the other.
     streak: u32,
@@ -57,6 +62,7 @@ impl Default for Duty {
         Self {
             phase: Phase::default(),
             episode: false,
+            recent: Recent::default(),
             strikes: 0,
             streak: 0,
             pause: PAUSE,
@@ -112,7 +118,7 @@ impl Duty {
         if id < self.answers_from {
             return Late::default();
         }
-        let begins = !std::mem::replace(&mut self.episode, true);
+        let many = self.recent.push(true) >= MANY;
         self.streak = 0;
         self.strikes += 1;
         let relieved = match self.phase {
@@ -123,11 +129,14 @@ impl Duty {
         if relieved {
             self.stand_in();
         }
+        let episode = self.episode || many || relieved;
+        let begins = episode && !std::mem::replace(&mut self.episode, episode);
         Late { begins, relieved }
     }
 
     /// A frame of the engine went in time; `proof` of them end an episode. Whether one ended.
     pub fn in_time(&mut self, proof: u32) -> bool {
+        self.recent.push(false);
         self.strikes = self.strikes.saturating_sub(1);
         self.streak = self.streak.saturating_add(1);
         if self.streak < proof || self.stands_in() {
@@ -176,17 +185,30 @@ mod tests {
     }
 
     #[test]
-    fn a_hiccup_is_an_episode_but_relieves_nobody() {
+    fn a_hiccup_is_no_episode_and_relieves_nobody() {
         let mut duty = Duty::default();
-        assert!(duty.late(0).begins);
-        for _ in 1..STRIKES - 1 {
-            let late = duty.late(0);
-            assert!(!late.begins && !late.relieved);
+        for _ in 0..20 {
+            for _ in 0..MANY - 1 {
+                assert_eq!(duty.late(0), Late::default());
+            }
+            assert!((0..PROOF + 10).all(|_| !duty.in_time(PROOF)));
         }
+        assert_eq!(duty.next(0), Who::Engine);
+    }
+
+    #[test]
+    fn late_frames_now_and_then_are_an_episode_but_relieve_nobody() {
+        let mut duty = Duty::default();
+        let mut begun = 0;
+        for _ in 0..20 {
+            let late = duty.late(0);
+            assert!(!late.relieved);
+            begun += u32::from(late.begins);
+            assert!(!duty.in_time(PROOF));
+        }
+        assert_eq!(begun, 1);
         let ended = (0..PROOF).filter(|_| duty.in_time(PROOF)).count();
         assert_eq!(ended, 1);
-        assert_eq!(duty.next(0), Who::Engine);
-        assert!(duty.late(0).begins, "the next one is another episode");
     }
 
     #[test]
@@ -225,8 +247,7 @@ mod tests {
         assert!((0..100).all(|id| duty.late(id) == Late::default()));
         duty.opened(110);
         assert!((100..110).all(|id| duty.late(id) == Late::default()));
-        assert!(duty.late(110).begins);
-        let relieved = (111..).find(|&id| duty.late(id).relieved);
+        let relieved = (110..).find(|&id| duty.late(id).relieved);
         assert_eq!(relieved, Some(110 + u64::from(STRIKES) - 1));
         let trial = (115..).find(|&id| duty.next(id) == Who::Engine).unwrap();
         assert_eq!(duty.late(trial - 1), Late::default(), "a stand-in's");

@@ -4,21 +4,25 @@ use std::{io::Cursor, path::PathBuf, sync::Arc};
 
 use gst::subclass::prelude::*;
 use gst_video::VideoInfo;
-use image::ImageReader;
 use propainter::{Config, Done, Error, Frame, Mask};
 
 use super::{
     Propainter,
     formats::{Converter, read_gray},
     gray::{Cut, Cutter},
-    located::{Location, decode},
+    located::Location,
+    mask_image::{Style, decode},
     own_masks::regions_of_interest,
+    turn::Turn,
 };
 
 /// The hole that an image file of these bytes makes.
 pub fn mask_image(bytes: &[u8], threshold: u8, invert: bool) -> Option<Arc<Mask>> {
-    let gray = decode(ImageReader::new(Cursor::new(bytes))).ok()?;
-    Some(Cutter::default().cut(&Arc::new(gray), Cut { threshold, invert }))
+    let picture = decode(Cursor::new(bytes)).ok()?;
+    let (gray, _) = picture.into_gray(&mut Style::default(), true);
+    let cut = Cut { threshold, invert };
+    let (mask, _) = Cutter::default().cut(&Arc::new(gray), cut, Turn::NONE);
+    Some(mask)
 }
 
 /// The file that `mask-location` names for a frame.

@@ -95,6 +95,7 @@ impl Propainter {
         state.last_mask = None;
         drop(state);
         *self.late_masks.lock() = Masks::default();
+        self.own.forget();
     }
 
     pub(super) fn faults(&self) -> Faults {
@@ -325,7 +326,12 @@ impl ElementImpl for Propainter {
             gst::StateChange::PausedToReady => self.begin_stop(),
             // Only while playing does the clock say when a frame has to go.
             gst::StateChange::PausedToPlaying | gst::StateChange::PlayingToPaused => {
-                self.shared.lock().playing = transition == gst::StateChange::PausedToPlaying;
+                let mut state = self.shared.lock();
+                state.playing = transition == gst::StateChange::PausedToPlaying;
+                state.arrivals.interrupt();
+                state.mask_arrivals.interrupt();
+                state.note_movement();
+                drop(state);
                 self.shared.notify();
             }
             _ => {}

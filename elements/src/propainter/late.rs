@@ -41,14 +41,15 @@ impl Propainter {
         if !state.may_be_late() {
             return None;
         }
-        let time = state.line.undecided()?;
+        let frame = state.line.undecided()?;
+        let (time, counts_from) = frame.running_time.zip(frame.counts_from)?;
         let unwanted = state.earliest.is_some_and(|earliest| time < earliest);
         if state.settings.qos && unwanted {
             return Some(ClockTime::ZERO);
         }
         let clocked = state.live && state.playing;
         let stay = state.upstream.saturating_add(state.own_latency());
-        clocked.then(|| time.saturating_add(stay))
+        clocked.then(|| counts_from.saturating_add(stay))
     }
 
     /// Whether that time has passed by the pipeline's clock.
@@ -65,7 +66,12 @@ impl Propainter {
             mask,
             seen,
         } = state.line.take_overdue()?;
-        let late = state.duty.late(id);
+        // Downstream calls frames late for reasons of its own, too.
+        let by_engine = deadline > ClockTime::ZERO || (!state.live && state.working);
+        let late = match by_engine {
+            true => state.duty.late(id),
+            false => Late::default(),
+        };
         state.counts.late += 1;
         state.counts.episodes += u64::from(late.begins);
         if late.relieved {
@@ -117,8 +123,13 @@ impl Propainter {
             OwnMask::Streamed(gray) => gray.as_ref(),
         };
         let size = frame.size();
-        let mut masks = self.late_masks.lock();
-        let hole = masks.hole(size, frame.index, &frame.drawn, streamed);
+        let hole = {
+            let mut masks = self.late_masks.lock();
+            masks.hole(size, &frame.drawn, streamed)
+        };
+        if let Ok(hole) = &hole {
+            self.note_masks(&hole.seen);
+        }
         // An image that is not there is the worker's to tell; until then the last mask stays.
         let last = || self.shared.lock().last_mask.clone();
         let mask = hole.ok().map(|hole| hole.mask).or_else(last);
@@ -158,6 +169,27 @@ impl Propainter {
         );
         let late = self.shared.lock().counts.late;
         self.post_overload(true, late);
+    }
+
+    /// Many frames came late by themselves.
+    pub(super) fn warn_late_source(&self) {
+        let delay = self.shared.lock().lateness.delay;
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::Settings,
+            (
+                "frames come late: up to {} ms after their time stamps, before the engine sees \
+                 them; the source's time stamps or clock are behind, or its latency is more than it \
+                 says. A latency of the source or the pipeline that covers it lets sinks show them \
+                 in time",
+                delay.mseconds()
+            )
+        );
+        self.post_element(
+            gst::Structure::builder("propainter-late-source")
+                .field("delay", delay)
+                .build(),
+        );
     }
 
     fn post_overload(&self, active: bool, late: u64) {

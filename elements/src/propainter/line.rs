@@ -23,8 +23,8 @@ pub struct Incoming {
     pub drawn: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
-    /// Number since the start or the last seek.
-    pub index: u64,
+    /// The running time from which on its stay counts: later where it came late by itself.
+    pub counts_from: Option<ClockTime>,
     /// Does not continue what came before it.
     pub fresh: bool,
 }
@@ -55,7 +55,7 @@ pub struct Task {
     pub picture: Option<Frame>,
     pub drawn: FrameMasks,
     pub running_time: Option<ClockTime>,
-    pub index: u64,
+    pub counts_from: Option<ClockTime>,
     /// Its mask, where it was known before.
     pub mask: Option<Arc<Mask>>,
 }
@@ -202,7 +202,7 @@ impl Line {
                         picture: standing.frame.picture.take(),
                         drawn: standing.frame.drawn.clone(),
                         running_time: standing.frame.running_time,
-                        index: standing.frame.index,
+                        counts_from: standing.frame.counts_from,
                         mask: standing.mask.clone(),
                     }));
                 }
@@ -225,6 +225,8 @@ impl Line {
     pub fn set_mask(&mut self, id: u64, mask: &Arc<Mask>) {
         if let Some(standing) = self.standing_mut(id) {
             standing.mask = Some(mask.clone());
+            // What it is made of is not needed any more.
+            standing.frame.drawn = FrameMasks::default();
         }
     }
 
@@ -257,12 +259,11 @@ impl Line {
         self.passed = first.unwrap_or(self.passed);
     }
 
-    /// When the frame at the front was to be shown, if its fate is open. `None` also for one
-    /// without a time.
-    pub fn undecided(&self) -> Option<ClockTime> {
+    /// The frame at the front, if its fate is open.
+    pub fn undecided(&self) -> Option<&Incoming> {
         match self.items.front()? {
             Item::Frame(standing) if !matches!(standing.work, Work::Done(_)) => {
-                standing.frame.running_time
+                Some(&standing.frame)
             }
             _ => None,
         }
@@ -405,15 +406,10 @@ mod tests {
         Incoming {
             buffer: gst::Buffer::new(),
             picture: Some(Frame::new(1, 1, vec![0; 3])),
-            drawn: FrameMasks {
-                location: None,
-                cut: Default::default(),
-                rectangles: Arc::new([]),
-                alpha: None,
-            },
+            drawn: FrameMasks::default(),
             converter: Arc::new(Converter::new(&info).unwrap()),
             running_time: None,
-            index: 0,
+            counts_from: None,
             fresh,
         }
     }

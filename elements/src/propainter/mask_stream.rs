@@ -45,6 +45,8 @@ pub struct MaskStream {
     /// Nothing starts before this running time any more.
     known_until: Option<ClockTime>,
     ended: bool,
+    /// Nothing has come for so long that frames do not wait any more.
+    quiet: bool,
 }
 
 impl MaskStream {
@@ -53,12 +55,13 @@ impl MaskStream {
     }
 
     pub fn push(&mut self, mask: Gray, start: Option<ClockTime>, duration: Option<ClockTime>) {
+        self.quiet = false;
         self.masks.push_back(Timed {
             mask: Arc::new(mask),
             start,
             end: start
                 .zip(duration)
-                .map(|(start, duration)| start + duration),
+                .map(|(start, duration)| start.saturating_add(duration)),
         });
     }
 
@@ -72,9 +75,16 @@ impl MaskStream {
         self.ended = true;
     }
 
+    /// Until another mask comes frames go on with the last one; false where there is none.
+    pub fn go_quiet(&mut self) -> bool {
+        self.quiet = !self.masks.is_empty();
+        self.quiet
+    }
+
     /// A new stream: masks may come again.
     pub fn resume(&mut self) {
         self.ended = false;
+        self.quiet = false;
         self.known_until = None;
     }
 
@@ -86,9 +96,21 @@ impl MaskStream {
     /// The mask for the frame at running time `time`. A `Wait` changes nothing for good: it
     /// may be asked again.
     pub fn pick(&mut self, time: Option<ClockTime>) -> Pick {
-        match time {
+        let pick = match time {
             Some(time) if self.masks.iter().all(|mask| mask.start.is_some()) => self.at(time),
             _ => self.next(),
+        };
+        match pick {
+            Pick::Wait if self.quiet => self.in_use(time).map_or(Pick::None, Pick::Mask),
+            pick => pick,
+        }
+    }
+
+    /// The mask that stays while none comes.
+    fn in_use(&self, time: Option<ClockTime>) -> Option<Arc<Gray>> {
+        match time {
+            Some(time) => self.latest(time),
+            None => Some(self.masks.back()?.mask.clone()),
         }
     }
 
@@ -107,7 +129,10 @@ impl MaskStream {
 
     /// The mask that is in use at `time` as far as is known.
     pub fn latest(&self, time: ClockTime) -> Option<Arc<Gray>> {
-        let due = |mask: &&Timed| mask.start.is_none_or(|start| start <= time + ROUNDING);
+        let due = |mask: &&Timed| {
+            mask.start
+                .is_none_or(|start| start <= time.saturating_add(ROUNDING))
+        };
         self.masks
             .iter()
             .rev()
@@ -119,7 +144,10 @@ impl MaskStream {
         if !self.masks.is_empty() {
             self.missed = 0;
         }
-        let due = |mask: &Timed| mask.start.is_some_and(|start| start <= time + ROUNDING);
+        let due = |mask: &Timed| {
+            mask.start
+                .is_some_and(|start| start <= time.saturating_add(ROUNDING))
+        };
         while self.masks.get(1).is_some_and(due) {
             self.masks.pop_front();
         }
@@ -129,7 +157,9 @@ impl MaskStream {
         match self.masks.front() {
             Some(first) if due(first) => {
                 // Just before its end the next mask may be due already, by the rounding.
-                let lasts = first.end.is_some_and(|end| end > time + ROUNDING);
+                let lasts = first
+                    .end
+                    .is_some_and(|end| end > time.saturating_add(ROUNDING));
                 if certain || lasts {
                     self.used = true;
                     return Pick::Mask(first.mask.clone());
@@ -171,11 +201,11 @@ impl MaskStream {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::gray::About, *};
 
     /// A mask that can be told from others.
     fn mask(number: usize) -> Gray {
-        Gray::new(1, 1, vec![number as u8])
+        Gray::new(1, 1, vec![number as u8], About::default())
     }
 
     fn number(pick: Pick) -> Option<usize> {
@@ -227,6 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn masks_that_have_gone_quiet_leave_the_last_one_until_another_comes() {
+        for (start, frames) in [(ms(0), [ms(0), ms(40), ms(80)]), (None, [None; 3])] {
+            let mut masks = MaskStream::default();
+            assert!(!masks.go_quiet(), "there is none yet");
+            masks.push(mask(0), start, ms(40));
+            assert_eq!(number(masks.pick(frames[0])), Some(0));
+            assert_eq!(masks.pick(frames[1]), Pick::Wait);
+            assert!(masks.go_quiet());
+            for _ in 0..3 {
+                assert_eq!(number(masks.pick(frames[1])), Some(0));
+            }
+            masks.push(mask(1), start.and(ms(80)), ms(40));
+            assert_eq!(number(masks.pick(frames[2])), Some(1));
+            let later = start.and(ms(120));
+            assert_eq!(masks.pick(later), Pick::Wait, "it speaks again");
+        }
+    }
+
+    #[test]
     fn a_gap_says_that_the_mask_still_holds() {
         let mut masks = MaskStream::default();
         masks.push(mask(0), ms(0), ms(40));
@@ -275,6 +324,19 @@ mod tests {
             masks.end();
             assert_eq!(number(masks.pick(frame)), Some(2), "the last stays");
         }
+    }
+
+    #[test]
+    fn times_at_the_end_of_time_do_not_wrap() {
+        let mut masks = MaskStream::default();
+        let last = ClockTime::from_nseconds(ClockTime::MAX.nseconds() - 1);
+        masks.push(mask(0), Some(last), ms(40));
+        assert_eq!(masks.pick(ms(0)), Pick::None);
+        masks.push(mask(1), Some(last), Some(ClockTime::MAX));
+        assert_eq!(masks.latest(last), Some(Arc::new(mask(1))));
+        assert_eq!(masks.latest(ClockTime::ZERO), None);
+        masks.end();
+        assert_eq!(number(masks.pick(Some(last))), Some(1));
     }
 
     #[test]

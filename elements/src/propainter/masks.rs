@@ -6,66 +6,98 @@ use std::sync::Arc;
 use propainter::Mask;
 
 use super::{
-    gray::{Cut, Cutter, Gray},
-    located::Located,
+    fit::{Fit, Shape, fit},
+    gray::{Cut, Cutter, Extent, Gray},
+    located::Image,
     regions::Region,
+    remarks::{Origin, Seen},
+    turn::Turn,
 };
 
 pub use super::located::LocationError;
 
 /// What a frame's hole is made of besides `mask_sink`: the properties, its metas and its alpha
 /// as they were when it came. It travels with the frame.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FrameMasks {
-    pub location: Option<Arc<str>>,
+    /// What `mask-location` has for it.
+    pub image: Image,
     /// For the images of `mask-location` and the pictures of `mask_sink`.
     pub cut: Cut,
     /// `mask-regions` and regions of interest.
     pub rectangles: Arc<[Region]>,
     pub alpha: Option<Arc<Mask>>,
+    /// What a player does with the frame, by the stream's tags.
+    pub shown: Turn,
+    /// Width to height of the frame's pixels.
+    pub pixel: (u32, u32),
 }
 
 /// Puts the masks of a stream together.
 #[derive(Default)]
 pub struct Masks {
-    located: Option<Located>,
-    /// A location that failed while another one was in use.
-    refused: Option<Arc<str>>,
     located_cutter: Cutter,
     streamed_cutter: Cutter,
-    drawn: Option<(Arc<[Region]>, Arc<Mask>)>,
+    drawn: Option<Drawn>,
     empty: Option<Arc<Mask>>,
 }
 
-/// A frame's hole, and what to warn about.
+/// Rectangles as a mask.
+struct Drawn {
+    regions: Arc<[Region]>,
+    mask: Arc<Mask>,
+    extent: Extent,
+}
+
+/// A frame's hole, and the masks it is made of, which may be odd.
 pub struct Hole {
     pub mask: Arc<Mask>,
-    pub warning: Option<LocationError>,
+    pub seen: Vec<Seen>,
 }
 
 impl Masks {
-    /// The hole of frame `index` (since the start or the last seek) of `size` pixels;
-    /// `streamed` is what `mask_sink` has for it. One source is passed on at its own size;
-    /// several are united at the frame's.
+    /// The hole of a frame of `size` pixels; `streamed` is what `mask_sink` has for it. One
+    /// source is passed on at its own size; several are united at the frame's.
     ///
     /// # Errors
-    /// No image at the location. Where another location was in use, its mask stays and the
-    /// error is a warning, given once.
+    /// No image at the location.
     pub fn hole(
         &mut self,
         size: (usize, usize),
-        index: u64,
         own: &FrameMasks,
         streamed: Option<&Arc<Gray>>,
-    ) -> Result<Hole, LocationError> {
-        let (located, warning) = self.located(own.location.as_ref(), index)?;
-        let sources = [
-            streamed.map(|gray| self.streamed_cutter.cut(gray, own.cut)),
-            located.map(|gray| self.located_cutter.cut(&gray, own.cut)),
-            (!own.rectangles.is_empty()).then(|| self.drawn(size, &own.rectangles)),
-            own.alpha.clone(),
-        ];
-        let mut sources = sources.into_iter().flatten();
+    ) -> Result<Hole, Arc<LocationError>> {
+        let located = match &own.image {
+            Image::None => None,
+            Image::Gray(gray) => Some(gray),
+            Image::Failed(error) => return Err(error.clone()),
+        };
+        let frame = Shape {
+            size,
+            pixel: own.pixel,
+            shown: own.shown,
+        };
+        let cut = |cutter: &mut Cutter, origin, gray: &Arc<Gray>| {
+            let (turn, fit) = fit(gray.shape(), frame);
+            let (mask, extent) = cutter.cut(gray, own.cut, turn);
+            let seen = Seen {
+                origin,
+                extent,
+                fit,
+                mask: gray.shape().size,
+                frame: size,
+                still: gray.about().still,
+                unused_alpha: gray.about().unused_alpha,
+            };
+            (mask, Some(seen))
+        };
+        let streamed = streamed.map(|gray| cut(&mut self.streamed_cutter, Origin::Stream, gray));
+        let located = located.map(|gray| cut(&mut self.located_cutter, Origin::Location, gray));
+        let drawn = (!own.rectangles.is_empty()).then(|| self.drawn(size, &own.rectangles));
+        let (sources, seen): (Vec<_>, Vec<_>) =
+            [streamed, located, drawn].into_iter().flatten().unzip();
+        let seen = seen.into_iter().flatten().collect();
+        let mut sources = sources.into_iter().chain(own.alpha.clone());
         let mask = match (sources.next(), sources.next()) {
             (None, _) => self.empty(size),
             (Some(only), None) => only,
@@ -77,54 +109,46 @@ impl Masks {
                 Arc::new(all)
             }
         };
-        Ok(Hole { mask, warning })
+        Ok(Hole { mask, seen })
     }
 
-    fn located(
+    fn drawn(
         &mut self,
-        location: Option<&Arc<str>>,
-        index: u64,
-    ) -> Result<(Option<Arc<Gray>>, Option<LocationError>), LocationError> {
-        let Some(text) = location else {
-            (self.located, self.refused) = (None, None);
-            return Ok((None, None));
-        };
-        let mut warning = None;
-        let known = self.located.as_ref().is_some_and(|l| l.is_at(text))
-            || self.refused.as_ref() == Some(text);
-        if !known {
-            match Located::open(text, index) {
-                Ok(located) => (self.located, self.refused) = (Some(located), None),
-                Err(error) if self.located.is_some() => {
-                    self.refused = Some(text.clone());
-                    warning = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let image = self.located.as_mut().map(|l| l.image(index)).transpose()?;
-        Ok((image, warning))
-    }
-
-    fn drawn(&mut self, (width, height): (usize, usize), regions: &Arc<[Region]>) -> Arc<Mask> {
-        let drawn = self.drawn.as_ref().filter(|(from, mask)| {
-            from == regions && (mask.width(), mask.height()) == (width, height)
+        (width, height): (usize, usize),
+        regions: &Arc<[Region]>,
+    ) -> (Arc<Mask>, Option<Seen>) {
+        let drawn = self.drawn.take().filter(|drawn| {
+            let size = (drawn.mask.width(), drawn.mask.height());
+            drawn.regions == *regions && size == (width, height)
         });
-        if let Some((_, mask)) = drawn {
-            return mask.clone();
-        }
-        let mut mask = Mask::empty(width, height);
-        for region in regions.iter() {
-            mask.add_rectangle(
-                region.x.into(),
-                region.y.into(),
-                region.width.into(),
-                region.height.into(),
-            );
-        }
-        let mask = Arc::new(mask);
-        self.drawn = Some((regions.clone(), mask.clone()));
-        mask
+        let drawn = self.drawn.insert(drawn.unwrap_or_else(|| {
+            let mut mask = Mask::empty(width, height);
+            for region in regions.iter() {
+                mask.add_rectangle(
+                    region.x.into(),
+                    region.y.into(),
+                    region.width.into(),
+                    region.height.into(),
+                );
+            }
+            Drawn {
+                regions: regions.clone(),
+                extent: Extent::of(&mask),
+                mask: Arc::new(mask),
+            }
+        }));
+        // Rectangles without an area are there to be moved.
+        let meant = regions.iter().any(|r| r.width > 0 && r.height > 0);
+        let seen = meant.then_some(Seen {
+            origin: Origin::Regions,
+            extent: drawn.extent,
+            fit: Fit::AsItIs,
+            mask: (width, height),
+            frame: (width, height),
+            still: false,
+            unused_alpha: false,
+        });
+        (drawn.mask.clone(), seen)
     }
 
     fn empty(&mut self, (width, height): (usize, usize)) -> Arc<Mask> {

@@ -1,6 +1,6 @@
 //! Errors and warnings on the bus, in the domain that fits.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use gst::subclass::prelude::*;
 
@@ -8,13 +8,14 @@ use super::{
     duty::TRIES,
     imp::{CAT, Propainter},
     masks::LocationError,
+    remarks::Remark,
 };
 
 /// What ends a stream.
 #[derive(Debug)]
 pub enum Failure {
     Session(propainter::Error),
-    Mask(LocationError),
+    Mask(Arc<LocationError>),
     /// The session or its engine broke a promise.
     Internal(String),
 }
@@ -25,8 +26,8 @@ impl From<propainter::Error> for Failure {
     }
 }
 
-impl From<LocationError> for Failure {
-    fn from(error: LocationError) -> Self {
+impl From<Arc<LocationError>> for Failure {
+    fn from(error: Arc<LocationError>) -> Self {
         Self::Mask(error)
     }
 }
@@ -136,12 +137,19 @@ impl Propainter {
         );
     }
 
-    pub(super) fn warn_mask(&self, error: &LocationError) {
-        gst::element_imp_warning!(
-            self,
-            gst::ResourceError::Read,
-            ("{}; the mask in use stays", error)
-        );
+    /// Tells what is odd about masks.
+    pub(super) fn post_remarks(&self, remarks: impl IntoIterator<Item = Remark>) {
+        for remark in remarks {
+            match remark {
+                Remark::Info(text) => gst::info!(CAT, imp = self, "{text}"),
+                Remark::Odd(text) => {
+                    gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{}", text));
+                }
+                Remark::File(text) => {
+                    gst::element_imp_warning!(self, gst::ResourceError::Read, ("{}", text));
+                }
+            }
+        }
     }
 
     pub(super) fn post_bad_format(&self, problem: &str) {

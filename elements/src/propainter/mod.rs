@@ -21,7 +21,9 @@
 //! * `mask-from-alpha`: what is not opaque is hole, and is opaque once it is filled.
 //!
 //! Of the pictures of the first two, luma above `mask-threshold` is hole, with `mask-invert`
-//! luma that is not. Properties hold for the frames that come after they were set, and
+//! luma that is not. How a mask was stored is found by looking (`looks.rs`, `mask_image.rs`), how
+//! it lies on the frame by aspect and orientation tag (`fit.rs`); what is odd is told once for each
+//! source (`remarks.rs`). Properties hold for the frames that come after they were set, and
 //! controlled ones have their value at the frame's stream time.
 //!
 //! ## Streaming
@@ -45,12 +47,14 @@
 //! ```
 
 mod alarm;
+mod arrivals;
 mod choices;
 mod color;
 mod cuda;
 mod device_memory;
 mod duty;
 mod family;
+mod fit;
 mod formats;
 #[doc(hidden)]
 pub mod fuzz;
@@ -58,8 +62,11 @@ mod gray;
 mod imp;
 mod late;
 mod latency;
+mod lateness;
 mod line;
 mod located;
+mod looks;
+mod mask_image;
 mod mask_pad;
 mod mask_stream;
 mod masks;
@@ -68,16 +75,21 @@ mod notices;
 mod own_masks;
 mod pool;
 mod properties;
+mod recent;
 mod region;
 mod regions;
+mod remarks;
 mod seat;
 mod settings;
 mod sink;
 mod src;
+mod stall;
 mod stand_in;
 mod state;
 mod stats;
 mod trim;
+mod turn;
+mod upstream;
 mod warm_up;
 mod worker;
 

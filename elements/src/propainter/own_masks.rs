@@ -8,27 +8,61 @@ use std::sync::{
 
 use gst::{ClockTime, glib, prelude::*, subclass::prelude::*};
 use gst_video::VideoRegionOfInterestMeta;
+use parking_lot::Mutex;
 
 use super::{
     family::Family,
     formats::{BadPicture, Converter},
     gray::Cut,
     imp::{CAT, Propainter},
+    located::Images,
+    mask_pad::MaskReader,
     masks::FrameMasks,
     regions::{self, Region},
+    remarks::{Origin, Remark, Remarks, Seen},
+    turn::Turn,
 };
 
-/// What an element has to draw masks from.
+/// What an element has to draw masks from, and what it knows of them.
 #[derive(Default)]
 pub struct OwnMasks {
     pub regions: Family,
+    pub reader: Mutex<MaskReader>,
+    images: Mutex<Images>,
+    remarks: Mutex<Remarks>,
+    /// What a player does with the frames that come.
+    shown: Mutex<Turn>,
     /// It was said that the format has no alpha.
     warned: AtomicBool,
 }
 
+impl OwnMasks {
+    /// Takes down what the stream's tags say of its frames, if they do.
+    pub fn turn(&self, shown: Option<Turn>) {
+        if let Some(shown) = shown {
+            *self.shown.lock() = shown;
+        }
+    }
+
+    /// A source has begun anew: what is odd about it is told again.
+    pub fn begin(&self, origin: Origin) {
+        self.remarks.lock().forget(origin);
+    }
+
+    /// Forgets all but the regions.
+    pub fn forget(&self) {
+        *self.reader.lock() = MaskReader::default();
+        *self.images.lock() = Images::default();
+        *self.remarks.lock() = Remarks::default();
+        *self.shown.lock() = Turn::NONE;
+    }
+}
+
 impl Propainter {
     /// Brings what is controlled to the frame's time and takes down what its hole is made
-    /// of. The converter given back is the one to write the frame with. Call without a lock.
+    /// of; `index` is its number since the start or the last seek. An image is decoded here,
+    /// once, and goes with the frame. The converter given back is the one to write the frame
+    /// with. Call without a lock.
     ///
     /// # Errors
     /// A buffer whose alpha cannot be read.
@@ -37,6 +71,7 @@ impl Propainter {
         buffer: &gst::BufferRef,
         converter: &Arc<Converter>,
         stream_time: Option<ClockTime>,
+        index: u64,
     ) -> Result<(Arc<Converter>, FrameMasks), BadPicture> {
         if let Some(time) = stream_time {
             self.sync(time);
@@ -55,10 +90,7 @@ impl Propainter {
             )
         };
         let alpha = from_alpha.then_some(cut.threshold);
-        if from_alpha
-            && !converter.info().has_alpha()
-            && !self.own.warned.swap(true, Ordering::Relaxed)
-        {
+        if from_alpha && !converter.has_alpha() && !self.own.warned.swap(true, Ordering::Relaxed) {
             let format = converter.info().format();
             gst::warning!(CAT, imp = self, "mask-from-alpha: {format} has no alpha");
         }
@@ -68,13 +100,41 @@ impl Propainter {
         if let Some(types) = roi_types {
             rectangles.extend(regions_of_interest(buffer, &types));
         }
+        let mut remarks = vec![];
+        let image = {
+            let mut images = self.own.images.lock();
+            let image = images.image(location.as_ref(), index, &mut remarks);
+            if images.has_opened() {
+                self.own.begin(Origin::Location);
+            }
+            image
+        };
+        self.post_remarks(remarks);
+        let pixel = converter.info().par();
         let own = FrameMasks {
-            location,
+            image,
             cut,
             rectangles: rectangles.into(),
             alpha,
+            shown: *self.own.shown.lock(),
+            pixel: positive(pixel),
         };
         Ok((converter, own))
+    }
+
+    /// Tells what is odd about the masks that a frame's hole is made of.
+    pub(super) fn note_masks(&self, seen: &[Seen]) {
+        let remarks: Vec<Remark> = {
+            let mut remarks = self.own.remarks.lock();
+            seen.iter().flat_map(|seen| remarks.see(seen)).collect()
+        };
+        self.post_remarks(remarks);
+    }
+
+    /// The stream ends: tells where no mask had a hole.
+    pub(super) fn end_masks(&self) {
+        let remarks = self.own.remarks.lock().end();
+        self.post_remarks(remarks);
     }
 
     /// Sets controlled properties to their values at `time`.
@@ -121,6 +181,12 @@ impl ChildProxyImpl for Propainter {
     fn children_count(&self) -> u32 {
         u32::try_from(self.own.regions.children().len()).unwrap_or(u32::MAX)
     }
+}
+
+/// The ratio as numbers above 0; 0 where it is none.
+pub fn positive(ratio: gst::Fraction) -> (u32, u32) {
+    let positive = |number| u32::try_from(number).unwrap_or(0);
+    (positive(ratio.numer()), positive(ratio.denom()))
 }
 
 /// The regions of interest whose type is among `types`, separated by commas; `*` is any.

@@ -104,6 +104,14 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             1,
             default.lookahead,
         ),
+        count(
+            "max-held-frames",
+            "Maximum held frames",
+            "Most frames that are held back for their future (0 = as many as the windows need); \
+             where mode=auto would hold more, windows slide",
+            0,
+            default.max_held_frames,
+        ),
         glib::ParamSpecBoolean::builder("scene-cuts")
             .nick("Scene cuts")
             .blurb("Whether a scene cut ends the windows of mode=sliding")
@@ -129,7 +137,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask location")
             .blurb(
                 "Mask image for all frames, or numbered images such as mask%05d.png, one for \
-                 each frame; what is above mask-threshold is hole",
+                 each frame: BMP, GIF, JPEG, PNG, PNM, TIFF or WebP; alpha is the mask where it \
+                 varies, else luma; what is above mask-threshold is hole",
             )
             .mutable_playing()
             .build(),
@@ -147,7 +156,9 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask threshold")
             .blurb(
                 "Luma above it is hole, in the images of mask-location and the pictures of \
-                 mask_sink; so is with mask-from-alpha what lets more through",
+                 mask_sink, in full range of 8 bits; 0: all but black, and but the noise that \
+                 JPEG, WebP and video leave around it; with mask-from-alpha what lets more \
+                 through is hole",
             )
             .maximum(255)
             .default_value(default.mask_threshold)
@@ -166,7 +177,7 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Mask from alpha")
             .blurb(
                 "Where 255 less alpha is above mask-threshold is hole, and becomes opaque; for \
-                 RGBA and BGRA",
+                 formats with alpha",
             )
             .default_value(default.mask_from_alpha)
             .mutable_playing()

@@ -43,6 +43,12 @@ impl Seat {
         Ok(self.name(done))
     }
 
+    /// Frames wait for no more than so many later ones from now on.
+    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<Final>, Error> {
+        let done = self.session.limit_look_ahead(frames)?;
+        Ok(self.name(done))
+    }
+
     pub fn flush(&mut self) {
         self.session.flush();
         self.held.clear();

@@ -19,6 +19,8 @@ pub struct Settings {
     pub ref_stride: u32,
     pub raft_iterations: u32,
     pub lookahead: u32,
+    /// 0: as many as the windows need. Less after a stall.
+    pub max_held_frames: u32,
     pub scene_cuts: bool,
     pub scene_threshold: f64,
     pub mask_dilation: u32,
@@ -59,6 +61,7 @@ impl Default for Settings {
             ref_stride: 10,
             raft_iterations: 20,
             lookahead: 10,
+            max_held_frames: 0,
             scene_cuts: true,
             scene_threshold: 0.45,
             mask_dilation: 4,
@@ -89,7 +92,7 @@ impl Settings {
     /// A session's configuration for frames of this size, upstream being live or not.
     ///
     /// # Errors
-    /// A device name that means nothing.
+    /// A device name that means nothing; settings that contradict each other.
     pub fn config(&self, (width, height): (usize, usize), live: bool) -> Result<Config, Error> {
         let wanted = |side: u32| (side > 0).then_some(side as usize);
         let config = Config {
@@ -119,10 +122,30 @@ impl Settings {
             },
             ..Config::new(width, height)
         };
+        let config = self.held_within(config)?;
         Ok(Config {
             roi: self.roi.resolve(config.engine(), config.mode),
             ..config
         })
+    }
+
+    /// Windows that hold no more than `max_held_frames`.
+    fn held_within(&self, config: Config) -> Result<Config, Error> {
+        let most = self.max_held_frames as usize;
+        if most == 0 {
+            return Ok(config);
+        }
+        let needed = config.look_ahead();
+        if self.mode == Mode::Reference && needed > most {
+            return Err(Error::Setting {
+                name: "max-held-frames",
+                problem: format!(
+                    "{most} are too few for mode=reference, which holds {needed}; set \
+                     max-held-frames to 0 or mode to auto"
+                ),
+            });
+        }
+        Ok(config.with_look_ahead_within(most))
     }
 
     /// The budget in bytes: what was set or, where that is 0, the policy's card less the
@@ -151,6 +174,7 @@ impl Settings {
             "ref-stride" => self.ref_stride = take(value)?,
             "raft-iterations" => self.raft_iterations = take(value)?,
             "lookahead" => self.lookahead = take(value)?,
+            "max-held-frames" => self.max_held_frames = take(value)?,
             "scene-cuts" => self.scene_cuts = take(value)?,
             "scene-threshold" => self.scene_threshold = take(value)?,
             "mask-dilation" => self.mask_dilation = take(value)?,
@@ -200,6 +224,7 @@ impl Settings {
             "ref-stride" => self.ref_stride.to_value(),
             "raft-iterations" => self.raft_iterations.to_value(),
             "lookahead" => self.lookahead.to_value(),
+            "max-held-frames" => self.max_held_frames.to_value(),
             "scene-cuts" => self.scene_cuts.to_value(),
             "scene-threshold" => self.scene_threshold.to_value(),
             "mask-dilation" => self.mask_dilation.to_value(),

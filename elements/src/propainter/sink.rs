@@ -1,6 +1,6 @@
 //! The sink pad: frames, events and queries into the line.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use gst::{EventView, FlowError, FlowSuccess, QueryViewMut, prelude::*, subclass::prelude::*};
 use gst_video::{
@@ -16,6 +16,7 @@ use super::{
     line::Incoming,
     pool,
     state::{QUEUE, State},
+    turn::Turn,
 };
 
 /// A longer pause between frames is taken for a gap.
@@ -26,12 +27,14 @@ const INTERLACED: &str =
 
 impl Propainter {
     pub(super) fn sink_chain(&self, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
-        let (converter, running_time, stream_time) = {
-            let state = self.shared.lock();
+        let now = self.obj().current_running_time();
+        let (converter, running_time, stream_time, index) = {
+            let mut state = self.shared.lock();
+            state.arrivals.begin(Instant::now());
             state.open()?;
             let converter = state.converter.clone().ok_or(FlowError::NotNegotiated)?;
-            let stream_time = stream_time(&state, &buffer);
-            (converter, running_time(&state, &buffer), stream_time)
+            let times = (running_time(&state, &buffer), stream_time(&state, &buffer));
+            (converter, times.0, times.1, next_index(&mut state, &buffer))
         };
         if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
             self.post_bad_format(INTERLACED);
@@ -43,7 +46,7 @@ impl Propainter {
         };
         let picture = converter.read(&buffer).map_err(bad)?;
         let (converter, drawn) = self
-            .own_masks(&buffer, &converter, stream_time)
+            .own_masks(&buffer, &converter, stream_time, index)
             .map_err(bad)?;
         let fresh = buffer.flags().contains(gst::BufferFlags::DISCONT);
 
@@ -60,8 +63,8 @@ impl Propainter {
             self.shared.wait(&mut state);
         }
         let slower = note_time(&mut state, running_time);
+        let arrival = state.note_arrival(running_time, now);
         let kept = state.room() + 2;
-        let index = next_index(&mut state, &buffer);
         state.counts.taken += 1;
         state.line.push_frame(Incoming {
             buffer: pool::keep(buffer, kept),
@@ -69,11 +72,16 @@ impl Propainter {
             drawn,
             converter,
             running_time,
-            index,
+            counts_from: arrival.counts_from,
             fresh,
         });
+        state.note_movement();
+        state.arrivals.end(Instant::now());
         drop(state);
         self.shared.notify();
+        if arrival.begins {
+            self.warn_late_source();
+        }
         if slower {
             self.publish_latency();
         }
@@ -92,6 +100,8 @@ impl Propainter {
                 return Ok(FlowSuccess::Ok);
             }
             EventView::Caps(caps) => self.new_caps(caps.caps())?,
+            EventView::StreamStart(_) => self.own.turn(Some(Turn::NONE)),
+            EventView::Tag(tag) => self.own.turn(Turn::of_pad(&self.sink, tag.tag())),
             _ => {}
         }
         if !event.is_serialized() {
@@ -127,6 +137,7 @@ impl Propainter {
         }
         let drains = drains(&mut state, &event);
         state.line.push_event(event, drains);
+        state.note_movement();
         drop(state);
         self.shared.notify();
         Ok(FlowSuccess::Ok)
@@ -184,6 +195,7 @@ impl Propainter {
         state.answer = None;
         state.earliest = None;
         state.last_time = None;
+        state.arrivals.interrupt();
         drop(state);
         for event in sticky {
             let _ = self.src.store_sticky_event(&event);
@@ -301,14 +313,15 @@ fn next_index(state: &mut State, buffer: &gst::BufferRef) -> u64 {
     if let Some(time) = stream_time(state, buffer).filter(|_| backwards) {
         return number_at(state, time);
     }
-    state.index += 1;
-    state.index - 1
+    let index = state.index;
+    state.index = index.saturating_add(1);
+    index
 }
 
 /// The number of the frame at a stream time.
 fn number_at(state: &State, time: gst::ClockTime) -> u64 {
     let frame = state.frame_duration().nseconds().max(1);
-    (time.nseconds() + frame / 2) / frame
+    time.nseconds().saturating_add(frame / 2) / frame
 }
 
 /// Whether frames before the event cannot look past it; keeps track of the segment.

@@ -119,12 +119,15 @@ impl Propainter {
         {
             let mut state = self.shared.lock();
             state.sending = false;
+            state.note_movement();
             let counts = &mut state.counts;
             *match sent {
                 Ok(count) => count(counts),
                 Err(_) => &mut counts.discarded,
             } += 1;
         }
+        // The worker may have to see to it that more comes.
+        self.shared.notify();
         match sent {
             Ok(_) if by_engine => self.was_in_time(),
             Ok(_) => {}
@@ -171,6 +174,10 @@ impl Propainter {
         gst::log!(CAT, imp = self, "pushing {event:?}");
         let caps = match event.view() {
             EventView::Caps(caps) => Some(caps.caps_owned()),
+            EventView::Eos(_) => {
+                self.end_masks();
+                None
+            }
             _ => None,
         };
         self.src.push_event(event);
@@ -214,9 +221,11 @@ impl Propainter {
             EventView::Qos(qos) => {
                 let (_, _, jitter, time) = qos.get();
                 let mut state = self.shared.lock();
-                // As the library's filters reckon: catch up twice what is lost.
-                let late = u64::try_from(jitter).ok().filter(|_| jitter > 0);
-                state.earliest = late.zip(time).map(|(late, time)| {
+                // As the library's filters reckon: catch up twice what is lost. What came late
+                // cannot be caught up.
+                let late = u64::try_from(jitter).unwrap_or_default();
+                let late = late.saturating_sub(state.lateness.delay.nseconds());
+                state.earliest = time.filter(|_| late > 0).map(|time| {
                     time.saturating_add(ClockTime::from_nseconds(late.saturating_mul(2)))
                 });
                 drop(state);

@@ -1,6 +1,6 @@
 //! Everything the element's threads share, behind one lock.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use gst::{ClockTime, FlowError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -10,8 +10,8 @@ use propainter::{
 };
 
 use super::{
-    choices::LatePolicy, duty::Duty, formats::Converter, latency, line::Line,
-    mask_stream::MaskStream, settings::Settings,
+    arrivals::Arrivals, choices::LatePolicy, duty::Duty, formats::Converter, latency,
+    lateness::Lateness, line::Line, mask_stream::MaskStream, settings::Settings,
 };
 
 /// Frames that wait for the worker; more block upstream, unless frames may be late.
@@ -56,6 +56,8 @@ pub struct Counts {
     pub discarded: u64,
     /// Of all these, those that had to go before they were done.
     pub late: u64,
+    /// Frames that came late by themselves.
+    pub late_arrivals: u64,
     pub episodes: u64,
     pub device_failures: u64,
 }
@@ -141,9 +143,19 @@ pub struct State {
     /// The answer to a serialised query that went through the line.
     pub answer: Option<(gst::Query, bool)>,
 
+    /// How fast frames come, and how late.
+    pub arrivals: Arrivals,
+    pub lateness: Lateness,
+    /// When something last came in, was done or went out.
+    pub moved: Option<Instant>,
+    /// The application knows that the stream stood still, or that masks did not come.
+    pub stall_told: bool,
+    pub quiet_told: bool,
+
     pub mask_pad: Option<gst::Pad>,
     pub mask_flushing: bool,
     pub masks: MaskStream,
+    pub mask_arrivals: Arrivals,
 
     pub promise: Promise,
     pub facts: Option<Facts>,
@@ -268,6 +280,11 @@ impl Shared {
     /// Sleeps until something changed. The guard is released meanwhile.
     pub fn wait(&self, guard: &mut MutexGuard<'_, State>) {
         self.changed.wait(guard);
+    }
+
+    /// As [`wait`](Self::wait), until `time` at most.
+    pub fn wait_until(&self, guard: &mut MutexGuard<'_, State>, time: Instant) {
+        self.changed.wait_until(guard, time);
     }
 
     /// Wakes everyone who waits.

@@ -41,6 +41,8 @@ impl Propainter {
             .field("processing-height", processing.1 as u32)
             .field("views", session.views as u32)
             .field("late", counts.late)
+            .field("late-arrivals", counts.late_arrivals)
+            .field("source-delay", state.lateness.delay)
             .field("overload-episodes", counts.episodes)
             .field("standing-in", state.duty.stands_in())
             .field("device-failures", counts.device_failures)

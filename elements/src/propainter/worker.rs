@@ -9,6 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
@@ -25,6 +26,7 @@ use super::{
     masks::Masks,
     messages::Failure,
     seat::{Final, Seat},
+    stall::Remedy,
     stand_in::StandIn,
     state::{Facts, READY, State},
 };
@@ -58,6 +60,8 @@ enum Step {
     Job(Job),
     /// What the sessions hold is void.
     Restart,
+    /// Upstream cannot go on: a queue beside the element is full, or an element without one.
+    Stalled(Option<gst::Element>),
 }
 
 impl<'a> Worker<'a> {
@@ -114,8 +118,21 @@ impl<'a> Worker<'a> {
                     return Some(Step::Job(job));
                 }
             }
-            state.working = false;
-            shared.wait(&mut state);
+            if std::mem::take(&mut state.working) {
+                state.note_movement();
+            }
+            match state.silent_too_long_at() {
+                Some(at) if at <= Instant::now() => {
+                    let imp = self.imp;
+                    if let Some(queue) = MutexGuard::unlocked(&mut state, || imp.stall()) {
+                        state.working = true;
+                        return Some(Step::Stalled(queue));
+                    }
+                    state.note_movement();
+                }
+                Some(at) => shared.wait_until(&mut state, at),
+                None => shared.wait(&mut state),
+            }
         }
     }
 
@@ -132,7 +149,28 @@ impl<'a> Worker<'a> {
                 Ok(())
             }
             Step::Job(Job::Frame(task)) => self.frame(task),
+            Step::Stalled(queue) => match self.imp.relieve_stall(queue.as_ref()) {
+                Remedy::Wait => Ok(()),
+                Remedy::Hold(frames) => self.hold(frames),
+            },
         }
+    }
+
+    /// Holds no more than so many frames for their future from now on, and lets one go at least.
+    fn hold(&mut self, frames: usize) -> Result<(), Failure> {
+        self.drain_stand_in()?;
+        let Some(seat) = self.engine.as_mut().filter(|seat| !seat.is_empty()) else {
+            return Ok(());
+        };
+        let done = seat.limit_look_ahead(frames.max(1));
+        self.look();
+        let done = done?;
+        if done.is_empty() {
+            self.drain_engine()?;
+        }
+        self.finish(done, Fate::Engine);
+        self.imp.promise();
+        Ok(())
     }
 
     fn restart(&mut self) {
@@ -262,27 +300,29 @@ impl<'a> Worker<'a> {
         if let Some(mask) = &task.mask {
             return Ok(Some(mask.clone()));
         }
-        let Some(streamed) = self.streamed_mask(task.running_time) else {
+        let times = (task.running_time, task.counts_from);
+        let Some(streamed) = self.streamed_mask(times) else {
             return Ok(None);
         };
-        let hole = self
-            .masks
-            .hole(size, task.index, &task.drawn, streamed.as_ref())?;
-        if let Some(warning) = &hole.warning {
-            self.imp.warn_mask(warning);
-        }
+        let hole = self.masks.hole(size, &task.drawn, streamed.as_ref())?;
+        self.imp.note_masks(&hole.seen);
         Ok(Some(hole.mask))
     }
 
     /// Waits for the mask from `mask_sink`. `None`: the frame is void meanwhile.
-    fn streamed_mask(&self, running_time: Option<ClockTime>) -> Option<Option<Arc<Gray>>> {
+    fn streamed_mask(
+        &self,
+        (running_time, counts_from): (Option<ClockTime>, Option<ClockTime>),
+    ) -> Option<Option<Arc<Gray>>> {
         let shared = &self.imp.shared;
         let mut alarm = Alarm::default();
+        let mut since = Instant::now();
         let mut state = shared.lock();
         loop {
             // Not under the lock: who unlinks the pad holds the pad's own and asks for ours.
             let pad = state.mask_pad.clone();
-            let linked = MutexGuard::unlocked(&mut state, || pad.is_some_and(|p| p.is_linked()));
+            let is_linked = |pad: &gst::Pad| pad.is_linked();
+            let linked = MutexGuard::unlocked(&mut state, || pad.as_ref().is_some_and(is_linked));
             if !self.is_current(&state) {
                 return None;
             }
@@ -300,14 +340,28 @@ impl<'a> Worker<'a> {
                 }
                 // A frame that may be late does not wait for masks that are.
                 let clocked = state.live && state.playing && state.may_be_late();
-                if let Some(time) = running_time.filter(|_| clocked) {
+                if let Some((time, from)) = running_time.zip(counts_from).filter(|_| clocked) {
                     let wait = state.upstream.saturating_add(state.frame_duration());
-                    let due = time.saturating_add(wait);
+                    let due = from.saturating_add(wait);
                     if self.imp.has_passed(due) {
                         return Some(state.masks.latest(time));
                     }
                     alarm.set(self.imp, due.saturating_add(ClockTime::from_nseconds(1)));
+                    shared.wait(&mut state);
+                    continue;
                 }
+                let patience = state.mask_arrivals.patience(state.frame_duration().into());
+                let silent = since.elapsed();
+                if silent >= patience {
+                    let imp = self.imp;
+                    MutexGuard::unlocked(&mut state, || {
+                        imp.masks_have_gone_quiet(pad.as_ref(), silent)
+                    });
+                    since = Instant::now();
+                    continue;
+                }
+                shared.wait_until(&mut state, since + patience);
+                continue;
             }
             shared.wait(&mut state);
         }

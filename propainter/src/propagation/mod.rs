@@ -137,6 +137,18 @@ impl Propagation {
         self.window[before].pyramid = None;
     }
 
+    /// Finishes the frames whose future is known as far as they wait for it.
+    fn finish_known(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        let mut done = Vec::new();
+        while let Some(next) = self.window.get(self.next)
+            && (self.window.len() - self.next > self.room.window().ahead || !next.has_hole())
+        {
+            cancel.check()?;
+            done.push(self.finish(cancel)?);
+        }
+        Ok(done)
+    }
+
     /// Fills the next frame and moves on.
     fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
@@ -173,15 +185,7 @@ impl Engine for Propagation {
         self.timed(|engine| {
             engine.measure();
             engine.note();
-            let mut done = Vec::new();
-            while engine.next < engine.window.len()
-                && (engine.window.len() - engine.next > engine.room.window().ahead
-                    || !engine.window[engine.next].has_hole())
-            {
-                cancel.check()?;
-                done.push(engine.finish(cancel)?);
-            }
-            Ok(done)
+            engine.finish_known(cancel)
         })
     }
 
@@ -212,6 +216,11 @@ impl Engine for Propagation {
 
     fn plan(&self) -> Option<String> {
         Some(self.room.plan())
+    }
+
+    fn limit_look_ahead(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.room.limit_look_ahead(frames);
+        self.timed(|engine| engine.finish_known(cancel))
     }
 
     fn usage(&self) -> Usage {

@@ -54,6 +54,11 @@ impl Room {
         self.window
     }
 
+    /// Frames wait for no more than so many later ones from now on.
+    pub fn limit_look_ahead(&mut self, frames: usize) {
+        self.window.ahead = self.window.ahead.min(frames);
+    }
+
     /// Sees to it that a frame with such a hole fits.
     ///
     /// # Errors

@@ -134,6 +134,39 @@ impl Config {
         }
     }
 
+    /// These settings with windows in which no frame waits for more than `frames` later ones, 1
+    /// and up; sliding ones where the official procedure waits for more.
+    #[must_use]
+    pub fn with_look_ahead_within(&self, frames: usize) -> Self {
+        let frames = frames.max(1);
+        if self.look_ahead() <= frames {
+            return self.clone();
+        }
+        let mut config = Self {
+            mode: Mode::Sliding,
+            lookahead: frames,
+            ..self.clone()
+        };
+        if self.networks() {
+            let hop = config.cut().hop();
+            if hop > frames {
+                config.neighbor_length = 2 * frames;
+            }
+            config.lookahead = frames + 1 - hop.min(frames);
+            if self.mode == Mode::Sliding {
+                config.lookahead = config.lookahead.min(self.lookahead);
+            }
+        }
+        config
+    }
+
+    /// Takes over how `other` cuts the stream into windows.
+    pub(super) fn take_windows(&mut self, other: &Self) {
+        self.mode = other.mode;
+        self.lookahead = other.lookahead;
+        self.neighbor_length = other.neighbor_length;
+    }
+
     /// Frames of the shortest scene that gets windows of its own.
     pub(super) fn shortest_scene(&self) -> usize {
         self.cut().hop().max(3)

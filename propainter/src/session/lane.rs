@@ -153,6 +153,21 @@ impl Lane {
         Ok(())
     }
 
+    /// Takes the windows of `config`, in which frames wait for fewer later ones; adds to `done` what
+    /// became final.
+    pub fn limit_look_ahead(&mut self, config: &Config, done: &mut Vec<Done>) -> Result<(), Error> {
+        self.config.take_windows(config);
+        if let Some(chosen) = self.workshop.plan_anew(&self.config)? {
+            self.change(chosen)?;
+            return self.recovering(done, Self::feed_all);
+        }
+        let most = self.config.look_ahead();
+        let (engine, cancel) = (&mut self.engine, &self.cancel);
+        let finals = guarded(|| engine.limit_look_ahead(most, cancel))?;
+        self.finish(finals, done);
+        Ok(())
+    }
+
     pub fn flush(&mut self) {
         self.engine.flush();
         self.unsent.clear();

@@ -70,12 +70,10 @@ impl Session {
         };
         let networks = warm.and_then(|warm| warm.networks(&config));
         let crops = Crops::open(config.clone(), cancel.clone(), networks)?;
-        let cuts = (config.mode == Mode::Sliding && config.scene_cuts)
-            .then(|| Detector::new(config.scene_threshold, config.shortest_scene()));
         Ok(Self {
+            cuts: detector(&config),
             config,
             crops,
-            cuts,
             failed: None,
             cancel,
             stats: Stats::default(),
@@ -156,6 +154,21 @@ impl Session {
         self.cancel.reset();
     }
 
+    /// Makes frames wait for no more than `frames` later ones from now on, 1 and up, and returns
+    /// what became final by that: [`Config::with_look_ahead_within`] for a stream that runs.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<Done>, Error> {
+        self.timed(|session, done| {
+            session.config = session.config.with_look_ahead_within(frames);
+            if session.cuts.is_none() {
+                session.cuts = detector(&session.config);
+            }
+            session.crops.limit_look_ahead(&session.config, done)
+        })
+    }
+
     /// Most frames held before the first comes out: frame i is out when frame
     /// i + look-ahead has been pushed. Less where a shorter window was planned.
     pub fn look_ahead(&self) -> usize {
@@ -232,4 +245,10 @@ impl Session {
             }
         }
     }
+}
+
+/// What finds the scene cuts that end the windows of a configuration.
+fn detector(config: &Config) -> Option<Detector> {
+    (config.mode == Mode::Sliding && config.scene_cuts)
+        .then(|| Detector::new(config.scene_threshold, config.shortest_scene()))
 }

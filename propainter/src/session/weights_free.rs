@@ -94,6 +94,11 @@ impl WeightsFree {
         std::mem::take(&mut self.notices)
     }
 
+    /// Engines to come look no farther ahead than these settings say.
+    pub fn look_less_far(&mut self, config: &Config) {
+        self.wish = window(config);
+    }
+
     /// The engine at the next smaller size that fits; `None` where there is none, or it may not
     /// be given up.
     pub fn smaller(&mut self) -> Option<Propagation> {

@@ -30,10 +30,13 @@ pub struct Planned {
     config: Config,
     paths: weights::Paths,
     device: burn::tensor::Device,
+    machine: Machine,
     meter: Meter,
     reservation: Arc<Reservation>,
     budget: Budget,
     planner: Planner,
+    /// What the settings ask for.
+    wish: Level,
     networks: Option<Arc<Networks>>,
     /// What the process may take, where the budget is what was free.
     fixed: Option<u64>,
@@ -169,6 +172,18 @@ impl Workshop {
         }
     }
 
+    /// The best level for the windows of a configuration, whatever was given up before; `None` for
+    /// the weights-free engine.
+    pub fn plan_anew(&mut self, config: &Config) -> Result<Option<Chosen>, Error> {
+        match self {
+            Self::Networks(planned) => planned.plan_anew(config).map(Some),
+            Self::Propagation(free) => {
+                free.look_less_far(config);
+                Ok(None)
+            }
+        }
+    }
+
     /// The level at work, once more.
     pub fn same(&mut self) -> Option<Chosen> {
         let Self::Networks(planned) = self else {
@@ -245,15 +260,10 @@ impl Planned {
             numbers: wished(limits.precision, on_cpu),
             given_up: Vec::new(),
         };
-        let source = (config.width, config.height);
-        let planner = Planner::new(machine, source, wish.clone(), limits.allow_degradation)
-            .beside(limits.outside);
-        let planner = match limits.plan {
-            Some(plan) => planner.only(plan),
-            None => planner,
-        };
         let mut planned = Self {
-            planner,
+            planner: planner(config, machine, &wish),
+            machine,
+            wish: wish.clone(),
             config: Config {
                 device: choice,
                 ..config.clone()
@@ -276,6 +286,14 @@ impl Planned {
         };
         let chosen = planned.choose(0)?;
         Ok((planned, chosen))
+    }
+
+    fn plan_anew(&mut self, config: &Config) -> Result<Chosen, Error> {
+        self.config.take_windows(config);
+        self.wish.cut = self.config.cut();
+        self.planner = planner(&self.config, self.machine, &self.wish);
+        (self.rank, self.left) = (0, Vec::new());
+        self.choose(0)
     }
 
     /// The first level from number `from` on that fits what others leave. Planned and reserved in
@@ -364,5 +382,16 @@ impl Planned {
         let networks = Arc::new(networks);
         self.networks = Some(networks.clone());
         Ok(networks)
+    }
+}
+
+/// The levels from `wish` down, as far as the settings allow.
+fn planner(config: &Config, machine: Machine, wish: &Level) -> Planner {
+    let (source, limits) = ((config.width, config.height), &config.limits);
+    let planner = Planner::new(machine, source, wish.clone(), limits.allow_degradation)
+        .beside(limits.outside);
+    match limits.plan {
+        Some(plan) => planner.only(plan),
+        None => planner,
     }
 }

@@ -66,12 +66,22 @@ fn too_large(data: &[f32]) -> Option<TensorProblem> {
     Some(TensorProblem::TooLargeForHalf { index, value })
 }
 
-/// Writes beside `path`, then puts it in place.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Where [`write_safetensors`] writes until the file at `path` is whole.
+pub fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
-    let part = PathBuf::from(name);
-    let written = File::create(&part).and_then(|mut file| {
+    PathBuf::from(name)
+}
+
+/// Writes beside `path`, then puts it in place.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = part_of(path);
+    // What an interrupted run left, or a link, is not written through.
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = File::create_new(&part).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });

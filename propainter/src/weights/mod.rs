@@ -13,7 +13,7 @@ mod find;
 mod layout;
 
 pub use checkpoint::{Checkpoint, HostTensor};
-pub use convert::{Precision, write_safetensors};
+pub use convert::{Precision, part_of, write_safetensors};
 pub use error::{TensorProblem, WeightsError};
 pub use file::{Form, Kind, StateFile};
 pub use find::{Paths, find, find_in, search_folders};

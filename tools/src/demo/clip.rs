@@ -1,5 +1,4 @@
-//! Where the demo's pictures come from: a generated scene or a file, each as a pipeline that
-//! ends in an mp4.
+//! The demo's generated clip, as a pipeline that ends in an mp4.
 
 use std::{path::Path, thread};
 
@@ -13,12 +12,12 @@ const FPS: u64 = 25;
 /// Everything from decoded RGB to the file: 4:2:0 and even sides, which every player shows.
 const TO_FILE: &str = "propainter name=inpaint ! videoconvert ! videoscale \
     ! video/x-raw,format=I420,width=(int)[2,16384,2],height=(int)[2,16384,2] \
-    ! x264enc ! h264parse ! queue ! mux. mp4mux name=mux ! filesink name=file";
+    ! x264enc pass=qual quantizer=16 ! h264parse ! mp4mux ! filesink name=file";
 
 /// A pipeline around the element.
 pub struct Clip {
     pub pipeline: gst::Pipeline,
-    /// The element `propainter`, which gets and gives RGB.
+    /// The element `propainter`.
     pub element: gst::Element,
     /// The scene, where the truth is known.
     pub scene: Option<Scene>,
@@ -29,7 +28,7 @@ impl Clip {
         let pipeline = gst::parse::launch(description)?
             .downcast::<gst::Pipeline>()
             .map_err(|_| gst::glib::bool_error!("the description is no pipeline"))?;
-        named(&pipeline, "file")?.set_property("location", movie.to_string_lossy().as_ref());
+        named(&pipeline, "file")?.set_property("location", movie);
         let element = named(&pipeline, "inpaint")?;
         Ok(Self {
             pipeline,
@@ -114,64 +113,4 @@ fn buffer(data: &[u8], row: usize, stride: usize, index: usize) -> gst::Buffer {
         buffer.set_duration(frame);
     }
     buffer
-}
-
-/// A file of any kind GStreamer decodes; its audio, where it has some, goes along.
-pub fn file(video: &Path, movie: &Path) -> Result<Clip, DemoError> {
-    std::fs::File::open(video).map_err(|error| DemoError::File(video.to_owned(), error))?;
-    let description = format!(
-        "filesrc name=source ! decodebin name=decode \
-         queue name=video ! videoconvert ! video/x-raw,format=RGB ! {TO_FILE}"
-    );
-    let clip = Clip::new(&description, movie)?;
-    named(&clip.pipeline, "source")?.set_property("location", video.to_string_lossy().as_ref());
-    let queue = named(&clip.pipeline, "video")?;
-    let mux = named(&clip.pipeline, "mux")?;
-    let pipeline = clip.pipeline.downgrade();
-    named(&clip.pipeline, "decode")?.connect_pad_added(move |decode, pad| {
-        let Some(pipeline) = pipeline.upgrade() else {
-            return;
-        };
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        let kind = caps
-            .structure(0)
-            .map(|s| s.name().to_string())
-            .unwrap_or_default();
-        let linked = if kind.starts_with("video/x-raw") {
-            match queue.static_pad("sink") {
-                Some(sink) if !sink.is_linked() => pad.link(&sink).is_ok(),
-                _ => true, // a second picture stream stays out
-            }
-        } else if kind.starts_with("audio/x-raw") {
-            link_audio(&pipeline, pad, &mux).is_ok()
-        } else {
-            true
-        };
-        if !linked {
-            gst::element_error!(
-                decode,
-                gst::CoreError::Negotiation,
-                ("the file's {kind} stream cannot be passed on")
-            );
-        }
-    });
-    Ok(clip)
-}
-
-fn link_audio(
-    pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    mux: &gst::Element,
-) -> Result<(), gst::glib::BoolError> {
-    let description = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 \
-                       ! audioconvert ! audioresample ! avenc_aac ! aacparse";
-    let encode = gst::parse::bin_from_description(description, true)
-        .map_err(|error| gst::glib::bool_error!("{}", error))?;
-    pipeline.add(&encode)?;
-    encode.link_pads(Some("src"), mux, Some("audio_%u"))?;
-    let sink = encode.static_pad("sink");
-    let sink = sink.ok_or_else(|| gst::glib::bool_error!("the audio bin has no sink"))?;
-    pad.link(&sink)
-        .map_err(|error| gst::glib::bool_error!("{}", error))?;
-    encode.sync_state_with_parent()
 }

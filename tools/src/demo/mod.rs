@@ -1,6 +1,6 @@
 //! The demo: a clip through the real element into an mp4, a before/after strip, and a report.
 //!
-//! - [`clip`]: where the pictures come from, as pipelines
+//! - [`clip`]: the generated clip; a file goes through [`crate::recode`]
 //! - [`watch`]: what passes the element's pads: counts, PSNR, pictures for the strip
 //! - [`strip`]: the PNG
 
@@ -10,7 +10,7 @@ mod watch;
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,15 @@ use clap::Parser;
 use gst::prelude::*;
 use thiserror::Error;
 
-use self::watch::Watch;
+use crate::{
+    output::{self, Existing, Output, OutputError, sequence},
+    recode::{Job, Recode, RecodeError, Stopped},
+};
+
+use self::{clip::Clip, watch::Watch};
+
+/// The folder that the demo may write into anew each time.
+const OUT: &str = "out";
 
 /// Removes an object and a logo from a generated clip, or what a mask marks from a video.
 #[derive(Debug, Parser)]
@@ -30,11 +38,14 @@ pub struct Options {
     /// The mask for it: an image, white is what goes
     #[arg(long)]
     pub mask: Option<PathBuf>,
-    /// Folder for demo.mp4 and demo.png
-    #[arg(long, default_value = "out")]
+    /// Folder for demo.mp4 and demo.png; it is made where it is missing
+    #[arg(long, default_value = OUT)]
     pub output: PathBuf,
+    /// Replace demo.mp4 and demo.png in a folder other than the default one
+    #[arg(long)]
+    pub force: bool,
     /// Engine: propagation (no weights), propainter (the networks) or auto
-    #[arg(long, default_value = "propagation")]
+    #[arg(long, default_value = "propagation", value_parser = ["propagation", "propainter", "auto"])]
     pub model: String,
     /// Folder that holds the checkpoints
     #[arg(long)]
@@ -68,10 +79,45 @@ pub enum DemoError {
     State(#[from] gst::StateChangeError),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
-    #[error("no video frame came out; is {0} a video?")]
-    NoFrames(String),
+    #[error("no video frame came out")]
+    NoFrames,
+    #[error("{0}; --output FOLDER sets another place")]
+    Output(#[from] OutputError),
+    #[error(transparent)]
+    Recode(RecodeError),
     #[error("--{0} {1}: {2}")]
     Option(&'static str, u32, &'static str),
+}
+
+impl From<RecodeError> for DemoError {
+    fn from(error: RecodeError) -> Self {
+        match error {
+            RecodeError::Output(error) => Self::Output(error),
+            other => Self::Recode(other),
+        }
+    }
+}
+
+/// The movie in the making.
+enum Movie {
+    Generated(Output),
+    File(Recode),
+}
+
+impl Movie {
+    fn replaces(&self) -> bool {
+        match self {
+            Self::Generated(output) => output.replaces(),
+            Self::File(recode) => recode.replaces(),
+        }
+    }
+
+    fn finish(self) -> Result<(), DemoError> {
+        match self {
+            Self::Generated(output) => Ok(output.commit()?),
+            Self::File(recode) => Ok(recode.finish()?),
+        }
+    }
 }
 
 /// Runs the demo and prints its report.
@@ -83,19 +129,56 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
     propainter_elements::plugin_register_static()?;
     fs::create_dir_all(&options.output)
         .map_err(|error| DemoError::File(options.output.clone(), error))?;
-    let movie = options.output.join("demo.mp4");
-    let clip = match &options.video {
-        Some(video) => clip::file(video, &movie)?,
-        None => clip::generated(options, &movie)?,
+    let movie_name = options.output.join("demo.mp4");
+    let picture_name = options.output.join("demo.png");
+    let inputs: Vec<PathBuf> = options
+        .mask
+        .iter()
+        .flat_map(|mask| sequence(mask))
+        .collect();
+    let existing = Existing::with_force(options.force || options.output == Path::new(OUT));
+    let read = options
+        .video
+        .iter()
+        .chain(&inputs)
+        .cloned()
+        .collect::<Vec<_>>();
+    output::check(&movie_name, &read, existing)?;
+    let picture = Output::create(&picture_name, &read, existing)?;
+    let (clip, movie) = match &options.video {
+        Some(video) => {
+            let job = Job {
+                video: video.clone(),
+                output: movie_name.clone(),
+                inputs,
+                existing,
+            };
+            let element = gst::ElementFactory::make("propainter").build()?;
+            let recode = Recode::new(&job, &element)?;
+            for note in &recode.notes {
+                eprintln!("propainter-demo: {note}");
+            }
+            let clip = Clip {
+                pipeline: recode.pipeline.clone(),
+                element,
+                scene: None,
+            };
+            (clip, Movie::File(recode))
+        }
+        None => {
+            let output = Output::create(&movie_name, &read, existing)?;
+            let clip = clip::generated(options, output.part())?;
+            (clip, Movie::Generated(output))
+        }
     };
     let element = &clip.element;
     element.set_property_from_str("model", &options.model);
     element.set_property("device", &options.device);
     if let Some(weights) = &options.weights {
-        element.set_property("weights", weights.to_string_lossy().as_ref());
+        element.set_property("weights", weights);
     }
     if let Some(mask) = &options.mask {
-        element.set_property("mask-location", mask.to_string_lossy().as_ref());
+        element.set_property("mask-location", mask);
     }
 
     let watch = Watch::new(element, clip.scene.clone())?;
@@ -104,19 +187,22 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
     let seconds = start.elapsed();
     let seen = watch.finish();
     if seen.frames == 0 {
-        let name = options.video.as_ref().map(|v| v.display().to_string());
-        return Err(DemoError::NoFrames(name.unwrap_or_default()));
+        return Err(DemoError::NoFrames);
     }
-    let picture = options.output.join("demo.png");
-    strip::write(&picture, &seen.pictures)?;
+    strip::write(picture.part(), &seen.pictures)?;
     report(&seen, element, seconds);
-    println!("wrote {} and {}", movie.display(), picture.display());
+    let verb = |replaces| if replaces { "replaced" } else { "wrote" };
+    let verbs = (verb(movie.replaces()), verb(picture.replaces()));
+    movie.finish()?;
+    picture.commit()?;
+    println!("{} {}", verbs.0, movie_name.display());
+    println!("{} {}", verbs.1, picture_name.display());
     Ok(())
 }
 
 /// Plays to the end of the stream.
 fn play(pipeline: &gst::Pipeline) -> Result<(), DemoError> {
-    let stopped = Stop(pipeline);
+    let stopped = Stopped(pipeline);
     pipeline.set_state(gst::State::Playing).map_err(|error| {
         // The element that refused has said why.
         failure(pipeline).unwrap_or(DemoError::State(error))
@@ -140,16 +226,6 @@ fn failure(pipeline: &gst::Pipeline) -> Option<DemoError> {
             message: error.error().to_string(),
         }),
         _ => None,
-    }
-}
-
-/// Brings the pipeline to a stop on every way out.
-struct Stop<'a>(&'a gst::Pipeline);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        // Nothing is left to do about a pipeline that does not even stop.
-        let _ = self.0.set_state(gst::State::Null);
     }
 }
 

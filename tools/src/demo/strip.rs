@@ -29,6 +29,6 @@ pub fn write(path: &Path, pairs: &[(Frame, Frame)]) -> Result<(), DemoError> {
         }
     }
     strip
-        .save(path)
+        .save_with_format(path, image::ImageFormat::Png)
         .map_err(|error| DemoError::Picture(path.to_owned(), error))
 }

@@ -28,7 +28,7 @@ pub struct Seen {
     pub pictures: Vec<(Frame, Frame)>,
 }
 
-/// Probes on both pads of the element.
+/// Probes on both pads of the element, which may have any format.
 pub struct Watch {
     before: Arc<Mutex<Side>>,
     after: Arc<Mutex<Side>>,
@@ -41,6 +41,7 @@ struct Side {
     /// Sum of squared differences and number of samples inside the hole.
     squared: u64,
     samples: u64,
+    to_rgb: Option<Converter>,
 }
 
 impl Watch {
@@ -85,8 +86,17 @@ fn probe(
     let found = element.static_pad(pad);
     let pad = found.ok_or_else(|| gst::glib::bool_error!("propainter has no pad {}", pad))?;
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        if let Some(frame) = info.buffer().and_then(|buffer| rgb(pad, buffer)) {
-            lock(&side).see(&frame, scene.as_ref());
+        if let Some(buffer) = info.buffer() {
+            let side = &mut *lock(&side);
+            // Of a file a few frames are looked at; of the scene all.
+            if scene.is_some() || side.sample.wants(side.frames) {
+                match rgb(pad, buffer, &mut side.to_rgb) {
+                    Some(frame) => side.see(&frame, scene.as_ref()),
+                    None => side.frames += 1,
+                }
+            } else {
+                side.frames += 1;
+            }
         }
         gst::PadProbeReturn::Ok
     });
@@ -97,12 +107,28 @@ fn lock(side: &Mutex<Side>) -> MutexGuard<'_, Side> {
     side.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<Frame> {
+/// Converts frames of one format and size to RGB.
+type Converter = (gst_video::VideoInfo, gst_video::VideoConverter);
+
+fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef, kept: &mut Option<Converter>) -> Option<Frame> {
     let info = gst_video::VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()?;
+    let (width, height) = (info.width(), info.height());
+    let format = gst_video::VideoFormat::Rgb;
+    let wanted = gst_video::VideoInfo::builder(format, width, height);
+    // The converter changes no rate.
+    let wanted = wanted.fps(info.fps()).build().ok()?;
+    if !kept.as_ref().is_some_and(|(of, _)| *of == info) {
+        let converter = gst_video::VideoConverter::new(&info, &wanted, None).ok()?;
+        *kept = Some((info.clone(), converter));
+    }
+    let (_, converter) = kept.as_ref()?;
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).ok()?;
-    let (width, height) = (info.width() as usize, info.height() as usize);
-    let stride = usize::try_from(frame.plane_stride()[0]).ok()?;
-    let rows = frame.plane_data(0).ok()?.chunks(stride).take(height);
+    let memory = gst::Buffer::with_size(wanted.size()).ok()?;
+    let mut converted = gst_video::VideoFrame::from_buffer_writable(memory, &wanted).ok()?;
+    converter.frame_ref(&frame, &mut converted.as_mut_video_frame_ref());
+    let (width, height) = (width as usize, height as usize);
+    let stride = usize::try_from(converted.plane_stride()[0]).ok()?;
+    let rows = converted.plane_data(0).ok()?.chunks(stride).take(height);
     let data = rows.flat_map(|row| &row[..3 * width]).copied().collect();
     Some(Frame::new(width, height, data))
 }
@@ -138,8 +164,12 @@ impl Default for Sample {
 }
 
 impl Sample {
+    fn wants(&self, index: usize) -> bool {
+        index.is_multiple_of(self.distance)
+    }
+
     fn offer(&mut self, index: usize, frame: &Frame) {
-        if !index.is_multiple_of(self.distance) {
+        if !self.wants(index) {
             return;
         }
         if self.kept.len() == 4 * COLUMNS {

@@ -1,19 +1,26 @@
 //! Plays a pipeline and shows, as it goes, what its propainter elements say of themselves.
 //!
 //! - [`sample`]: the property `stats` and the element's messages as text
+//! - [`files`]: what a pipeline reads and writes
 //! - [`view`]: where the text goes: lines one after another, or a screen that is redrawn
 
+mod files;
 mod sample;
 mod view;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use clap::Parser;
 use gst::prelude::*;
 use thiserror::Error;
+
+use crate::{
+    output::{Existing, OutputError},
+    recode::{Job, Recode, RecodeError},
+};
 
 pub use self::{
     sample::Sample,
@@ -36,9 +43,13 @@ pub struct Options {
     /// The mask for it: an image, white is what goes
     #[arg(long, requires = "video")]
     pub mask: Option<PathBuf>,
-    /// An mp4 to write; without it the pictures are dropped
+    /// A video to write, with the sound and what else the first one has: .mp4, .mov, .mkv, .webm
+    /// or .ts; without it the pictures are dropped
     #[arg(long, requires = "video")]
     pub output: Option<PathBuf>,
+    /// Replace the output where it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
     /// The pipeline, as for gst-launch-1.0; with --video, property=value of the element
     #[arg(
         trailing_var_arg = true,
@@ -59,6 +70,12 @@ pub enum MonitorError {
     NoPipeline,
     #[error("the pipeline has no element propainter")]
     NoElement,
+    #[error("after --video only property=value of the element propainter may follow")]
+    NoProperty,
+    #[error("{0}")]
+    Recode(#[from] RecodeError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
     #[error("GStreamer: {0}")]
@@ -74,9 +91,19 @@ pub enum MonitorError {
 pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
     gst::init()?;
     propainter_elements::plugin_register_static()?;
-    let pipeline = parse(&description(options))?;
+    let recode = match (&options.video, &options.output) {
+        (Some(video), Some(output)) => Some(recode(options, video, output)?),
+        _ => None,
+    };
+    let pipeline = match &recode {
+        Some(recode) => recode.pipeline.clone(),
+        None => parse(&description(options))?,
+    };
     if elements(&pipeline).is_empty() {
         return Err(MonitorError::NoElement);
+    }
+    if recode.is_none() {
+        files::check(&pipeline)?;
     }
     let interval = Duration::from_millis(options.interval);
     let started = pipeline.set_state(gst::State::Playing);
@@ -87,10 +114,51 @@ pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
     };
     // Nothing is left to do about a pipeline that does not even stop.
     let _ = pipeline.set_state(gst::State::Null);
-    result
+    result?;
+    if let (Some(recode), Some(output)) = (recode, &options.output) {
+        let verb = if recode.replaces() {
+            "replaced"
+        } else {
+            "wrote"
+        };
+        recode.finish()?;
+        view.message(&format!("{verb} {}", output.display()))?;
+    }
+    Ok(())
 }
 
-/// What to play, in gst-launch's words.
+/// From one file into the other, by an element with the properties that are given.
+fn recode(options: &Options, video: &Path, output: &Path) -> Result<Recode, MonitorError> {
+    let mut words = vec!["propainter".to_owned()];
+    words.extend(
+        options
+            .mask
+            .iter()
+            .map(|mask| format!("mask-location={}", mask.display())),
+    );
+    words.extend(options.pipeline.iter().cloned());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let element = gst::parse::launchv(&words)?;
+    if element
+        .factory()
+        .is_none_or(|factory| factory.name() != "propainter")
+    {
+        return Err(MonitorError::NoProperty);
+    }
+    let job = Job {
+        video: video.to_owned(),
+        output: output.to_owned(),
+        inputs: files::read_by(&element),
+        existing: Existing::with_force(options.force),
+    };
+    let recode = Recode::new(&job, &element)?;
+    for note in &recode.notes {
+        eprintln!("propainter-monitor: {note}");
+    }
+    Ok(recode)
+}
+
+/// What to play where no file is written, in gst-launch's words.
 fn description(options: &Options) -> Vec<String> {
     let Some(video) = &options.video else {
         return options.pipeline.clone();
@@ -104,13 +172,7 @@ fn description(options: &Options) -> Vec<String> {
     }
     all.extend(options.pipeline.iter().cloned());
     all.extend(words("! videoconvert !"));
-    match &options.output {
-        Some(output) => {
-            all.extend(words("x264enc ! h264parse ! mp4mux ! filesink"));
-            all.push(format!("location={}", output.display()));
-        }
-        None => all.extend(words("fakesink")),
-    }
+    all.extend(words("fakesink"));
     all
 }
 

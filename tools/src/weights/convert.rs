@@ -7,8 +7,10 @@ use std::{
 
 use indicatif::HumanBytes;
 use propainter::weights::{
-    Checkpoint, Network, Precision, WeightsError, find_in, write_safetensors,
+    Checkpoint, Network, Precision, WeightsError, find_in, part_of, write_safetensors,
 };
+
+use crate::output::{self, Existing, OutputError, Unfinished};
 
 use super::{Console, Convert, Failure, Tool};
 
@@ -25,20 +27,30 @@ pub(super) fn run(
         let folder = arguments.to.as_deref();
         let folder = folder.or(file.parent()).unwrap_or(Path::new(""));
         let target = folder.join(format!("{}.safetensors", network.file_stem()));
-        if target == file {
-            return Err(Failure::Other(format!(
-                "{} would replace itself; give another folder with --to",
-                file.display()
-            )));
-        }
         let source = Checkpoint::read(network, &file)?;
         create(folder)?;
+        let existing = Existing::with_force(arguments.force);
+        let inputs = std::slice::from_ref(&file);
+        let target = output::check(&target, inputs, existing).map_err(|error| {
+            Failure::Other(match error {
+                OutputError::Input { .. } => format!(
+                    "{} would replace itself; give another folder with --to",
+                    file.display()
+                ),
+                other => other.to_string(),
+            })
+        })?;
+        let replaces = target.exists();
+        // The library writes beside the target and renames.
+        let unfinished = Unfinished::new(&part_of(&target));
         write_safetensors(&source, &target, precision)?;
+        drop(unfinished);
         let written = Checkpoint::read(network, &target)?;
         let bytes = fs::metadata(&target).map_or(0, |metadata| metadata.len());
         console.say(&format!(
-            "{}: {}, values differ by at most {:.1e}",
+            "{}: {}{}, values differ by at most {:.1e}",
             target.display(),
+            if replaces { "replaced, " } else { "" },
             HumanBytes(bytes),
             largest_difference(&source, &written)
         ))?;

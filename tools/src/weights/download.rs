@@ -153,6 +153,10 @@ impl Download<'_> {
     }
 
     fn open(&self) -> Result<File, DownloadError> {
+        if self.part.is_symlink() {
+            // What it points to is not ours to write to.
+            fs::remove_file(self.part).map_err(|e| self.write(e))?;
+        }
         let part = OpenOptions::new()
             .create(true)
             .append(true)

@@ -80,6 +80,9 @@ struct Convert {
     /// Keep every value as it is instead of rounding to fp16.
     #[arg(long)]
     fp32: bool,
+    /// Replace files that are there.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Why a command ends without having done its work.

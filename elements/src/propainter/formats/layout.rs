@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gst_video::{VideoInfo, VideoMeta};
+use gst_video::{VideoFormat, VideoInfo, VideoMeta};
 
 use super::BadPicture;
 
@@ -27,6 +27,71 @@ impl Component {
     }
 }
 
+/// Where a plane lies in a buffer, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane {
+    pub offset: usize,
+    pub stride: usize,
+}
+
+impl Plane {
+    /// Finds a plane: by the buffer's meta if it has one, else by the caps.
+    pub fn of(info: &VideoInfo, buffer: &gst::BufferRef, plane: usize) -> Result<Self, BadPicture> {
+        let (width, height) = (info.width(), info.height());
+        let meta = buffer.meta::<VideoMeta>();
+        let (offsets, strides) = match &meta {
+            Some(meta) => {
+                if (meta.format(), meta.width(), meta.height()) != (info.format(), width, height) {
+                    return Err(BadPicture(format!(
+                        "a buffer holds {} of {}x{}, the caps say {} of {width}x{height}",
+                        meta.format(),
+                        meta.width(),
+                        meta.height(),
+                        info.format(),
+                    )));
+                }
+                (meta.offset(), meta.stride())
+            }
+            None => (info.offset(), info.stride()),
+        };
+        let find = || {
+            Some(Self {
+                offset: *offsets.get(plane)?,
+                stride: usize::try_from(*strides.get(plane)?).ok()?,
+            })
+        };
+        find().ok_or_else(|| too_small(info, buffer))
+    }
+
+    /// Returns whether `rows` rows of `row` bytes lie within `size` bytes and do not overlap,
+    /// which would make a picture larger than its buffer.
+    pub fn holds(self, row: usize, rows: usize, size: usize) -> bool {
+        let end = || {
+            let rows_before = rows.checked_sub(1)?;
+            if row == 0 || (rows_before > 0 && self.stride < row) {
+                return None;
+            }
+            let last_row = rows_before.checked_mul(self.stride)?;
+            self.offset.checked_add(last_row)?.checked_add(row)
+        };
+        end().is_some_and(|end| end <= size)
+    }
+}
+
+/// The error for a buffer whose planes lie beyond its end.
+pub fn too_small(info: &VideoInfo, buffer: &gst::BufferRef) -> BadPicture {
+    let meta = buffer.meta::<VideoMeta>();
+    let strides = meta.as_ref().map_or(info.stride(), |meta| meta.stride());
+    BadPicture(format!(
+        "a buffer of {} bytes is too small for {} of {}x{} with strides {:?}",
+        buffer.size(),
+        info.format(),
+        info.width(),
+        info.height(),
+        &strides[..strides.len().min(info.n_planes() as usize)]
+    ))
+}
+
 pub fn readable(
     buffer: &gst::BufferRef,
 ) -> Result<gst::BufferMap<'_, gst::buffer::Readable>, BadPicture> {
@@ -34,56 +99,40 @@ pub fn readable(
     map.map_err(|_| BadPicture("the buffer cannot be read".to_owned()))
 }
 
-/// Where a component lies in a buffer: by its meta if it has one, else by the caps.
+/// Returns where a component's first sample is within its step.
+fn first(info: &VideoInfo, index: u8) -> usize {
+    let own = match info.format() {
+        // GStreamer 1.22 says otherwise of these, and packs like this.
+        VideoFormat::Y210 | VideoFormat::Y212Le | VideoFormat::Y212Be => [0, 2, 6, 0],
+        VideoFormat::Y412Le | VideoFormat::Y412Be => [2, 0, 4, 6],
+        VideoFormat::Vyuy => [1, 2, 0, 0],
+        // It has V of P010 one byte in, which is in the middle of U.
+        _ => {
+            let size = info.comp_depth(index).div_ceil(8) as usize;
+            return (info.comp_poffset(index) as usize).next_multiple_of(size);
+        }
+    };
+    own[usize::from(index)]
+}
+
+/// Where a component lies in a buffer.
 pub fn component(
     info: &VideoInfo,
     buffer: &gst::BufferRef,
     index: u8,
 ) -> Result<Component, BadPicture> {
-    let (width, height) = (info.width(), info.height());
-    let meta = buffer.meta::<VideoMeta>();
-    let (offsets, strides) = match &meta {
-        Some(meta) => {
-            if (meta.format(), meta.width(), meta.height()) != (info.format(), width, height) {
-                return Err(BadPicture(format!(
-                    "a buffer holds {} of {}x{}, the caps say {} of {width}x{height}",
-                    meta.format(),
-                    meta.width(),
-                    meta.height(),
-                    info.format(),
-                )));
-            }
-            (meta.offset(), meta.stride())
-        }
-        None => (info.offset(), info.stride()),
-    };
-    let plane = info.comp_plane(index) as usize;
+    let plane = Plane::of(info, buffer, info.comp_plane(index) as usize)?;
     let find = || {
         let component = Component {
-            plane: *offsets.get(plane)?,
-            stride: usize::try_from(*strides.get(plane)?).ok()?,
+            plane: plane.offset,
+            stride: plane.stride,
             step: usize::try_from(info.comp_pstride(index)).ok()?,
-            // GStreamer 1.22 has V of P010 one byte in, which is in the middle of U.
-            first: (info.comp_poffset(index) as usize)
-                .next_multiple_of(info.comp_depth(index).div_ceil(8) as usize),
+            first: first(info, index),
             columns: info.comp_width(index) as usize,
         };
         let row = component.columns.checked_mul(component.step)?;
-        let rows_before = (info.comp_height(index) as usize).checked_sub(1)?;
-        // Rows that overlap would make a picture larger than its buffer.
-        if row == 0 || (rows_before > 0 && component.stride < row) {
-            return None;
-        }
-        let last_row = rows_before.checked_mul(component.stride)?;
-        let end = component.plane.checked_add(last_row)?.checked_add(row)?;
-        (end <= buffer.size()).then_some(component)
+        let rows = info.comp_height(index) as usize;
+        plane.holds(row, rows, buffer.size()).then_some(component)
     };
-    find().ok_or_else(|| {
-        BadPicture(format!(
-            "a buffer of {} bytes is too small for {} of {width}x{height} with strides {:?}",
-            buffer.size(),
-            info.format(),
-            &strides[..strides.len().min(info.n_planes() as usize)]
-        ))
-    })
+    find().ok_or_else(|| too_small(info, buffer))
 }

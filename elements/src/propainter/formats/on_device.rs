@@ -9,7 +9,8 @@ use super::{
     super::device_memory::{DeviceCopies, Rows},
     BadPicture,
     layout::Component,
-    planar::{Eight, Yuv},
+    planar::Yuv,
+    sample::Eight,
 };
 
 /// A picture's planes on the device, and where they lie in `host`.
@@ -77,7 +78,7 @@ pub fn read(
 ) -> Result<(), BadPicture> {
     let mut planes = Planes::new(components, height);
     planes.fetch(copies, buffer, &(0..height))?;
-    yuv.read::<Eight>(&planes.bytes, planes.host, rgb);
+    yuv.read(Eight, &planes.bytes, planes.host, rgb);
     Ok(())
 }
 
@@ -95,7 +96,7 @@ pub fn write(
     }
     let mut planes = Planes::new(components, done.hole.height());
     planes.fetch(copies, buffer, &rows)?;
-    yuv.write::<Eight>(&mut planes.bytes, planes.host, done);
+    yuv.write(Eight, &mut planes.bytes, planes.host, done);
     for (part, host) in planes.parts(&rows) {
         copies
             .write(buffer, part, &planes.bytes[host])

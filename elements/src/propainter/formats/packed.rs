@@ -1,4 +1,4 @@
-//! Pixels whose channels lie beside each other.
+//! RGB pixels whose channels are bytes beside each other.
 
 use propainter::Done;
 
@@ -26,16 +26,6 @@ pub fn copy(bytes: &[u8], pixels: Component, rgb: &mut [u8]) {
     }
 }
 
-/// 1 for each pixel that lets more than `threshold` through: 255 less its alpha.
-pub fn transparent(bytes: &[u8], alpha: Component, height: usize, threshold: u8) -> Vec<u8> {
-    let mut hole = Vec::with_capacity(alpha.columns * height);
-    for y in 0..height {
-        let row = bytes[alpha.row(y)].chunks_exact(alpha.step);
-        hole.extend(row.map(|pixel| u8::from(255 - pixel[alpha.first] > threshold)));
-    }
-    hole
-}
-
 pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize; 3]), done: &Done) {
     for (y, columns, fill, hole) in holes(done) {
         let row = &mut bytes[pixels.row(y)][step * columns.start..step * columns.end];
@@ -47,23 +37,6 @@ pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize;
             for (&at, &value) in order.iter().zip(fill) {
                 pixel[at] = value;
             }
-        }
-    }
-}
-
-/// Makes opaque what was filled because it was [`transparent`].
-pub fn write_opaque(bytes: &mut [u8], alpha: Component, threshold: u8, done: &Done) {
-    for (y, columns, _, hole) in holes(done) {
-        let step = alpha.step;
-        let row = &mut bytes[alpha.row(y)][step * columns.start..step * columns.end];
-        let row = row.chunks_exact_mut(step);
-        for (pixel, _) in row.zip(hole).filter(|(_, h)| **h == 1) {
-            let alpha = &mut pixel[alpha.first];
-            *alpha = if 255 - *alpha > threshold {
-                255
-            } else {
-                *alpha
-            };
         }
     }
 }

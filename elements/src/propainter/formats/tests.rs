@@ -1,12 +1,15 @@
 mod alpha;
+mod exact;
 mod on_device;
 mod reference;
+mod spots;
 
 use gst_video::{
-    VideoColorMatrix, VideoColorPrimaries, VideoColorimetry, VideoFrameFlags, VideoMeta,
-    VideoTransferFunction,
+    VideoColorMatrix, VideoColorPrimaries, VideoColorimetry, VideoFormat, VideoFrameFlags,
+    VideoMeta, VideoTransferFunction,
 };
 
+use self::spots::{colors, spots};
 use super::*;
 
 const SIZES: [(u32, u32); 7] = [(1, 1), (2, 1), (3, 5), (7, 5), (16, 8), (33, 17), (131, 3)];
@@ -30,7 +33,7 @@ fn buffer(info: &VideoInfo, pad: usize, seed: u64) -> gst::Buffer {
     let (mut offsets, mut strides, mut end) = (vec![], vec![], 0);
     for plane in 0..info.n_planes() as usize {
         let stride = info.stride()[plane] as usize + pad;
-        let component = (0..3)
+        let component = (0..info.n_components() as u8)
             .find(|&c| info.comp_plane(c) as usize == plane)
             .unwrap();
         offsets.push(end + pad);
@@ -86,31 +89,6 @@ fn whole(frame: Frame) -> Done {
     Done { frame, hole }
 }
 
-fn depth(info: &VideoInfo) -> (u32, u32) {
-    let format = info.format_info();
-    (format.depth()[0], format.shift()[0])
-}
-
-/// The sample whose first byte is `at`.
-fn sample(info: &VideoInfo, bytes: &[u8], at: usize) -> u16 {
-    match depth(info) {
-        (8, _) => bytes[at].into(),
-        (_, shift) => (u16::from_le_bytes([bytes[at], bytes[at + 1]]) >> shift) & 0x3ff,
-    }
-}
-
-/// Puts a sample where another was; bits beside it stay.
-fn put(info: &VideoInfo, bytes: &mut [u8], at: usize, value: u16) {
-    match depth(info) {
-        (8, _) => bytes[at] = value as u8,
-        (_, shift) => {
-            let word = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-            let word = word & !(0x3ff << shift) | value << shift;
-            bytes[at..at + 2].copy_from_slice(&word.to_le_bytes());
-        }
-    }
-}
-
 fn each(mut check: impl FnMut(&VideoInfo, usize)) {
     gst::init().unwrap();
     for format in FORMATS {
@@ -119,6 +97,20 @@ fn each(mut check: impl FnMut(&VideoInfo, usize)) {
                 check(&info(format, size), pad);
             }
         }
+    }
+    // One format of each way to store samples.
+    for format in [
+        VideoFormat::Bgr,
+        VideoFormat::Argb,
+        VideoFormat::I420,
+        VideoFormat::I42210le,
+        VideoFormat::P01010be,
+        VideoFormat::Gbr10le,
+        VideoFormat::Gray16Le,
+        VideoFormat::Uyvy,
+        VideoFormat::Y210,
+        VideoFormat::V210,
+    ] {
         check(&info(format, (1919, 1079)), 5);
     }
 }
@@ -135,7 +127,7 @@ fn hole(width: usize, height: usize) -> Mask {
 #[test]
 fn packed_pictures_come_back_bit_for_bit() {
     each(|info, pad| {
-        if !info.is_rgb() {
+        if !info.is_rgb() || info.comp_depth(0) != 8 {
             return;
         }
         let converter = Converter::new(info).unwrap();
@@ -157,72 +149,40 @@ fn round_trip_error_is_at_most_one_step_of_8_bits_in_every_matrix_range_and_stri
         VideoColorMatrix::Smpte240m,
     ];
     let ranges = [VideoColorRange::Range0_255, VideoColorRange::Range16_235];
-    for format in FORMATS.into_iter().filter(|&f| !info(f, (1, 1)).is_rgb()) {
+    for format in FORMATS {
         for (matrix, range) in matrices.into_iter().flat_map(|m| ranges.map(|r| (m, r))) {
             for (size, pad) in SIZES.into_iter().flat_map(|s| [(s, 0), (s, 3)]) {
                 let info = colored(format, size, matrix, range);
                 let converter = Converter::new(&info).unwrap();
                 let mut source = buffer(&info, pad, 5);
+                let unit = 1 << (info.comp_depth(0) - 8);
                 // Noise within colours that RGB can show.
-                let places: Vec<_> = (0..3)
-                    .flat_map(|component| covered(&info, &source, component))
+                let places: Vec<_> = (0..colors(&info))
+                    .flat_map(|component| spots(&info, &source, component))
                     .collect();
                 {
                     let mut map = source.get_mut().unwrap().map_writable().unwrap();
                     let mut seed = 7;
-                    for (at, _) in &places {
-                        let unit = 1 << (depth(&info).0 - 8);
-                        let noise = u16::from(random(&mut seed)) % (40 * unit);
-                        put(&info, &mut map, *at, 108 * unit + noise);
+                    for spot in &places {
+                        let noise = u16::from_le_bytes([random(&mut seed), random(&mut seed)]);
+                        spot.put(&mut map, 108 * unit + u32::from(noise) % (40 * unit));
                     }
                 }
                 let done = whole(converter.read(&source).unwrap());
                 let mut out = source.copy_deep().unwrap();
                 converter.write(out.get_mut().unwrap(), &done).unwrap();
                 let (before, after) = (bytes(&source), bytes(&out));
-                // 8-bit RGB has a quarter of the steps of 10 bits.
-                let most = if depth(&info).0 == 8 { 1 } else { 4 };
-                for (at, _) in &places {
-                    let (a, b) = (sample(&info, &before, *at), sample(&info, &after, *at));
+                // The steps of 8-bit RGB are as many times larger.
+                for spot in &places {
+                    let (a, b) = (spot.get(&before), spot.get(&after));
                     assert!(
-                        a.abs_diff(b) <= most,
+                        a.abs_diff(b) <= unit,
                         "{format} {size:?} {matrix:?} {range:?}: {a} {b}"
                     );
                 }
             }
         }
     }
-}
-
-/// Which samples `write` may touch, from the definition: byte → all pixels it covers.
-fn covered(info: &VideoInfo, buffer: &gst::BufferRef, component: u8) -> Vec<(usize, Vec<usize>)> {
-    let (width, height) = (info.width() as usize, info.height() as usize);
-    let meta = buffer.meta::<VideoMeta>();
-    let plane = info.comp_plane(component) as usize;
-    let (offset, stride) = match &meta {
-        Some(meta) => (meta.offset()[plane], meta.stride()[plane] as usize),
-        None => (info.offset()[plane], info.stride()[plane] as usize),
-    };
-    let across = info.format_info().w_sub()[component as usize];
-    let down = info.format_info().h_sub()[component as usize];
-    let mut out = vec![];
-    for y in 0..info.comp_height(component) as usize {
-        for x in 0..info.comp_width(component) as usize {
-            let inside = match (info.format(), component) {
-                (VideoFormat::P01010le, 2) => 2,
-                _ => info.comp_poffset(component) as usize,
-            };
-            let byte = offset + inside + y * stride + x * info.comp_pstride(component) as usize;
-            let rows = (y << down)..height.min((y + 1) << down);
-            let pixels = rows
-                .flat_map(|row| {
-                    ((x << across)..width.min((x + 1) << across)).map(move |c| row * width + c)
-                })
-                .collect();
-            out.push((byte, pixels));
-        }
-    }
-    out
 }
 
 #[test]
@@ -240,16 +200,18 @@ fn only_samples_whose_every_pixel_is_hole_are_written() {
         converter.write(out.get_mut().unwrap(), &done).unwrap();
         let (before, after) = (bytes(&source), bytes(&out));
         let mut expected = before.clone();
-        let grey = Coefficients::new(0.299, 0.114, false, depth(info).0);
-        for component in 0..3 {
-            for (byte, pixels) in covered(info, &source, component) {
-                if pixels.iter().all(|&p| hole.hole()[p] == 1) {
-                    let value = match (info.is_rgb(), component) {
-                        (true, _) => 200,
-                        (false, 0) => grey.luma([200; 3]) as u16,
-                        (false, _) => 128 << (depth(info).0 - 8),
-                    };
-                    put(info, &mut expected, byte, value);
+        for component in 0..colors(info) {
+            let depth = info.comp_depth(component);
+            let (unit, most) = (1 << (depth - 8), (1 << depth) - 1);
+            let value = match (info.is_rgb() || info.is_gray(), component) {
+                (true, _) => (200 * most + 127) / 255,
+                // Limited range, as everything without colorimetry.
+                (false, 0) => 16 * unit + (200 * 219 * unit + 127) / 255,
+                (false, _) => 128 * unit,
+            };
+            for spot in spots(info, &source, component) {
+                if spot.is_hole(&hole) {
+                    spot.put(&mut expected, value);
                 }
             }
         }
@@ -260,13 +222,23 @@ fn only_samples_whose_every_pixel_is_hole_are_written() {
 #[test]
 fn channels_are_where_the_format_says() {
     gst::init().unwrap();
-    let cases: [(VideoFormat, &[u8]); 6] = [
+    let cases: [(VideoFormat, &[u8]); 14] = [
         (VideoFormat::Rgb, &[1, 2, 3]),
         (VideoFormat::Bgr, &[3, 2, 1]),
         (VideoFormat::Rgba, &[1, 2, 3, 4]),
         (VideoFormat::Rgbx, &[1, 2, 3, 4]),
         (VideoFormat::Bgra, &[3, 2, 1, 4]),
         (VideoFormat::Bgrx, &[3, 2, 1, 4]),
+        (VideoFormat::Argb, &[4, 1, 2, 3]),
+        (VideoFormat::Xrgb, &[4, 1, 2, 3]),
+        (VideoFormat::Abgr, &[4, 3, 2, 1]),
+        (VideoFormat::Xbgr, &[4, 3, 2, 1]),
+        // Planes of four bytes a row.
+        (VideoFormat::Gbr, &[2, 0, 0, 0, 3, 0, 0, 0, 1]),
+        (VideoFormat::Rgbp, &[1, 0, 0, 0, 2, 0, 0, 0, 3]),
+        // 4, 8 and 12 of 1023.
+        (VideoFormat::Gbr10le, &[8, 0, 0, 0, 12, 0, 0, 0, 4, 0]),
+        (VideoFormat::R210, &[0, 0x40, 0x20, 0x0c]),
     ];
     for (format, pixel) in cases {
         let info = info(format, (1, 1));
@@ -275,6 +247,46 @@ fn channels_are_where_the_format_says() {
         let buffer = gst::Buffer::from_mut_slice(data);
         let frame = Converter::new(&info).unwrap().read(&buffer).unwrap();
         assert_eq!(frame.rgb(), [1, 2, 3], "{format}");
+    }
+}
+
+/// Red of BT.601 in limited range, in every way to store its samples.
+#[test]
+fn luma_and_chroma_are_where_the_format_says() {
+    gst::init().unwrap();
+    const RED: [u8; 3] = [81, 90, 240];
+    let cases: [(VideoFormat, &[u8]); 11] = [
+        (VideoFormat::V308, &[81, 90, 240]),
+        (VideoFormat::Iyu2, &[90, 81, 240]),
+        (VideoFormat::Ayuv, &[7, 81, 90, 240]),
+        (VideoFormat::Vuya, &[240, 90, 81, 7]),
+        (VideoFormat::Yuy2, &[81, 90, 81, 240]),
+        (VideoFormat::Yvyu, &[81, 240, 81, 90]),
+        (VideoFormat::Uyvy, &[90, 81, 240, 81]),
+        (VideoFormat::Vyuy, &[240, 81, 90, 81]),
+        // 324, 360 and 960 of 1023: at the high end of words, and three in one.
+        (
+            VideoFormat::Y210,
+            &[0x00, 0x51, 0x00, 0x5a, 0x00, 0x51, 0x00, 0xf0],
+        ),
+        (VideoFormat::V210, &[0x68, 0x11, 0x05, 0x3c]),
+        (
+            VideoFormat::P016Le,
+            &[0, 0x51, 0, 0, 0, 0, 0, 0, 0, 0x5a, 0, 0xf0],
+        ),
+    ];
+    let plain = info(VideoFormat::V308, (1, 1));
+    let expected = Converter::new(&plain).unwrap();
+    let source = gst::Buffer::from_slice([RED[0], RED[1], RED[2], 0]);
+    let expected = expected.read(&source).unwrap();
+    assert!(expected.rgb()[0] > 250 && expected.rgb()[1] < 4, "red");
+    for (format, pixel) in cases {
+        let info = info(format, (1, 1));
+        let mut data = pixel.to_vec();
+        data.resize(data.len().max(info.size()), 0);
+        let buffer = gst::Buffer::from_mut_slice(data);
+        let frame = Converter::new(&info).unwrap().read(&buffer).unwrap();
+        assert_eq!(frame, expected, "{format}");
     }
 }
 
@@ -316,9 +328,8 @@ fn ten_bits_are_rounded_and_not_cut_off() {
     let converter = Converter::new(&info).unwrap();
     for luma in 0..1024u16 {
         let mut data = vec![0; info.size()];
-        put(&info, &mut data, 0, luma);
-        for plane in [1, 2] {
-            put(&info, &mut data, info.offset()[plane], 512);
+        for (plane, value) in [(0, luma), (1, 512), (2, 512)] {
+            data[info.offset()[plane]..][..2].copy_from_slice(&value.to_le_bytes());
         }
         let frame = converter.read(&gst::Buffer::from_mut_slice(data)).unwrap();
         let exact = (f64::from(luma) * 255.0 / 1023.0).round() as u8;
@@ -362,9 +373,18 @@ fn buffers_that_do_not_fit_their_caps_are_errors() {
     for format in FORMATS {
         let info = info(format, (16, 8));
         let converter = Converter::new(&info).unwrap();
-        for length in [0, 1, info.size() - 1] {
+        // Bytes after the last sample of the last row are not needed.
+        let padding = match format {
+            // Two groups of six pixels, and four pixels in 11 bytes.
+            VideoFormat::V210 => 128 - (2 * 16 + 11),
+            _ => 0,
+        };
+        for length in [0, 1, info.size() - padding - 1] {
             let small = gst::Buffer::from_mut_slice(vec![0u8; length]);
-            let error = converter.read(&small).unwrap_err().to_string();
+            let Err(error) = converter.read(&small) else {
+                panic!("{format} of {length} bytes is read");
+            };
+            let error = error.to_string();
             assert!(error.contains("16x8"), "{error}");
         }
         // A meta that lies about a plane's place, and one of another size.
@@ -373,7 +393,7 @@ fn buffers_that_do_not_fit_their_caps_are_errors() {
             (16, 0, i32::MAX),
             (16, 0, -64),
             (16, 0, 0),
-            (8, 0, 64),
+            (8, 0, 512),
         ] {
             let mut buffer = gst::Buffer::from_mut_slice(vec![0u8; info.size()]);
             let planes = info.n_planes() as usize;

@@ -175,6 +175,20 @@ impl Crops {
         views.max().unwrap_or(0)
     }
 
+    /// Makes frames wait for no more than the look-ahead of `config`, which is that of the
+    /// settings so far but for its windows; adds to `done` what became final.
+    pub fn limit_look_ahead(&mut self, config: &Config, done: &mut Vec<Done>) -> Result<(), Error> {
+        self.config = config.clone();
+        for view in &mut self.views {
+            let mut finals = Vec::new();
+            let limited = view.lane.limit_look_ahead(config, &mut finals);
+            view.take(finals);
+            limited?;
+        }
+        self.send(done);
+        Ok(())
+    }
+
     /// How many pictures a frame is seen in.
     pub fn views(&self) -> usize {
         self.views.len()

@@ -1,60 +1,95 @@
 //! Holes by alpha.
 
-use super::*;
+use super::{spots::*, *};
 
-/// One pixel for each alpha.
-fn ramp(format: VideoFormat) -> (Arc<Converter>, gst::Buffer) {
+fn with_alpha() -> impl Iterator<Item = VideoFormat> {
     gst::init().unwrap();
-    let info = info(format, (256, 1));
-    let pixels = (0..=255u8).flat_map(|alpha| [9, 8, 7, alpha]);
-    let buffer = gst::Buffer::from_mut_slice(pixels.collect::<Vec<_>>());
-    (Arc::new(Converter::new(&info).unwrap()), buffer)
+    let alpha = |&format: &VideoFormat| info(format, (1, 1)).n_components() == 4;
+    FORMATS.into_iter().filter(alpha)
+}
+
+/// One pixel for each alpha of up to 10 bits, and a choice of those of more.
+fn ramp(format: VideoFormat) -> (Arc<Converter>, gst::Buffer, Vec<u32>) {
+    gst::init().unwrap();
+    let most = (1u32 << info(format, (1, 1)).comp_depth(3)) - 1;
+    let alphas: Vec<u32> = match most {
+        0..1024 => (0..=most).collect(),
+        _ => (0..1024).chain((most - 1023)..=most).collect(),
+    };
+    let info = info(format, (alphas.len() as u32, 2));
+    let mut source = buffer(&info, 0, 3);
+    let spots = spots(&info, &source, 3);
+    let mut map = source.get_mut().unwrap().map_writable().unwrap();
+    for (spot, &alpha) in spots.iter().zip(alphas.iter().chain(&alphas)) {
+        spot.put(&mut map, alpha);
+    }
+    drop(map);
+    (Arc::new(Converter::new(&info).unwrap()), source, alphas)
 }
 
 #[test]
 fn what_lets_more_than_the_threshold_through_is_hole_and_becomes_opaque() {
-    for format in [VideoFormat::Rgba, VideoFormat::Bgra] {
+    for format in with_alpha() {
         for threshold in [0u8, 1, 100, 254, 255] {
-            let (converter, buffer) = ramp(format);
+            let (converter, source, alphas) = ramp(format);
+            let info = converter.info().clone();
             let converter = converter.see_through(Some(threshold));
-            let hole = converter.transparent(&buffer).unwrap();
-            let expected: Vec<u8> = (0..256)
-                .map(|alpha| u8::from(255 - alpha > i32::from(threshold)))
-                .collect();
+            let hole = converter.transparent(&source).unwrap();
+            let (width, most) = (alphas.len(), (1u32 << info.comp_depth(3)) - 1);
+            let is_hole = |alpha: u32| (most - alpha) * 255 > u32::from(threshold) * most;
+            let row = alphas.iter().map(|&alpha| u8::from(is_hole(alpha)));
+            let expected: Vec<u8> = row.clone().chain(row).collect();
             match &hole {
-                Some(hole) => assert_eq!(hole.hole(), expected),
+                Some(hole) => assert_eq!(hole.hole(), expected, "{format} {threshold}"),
                 None => assert_eq!(threshold, 255),
             }
-            // The hole is larger than what alpha says; the first two pixels are no hole.
-            let mut wide = vec![1; 256];
-            wide[..2].fill(0);
-            let done = Done {
-                frame: Frame::new(256, 1, vec![50; 3 * 256]),
-                hole: Mask::from_luma(256, 1, wide),
-            };
-            let mut out = buffer.copy_deep().unwrap();
-            converter.write(out.get_mut().unwrap(), &done).unwrap();
-            for (i, pixel) in bytes(&out).chunks(4).enumerate() {
-                let alpha = i as u8;
-                let expected = match (i, 255 - alpha > threshold) {
-                    (0 | 1, _) => [9, 8, 7, alpha],
-                    (_, true) => [50, 50, 50, 255],
-                    (_, false) => [50, 50, 50, alpha],
-                };
-                assert_eq!(pixel, expected, "{format} {threshold}");
+            // The hole is larger than what alpha says; the first two columns are no hole.
+            let mut wide = vec![1; 2 * width];
+            for row in wide.chunks_mut(width) {
+                row[..2].fill(0);
             }
+            let done = Done {
+                frame: Frame::new(width, 2, vec![50; 6 * width]),
+                hole: Mask::from_luma(width, 2, wide),
+            };
+            let mut out = source.copy_deep().unwrap();
+            converter.write(out.get_mut().unwrap(), &done).unwrap();
+            let (mut before, mut after) = (bytes(&source), bytes(&out));
+            for spot in spots(&info, &source, 3) {
+                let alpha = spot.get(&before);
+                let opaque = spot.is_hole(&done.hole) && is_hole(alpha);
+                let expected = if opaque { most } else { alpha };
+                assert_eq!(spot.get(&after), expected, "{format} {threshold}");
+                spot.put(&mut after, alpha);
+            }
+            // Colours change where the hole is, and nothing else.
+            for component in 0..3 {
+                for spot in spots(&info, &source, component) {
+                    if spot.is_hole(&done.hole) {
+                        spot.put(&mut before, 0);
+                        spot.put(&mut after, 0);
+                    }
+                }
+            }
+            assert!(before == after, "{format} {threshold}");
         }
     }
 }
 
 #[test]
 fn without_alpha_or_a_threshold_nothing_is_transparent() {
-    let (converter, buffer) = ramp(VideoFormat::Rgba);
-    assert_eq!(converter.transparent(&buffer).unwrap(), None);
-    for format in [VideoFormat::Bgrx, VideoFormat::Rgbx] {
-        let (converter, buffer) = ramp(format);
+    for format in with_alpha() {
+        let (converter, source, _) = ramp(format);
+        assert!(converter.has_alpha());
+        assert_eq!(converter.transparent(&source).unwrap(), None);
+    }
+    for format in [VideoFormat::Bgrx, VideoFormat::Xrgb, VideoFormat::I420] {
+        let info = info(format, (16, 8));
+        let converter = Arc::new(Converter::new(&info).unwrap());
         let same = converter.see_through(Some(0));
         assert!(Arc::ptr_eq(&converter, &same));
-        assert_eq!(same.transparent(&buffer).unwrap(), None);
+        assert!(!same.has_alpha());
+        let source = buffer(&info, 0, 3);
+        assert_eq!(same.transparent(&source).unwrap(), None);
     }
 }
