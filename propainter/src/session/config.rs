@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    DeviceChoice, Error, Limits, engine::Engine, propagation::Propagation, weights,
+    DeviceChoice, Error, Limits, engine::Engine, isa::Isa, propagation::Propagation, weights,
     windows::schedule::Cut,
 };
 
@@ -171,8 +171,9 @@ impl Config {
 }
 
 /// # Errors
-/// [`Error::Setting`] for a setting out of its range.
+/// [`Error::Setting`] for a setting out of its range, the environment's among them.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
+    Isa::check()?;
     let at_least = |name: &'static str, value: usize, least: usize| {
         if value >= least {
             return Ok(());
