@@ -12,7 +12,7 @@ demo: plugin
 # A warning of GLib or GStreamer is a defect of ours: it ends the test.
 test: export G_DEBUG = fatal-warnings
 test: plugin
-	cargo test --release --workspace
+	@sh scripts/test.sh
 
 bench: plugin
 	cargo build --release --workspace --examples

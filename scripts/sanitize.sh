@@ -1,6 +1,6 @@
 #!/bin/sh
-# AddressSanitizer over the tests that reach unsafe code, and Miri (scripts/miri.sh) where a
-# nightly toolchain has it. Only this workspace's crates are built anew, in target/sanitize.
+# AddressSanitizer over the tests that reach unsafe code. Only this workspace's crates are built
+# anew, in target/sanitize.
 #
 #   sanitize.sh [TEST ...]    names of tests of `all`; default: kernels, weights, element
 set -eu
@@ -19,10 +19,3 @@ cargo test --release --workspace --target-dir $folder --lib
 # The plugin is not built this way: what loads it is left out.
 cargo test --release --workspace --target-dir $folder --test all -- "$@" \
     --skip gst_inspect --skip command --skip fetch --skip two_elements_keep --skip what_an_error_says
-unset RUSTC_WORKSPACE_WRAPPER
-
-if cargo +nightly miri --version >/dev/null 2>&1; then
-    sh scripts/miri.sh
-else
-    echo "sanitize: no nightly toolchain with miri; left out"
-fi

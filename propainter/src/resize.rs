@@ -1,11 +1,11 @@
 //! Pictures to processing size and back (spec section 7, step 1).
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    CpuExtensions, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image, ImageRef},
 };
 
-use crate::{Frame, Mask};
+use crate::{Frame, Mask, isa::Isa};
 
 /// The size the networks work at: the wanted size, or the frames' own by the ratio
 /// (truncated), down to multiples of 8 and never under 8.
@@ -45,6 +45,16 @@ pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
     (frame, hole)
 }
 
+/// A resizer that keeps to the instruction set of the kernels.
+fn resizer() -> Resizer {
+    let mut resizer = Resizer::new();
+    if Isa::best().is_portable() {
+        // SAFETY: every processor can do without extensions.
+        unsafe { resizer.set_cpu_extensions(CpuExtensions::None) };
+    }
+    resizer
+}
+
 fn resized(frame: &Frame, (width, height): (usize, usize), filter: FilterType) -> Frame {
     if (frame.width(), frame.height()) == (width, height) {
         return frame.clone();
@@ -57,7 +67,7 @@ fn resized(frame: &Frame, (width, height): (usize, usize), filter: FilterType) -
     )
     .expect("a frame's bytes fit its size");
     let mut out = Image::new(width as u32, height as u32, PixelType::U8x3);
-    Resizer::new()
+    resizer()
         .resize(
             &source,
             &mut out,

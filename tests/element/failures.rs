@@ -6,7 +6,7 @@ use gst_video::{VideoFormat, VideoInterlaceMode};
 use super::support::*;
 
 /// Pushes frames into the element until it refuses; the error it posted.
-fn fails(element: &gst::Element) -> (String, gst::glib::Error) {
+pub fn fails(element: &gst::Element) -> (String, gst::glib::Error) {
     let bus = bus(element);
     let info = info(VideoFormat::I420, 32, 16);
     let mut harness = harness(element, &info);

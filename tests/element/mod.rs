@@ -2,6 +2,7 @@
 
 mod control;
 mod counts;
+mod cpu;
 mod device;
 mod endurance;
 mod events;

@@ -6,3 +6,4 @@ mod image_propagation;
 mod precision;
 mod primitives;
 mod raft;
+mod travelling;

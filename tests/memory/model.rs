@@ -1,10 +1,12 @@
 //! The byte model against counted allocations, stage by stage: never below what was counted, at
 //! most 15 % above.
 
+use burn::tensor::{Device, Tensor};
 use propainter::{
     Config, Limits, Mode, Numbers, Precision, Session,
+    isa::Isa,
     memory::{
-        Degradation, Stage,
+        Counting, Degradation, Stage,
         bytes::{Machine, Scene},
         planner::{Level, Planner},
     },
@@ -54,8 +56,8 @@ const SLIDING: [(Setting, usize); 3] = [
 #[test]
 fn the_model_is_near_what_is_counted_and_never_below() {
     let _turn = turn();
-    let threads = rayon_threads();
-    let machine = Machine::Cpu { threads };
+    let machine = Machine::this_cpu();
+    println!("{machine:?}, {}", Isa::describe());
     // Threads get their working memory at their first work.
     let Some(config) = networks(128, 128) else {
         return;
@@ -158,13 +160,36 @@ fn the_model_is_near_what_is_counted_and_never_below() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The model counts a buffer of the L2 cache's size per thread: the library's own figure must be
+/// the one that it goes by.
+#[test]
+fn the_librarys_matrix_product_keeps_a_buffer_of_the_size_of_the_cache() {
+    let _turn = turn();
+    let Machine::Cpu { l2, .. } = Machine::this_cpu() else {
+        panic!("a processor");
+    };
+    // Small enough to be computed in the thread that asks, which is a new one.
+    let kept = std::thread::scope(|scope| {
+        let product = || {
+            let device = Device::flex();
+            let [a, b] = [[256, 256], [256, 64]].map(|shape| Tensor::<2>::ones(shape, &device));
+            let before = Counting::live();
+            drop(a.clone().matmul(b.clone()));
+            let kept = Counting::live() - before;
+            drop((a, b));
+            kept
+        };
+        scope.spawn(product).join().expect("it multiplies")
+    });
+    println!("{kept} bytes are kept, the cache has {l2}");
+    assert!(kept.abs_diff(l2) <= 64 << 10, "{kept}, not {l2}");
+}
+
 #[test]
 fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
     let _turn = turn();
     const SIDE: usize = 128;
-    let machine = Machine::Cpu {
-        threads: rayon_threads(),
-    };
+    let machine = Machine::this_cpu();
     for (holes, lookahead) in [
         // A hole alone between quiet chunks, and a quiet stretch between two.
         ("......#......##.", None),
@@ -238,8 +263,4 @@ fn masked(size: [usize; 2], share: f64) -> u64 {
     };
     let (columns, rows) = (touched(size[0], 9), touched(size[1], 5));
     (columns.0 * rows.0 * 100).div_ceil(columns.1 * rows.1) as u64
-}
-
-fn rayon_threads() -> u64 {
-    std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
 }

@@ -73,7 +73,7 @@ fn strips_take_what_the_model_says() {
             generator.encode(picture, mask, missing, Strips::default());
         }
         for (size, rows) in CASES {
-            let scene = Scene::new(Machine::Cpu { threads: 2 }, size, cut, None);
+            let scene = Scene::new(Machine::this_cpu(), size, cut, None);
             let plan = Plan {
                 encoder_rows: rows,
                 decoder_rows: rows,

@@ -88,14 +88,3 @@ fn newest(folder: &Path) -> Option<SystemTime> {
         })
         .max()
 }
-
-/// A file of `../shared/media`; `None`, with a message, where that is absent.
-fn media(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/media");
-    let file = folder.join(name);
-    if !file.exists() {
-        eprintln!("skipped: ../shared/media has no {name}");
-        return None;
-    }
-    Some(file)
-}

@@ -2,9 +2,11 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
+use propainter_tests::shared::media;
+
 use super::{
     clips::{Content, cut, decoded, generate, mask, packets},
-    media, plugin,
+    plugin,
 };
 
 /// Runs a script of `pipelines/` with its arguments, and settings as environment variables;

@@ -12,6 +12,8 @@ use propainter::{
 use proptest::prelude::*;
 
 const GB: u64 = 1_000_000_000;
+/// Bytes of a common L2 cache.
+const L2: u64 = 1 << 20;
 
 fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Level {
     Level {
@@ -162,7 +164,7 @@ fn what_is_forbidden_is_not_given_up() {
 
 #[test]
 fn every_plan_of_a_ladder_saves_something_somewhere() {
-    for machine in [Machine::Card, Machine::Cpu { threads: 4 }] {
+    for machine in [Machine::Card, Machine::Cpu { threads: 4, l2: L2 }] {
         let level = level((432, 240), 80, Numbers::F32);
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
@@ -189,7 +191,7 @@ proptest! {
         card in any::<bool>(),
         wide in any::<bool>(),
     ) {
-        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2 } };
+        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
         let wish = Level {
             cut: Cut { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
@@ -234,7 +236,7 @@ proptest! {
         (columns, rows) in (4usize..=60, 4usize..=40),
         card in any::<bool>(),
     ) {
-        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2 } };
+        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
         let needs = |columns: usize, rows: usize| {
             let level = level((8 * columns, 8 * rows), 20, Numbers::F32);
             let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);

@@ -1,11 +1,10 @@
 //! How close the fill comes to what was behind.
 
-use std::path::Path;
-
 use propainter::{
     Done, Frame, Mask,
     scenes::{Scene, square_error_in_hole},
 };
+use propainter_tests::shared::media;
 
 use super::{assert_untouched_outside, clip, open, run};
 
@@ -114,11 +113,9 @@ fn an_invented_fill_stays_still_where_the_picture_does() {
 
 #[test]
 fn a_badge_over_film_is_filled_within_30_db() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/media/bmx-trees");
-    if !folder.exists() {
-        eprintln!("skipped: ../shared/media/bmx-trees is not here");
+    let Some(folder) = media("bmx-trees") else {
         return;
-    }
+    };
     let mut mask = Mask::empty(432, 240);
     mask.add_rectangle(302, 24, 86, 38);
     let film: Vec<Frame> = (0..60)

@@ -1,7 +1,5 @@
 //! Scene cuts end the windows of `mode=sliding`, and nothing else does.
 
-use std::path::{Path, PathBuf};
-
 use gst::prelude::*;
 use propainter::{
     Config, Done, Frame, Limits, Mask, Mode, Session,
@@ -9,6 +7,7 @@ use propainter::{
     scene_cuts::Detector,
     scenes::Scene,
 };
+use propainter_tests::shared::media;
 
 use super::{networks, propagation};
 
@@ -252,16 +251,6 @@ fn memory_that_runs_out_around_a_cut_loses_no_frame() {
             assert!(same, "frame {t} is another one");
         }
     }
-}
-
-fn media(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/media");
-    let path = path.join(name);
-    if !path.exists() {
-        eprintln!("skipped: ../shared/media/{name} is not here");
-        return None;
-    }
-    Some(path)
 }
 
 #[test]

@@ -1,31 +1,63 @@
-//! Golden vectors of the official networks, and the weights they were made with.
-//! A small set travels with the repository; the rest is read from `../shared/golden`.
+//! Golden vectors of the official networks, and the weights they were made with. All of them are
+//! read from the shared folder; those that prove each stage travel with the repository, some of
+//! them as parts of the whole (`tests/golden/make.py`).
 
 use std::{
+    borrow::Cow,
+    collections::HashMap,
     fs,
+    io::Read,
+    ops::Range,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
 use burn::tensor::{Device, Tensor, TensorData};
+use flate2::read::GzDecoder;
 use propainter::{
     DeviceChoice,
     weights::{Checkpoint, HostTensor, Network},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-/// `name` under `tests/golden` or `../shared/golden`; `None`, with a message, in neither.
-pub fn find(name: &str) -> Option<PathBuf> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [tests.join("golden"), tests.join("../../shared/golden")];
-    let found = places
-        .map(|place| place.join(name))
-        .into_iter()
-        .find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: {name} is neither in tests/golden nor in ../shared/golden");
+use crate::{shared, skip};
+
+/// The folder of what travels with the repository.
+pub fn travelling() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// Returns the bytes of `name` in the shared folder, else in the repository, where it may be
+/// compressed; `None` where it is in neither, and the test is skipped.
+///
+/// # Panics
+/// As [`skip::without`].
+pub fn read(name: &str) -> Option<Vec<u8>> {
+    let places = [shared::folder().join("golden"), travelling()];
+    let bytes = places.iter().find_map(|place| {
+        let path = place.join(name);
+        let packed = path.with_added_extension("gz");
+        if path.exists() {
+            Some(fs::read(path).expect("a readable file"))
+        } else if packed.exists() {
+            Some(unpacked(&packed))
+        } else {
+            None
+        }
+    });
+    if bytes.is_none() {
+        skip::without(name, &places);
     }
-    found
+    bytes
+}
+
+fn unpacked(path: &Path) -> Vec<u8> {
+    let file = fs::File::open(path).expect("a readable file");
+    let mut bytes = Vec::new();
+    GzDecoder::new(file)
+        .read_to_end(&mut bytes)
+        .expect("a whole file");
+    bytes
 }
 
 /// The CPU, unless `PROPAINTER_TEST_DEVICE` names another device.
@@ -46,25 +78,94 @@ pub fn device() -> Device {
 }
 
 /// One file of vectors.
-pub struct Vectors(Vec<u8>);
+pub struct Vectors {
+    bytes: Vec<u8>,
+    /// What the file says of its tensors, where it holds parts of the whole ones.
+    notes: HashMap<String, String>,
+}
 
 impl Vectors {
-    /// `vectors/{name}.safetensors`, or `None` (skip the test) where it is absent.
+    /// Opens `vectors/{name}.safetensors`; `None`, and the test is skipped, where it is absent.
     pub fn open(name: &str) -> Option<Self> {
         Self::read(&format!("vectors/{name}.safetensors"))
     }
 
-    /// A file by its path under the golden folder.
+    /// Opens a file by its path under the golden folder; `None` as above.
     pub fn read(name: &str) -> Option<Self> {
-        Some(Self(fs::read(find(name)?).expect("readable vectors")))
+        Some(Self::of(read(name)?))
     }
 
-    fn view(&self, key: &str) -> (Dtype, Vec<usize>, Vec<u8>) {
-        let file = SafeTensors::deserialize(&self.0).expect("valid safetensors");
+    /// Reads a file that travels with the repository, by its path under the golden folder.
+    pub fn travelling(name: &str) -> Self {
+        let path = travelling().join(name).with_added_extension("gz");
+        Self::of(unpacked(&path))
+    }
+
+    /// Reads the bytes of a file.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let (_, head) = SafeTensors::read_metadata(&bytes).expect("valid safetensors");
+        let notes = head.metadata().clone().unwrap_or_default();
+        Self { bytes, notes }
+    }
+
+    fn view(&self, key: &str) -> (Dtype, Vec<usize>, Cow<'_, [u8]>) {
+        let file = SafeTensors::deserialize(&self.bytes).expect("valid safetensors");
         let view = file
             .tensor(key)
             .unwrap_or_else(|_| panic!("vectors hold {key}: {:?}", file.names()));
-        (view.dtype(), view.shape().to_vec(), view.data().to_vec())
+        let (dtype, shape) = (view.dtype(), view.shape().to_vec());
+        let mut data = Cow::Borrowed(view.data());
+        // What changed since another tensor compresses better.
+        if let Some(other) = self.notes.get(&format!("xor.{key}")) {
+            let other = self.view(other).2;
+            let bytes = data.iter().zip(other.iter()).map(|(a, b)| a ^ b);
+            data = bytes.collect::<Vec<u8>>().into();
+        }
+        (dtype, shape, data)
+    }
+
+    /// The keys of all tensors.
+    pub fn keys(&self) -> Vec<String> {
+        let file = SafeTensors::deserialize(&self.bytes).expect("valid safetensors");
+        file.names().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The axis and the range of the whole tensor that the file holds; `None` where it is whole.
+    fn part(&self, kind: &str, key: &str) -> Option<(usize, Range<usize>)> {
+        let note = self.notes.get(&format!("{kind}.{key}"))?;
+        let numbers: Vec<usize> = note.split(' ').filter_map(|n| n.parse().ok()).collect();
+        let [axis, start, end] = numbers[..] else {
+            panic!("{kind}.{key}: {note}");
+        };
+        Some((axis, start..end))
+    }
+
+    /// Cuts what a network gave to the part that the file holds of `key`.
+    pub fn cut<const D: usize>(&self, out: Tensor<D>, key: &str) -> Tensor<D> {
+        match self.part("cut", key) {
+            Some((axis, range)) => out.narrow(axis, range.start, range.len()),
+            None => out,
+        }
+    }
+
+    /// Fails unless each tensor is the one of the `whole` file, or the part of it that it says.
+    pub fn assert_part_of(&self, whole: &Self) {
+        for key in self.keys() {
+            let (dtype, shape, bytes) = self.view(&key);
+            let (whole_dtype, mut sides, data) = whole.view(&key);
+            assert_eq!(dtype, whole_dtype, "{key}");
+            let mut data = data.into_owned();
+            let parts = ["less", "cut"].map(|kind| self.part(kind, &key));
+            for (axis, range) in parts.into_iter().flatten() {
+                let inner = sides[axis + 1..].iter().product::<usize>() * dtype.bitsize() / 8;
+                let rows = data.chunks_exact(sides[axis] * inner);
+                let kept = rows.flat_map(|row| &row[range.start * inner..range.end * inner]);
+                data = kept.copied().collect();
+                sides[axis] = range.len();
+            }
+            assert_eq!(shape, sides, "{key}");
+            assert!(*bytes == data[..], "{key} has other values");
+        }
     }
 
     pub fn shape(&self, key: &str) -> Vec<usize> {
@@ -95,7 +196,7 @@ impl Vectors {
     pub fn bytes(&self, key: &str) -> Vec<u8> {
         let (dtype, _, bytes) = self.view(key);
         assert_eq!(dtype, Dtype::U8, "{key}");
-        bytes
+        bytes.into_owned()
     }
 
     /// The tensor `key` on `device`.
@@ -120,7 +221,7 @@ pub fn relative_error<const D: usize>(out: Tensor<D>, reference: Tensor<D>) -> f
 /// Fails unless `out` is within `tolerance` of the vectors' `key`, and says by how much.
 pub fn assert_close<const D: usize>(out: Tensor<D>, vectors: &Vectors, key: &str, tolerance: f64) {
     let reference = vectors.tensor::<D>(key, &out.device());
-    let error = relative_error(out, reference);
+    let error = relative_error(vectors.cut(out, key), reference);
     println!("{key}: relative error {error:.2e}");
     assert!(
         error <= tolerance,
@@ -145,7 +246,7 @@ fn generated(seed: u64, i: u64) -> f64 {
 
 /// The tensors of a network by the golden weights rule; `None` where its table is absent.
 pub fn generated_tensors(network: Network) -> Option<Vec<(String, HostTensor)>> {
-    let table = fs::read(find("weights_check.json")?).expect("readable table");
+    let table = read("weights_check.json")?;
     let table: serde_json::Value = serde_json::from_slice(&table).expect("valid table");
     let name = network.name();
     let entries = table[name].as_object().expect("the network's table");
@@ -174,7 +275,7 @@ pub fn checkpoint(network: Network) -> Option<Checkpoint> {
 
 /// The settings `{name}` of an end-to-end clip was made with.
 pub fn settings(name: &str) -> Option<impl Fn(&str) -> usize> {
-    let text = fs::read(find(&format!("e2e/{name}/settings.json"))?).expect("readable settings");
+    let text = read(&format!("e2e/{name}/settings.json"))?;
     let settings: serde_json::Value = serde_json::from_slice(&text).expect("valid settings");
     Some(move |key: &str| settings["settings"][key].as_u64().expect("a whole number") as usize)
 }

@@ -1,9 +1,12 @@
 //! What the tests share: golden vectors, generated weights, comparisons; tests alone in their
-//! process, and the soak.
+//! process, or skipped; and the soak.
 
 pub mod allocation;
 pub mod alone;
+pub mod cpus;
 pub mod e2e;
 pub mod fuzz;
 pub mod golden;
+pub mod shared;
+pub mod skip;
 pub mod soak;

@@ -3,12 +3,12 @@
 //! messages; the worker waits for it with the first frame.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Once},
     thread::{self, JoinHandle},
 };
 
 use gst::{prelude::*, subclass::prelude::*};
-use propainter::{Cancel, Model, Warm};
+use propainter::{Cancel, Model, Warm, isa::Isa};
 
 use super::imp::{CAT, Propainter};
 
@@ -23,6 +23,9 @@ pub struct WarmUp {
 
 impl Propainter {
     pub(super) fn begin_warm_up(&self) {
+        // The same for all elements of a process.
+        static LOGGED: Once = Once::new();
+        LOGGED.call_once(|| gst::info!(CAT, imp = self, "{}", Isa::describe()));
         let settings = self.settings.lock().clone();
         // The size means nothing here, and a wrong setting is the first frame's error.
         let Ok(config) = settings.config((8, 8), false) else {

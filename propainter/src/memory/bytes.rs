@@ -12,6 +12,8 @@ mod raft;
 
 use std::{collections::HashMap, sync::Arc};
 
+use gemm_common::cache::CACHE_INFO;
+
 use super::{Outside, Plan, Stage};
 use crate::{
     networks::kept::Place,
@@ -25,10 +27,26 @@ use crate::{
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Machine {
-    /// The CPU device with so many threads; its memory is the host's.
-    Cpu { threads: u64 },
+    /// The CPU device; its memory is the host's.
+    Cpu {
+        /// Threads of the pool that computes.
+        threads: u64,
+        /// Bytes of the L2 cache of a processor.
+        l2: u64,
+    },
     /// A card, with the library's kernels and ours.
     Card,
+}
+
+impl Machine {
+    /// Returns the CPU device of this machine. The size of the cache is the one that the tensor
+    /// library's matrix product goes by, right or wrong.
+    pub fn this_cpu() -> Self {
+        Self::Cpu {
+            threads: rayon::current_num_threads() as u64,
+            l2: CACHE_INFO[1].cache_bytes as u64,
+        }
+    }
 }
 
 /// Everything the model depends on but the plan.
@@ -166,8 +184,10 @@ impl Sizes {
     /// Weights, the context, and working memory that threads keep.
     fn fixed(&self) -> u64 {
         match self.machine {
-            // Weights as packed for the CPU's kernels, always 32 bits.
-            Machine::Cpu { threads } => 386_500_000 + threads * 5_000_000,
+            // Weights as packed for the CPU's kernels, always 32 bits; the kernels' working memory
+            // in each thread of the pool; and a buffer as large as the L2 cache that the library's
+            // matrix product keeps in each of them and in the thread that calls.
+            Machine::Cpu { threads, l2 } => 385_450_000 + threads * 3_950_000 + (threads + 1) * l2,
             // RAFT in 32 bits, the others as stored; the driver's context and the library's
             // kernels, not measured.
             Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
@@ -282,5 +302,49 @@ impl Sizes {
             Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
             Machine::Card => self.wide_op(raw) + (channels + 128) * self.n * pixels,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Plan;
+
+    const CUT: Cut = Cut {
+        subvideo_length: 12,
+        neighbor_length: 6,
+        ref_stride: 4,
+        lookahead: None,
+    };
+
+    fn needs(threads: u64, l2: u64) -> Needs {
+        let machine = Machine::Cpu { threads, l2 };
+        Scene::new(machine, [64, 48], CUT, Some(6)).needs(&Plan::LARGEST, Numbers::F32)
+    }
+
+    #[test]
+    fn every_thread_and_the_caller_keep_a_buffer_of_the_size_of_the_cache() {
+        for threads in [1, 2, 7, 64] {
+            let without = needs(threads, 0);
+            // Of processors in use: 256 KiB to 2 MiB, also shared unevenly, and more than is had.
+            for kib in [256, 512, 1024, 1280, 2048, 3072, 1365, 16 << 10] {
+                let with = needs(threads, kib << 10);
+                let buffers = (threads + 1) * (kib << 10);
+                assert_eq!(with.loading - without.loading, buffers, "{threads} {kib}");
+                for (with, without) in with.stages.iter().zip(without.stages) {
+                    assert_eq!(with - without, buffers, "{threads} {kib}");
+                }
+                assert_eq!(with.host, without.host);
+            }
+        }
+    }
+
+    #[test]
+    fn this_machine_has_a_cache_and_threads() {
+        let Machine::Cpu { threads, l2 } = Machine::this_cpu() else {
+            panic!("a processor");
+        };
+        assert_eq!(threads, rayon::current_num_threads() as u64);
+        assert!((64 << 10..=64 << 20).contains(&l2), "{l2} bytes");
     }
 }

@@ -6,6 +6,7 @@ use super::{
     patch::{SIDE, Template},
     plane::Level,
 };
+use crate::isa::Isa;
 
 /// Sums over the pixels known on both sides; d is place − template, x and y its gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,18 +43,29 @@ impl Sums {
 /// Sums for the place whose upper left corner is (x, y). It and the pixels around it that
 /// interpolation touches lie within the level's margin.
 pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+    sums_by(Isa::best(), template, target, x, y)
+}
+
+/// The template whose upper left pixel is (x, y); one pixel around it lies within the margin.
+pub fn template(level: &Level, x: isize, y: isize) -> Template {
+    template_by(Isa::best(), level, x, y)
+}
+
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+fn sums_by(isa: Isa, template: &Template, target: &Level, x: f32, y: f32) -> Sums {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, which is all that the function asks for.
+    if isa.has_avx2() {
+        // SAFETY: such a form is had from `Isa` only where the processor has AVX2, which is all
+        // that the function asks for.
         return unsafe { wide::sums(template, target, x, y) };
     }
     sums_plain(template, target, x, y)
 }
 
-/// The template whose upper left pixel is (x, y); one pixel around it lies within the margin.
-pub fn template(level: &Level, x: isize, y: isize) -> Template {
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+fn template_by(isa: Isa, level: &Level, x: isize, y: isize) -> Template {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if isa.has_avx2() {
         // SAFETY: as above.
         return unsafe { wide::template(level, x, y) };
     }
@@ -305,12 +317,7 @@ mod tests {
     };
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
-    fn wide_and_plain_loops_agree_to_the_bit() {
-        if !std::arch::is_x86_feature_detected!("avx2") {
-            eprintln!("skipped: this processor has no AVX2");
-            return;
-        }
+    fn every_form_agrees_with_the_plain_loops_to_the_bit() {
         let (width, height) = (40, 32);
         let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) as u8;
         let rgb = (0..3 * width * height).map(noise).collect();
@@ -321,14 +328,13 @@ mod tests {
         let level = &pyramid.0[0];
         for i in 0..200 {
             let (x, y) = ((i * 7 % 50) as isize - 12, (i * 5 % 40) as isize - 11);
-            let plain = template_plain(level, x, y);
-            // SAFETY: AVX2 was found above.
-            let wide = unsafe { wide::template(level, x, y) };
-            assert_eq!(plain, wide);
             let (u, v) = (x as f32 + 0.37 * (i % 5) as f32, y as f32 + 0.21);
-            // SAFETY: as above.
-            let wide = unsafe { wide::sums(&plain, level, u, v) };
-            assert_eq!(sums_plain(&plain, level, u, v), wide);
+            let plain = template_plain(level, x, y);
+            let expected = sums_plain(&plain, level, u, v);
+            for isa in Isa::all() {
+                assert_eq!(template_by(isa, level, x, y), plain, "{isa}");
+                assert_eq!(sums_by(isa, &plain, level, u, v), expected, "{isa}");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::weights_free;
-use crate::{DeviceChoice, Error, Limits, weights, windows::schedule::Cut};
+use crate::{DeviceChoice, Error, Limits, isa::Isa, weights, windows::schedule::Cut};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -207,8 +207,9 @@ impl Config {
 }
 
 /// # Errors
-/// [`Error::Setting`] for a setting out of its range.
+/// [`Error::Setting`] for a setting out of its range, the environment's among them.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
+    Isa::check()?;
     let at_least = |name: &'static str, value: usize, least: usize| {
         if value >= least {
             return Ok(());

@@ -238,9 +238,8 @@ impl Planned {
         cancel.check()?;
         let on_cpu = host::is_cpu(&device);
         let (meter, machine, choice) = if on_cpu {
-            let threads = rayon::current_num_threads() as u64;
             let choice = DeviceChoice::Cpu;
-            (Meter::open(choice), Machine::Cpu { threads }, choice)
+            (Meter::open(choice), Machine::this_cpu(), choice)
         } else {
             let choice = match config.device {
                 DeviceChoice::Auto => DeviceChoice::Cuda(0),

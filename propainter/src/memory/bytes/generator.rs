@@ -108,7 +108,7 @@ impl Sizes {
     /// Rows that a linear layer's threads bring into order.
     fn packing(&self) -> u64 {
         match self.machine {
-            Machine::Cpu { threads } => threads * (64 * 1024 * 4 + 8192),
+            Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
             Machine::Card => 0,
         }
     }
@@ -250,7 +250,7 @@ impl Sizes {
     fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
         match self.machine {
             // What is gathered; each thread packs a head's keys and values.
-            Machine::Cpu { threads } => {
+            Machine::Cpu { threads, .. } => {
                 self.op(CHANNELS * windows * (2 * asked + 2 * keys))
                     + threads * (2 * keys * 128 * 4 + 400_000)
             }

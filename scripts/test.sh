@@ -1,0 +1,21 @@
+#!/bin/sh
+# Runs all tests, and says at the end what was skipped. Vectors and film beyond those of the
+# repository are read from PROPAINTER_SHARED, or from ../shared: with them nothing is skipped.
+#
+#   test.sh [ARGUMENT ...]    more arguments of `cargo test`
+set -eu
+cd "$(dirname "$0")/.."
+shared=${PROPAINTER_SHARED:-../shared}
+list=target/tmp/skipped.txt
+rm -f "$list"
+if [ ! -d "$shared/golden" ] && [ -z "${PROPAINTER_ALLOW_SKIP:-}" ]; then
+    export PROPAINTER_ALLOW_SKIP=1
+    echo "test: $shared/golden is absent: what needs more than tests/golden holds is skipped and counted"
+fi
+status=0
+cargo test --release --workspace "$@" || status=$?
+if [ -s "$list" ]; then
+    sort -u "$list"
+    echo "test: $(sort -u "$list" | wc -l) skipped, as PROPAINTER_ALLOW_SKIP=1 allows"
+fi
+exit $status

@@ -1,0 +1,27 @@
+//! `PROPAINTER_CPU`: the kernels, every stage of the networks and a whole clip under the other
+//! instruction sets that the machine has, by the vectors of the repository.
+
+use propainter::isa::Isa;
+use propainter_tests::cpus::run_under_others;
+
+#[test]
+fn kernels_and_stages_match_under_every_instruction_set() {
+    let tests = [
+        "kernels::",
+        "goldens::flow_completion::flow_completion_matches",
+        "goldens::flow_completion::completed_flows_match",
+        "goldens::generator::soft_split",
+        "goldens::generator::feed_forward",
+        "goldens::generator::every_stage",
+        "goldens::image_propagation",
+        "goldens::primitives",
+        "goldens::raft::convex",
+        "goldens::raft::correlation",
+        "goldens::raft::raft_matches",
+        "e2e::default_windows",
+        "propagation::quality::an_invented",
+    ];
+    let passed = run_under_others(&tests);
+    let others = Isa::all().len() - 1;
+    assert!(passed >= others * tests.len(), "{passed} passed");
+}
