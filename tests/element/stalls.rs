@@ -60,19 +60,28 @@ fn a_compositor_of_before_and_after_goes_on() {
 #[test]
 fn sound_behind_a_default_queue_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("clip.mkv");
-    let mut writer = Player::start(&format!(
-        "videotestsrc num-buffers={FRAMES} \
-         ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! queue ! m. \
-         audiotestsrc num-buffers=172 samplesperbuffer=1024 ! audio/x-raw,rate=44100 ! queue ! m. \
-         matroskamux name=m ! filesink name=out location={}",
-        file.display()
-    ));
-    writer.finish();
+    let file = folder.path().join("clip.mp4");
+    let made = std::process::Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=64x48:r=25:d=4",
+        ])
+        .args([
+            "-f", "lavfi", "-i", "sine=d=4", "-c:v", "libx264", "-pix_fmt", "yuv420p",
+        ])
+        .args(["-c:a", "aac"])
+        .arg(&file)
+        .status();
+    assert!(made.expect("ffmpeg is there").success());
     let mut player = Player::start(&format!(
-        "filesrc location={} ! matroskademux name=d \
-         d.video_0 ! queue ! {ELEMENT} ! identity name=out ! queue ! o. d.audio_0 ! queue ! o. \
-         matroskamux name=o ! fakesink",
+        "filesrc location={} ! qtdemux name=d mp4mux name=mux ! fakesink \
+         d.video_0 ! queue ! h264parse ! avdec_h264 ! {ELEMENT} ! identity name=out \
+         ! x264enc tune=zerolatency ! h264parse ! queue ! mux. \
+         d.audio_0 ! queue ! aacparse ! mux.",
         file.display()
     ));
     player.finish();

@@ -2,6 +2,7 @@
 //! machine has.
 
 mod attention;
+mod bf16;
 mod conv2d;
 mod cube;
 mod deform_conv;

@@ -9,7 +9,6 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    process,
     sync::{Mutex, MutexGuard, Once, PoisonError},
     thread,
 };
@@ -17,6 +16,7 @@ use std::{
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
+    low_level,
 };
 use tempfile::TempPath;
 use thiserror::Error;
@@ -290,7 +290,8 @@ fn clean_up_when_interrupted() {
             // It may be gone, or have its name already.
             let _ = fs::remove_file(file);
         }
-        process::exit(128 + signal);
+        // At once: a sink that is still being opened would make its file again.
+        low_level::exit(128 + signal);
     });
 }
 
