@@ -65,7 +65,7 @@ impl Propainter {
 
     /// Decides about a silence that is a stall, and tells of the first one.
     pub(super) fn relieve_stall(&self, queue: Option<&gst::Element>) -> Remedy {
-        let (held, look_ahead, keeps, tell) = {
+        let (held, most, look_ahead, keeps, tell) = {
             let mut state = self.shared.lock();
             let over = state
                 .silent_too_long_at()
@@ -78,13 +78,14 @@ impl Propainter {
             }
             let keeps = state.settings.mode == Mode::Reference;
             let (held, look_ahead) = (state.line.computing(), state.look_ahead());
-            if !keeps && held > 0 {
-                // At least one, which all windows need; what is held is finished in any case.
-                let most = held.saturating_sub(1).max(1);
-                state.settings.max_held_frames = u32::try_from(most).unwrap_or(u32::MAX);
-            }
             let tell = held > 0 && !std::mem::replace(&mut state.stall_told, true);
-            (held, look_ahead, keeps, tell)
+            // What has come, and soon much less where that was not enough.
+            let most = if tell { held - 1 } else { held / 2 };
+            if !keeps && held > 0 {
+                // All windows need one at least; what is held is finished in any case.
+                state.settings.max_held_frames = u32::try_from(most.max(1)).unwrap_or(u32::MAX);
+            }
+            (held, most, look_ahead, keeps, tell)
         };
         gst::info!(
             CAT,
@@ -98,7 +99,7 @@ impl Propainter {
             return Remedy::Wait;
         }
         if held > 0 {
-            return Remedy::Hold(held - 1);
+            return Remedy::Hold(most);
         }
         // Nothing is left to be given up here, and the pipeline is dead as it is.
         if let Some(queue) = queue.filter(|queue| upstream::widen(queue)) {

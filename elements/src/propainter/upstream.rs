@@ -73,7 +73,7 @@ fn origin(source: &gst::Pad) -> Silence {
         return Silence::Source;
     };
     // An application may feed several in turn.
-    if is_a(&element, "appsrc") && appsrcs_beside(&element).iter().any(|other| is_full(other)) {
+    if is_a(&element, "appsrc") && appsrcs_beside(&element).iter().any(is_full) {
         return Silence::Blocked(None);
     }
     match element.metadata("klass") {
