@@ -26,8 +26,8 @@ const TAGS: [&str; 8] = [
 
 fn stored_mask() -> GrayImage {
     GrayImage::from_fn(WIDTH, HEIGHT, |x, y| {
-        let mut inside = [x, y].into_iter().zip(HOLE);
-        let inside = inside.map(|(at, (from, to))| (from..to).contains(&(at as usize)));
+        let inside = [x, y].into_iter().zip(HOLE);
+        let mut inside = inside.map(|(at, (from, to))| (from..to).contains(&(at as usize)));
         image::Luma([255 * u8::from(inside.all(|is| is))])
     })
 }
