@@ -142,7 +142,9 @@ fn reference_windows_that_hold_more_than_is_allowed_are_an_error() {
     element.set_property("max-held-frames", 8u32);
     let info = info(gst_video::VideoFormat::I420, 32, 16);
     let mut harness = harness(&element, &info);
-    let _ = harness.push(frame(&info, 0));
+    // Frames whose time has come go before the session is opened.
+    let refused = (0..10_000).find(|&i| harness.push(frame(&info, i)).is_err());
+    assert!(refused.is_some(), "all frames were taken");
     let (text, _) = error(&bus);
     assert!(
         text.contains("max-held-frames") && text.contains("40"),
