@@ -175,6 +175,12 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         frames,
     } in settings()
     {
+        // Crops keep a past of whole frames, which is counted as if all of it were held at once.
+        let most = if config.roi == Roi::Crops {
+            100.0
+        } else {
+            45.0
+        };
         // What a pan shows is copied, what nothing shows is invented.
         let runs = [(-2.3, 0.1), (0.0, 0.0)].map(|pan| {
             let run = run_panned(config.clone(), holes, frames, pan).expect("nothing is too much");
@@ -189,7 +195,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
             run.counted as f64 / 1e6,
             run.planned as f64 / 1e6
         );
-        if !(0.0..=45.0).contains(&above) {
+        if !(0.0..=most).contains(&above) {
             wrong.push(format!("{name}: {above:.1} %"));
         }
     }
