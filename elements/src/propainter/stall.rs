@@ -93,7 +93,7 @@ impl Propainter {
             "stalled with {held} of {look_ahead} frames"
         );
         if tell {
-            self.warn_stall(held, look_ahead, keeps);
+            self.warn_stall(held, most, look_ahead, keeps);
         }
         if keeps {
             return Remedy::Wait;
@@ -113,13 +113,10 @@ impl Propainter {
         Remedy::Wait
     }
 
-    fn warn_stall(&self, held: usize, look_ahead: usize, keeps: bool) {
+    fn warn_stall(&self, held: usize, most: usize, look_ahead: usize, keeps: bool) {
         let what = match keeps {
             true => "mode=reference waits for them; mode=auto would go on with fewer".to_owned(),
-            false => format!(
-                "from now on {} are held at most",
-                held.saturating_sub(1).max(1)
-            ),
+            false => format!("from now on {} are held at most", most.max(1)),
         };
         gst::element_imp_warning!(
             self,
@@ -143,13 +140,13 @@ impl Propainter {
         );
     }
 
-    /// Decides about masks that have not come for a while: whether frames go on with the last one.
-    /// Tells of the first time. Call without the lock.
-    pub(super) fn masks_have_gone_quiet(&self, pad: Option<&gst::Pad>, silent: Duration) -> bool {
+    /// Lets frames go on with the last mask where none has come for a while, unless masks are read
+    /// from a file. Posts a warning the first time. Call without the lock.
+    pub(super) fn masks_have_gone_quiet(&self, pad: Option<&gst::Pad>, silent: Duration) {
         let stalled = upstream::is_moving(self.obj().upcast_ref())
             && pad.is_some_and(|pad| upstream::silence(pad, None) != Silence::File);
         if !stalled {
-            return false;
+            return;
         }
         let (any, tell) = {
             let mut state = self.shared.lock();
@@ -172,6 +169,5 @@ impl Propainter {
                 )
             );
         }
-        any
     }
 }

@@ -6,7 +6,7 @@
 
 use gst::{ClockTime, prelude::*};
 
-/// Elements that a search looks at, at most: pipelines may have loops.
+/// Pads that a search looks at, at most: pipelines may have loops.
 const MOST: usize = 1000;
 
 /// What keeps a pad's upstream silent, at worst.
