@@ -2,6 +2,7 @@
 
 mod area;
 mod cancel;
+pub mod classical;
 mod device;
 mod engine;
 mod error;
@@ -11,11 +12,10 @@ pub mod kernels;
 pub mod memory;
 pub mod networks;
 mod precision;
-pub mod propagation;
 pub mod resize;
 pub mod scene_cuts;
-pub mod scenes;
 mod session;
+pub mod synthetic;
 pub mod weights;
 pub mod windows;
 

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use propainter::{Config, DeviceChoice, Frame, Mask, Mode, Model, Session, scenes::Scene};
+use propainter::{Config, DeviceChoice, Frame, Mask, Mode, Model, Session, synthetic::Scene};
 use propainter_tests::golden::weights_folder;
 
 fn main() {

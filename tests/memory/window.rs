@@ -3,7 +3,7 @@
 use propainter::{
     Config, Error, Limits, Mask, Mode, Model, Roi, Session,
     memory::{Counting, Degradation, Notice, Step, counting::Watch},
-    scenes::Scene,
+    synthetic::Scene,
 };
 
 use super::turn;

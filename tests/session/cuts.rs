@@ -5,7 +5,7 @@ use propainter::{
     Config, Done, Frame, Limits, Mask, Mode, Session,
     memory::{Faults, Notice, Stage},
     scene_cuts::Detector,
-    scenes::Scene,
+    synthetic::Scene,
 };
 use propainter_tests::shared::media;
 

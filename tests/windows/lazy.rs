@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use propainter::{
     Config, DeviceChoice, Done, Frame, Limits, Mask, Mode, Model, Session, memory::Plan,
-    scenes::Scene, windows::schedule::Cut,
+    synthetic::Scene, windows::schedule::Cut,
 };
 use propainter_tests::golden::weights_folder;
 

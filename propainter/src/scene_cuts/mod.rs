@@ -73,7 +73,7 @@ impl Detector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenes::Scene;
+    use crate::synthetic::Scene;
 
     fn difference(a: &Frame, b: &Frame, hole: &Mask) -> Option<f64> {
         let mut detector = Detector::new(0.45, 3);

@@ -1,6 +1,6 @@
 //! For frames that cannot wait for a session.
 
-use crate::{Done, Frame, Mask, propagation::fill_alone};
+use crate::{Done, Frame, Mask, classical::fill_alone};
 
 /// A frame's hole filled from the picture around it alone, in a few milliseconds. `mask` is the
 /// hole before dilation, of any size; `dilation` is in pixels of the frame.

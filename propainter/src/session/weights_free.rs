@@ -3,12 +3,12 @@
 use super::{Config, Mode};
 use crate::{
     DeviceChoice, Error, Limits,
+    classical::{self, Propagation, Room},
     memory::{
         Degradation, Meter, Notice, Step,
         bytes::propagation::{Frames, Window},
         planner,
     },
-    propagation::{self, Propagation, Room},
 };
 
 /// All that the engine is built from.
@@ -25,7 +25,7 @@ pub struct WeightsFree {
 /// The window that is wished for.
 pub fn window(config: &Config) -> Window {
     let lookahead = (config.mode == Mode::Sliding).then_some(config.lookahead);
-    propagation::window(config.subvideo_length, lookahead)
+    classical::window(config.subvideo_length, lookahead)
 }
 
 impl WeightsFree {

@@ -1,7 +1,7 @@
 //! The weights-free engine: what a window of frames takes, and what filling one of them takes
 //! besides. What depends on the hole is told with it.
 
-use crate::{memory::Outside, propagation::Reach};
+use crate::{classical::Reach, memory::Outside};
 
 /// Frames that a window looks ahead, and keeps behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

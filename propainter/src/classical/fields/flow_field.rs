@@ -1,0 +1,179 @@
+//! Fields of displacements on the coarse grid.
+
+use std::mem::size_of;
+
+use super::{
+    grid::{CELL, MIDDLE, between},
+    row_spans::{Rows, widened},
+};
+
+/// Nodes around those that were measured that are kept with them: surroundings of a hole that
+/// move away from it are met there for a while.
+pub const AROUND: usize = 16;
+/// A field of displacements in pixels over a picture (or a pyramid level).
+#[derive(Clone)]
+pub struct Flow {
+    /// Size in nodes.
+    pub width: usize,
+    pub height: usize,
+    pub at: Vec<[f32; 2]>,
+}
+
+impl Flow {
+    pub fn zero(width: usize, height: usize) -> Self {
+        Self {
+            width,
+            height,
+            at: vec![[0.0; 2]; width * height],
+        }
+    }
+
+    /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
+    #[inline]
+    pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
+        let at = |x: usize, y: usize| self.at[y * self.width + x];
+        between((self.width, self.height), x, y, at)
+    }
+
+    /// This field for the next finer level of a pyramid, `width × height` nodes there.
+    pub fn doubled(&self, width: usize, height: usize) -> Self {
+        let nodes = (0..width * height).map(|i| self.finer(i % width, i / width));
+        Self {
+            width,
+            height,
+            at: nodes.collect(),
+        }
+    }
+
+    /// What a node of the next finer level takes from this one.
+    #[inline]
+    fn finer(&self, x: usize, y: usize) -> [f32; 2] {
+        // Pixel centres: x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
+        let half = |t: usize| (t as f32 * CELL as f32 + MIDDLE + 0.5) * 0.5 - 0.5;
+        self.sample(half(x), half(y)).map(|t| 2.0 * t)
+    }
+}
+
+/// A field as it is kept: what was measured near the hole, and the next coarser level, which
+/// says what is elsewhere.
+pub struct KeptFlow {
+    width: usize,
+    height: usize,
+    /// The displacement and by how many pixels the way there and back does not lead home.
+    near: Rows<[f32; 3]>,
+    coarse: Option<Flow>,
+}
+
+impl KeptFlow {
+    /// `flow` was measured at `nodes` and is `coarse`, doubled, elsewhere; nothing where there is
+    /// no coarser level. `miss` is that of each of the nodes, which are in order.
+    pub fn new(flow: &Flow, nodes: &[u32], miss: &[f32], coarse: Option<Flow>) -> Self {
+        let (width, height) = (flow.width, flow.height);
+        let mut rest = nodes;
+        let spans = (0..height).map(|y| {
+            let end = ((y + 1) * width) as u32;
+            let (row, after) = rest.split_at(rest.partition_point(|&node| node < end));
+            rest = after;
+            let column = |node: u32| node as usize - y * width;
+            match (row.first(), row.last()) {
+                (Some(&first), Some(&last)) => column(first)..column(last) + 1,
+                _ => 0..0,
+            }
+        });
+        let spans: Vec<_> = spans.collect();
+        let spans = widened(&spans, AROUND, width);
+        let mut misses = nodes.iter().zip(miss).peekable();
+        // Nodes come in order here, too.
+        let near = Rows::new(
+            height,
+            |y| spans[y].clone(),
+            |x, y| {
+                let node = y * width + x;
+                let [u, v] = flow.at[node];
+                let miss = misses.next_if(|(known, _)| **known == node as u32);
+                [u, v, miss.map_or(0.0, |(_, miss)| *miss)]
+            },
+        );
+        let everywhere = nodes.len() == width * height;
+        Self {
+            width,
+            height,
+            near,
+            coarse: coarse.filter(|_| !everywhere),
+        }
+    }
+
+    /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
+    pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
+        let [u, v, _] = self.sample_with_miss(x, y);
+        [u, v]
+    }
+
+    /// The displacement and the miss at a pixel position.
+    pub fn sample_with_miss(&self, x: f32, y: f32) -> [f32; 3] {
+        between((self.width, self.height), x, y, |x, y| self.node(x, y))
+    }
+
+    #[inline]
+    fn node(&self, x: usize, y: usize) -> [f32; 3] {
+        self.near.get(x, y).unwrap_or_else(|| {
+            let coarse = self.coarse.as_ref().map(|coarse| coarse.finer(x, y));
+            let [u, v] = coarse.unwrap_or_default();
+            [u, v, 0.0]
+        })
+    }
+
+    /// Bytes on the heap.
+    pub fn bytes(&self) -> u64 {
+        let coarse = self.coarse.as_ref().map_or(0, |flow| flow.at.capacity());
+        self.near.bytes() + (coarse * size_of::<[f32; 2]>()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_is_bilinear_between_nodes_and_doubles_with_the_level() {
+        let mut flow = Flow::zero(4, 3);
+        for (i, at) in flow.at.iter_mut().enumerate() {
+            *at = [(i % 4) as f32, (i / 4) as f32];
+        }
+        assert_eq!(flow.sample(1.5, 1.5), [0.0, 0.0]);
+        assert_eq!(flow.sample(7.5, 3.5), [1.5, 0.5]);
+        assert_eq!(flow.sample(-9.0, 99.0), [0.0, 2.0], "constant beyond");
+        let fine = flow.doubled(8, 6);
+        assert_eq!(fine.at[3 * 8 + 4], flow.sample(8.5, 6.5).map(|t| 2.0 * t));
+    }
+
+    #[test]
+    fn a_kept_flow_is_the_whole_one() {
+        let (width, height) = (23, 17);
+        let mut coarse = Flow::zero(12, 9);
+        for (i, at) in coarse.at.iter_mut().enumerate() {
+            *at = [(i % 7) as f32 * 0.37, (i % 5) as f32 - 1.9];
+        }
+        let nodes: Vec<u32> = (0..(width * height) as u32)
+            .filter(|i| (5..15).contains(&(i % 23)) && (3..9).contains(&(i / 23)) && i % 4 != 1)
+            .collect();
+        let all: Vec<u32> = (0..(width * height) as u32).collect();
+        for nodes in [&nodes[..], &all, &[]] {
+            let mut flow = coarse.doubled(width, height);
+            let miss: Vec<f32> = nodes.iter().map(|&i| 0.01 * i as f32).collect();
+            let mut misses = vec![0.0; width * height];
+            for (&i, miss) in nodes.iter().zip(&miss) {
+                flow.at[i as usize] = [i as f32 * 0.11, 3.0];
+                misses[i as usize] = *miss;
+            }
+            let kept = KeptFlow::new(&flow, nodes, &miss, Some(coarse.clone()));
+            for i in 0..500 {
+                let (x, y) = (i as f32 * 0.31 - 8.0, i as f32 * 0.17 - 4.0);
+                assert_eq!(kept.sample(x, y), flow.sample(x, y));
+                let at = |x: usize, y: usize| [misses[y * width + x]];
+                let [miss] = between((width, height), x, y, at);
+                assert_eq!(kept.sample_with_miss(x, y)[2], miss);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A smooth surface through differences of colour along an edge, by which a fill is shifted so
+//! that the edge does not show.
+
+use super::{grid::beside, pull_push::spread};
+
+const SWEEPS: usize = 8;
+/// Over-relaxation, for quick settling.
+const OVER: f32 = 1.5;
+/// Fixed values up to this do not show, and are not spread.
+const SLIGHT: f32 = 1.0;
+
+/// Fills `free` places of a `width × height` field from the `fixed` ones (1 where `values`
+/// holds a difference): smooth, and close to every fixed neighbour. Without fixed values that
+/// show, nothing changes.
+pub fn membrane(
+    (width, height): (usize, usize),
+    values: &mut [[f32; 3]],
+    fixed: &[u8],
+    free: &[u32],
+) {
+    let shows =
+        |(value, &fixed): (&[f32; 3], &u8)| fixed == 1 && value.iter().any(|v| v.abs() > SLIGHT);
+    if !values.iter().zip(fixed).any(shows) {
+        return;
+    }
+    let weights: Vec<f32> = fixed.iter().map(|&f| f32::from(f)).collect();
+    let Some(field) = spread(width, height, values, &weights) else {
+        return;
+    };
+    let mut joined = fixed.to_vec();
+    for &i in free {
+        values[i as usize] = field[i as usize];
+        joined[i as usize] = 1;
+    }
+    for sweep in 0..SWEEPS {
+        let relax = |&i: &u32| {
+            let i = i as usize;
+            let mut sum = [0.0; 3];
+            let mut count = 0.0;
+            beside(i, width, height, |j| {
+                if joined[j] == 1 {
+                    (0..3).for_each(|c| sum[c] += values[j][c]);
+                    count += 1.0;
+                }
+            });
+            if count > 0.0 {
+                let to = sum.map(|s| s / count);
+                let from = values[i];
+                values[i] = std::array::from_fn(|c| from[c] + OVER * (to[c] - from[c]));
+            }
+        };
+        if sweep % 2 == 0 {
+            free.iter().for_each(relax);
+        } else {
+            free.iter().rev().for_each(relax);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 20×12 places, the middle 12×6 free, their neighbours fixed at what `at` says.
+    fn filled(at: impl Fn(usize, usize) -> f32) -> Vec<[f32; 3]> {
+        let inside = |x: usize, y: usize| (4..16).contains(&x) && (3..9).contains(&y);
+        let mut values = vec![[0.0; 3]; 20 * 12];
+        let mut fixed = vec![0; 20 * 12];
+        let mut free = Vec::new();
+        for y in 1..11 {
+            for x in 1..19 {
+                let rim = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)];
+                if inside(x, y) {
+                    free.push((y * 20 + x) as u32);
+                } else if rim.into_iter().any(|(x, y)| inside(x, y)) {
+                    fixed[y * 20 + x] = 1;
+                    values[y * 20 + x] = [at(x, y); 3];
+                }
+            }
+        }
+        membrane((20, 12), &mut values, &fixed, &free);
+        free.iter().map(|&i| values[i as usize]).collect()
+    }
+
+    #[test]
+    fn one_difference_all_round_fills_the_middle() {
+        assert!(
+            filled(|_, _| 9.0)
+                .iter()
+                .flatten()
+                .all(|v| (v - 9.0).abs() < 0.01)
+        );
+    }
+
+    #[test]
+    fn what_lies_between_stays_between() {
+        let values = filled(|x, _| x as f32);
+        assert!(values.iter().flatten().all(|v| (3.0..=16.0).contains(v)));
+        assert!(values[0][0] < 6.0 && values[11][0] > 13.0);
+    }
+
+    #[test]
+    fn differences_that_do_not_show_are_left() {
+        assert!(filled(|_, _| 0.8).iter().flatten().all(|&v| v == 0.0));
+    }
+}

@@ -1,0 +1,177 @@
+//! What of a frame with a hole may be copied from, and what is hole.
+
+use std::ops::Range;
+
+use crate::Mask;
+use crate::classical::fields::row_spans::{Rows, reach};
+
+/// Pixels of known picture that a source must keep from the hole: a mask is seldom exact, and
+/// interpolation looks two pixels around.
+const KEEP: usize = 2;
+
+/// A pixel that may be a source.
+const SOURCE: u8 = 1;
+/// One that has a source near.
+const NEAR: u8 = 2;
+/// One in the hole.
+const HOLE: u8 = 4;
+/// How far [`NEAR`] reaches: no pixel of a cell whose middle has none near can be a source.
+const REACH: usize = 4;
+
+/// Where a frame with a hole may be copied from, pixel by pixel around the hole; elsewhere
+/// everything may.
+pub struct Usable(Rows<u8>);
+
+impl Usable {
+    /// `None` where there is no hole.
+    pub fn new(hole: &Mask) -> Option<Self> {
+        let (width, height) = (hole.width(), hole.height());
+        let area = hole.area();
+        if area.is_empty() {
+            return None;
+        }
+        // Beyond, nothing is changed, and nothing changes what is in here.
+        let near = area.map(|range, axis| {
+            let most = [height, width][axis];
+            range.start.saturating_sub(KEEP + REACH)..(range.end + KEEP + REACH).min(most)
+        });
+        let [rows, columns] = near.size();
+        let hole: Vec<u8> = near
+            .rows
+            .clone()
+            .flat_map(|y| &hole.hole()[y * width..][near.columns.clone()])
+            .copied()
+            .collect();
+        let mut pixels = spread(&hole, columns, rows, KEEP);
+        pixels.iter_mut().for_each(|pixel| *pixel = 1 - *pixel);
+        let sources = spread(&pixels, columns, rows, REACH);
+        for ((pixel, source), hole) in pixels.iter_mut().zip(sources).zip(hole) {
+            *pixel |= (source * NEAR) | (hole * HOLE);
+        }
+        let at =
+            |x: usize, y: usize| pixels[(y - near.rows.start) * columns + x - near.columns.start];
+        let kept = |y: usize| match near.rows.contains(&y) {
+            true => reach(near.columns.clone(), |x| at(x, y) != SOURCE | NEAR),
+            false => 0..0,
+        };
+        Some(Self(Rows::new(height, kept, at)))
+    }
+
+    pub fn is_source(&self, x: usize, y: usize) -> bool {
+        self.pixel(x, y) & SOURCE != 0
+    }
+
+    pub fn has_source_near(&self, x: usize, y: usize) -> bool {
+        self.pixel(x, y) & NEAR != 0
+    }
+
+    #[inline]
+    fn pixel(&self, x: usize, y: usize) -> u8 {
+        self.0.get(x, y).unwrap_or(SOURCE | NEAR)
+    }
+
+    /// The columns of a row that lie near the hole.
+    pub fn columns(&self, y: usize) -> Range<usize> {
+        self.0.row(y).0
+    }
+
+    /// Takes the hole out of a row of ones that begins at column `first`.
+    pub fn cut_hole(&self, y: usize, first: usize, row: &mut [u8]) {
+        let (columns, pixels) = self.0.row(y);
+        let end = columns.end.min(first + row.len());
+        for x in columns.start.max(first)..end {
+            row[x - first] = u8::from(pixels[x - columns.start] & HOLE == 0);
+        }
+    }
+
+    /// The hole of a picture of this size.
+    pub fn hole(&self, width: usize, height: usize) -> Mask {
+        let mut hole = vec![0; width * height];
+        for (y, row) in hole.chunks_exact_mut(width).enumerate() {
+            let (columns, pixels) = self.0.row(y);
+            for (hole, pixel) in row[columns].iter_mut().zip(pixels) {
+                *hole = u8::from(pixel & HOLE != 0);
+            }
+        }
+        Mask::from_luma(width, height, hole)
+    }
+
+    /// Bytes on the heap.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+}
+
+/// Grows the ones of a plane of zeros and ones by `radius`, in both axes.
+fn spread(plane: &[u8], width: usize, height: usize, radius: usize) -> Vec<u8> {
+    let join = |out: &mut [u8], more: &[u8]| {
+        out.iter_mut()
+            .zip(more)
+            .for_each(|(out, more)| *out |= more);
+    };
+    let mut rows = plane.to_vec();
+    for (out, row) in rows.chunks_exact_mut(width).zip(plane.chunks_exact(width)) {
+        for shift in 1..=radius.min(width - 1) {
+            join(&mut out[shift..], row);
+            join(out, &row[shift..]);
+        }
+    }
+    let mut out = rows.clone();
+    for shift in (1..=radius.min(height - 1)).map(|rows| rows * width) {
+        join(&mut out[shift..], &rows);
+        join(&mut out, &rows[shift..]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distance in the larger axis to the nearest pixel that is marked.
+    fn distance(marked: &[u8], width: usize, x: usize, y: usize) -> usize {
+        let all = marked
+            .iter()
+            .enumerate()
+            .filter(|(_, marked)| **marked == 1);
+        let far = |(i, _): (usize, &u8)| (i % width).abs_diff(x).max((i / width).abs_diff(y));
+        all.map(far).min().unwrap_or(usize::MAX)
+    }
+
+    #[test]
+    fn what_is_kept_around_holes_is_what_the_whole_plane_says() {
+        let (width, height) = (57, 41);
+        for holes in [
+            &[(9, 6, 4, 3)][..],
+            &[(0, 0, 57, 41)],
+            &[(0, 0, 30, 20)],
+            &[(2, 3, 5, 30), (44, 30, 13, 11), (20, 0, 1, 1)],
+            &[(0, 40, 57, 1)],
+        ] {
+            let mut hole = Mask::empty(width, height);
+            for &(x, y, width, height) in holes {
+                hole.add_rectangle(x, y, width, height);
+            }
+            let usable = Usable::new(&hole).expect("there is a hole");
+            assert_eq!(usable.hole(width, height), hole);
+            let places = (0..width * height).map(|i| (i % width, i / width));
+            let sources: Vec<u8> = places
+                .clone()
+                .map(|(x, y)| u8::from(distance(hole.hole(), width, x, y) > KEEP))
+                .collect();
+            for (x, y) in places {
+                let source = sources[y * width + x] == 1;
+                assert_eq!(usable.is_source(x, y), source, "{holes:?}: {x}, {y}");
+                let near = distance(&sources, width, x, y) <= REACH;
+                assert_eq!(usable.has_source_near(x, y), near, "{holes:?}: {x}, {y}");
+            }
+            for y in 0..height {
+                let mut row = [1; 20];
+                usable.cut_hole(y, 5, &mut row);
+                let hole = &hole.hole()[y * width + 5..][..20];
+                assert!(row.iter().zip(hole).all(|(known, hole)| known + hole == 1));
+            }
+        }
+        assert!(Usable::new(&Mask::empty(width, height)).is_none());
+    }
+}

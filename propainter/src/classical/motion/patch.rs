@@ -1,0 +1,130 @@
+//! Patches of 8×8 pixels and where they are found again: inverse search with means removed
+//! (Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"), over known pixels only.
+
+use super::{
+    patch_sums::{self, Sums},
+    pyramid::Level,
+    template::{LEAST, SIDE, Template},
+};
+
+/// The patch whose upper left pixel is (x, y), at most `MARGIN − 1` beyond the picture.
+pub fn extract(level: &Level, x: isize, y: isize) -> Template {
+    patch_sums::template(level, x, y)
+}
+
+/// Known pixels of the patch whose upper left pixel is (x, y).
+pub fn known(level: &Level, x: isize, y: isize) -> u32 {
+    let first = level.offset(x, y);
+    let rows = (0..SIDE).map(|row| &level.valid[first + row * level.stride..][..SIDE]);
+    rows.map(|row| row.iter().map(|&v| u32::from(v)).sum::<u32>())
+        .sum()
+}
+
+/// How a template compares with a place of the other picture.
+#[derive(Clone, Copy, Default)]
+pub struct Match {
+    /// Upper left corner of the place.
+    pub x: f32,
+    pub y: f32,
+    /// Pixels known on both sides; the rest means nothing under [`LEAST`].
+    pub count: f32,
+    /// Mean squared difference once the means are removed.
+    pub residual: f32,
+    /// Mean of template − place.
+    pub offset: f32,
+    /// Smaller eigenvalue of the gradients' matrix, over all pixels.
+    pub corner: f32,
+    sums: Sums,
+}
+
+/// What pulls a search towards a position: `weight` is in units of squared luma.
+#[derive(Clone, Copy)]
+pub struct Prior {
+    pub x: f32,
+    pub y: f32,
+    pub weight: f32,
+}
+
+/// Compares without moving.
+pub fn compare(template: &Template, target: &Level, x: f32, y: f32) -> Match {
+    let (x, y) = target.clamp(x, y);
+    patch_sums::sums(template, target, x, y).to_match(x, y)
+}
+
+/// Gauss–Newton steps from a place that was compared, `steps` at most.
+pub fn search(
+    template: &Template,
+    target: &Level,
+    start: Match,
+    prior: Prior,
+    steps: usize,
+) -> Match {
+    let mut best = start;
+    for _ in 0..steps {
+        if best.count < LEAST {
+            break;
+        }
+        let (dx, dy) = best.sums.step(prior, best.x, best.y);
+        let here = compare(template, target, best.x + dx, best.y + dy);
+        // A patch that runs away was not found.
+        let far = (here.x - start.x).abs().max((here.y - start.y).abs());
+        if far > SIDE as f32 || here.count < LEAST || here.residual > 1.05 * best.residual + 0.01 {
+            break;
+        }
+        best = here;
+        if dx.abs().max(dy.abs()) < 0.03 {
+            break;
+        }
+    }
+    best
+}
+
+impl Sums {
+    /// The matrix (xx, xy, yy) of gradients with their means removed.
+    fn matrix(&self) -> (f32, f32, f32) {
+        let share = 1.0 / self.count;
+        (
+            self.xx - self.x * self.x * share,
+            self.xy - self.x * self.y * share,
+            self.yy - self.y * self.y * share,
+        )
+    }
+
+    fn to_match(self, x: f32, y: f32) -> Match {
+        if self.count < LEAST {
+            return Match {
+                x,
+                y,
+                residual: f32::MAX,
+                ..Match::default()
+            };
+        }
+        let share = 1.0 / self.count;
+        let (xx, xy, yy) = self.matrix();
+        let half = 0.5 * (xx - yy);
+        Match {
+            x,
+            y,
+            count: self.count,
+            residual: (self.dd - self.d * self.d * share).max(0.0) * share,
+            offset: -self.d * share,
+            corner: (0.5 * (xx + yy) - (half * half + xy * xy).sqrt()).max(0.0),
+            sums: self,
+        }
+    }
+
+    fn step(&self, prior: Prior, x: f32, y: f32) -> (f32, f32) {
+        let share = 1.0 / self.count;
+        let (xx, xy, yy) = self.matrix();
+        // One unit keeps flat patches solvable.
+        let (xx, yy) = (xx + prior.weight + 1.0, yy + prior.weight + 1.0);
+        let bx = prior.weight * (prior.x - x) - (self.xd - self.x * self.d * share);
+        let by = prior.weight * (prior.y - y) - (self.yd - self.y * self.d * share);
+        let inverse = 1.0 / (xx * yy - xy * xy);
+        let limit = |t: f32| t.clamp(-3.0, 3.0);
+        (
+            limit((yy * bx - xy * by) * inverse),
+            limit((xx * by - xy * bx) * inverse),
+        )
+    }
+}

@@ -1,0 +1,122 @@
+//! The sums over patches by AVX2.
+
+use std::arch::x86_64::*;
+
+use super::{Level, SIDE, Sums, Template, place};
+
+#[target_feature(enable = "avx2")]
+pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+    let (start, u, v) = place(target, x, y);
+    let (u, v) = (_mm256_set1_ps(u), _mm256_set1_ps(v));
+    let mut lanes = [_mm256_setzero_ps(); 10];
+    let mut above = across(target, start, u);
+    for row in 0..SIDE {
+        let below = across(target, start + (row + 1) * target.stride, u);
+        let known = widened(_mm_and_si128(above.1, below.1));
+        let w = _mm256_mul_ps(lane(&template.weight[row]), known);
+        let between = _mm256_mul_ps(v, _mm256_sub_ps(below.0, above.0));
+        let place = _mm256_add_ps(above.0, between);
+        let d = _mm256_sub_ps(place, lane(&template.value[row]));
+        let (dx, dy) = (lane(&template.dx[row]), lane(&template.dy[row]));
+        let wd = _mm256_mul_ps(w, d);
+        let (wx, wy) = (_mm256_mul_ps(w, dx), _mm256_mul_ps(w, dy));
+        let terms = [
+            w,
+            wd,
+            _mm256_mul_ps(wd, d),
+            wx,
+            wy,
+            _mm256_mul_ps(wx, dx),
+            _mm256_mul_ps(wx, dy),
+            _mm256_mul_ps(wy, dy),
+            _mm256_mul_ps(wx, d),
+            _mm256_mul_ps(wy, d),
+        ];
+        for (lane, term) in lanes.iter_mut().zip(terms) {
+            *lane = _mm256_add_ps(*lane, term);
+        }
+        above = below;
+    }
+    let mut sums = [0.0; 10];
+    for (sum, lane) in sums.iter_mut().zip(lanes) {
+        *sum = total(lane);
+    }
+    Sums::new(sums)
+}
+
+#[target_feature(enable = "avx2")]
+pub fn template(level: &Level, x: isize, y: isize) -> Template {
+    let (first, stride) = (level.offset(x, y), level.stride);
+    let half = _mm256_set1_ps(0.5);
+    let mut out = Template::default();
+    let mut lanes = [_mm256_setzero_ps(); 3];
+    for row in 0..SIDE {
+        let at = first + row * stride;
+        let luma = |at: usize| widened(bytes(&level.luma, at));
+        let valid = |at: usize| bytes(&level.valid, at);
+        let across = _mm_and_si128(_mm_and_si128(valid(at - 1), valid(at)), valid(at + 1));
+        let down = _mm_and_si128(valid(at - stride), valid(at + stride));
+        let weight = widened(_mm_and_si128(across, down));
+        let value = luma(at);
+        let dx = _mm256_mul_ps(half, _mm256_sub_ps(luma(at + 1), luma(at - 1)));
+        let dy = _mm256_mul_ps(half, _mm256_sub_ps(luma(at + stride), luma(at - stride)));
+        out.value[row] = array(value);
+        out.weight[row] = array(weight);
+        out.dx[row] = array(dx);
+        out.dy[row] = array(dy);
+        let weighted = _mm256_mul_ps(weight, value);
+        let terms = [weight, weighted, _mm256_mul_ps(weighted, value)];
+        for (lane, term) in lanes.iter_mut().zip(terms) {
+            *lane = _mm256_add_ps(*lane, term);
+        }
+    }
+    out.measure(total(lanes[0]), total(lanes[1]), total(lanes[2]));
+    out
+}
+
+#[target_feature(enable = "avx2")]
+fn across(level: &Level, at: usize, u: __m256) -> (__m256, __m128i) {
+    let a = widened(bytes(&level.luma, at));
+    let b = widened(bytes(&level.luma, at + 1));
+    let line = _mm256_add_ps(a, _mm256_mul_ps(u, _mm256_sub_ps(b, a)));
+    let known = _mm_and_si128(bytes(&level.valid, at), bytes(&level.valid, at + 1));
+    (line, known)
+}
+
+/// Eight bytes of a plane.
+#[target_feature(enable = "avx2")]
+fn bytes(plane: &[u8], at: usize) -> __m128i {
+    let mut bytes = [0; SIDE];
+    bytes.copy_from_slice(&plane[at..at + SIDE]);
+    _mm_cvtsi64_si128(i64::from_le_bytes(bytes))
+}
+
+#[target_feature(enable = "avx2")]
+fn widened(bytes: __m128i) -> __m256 {
+    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes))
+}
+
+#[target_feature(enable = "avx2")]
+fn lane(row: &[f32; SIDE]) -> __m256 {
+    let [a, b, c, d, e, f, g, h] = *row;
+    _mm256_setr_ps(a, b, c, d, e, f, g, h)
+}
+
+#[target_feature(enable = "avx2")]
+fn array(lane: __m256) -> [f32; SIDE] {
+    let mut row = [0.0; SIDE];
+    // SAFETY: the row has room for the eight numbers written; the store needs no alignment.
+    unsafe { _mm256_storeu_ps(row.as_mut_ptr(), lane) };
+    row
+}
+
+/// As the plain total, in the same order.
+#[target_feature(enable = "avx2")]
+fn total(lane: __m256) -> f32 {
+    let fours = _mm_add_ps(
+        _mm256_castps256_ps128(lane),
+        _mm256_extractf128_ps::<1>(lane),
+    );
+    let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
+    _mm_cvtss_f32(_mm_add_ss(twos, _mm_shuffle_ps::<1>(twos, twos)))
+}

@@ -1,0 +1,187 @@
+//! The inner loops of the patch search, compiled twice: for any processor, and for eight
+//! lanes where it has AVX2. Both do the same operations in the same order, so results are
+//! the same on every machine.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+use super::{
+    pyramid::Level,
+    template::{SIDE, Template},
+};
+use crate::{classical::fields::grid::floor, isa::Isa};
+
+/// Sums over the pixels known on both sides; d is place − template, x and y its gradient.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    pub count: f32,
+    pub d: f32,
+    pub dd: f32,
+    pub x: f32,
+    pub y: f32,
+    pub xx: f32,
+    pub xy: f32,
+    pub yy: f32,
+    pub xd: f32,
+    pub yd: f32,
+}
+
+impl Sums {
+    fn new([count, d, dd, x, y, xx, xy, yy, xd, yd]: [f32; 10]) -> Self {
+        Self {
+            count,
+            d,
+            dd,
+            x,
+            y,
+            xx,
+            xy,
+            yy,
+            xd,
+            yd,
+        }
+    }
+}
+
+/// Sums for the place whose upper left corner is (x, y). It and the pixels around it that
+/// interpolation touches lie within the level's margin.
+pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+    sums_by(Isa::best(), template, target, x, y)
+}
+
+/// The template whose upper left pixel is (x, y); one pixel around it lies within the margin.
+pub fn template(level: &Level, x: isize, y: isize) -> Template {
+    template_by(Isa::best(), level, x, y)
+}
+
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+fn sums_by(isa: Isa, template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_avx2() {
+        // SAFETY: such a form is had from `Isa` only where the processor has AVX2, which is all
+        // that the function asks for.
+        return unsafe { avx2::sums(template, target, x, y) };
+    }
+    sums_plain(template, target, x, y)
+}
+
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+fn template_by(isa: Isa, level: &Level, x: isize, y: isize) -> Template {
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_avx2() {
+        // SAFETY: as above.
+        return unsafe { avx2::template(level, x, y) };
+    }
+    template_plain(level, x, y)
+}
+
+fn sums_plain(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+    let (start, u, v) = place(target, x, y);
+    let mut lanes = [[0.0f32; SIDE]; 10];
+    let mut above = across(target, start, u);
+    for row in 0..SIDE {
+        let below = across(target, start + (row + 1) * target.stride, u);
+        let (value, weight) = (&template.value[row], &template.weight[row]);
+        let (dx, dy) = (&template.dx[row], &template.dy[row]);
+        for c in 0..SIDE {
+            let w = weight[c] * f32::from(above.1[c] & below.1[c]);
+            let d = above.0[c] + v * (below.0[c] - above.0[c]) - value[c];
+            let (wd, wx, wy) = (w * d, w * dx[c], w * dy[c]);
+            lanes[0][c] += w;
+            lanes[1][c] += wd;
+            lanes[2][c] += wd * d;
+            lanes[3][c] += wx;
+            lanes[4][c] += wy;
+            lanes[5][c] += wx * dx[c];
+            lanes[6][c] += wx * dy[c];
+            lanes[7][c] += wy * dy[c];
+            lanes[8][c] += wx * d;
+            lanes[9][c] += wy * d;
+        }
+        above = below;
+    }
+    Sums::new(lanes.map(total))
+}
+
+/// A row interpolated across, and where both pixels are known.
+fn across(level: &Level, at: usize, u: f32) -> ([f32; SIDE], [u8; SIDE]) {
+    let (luma, valid) = (&level.luma[at..=at + SIDE], &level.valid[at..=at + SIDE]);
+    let (mut line, mut known) = ([0.0; SIDE], [0; SIDE]);
+    for c in 0..SIDE {
+        let (a, b) = (f32::from(luma[c]), f32::from(luma[c + 1]));
+        line[c] = a + u * (b - a);
+        known[c] = valid[c] & valid[c + 1];
+    }
+    (line, known)
+}
+
+fn template_plain(level: &Level, x: isize, y: isize) -> Template {
+    let (first, stride) = (level.offset(x, y), level.stride);
+    let mut out = Template::default();
+    for row in 0..SIDE {
+        for c in 0..SIDE {
+            let at = first + row * stride + c;
+            let luma = |at: usize| f32::from(level.luma[at]);
+            let across = level.valid[at - 1] & level.valid[at] & level.valid[at + 1];
+            let known = across & level.valid[at - stride] & level.valid[at + stride];
+            out.value[row][c] = luma(at);
+            out.weight[row][c] = f32::from(known);
+            out.dx[row][c] = 0.5 * (luma(at + 1) - luma(at - 1));
+            out.dy[row][c] = 0.5 * (luma(at + stride) - luma(at - stride));
+        }
+    }
+    let mut lanes = [[0.0f32; SIDE]; 3];
+    for (weights, values) in out.weight.iter().zip(&out.value) {
+        for (c, (weight, value)) in weights.iter().zip(values).enumerate() {
+            lanes[0][c] += weight;
+            lanes[1][c] += weight * value;
+            lanes[2][c] += weight * value * value;
+        }
+    }
+    let [count, sum, squares] = lanes.map(total);
+    out.measure(count, sum, squares);
+    out
+}
+
+/// Where the pixel at or before a position lies, and how far beyond it the position is.
+fn place(level: &Level, x: f32, y: f32) -> (usize, f32, f32) {
+    let (x0, y0) = (floor(x), floor(y));
+    (level.offset(x0, y0), x - x0 as f32, y - y0 as f32)
+}
+
+/// Sum of eight lanes, by halves.
+fn total(lane: [f32; SIDE]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = lane;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Frame, Mask,
+        classical::{hole::source_map::Usable, motion::pyramid::Pyramid},
+    };
+
+    #[test]
+    fn every_form_agrees_with_the_plain_loops_to_the_bit() {
+        let (width, height) = (40, 32);
+        let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) as u8;
+        let rgb = (0..3 * width * height).map(noise).collect();
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(20, 10, 9, 5);
+        let usable = Usable::new(&hole);
+        let pyramid = Pyramid::new(&Frame::new(width, height, rgb), usable.as_ref());
+        let level = &pyramid.0[0];
+        for i in 0..200 {
+            let (x, y) = ((i * 7 % 50) as isize - 12, (i * 5 % 40) as isize - 11);
+            let (u, v) = (x as f32 + 0.37 * (i % 5) as f32, y as f32 + 0.21);
+            let plain = template_plain(level, x, y);
+            let expected = sums_plain(&plain, level, u, v);
+            for isa in Isa::all() {
+                assert_eq!(template_by(isa, level, x, y), plain, "{isa}");
+                assert_eq!(sums_by(isa, &plain, level, u, v), expected, "{isa}");
+            }
+        }
+    }
+}

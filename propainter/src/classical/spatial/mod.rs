@@ -1,0 +1,5 @@
+//! Fills within a single frame.
+
+pub mod diffusion;
+pub mod exemplar;
+mod patch_match;
