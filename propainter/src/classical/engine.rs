@@ -8,7 +8,7 @@ use std::{
 use super::{
     blending::compose,
     motion::flow,
-    window::{budget::Room, footprint::Seen, frame::Held},
+    window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,
@@ -17,34 +17,34 @@ use crate::{
 };
 
 /// The streaming engine of `model=propagation`.
-pub struct Propagation {
-    window: VecDeque<Held>,
+pub struct ClassicalEngine {
+    window: VecDeque<WindowFrame>,
     /// Index in the window of the first frame that is not final.
     next: usize,
     /// Frames kept before and behind the one being filled, and what they may take.
-    room: Room,
+    budget: WindowBudget,
     /// The last hole that came, and what is known of it.
-    seen: Option<Seen>,
+    last_hole: Option<AnalysedHole>,
     /// Time in which a window had a hole.
     computing: Duration,
 }
 
-impl Propagation {
-    pub fn new(room: Room) -> Self {
+impl ClassicalEngine {
+    pub fn new(budget: WindowBudget) -> Self {
         Self {
             window: VecDeque::new(),
             next: 0,
-            room,
-            seen: None,
+            budget,
+            last_hole: None,
             computing: Duration::ZERO,
         }
     }
 
     /// What is known of a hole.
-    fn look(&mut self, hole: &Mask) -> &Seen {
-        let last = self.seen.take().filter(|seen| seen.is_of(hole));
-        self.seen
-            .insert(last.unwrap_or_else(|| Seen::new(hole.clone())))
+    fn analyse(&mut self, hole: &Mask) -> &AnalysedHole {
+        let last = self.last_hole.take().filter(|last| last.matches(hole));
+        self.last_hole
+            .insert(last.unwrap_or_else(|| AnalysedHole::new(hole.clone())))
     }
 
     /// Does `step`; its time counts where a frame of the window has a hole.
@@ -54,7 +54,7 @@ impl Propagation {
     ) -> Result<Vec<Done>, Error> {
         let start = Instant::now();
         // Before the step: it may let go of frames.
-        let holes = self.window.iter().any(Held::has_hole);
+        let holes = self.window.iter().any(WindowFrame::has_hole);
         let done = step(self);
         if holes {
             self.computing += start.elapsed();
@@ -63,19 +63,19 @@ impl Propagation {
     }
 
     /// Flows between the last two frames, in the directions that lead out of a hole.
-    fn measure(&mut self) {
+    fn estimate_flow(&mut self) {
         let last = self.window.len() - 1;
         let Some(before) = last.checked_sub(1) else {
             if self.window[last].has_hole() {
-                self.window[last].look();
+                self.window[last].build_pyramid();
             }
             return;
         };
         let holes = (self.window[before].has_hole(), self.window[last].has_hole());
         if holes.0 || holes.1 {
-            self.window[before].look();
-            self.window[last].look();
-            let guesses = (
+            self.window[before].build_pyramid();
+            self.window[last].build_pyramid();
+            let predictions = (
                 before
                     .checked_sub(1)
                     .and_then(|i| self.window[i].forward.as_ref()),
@@ -85,36 +85,36 @@ impl Propagation {
             let (Some(a), Some(b)) = pyramids else {
                 return;
             };
-            let (there, back, cut) = flow::both_ways(a, b, guesses);
-            self.window[before].forward = holes.0.then_some(there);
-            self.window[last].backward = holes.1.then_some(back);
-            self.window[last].cut = cut;
+            let (forward, backward, scene_cut) = flow::bidirectional(a, b, predictions);
+            self.window[before].forward = holes.0.then_some(forward);
+            self.window[last].backward = holes.1.then_some(backward);
+            self.window[last].scene_cut = scene_cut;
         }
         self.window[before].pyramid = None;
     }
 
     /// Finishes the frames whose future is known as far as they wait for it.
-    fn finish_known(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn finish_ready(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         let mut done = Vec::new();
         while let Some(next) = self.window.get(self.next)
-            && (self.window.len() - self.next > self.room.window().ahead || !next.has_hole())
+            && (self.window.len() - self.next > self.budget.window().ahead || !next.has_hole())
         {
             cancel.check()?;
-            done.push(self.finish(cancel)?);
+            done.push(self.finish_next(cancel)?);
         }
         Ok(done)
     }
 
     /// Fills the next frame and moves on.
-    fn finish(&mut self, cancel: &Cancel) -> Result<Done, Error> {
+    fn finish_next(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
-        let hole = self.window[now].hole();
+        let hole = self.window[now].hole_mask();
         if self.window[now].has_hole() {
-            compose::fill(&mut self.window, now, &hole, cancel)?;
+            compose::fill_frame(&mut self.window, now, &hole, cancel)?;
         }
         let frame = self.window[now].frame.clone();
         self.next += 1;
-        while self.next > self.room.window().past {
+        while self.next > self.budget.window().past {
             self.window.pop_front();
             self.next -= 1;
         }
@@ -122,26 +122,26 @@ impl Propagation {
     }
 
     /// Notes what the window holds.
-    fn note(&mut self) {
-        let held = self.window.iter().map(Held::bytes).sum();
-        self.room.note(held, self.window.len() - self.next);
+    fn record_use(&mut self) {
+        let bytes = self.window.iter().map(WindowFrame::bytes).sum();
+        self.budget.record_use(bytes, self.window.len() - self.next);
     }
 }
 
-impl Engine for Propagation {
+impl Engine for ClassicalEngine {
     fn admit(&mut self, hole: &Mask) -> Result<(), Error> {
-        let reach = *self.look(hole).reach();
-        self.room.make(&reach)
+        let footprint = *self.analyse(hole).footprint();
+        self.budget.admit(&footprint)
     }
 
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         cancel.check()?;
-        let usable = self.look(&hole).usable();
-        self.window.push_back(Held::new(frame, usable));
+        let source_map = self.analyse(&hole).source_map();
+        self.window.push_back(WindowFrame::new(frame, source_map));
         self.timed(|engine| {
-            engine.measure();
-            engine.note();
-            engine.finish_known(cancel)
+            engine.estimate_flow();
+            engine.record_use();
+            engine.finish_ready(cancel)
         })
     }
 
@@ -151,7 +151,7 @@ impl Engine for Propagation {
             let mut done = Vec::new();
             if engine.next < engine.window.len() {
                 cancel.check()?;
-                done.push(engine.finish(cancel)?);
+                done.push(engine.finish_next(cancel)?);
             }
             if engine.next == engine.window.len() {
                 engine.flush();
@@ -163,30 +163,30 @@ impl Engine for Propagation {
     fn flush(&mut self) {
         self.window.clear();
         self.next = 0;
-        self.note();
+        self.record_use();
     }
 
     fn look_ahead(&self) -> usize {
-        self.room.window().ahead
+        self.budget.window().ahead
     }
 
     fn plan(&self) -> Option<String> {
-        Some(self.room.plan())
+        Some(self.budget.plan())
     }
 
     fn limit_look_ahead(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        self.room.limit_look_ahead(frames);
-        self.timed(|engine| engine.finish_known(cancel))
+        self.budget.limit_look_ahead(frames);
+        self.timed(|engine| engine.finish_ready(cancel))
     }
 
     fn usage(&self) -> Usage {
         Usage {
             computing: self.computing,
-            ..self.room.usage()
+            ..self.budget.usage()
         }
     }
 
     fn notices(&mut self) -> Vec<Notice> {
-        self.room.notices()
+        self.budget.notices()
     }
 }

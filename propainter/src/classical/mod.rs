@@ -15,8 +15,8 @@ mod spatial;
 mod temporal;
 mod window;
 
-pub use self::{engine::Propagation, window::footprint::Reach};
-pub(crate) use self::{spatial::diffusion::fill_alone, window::budget::Room};
+pub use self::{engine::ClassicalEngine, window::footprint::HoleFootprint};
+pub(crate) use self::{spatial::diffusion::diffusion_fill, window::budget::WindowBudget};
 use crate::memory::bytes::propagation::Window;
 
 /// Most frames looked ahead, and kept behind, however long a sub-video is.

@@ -3,7 +3,7 @@
 use super::{Config, Mode};
 use crate::{
     DeviceChoice, Error, Limits,
-    classical::{self, Propagation, Room},
+    classical::{self, ClassicalEngine, WindowBudget},
     memory::{
         Degradation, Meter, Notice, Step,
         bytes::propagation::{Frames, Window},
@@ -36,7 +36,7 @@ impl WeightsFree {
     pub fn open(
         config: &Config,
         (width, height): (usize, usize),
-    ) -> Result<(Self, Propagation), Error> {
+    ) -> Result<(Self, ClassicalEngine), Error> {
         let Limits {
             host_budget,
             outside,
@@ -72,7 +72,7 @@ impl WeightsFree {
             notices: Vec::new(),
         };
         let engine = match built.room() {
-            Ok(room) => Propagation::new(room),
+            Ok(room) => ClassicalEngine::new(room),
             Err(needed) => match built.smaller() {
                 Some(engine) => engine,
                 None => return Err(built.error(needed)),
@@ -101,7 +101,7 @@ impl WeightsFree {
 
     /// The engine at the next smaller size that fits; `None` where there is none, or it may not
     /// be given up.
-    pub fn smaller(&mut self) -> Option<Propagation> {
+    pub fn smaller(&mut self) -> Option<ClassicalEngine> {
         let before = (self.frames, self.degraded, self.notices.len());
         while self.allowed.contains(Step::Resolution) {
             let from = self.processing();
@@ -121,7 +121,7 @@ impl WeightsFree {
                 to: format!("{width}x{height}"),
             });
             if let Ok(room) = self.room() {
-                return Some(Propagation::new(room));
+                return Some(ClassicalEngine::new(room));
             }
         }
         (self.frames, self.degraded) = (before.0, before.1);
@@ -129,9 +129,9 @@ impl WeightsFree {
         None
     }
 
-    fn room(&self) -> Result<Room, u64> {
+    fn room(&self) -> Result<WindowBudget, u64> {
         let may_shrink = self.allowed.contains(Step::Window);
-        Room::new(self.frames, self.budget, self.wish, may_shrink)
+        WindowBudget::new(self.frames, self.budget, self.wish, may_shrink)
     }
 
     fn error(&self, needed: u64) -> Error {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use super::{resample, seam::Canvas};
+use super::{resample, seam::SeamBlender};
 use crate::{
     Cancel, Error, Frame, Mask,
     classical::{
@@ -12,10 +12,10 @@ use crate::{
         hole::region::{self, Region},
         spatial::exemplar,
         temporal::{
-            source::{Source, Window},
+            source::{FillContext, SourcePixel},
             source_search,
         },
-        window::frame::Held,
+        window::frame::WindowFrame,
     },
 };
 
@@ -23,97 +23,105 @@ use crate::{
 type Pixel = (usize, [u8; 3]);
 
 /// Fills the hole of frame `now` of the window.
-pub fn fill(
-    frames: &mut VecDeque<Held>,
-    now: usize,
+pub fn fill_frame(
+    frames: &mut VecDeque<WindowFrame>,
+    current: usize,
     hole: &Mask,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let mut unseen = vec![0; hole.hole().len()];
-    let window = Window { frames, now, hole };
-    let pieces = region::split(hole)
+    let mut unfilled = vec![0; hole.hole().len()];
+    let context = FillContext {
+        frames,
+        current,
+        hole,
+    };
+    let fills = region::split(hole)
         .par_iter()
-        .map(|region| seen(&window, region, cancel))
+        .map(|region| fill_from_sources(&context, region, cancel))
         .collect::<Result<Vec<_>, Error>>()?;
     let mut any = false;
-    let frame = &mut frames[now].frame;
-    for piece in pieces {
-        write(frame, &piece.seen);
-        any |= !piece.unseen.is_empty();
-        piece.unseen.into_iter().for_each(|at| unseen[at] = 1);
+    let frame = &mut frames[current].frame;
+    for fill in fills {
+        write_pixels(frame, &fill.filled);
+        any |= !fill.unfilled.is_empty();
+        fill.unfilled.into_iter().for_each(|at| unfilled[at] = 1);
     }
     if any {
         cancel.check()?;
-        let mask = Mask::from_luma(hole.width(), hole.height(), unseen);
-        let pieces = region::split(&mask)
+        let mask = Mask::from_luma(hole.width(), hole.height(), unfilled);
+        let fills = region::split(&mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, mask.hole(), &region.area(), cancel))
+            .map(|region| exemplar::fill(frame, mask.hole(), &region.bounds(), cancel))
             .collect::<Result<Vec<_>, Error>>()?;
-        pieces.iter().for_each(|piece| write(frame, piece));
+        fills.iter().for_each(|fill| write_pixels(frame, fill));
     }
     Ok(())
 }
 
-fn write(frame: &mut Frame, pixels: &[Pixel]) {
+fn write_pixels(frame: &mut Frame, pixels: &[Pixel]) {
     let rgb = frame.rgb_mut();
     for (at, pixel) in pixels {
         rgb[3 * at..3 * at + 3].copy_from_slice(pixel);
     }
 }
 
-struct Piece {
-    seen: Vec<Pixel>,
-    unseen: Vec<usize>,
+struct RegionFill {
+    filled: Vec<Pixel>,
+    unfilled: Vec<usize>,
 }
 
 /// The region's pixels that another frame shows, or an earlier fill has.
-fn seen(window: &Window, region: &Region, cancel: &Cancel) -> Result<Piece, Error> {
-    let sources = source_search::sources(window, region, cancel)?;
+fn fill_from_sources(
+    context: &FillContext,
+    region: &Region,
+    cancel: &Cancel,
+) -> Result<RegionFill, Error> {
+    let sources = source_search::find_sources(context, region, cancel)?;
     cancel.check()?;
-    let (width, hole) = (window.hole.width(), window.hole.hole());
-    let place = |cell: u32, p: usize| {
-        let (x, y) = region.corner(cell);
+    let (width, hole) = (context.hole.width(), context.hole.hole());
+    let pixel_index = |cell: u32, p: usize| {
+        let (x, y) = region.cell_origin(cell);
         (y + p / CELL) * width + x + p % CELL
     };
-    let colour = |source: &Source| {
+    let colour = |source: &SourcePixel| {
         if source.cost.is_infinite() {
             return [0.0; 3];
         }
-        let there = resample::cubic(&window.frames[source.frame].frame, source.x, source.y);
+        let there = resample::cubic(&context.frames[source.frame].frame, source.x, source.y);
         std::array::from_fn(|c| there[c] + source.colour[c])
     };
     let values = sources
         .par_iter()
         .with_min_len(64)
         .map(|cell| cell.each_ref().map(colour));
-    let mut canvas = Canvas::new(window, region, &sources, values.collect());
-    canvas.settle();
-    let cells = region.cells.iter().zip(&sources).zip(&canvas.values);
-    let seen = cells.flat_map(|((&cell, sources), values)| {
+    let mut blender = SeamBlender::new(context, region, &sources, values.collect());
+    blender.blend();
+    let cells = region.cells.iter().zip(&sources).zip(&blender.values);
+    let filled = cells.flat_map(|((&cell, sources), values)| {
         let known = sources.iter().zip(values).enumerate();
         known
             .filter(|(_, (source, _))| source.cost.is_finite())
-            .map(move |(p, (_, value))| (place(cell, p), value.map(byte)))
+            .map(move |(p, (_, value))| (pixel_index(cell, p), value.map(to_byte)))
     });
-    let unseen = region
+    let unfilled = region
         .cells
         .iter()
         .zip(&sources)
         .flat_map(|(&cell, sources)| {
-            let lacking = sources
+            let missing = sources
                 .iter()
                 .enumerate()
                 .filter(|(_, s)| s.cost.is_infinite());
-            lacking
-                .map(move |(p, _)| place(cell, p))
+            missing
+                .map(move |(p, _)| pixel_index(cell, p))
                 .filter(|&at| hole[at] == 1)
         });
-    Ok(Piece {
-        seen: seen.collect(),
-        unseen: unseen.collect(),
+    Ok(RegionFill {
+        filled: filled.collect(),
+        unfilled: unfilled.collect(),
     })
 }
 
-fn byte(value: f32) -> u8 {
+fn to_byte(value: f32) -> u8 {
     (value + 0.5).clamp(0.0, 255.0) as u8
 }

@@ -5,70 +5,70 @@
 use super::resample;
 use crate::classical::{
     fields::{
-        grid::{CELL, grown},
-        membrane::membrane,
+        grid::{CELL, dilate},
+        membrane,
     },
     hole::region::Region,
-    temporal::source::{PIXELS, Source, Window},
+    temporal::source::{CELL_PIXELS, FillContext, SourcePixel},
 };
 
 /// Differences beyond this are edges of the picture, not of the fill.
-const LIMIT: f32 = 60.0;
+const MAX_DIFFERENCE: f32 = 60.0;
 /// Differences up to this do not show.
-const SLIGHT: f32 = 2.0;
+const VISIBLE: f32 = 2.0;
 /// Pull back to the colours as sampled: a correction reaches about ten pixels.
-const PULL: f32 = 0.01;
+const SCREENING: f32 = 0.01;
 /// Nodes around a seam that a correction may change.
-const REACH: usize = 5;
+const CORRECTION_RADIUS: usize = 5;
 const SWEEPS: usize = 10;
 /// Over-relaxation, for quick settling.
-const OVER: f32 = 1.5;
+const OVER_RELAXATION: f32 = 1.5;
 
 /// No hole here.
 const KNOWN: u32 = u32::MAX;
 /// Hole, but nothing that could be matched.
-const NOTHING: u32 = u32::MAX - 1;
+const UNFILLED: u32 = u32::MAX - 1;
 
 /// Bit of a label for sources that are earlier fills.
 const INHERITED: u32 = 1;
 /// To the four neighbours.
-const STEPS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
+const NEIGHBOURS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 
-fn labelled(source: &Source) -> u32 {
-    let kind = if source.inherited() { INHERITED } else { 0 };
+fn label_of(source: &SourcePixel) -> u32 {
+    let kind = if source.is_inherited() { INHERITED } else { 0 };
     2 * source.frame as u32 + kind
 }
 
 /// A region's fill, pixel by pixel over its rectangle.
-pub struct Canvas<'a> {
-    window: &'a Window<'a>,
+pub struct SeamBlender<'a> {
+    context: &'a FillContext<'a>,
     region: &'a Region,
     width: usize,
     height: usize,
-    sources: &'a [[Source; PIXELS]],
+    sources: &'a [[SourcePixel; CELL_PIXELS]],
     /// Per pixel: which source, or [`KNOWN`] or [`NOTHING`].
     index: Vec<u32>,
     /// Per pixel: which frame it is from, and whether inherited; as `index` where from none.
     label: Vec<u32>,
     /// What matching has added so far.
-    shift: Vec<[f32; 3]>,
+    correction: Vec<[f32; 3]>,
     /// Colours by cell and pixel, as `sources`.
-    pub values: Vec<[[f32; 3]; PIXELS]>,
+    pub values: Vec<[[f32; 3]; CELL_PIXELS]>,
 }
 
-impl<'a> Canvas<'a> {
+impl<'a> SeamBlender<'a> {
     pub fn new(
-        window: &'a Window<'a>,
+        context: &'a FillContext<'a>,
         region: &'a Region,
-        sources: &'a [[Source; PIXELS]],
-        values: Vec<[[f32; 3]; PIXELS]>,
+        sources: &'a [[SourcePixel; CELL_PIXELS]],
+        values: Vec<[[f32; 3]; CELL_PIXELS]>,
     ) -> Self {
         let (width, height) = (region.width * CELL, region.height * CELL);
         let mut index = Vec::with_capacity(width * height);
         for y in 0..height {
-            let first = (region.y * CELL + y) * window.hole.width() + region.x * CELL;
-            let hole = &window.hole.hole()[first..first + width];
-            index.extend(hole.iter().map(|&h| if h == 0 { KNOWN } else { NOTHING }));
+            let first = (region.y * CELL + y) * context.hole.width() + region.x * CELL;
+            let hole = &context.hole.hole()[first..first + width];
+            index.extend(hole.iter().map(|&h| if h == 0 { KNOWN } else { UNFILLED }));
         }
         let mut label = index.clone();
         for (slot, (&cell, sources)) in region.cells.iter().zip(sources).enumerate() {
@@ -76,18 +76,18 @@ impl<'a> Canvas<'a> {
             for (p, source) in sources.iter().enumerate() {
                 if source.cost.is_finite() {
                     let at = (y * CELL + p / CELL) * width + x * CELL + p % CELL;
-                    index[at] = (slot * PIXELS + p) as u32;
-                    label[at] = labelled(source);
+                    index[at] = (slot * CELL_PIXELS + p) as u32;
+                    label[at] = label_of(source);
                 }
             }
         }
         Self {
-            window,
+            context,
             region,
             width,
             height,
             sources,
-            shift: vec![[0.0; 3]; index.len()],
+            correction: vec![[0.0; 3]; index.len()],
             label,
             index,
             values,
@@ -95,83 +95,83 @@ impl<'a> Canvas<'a> {
     }
 
     /// Matches what other frames show, then what earlier fills left.
-    pub fn settle(&mut self) {
-        self.join(0);
-        if self.inherit() {
-            self.join(INHERITED);
+    pub fn blend(&mut self) {
+        self.blend_sources(0);
+        if self.match_inherited() {
+            self.blend_sources(INHERITED);
         }
     }
 
-    fn value(&self, at: usize) -> [f32; 3] {
+    fn colour(&self, at: usize) -> [f32; 3] {
         let i = self.index[at] as usize;
-        self.values[i / PIXELS][i % PIXELS]
+        self.values[i / CELL_PIXELS][i % CELL_PIXELS]
     }
 
-    fn change(&mut self, at: usize, by: [f32; 3]) {
+    fn add_correction(&mut self, at: usize, by: [f32; 3]) {
         let i = self.index[at] as usize;
-        let value = &mut self.values[i / PIXELS][i % PIXELS];
+        let value = &mut self.values[i / CELL_PIXELS][i % CELL_PIXELS];
         for c in 0..3 {
             value[c] += by[c];
-            self.shift[at][c] += by[c];
+            self.correction[at][c] += by[c];
         }
     }
 
     /// The known picture at a pixel.
-    fn known(&self, at: usize) -> [f32; 3] {
+    fn known_colour(&self, at: usize) -> [f32; 3] {
         let (x, y) = (at % self.width, at / self.width);
-        let at = (self.region.y * CELL + y) * self.window.hole.width() + self.region.x * CELL + x;
-        let rgb = &self.window.held().frame.rgb()[3 * at..3 * at + 3];
+        let at = (self.region.y * CELL + y) * self.context.hole.width() + self.region.x * CELL + x;
+        let rgb = &self.context.current_frame().frame.rgb()[3 * at..3 * at + 3];
         [rgb[0], rgb[1], rgb[2]].map(f32::from)
     }
 
     /// What a pixel's source shows one step from it; `None` where it shows nothing itself.
-    fn beyond(&self, at: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
+    fn extrapolate(&self, at: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
         let i = self.index[at] as usize;
-        let source = &self.sources[i / PIXELS][i % PIXELS];
-        let there = &self.window.frames[source.frame];
+        let source = &self.sources[i / CELL_PIXELS][i % CELL_PIXELS];
+        let there = &self.context.frames[source.frame];
         let (x, y) = (source.x + dx as f32, source.y + dy as f32);
-        (source.inherited() || there.shows(x, y)).then(|| {
+        (source.is_inherited() || there.is_source(x, y)).then(|| {
             let colour = resample::cubic(&there.frame, x, y);
-            std::array::from_fn(|c| colour[c] + source.colour[c] + self.shift[at][c])
+            std::array::from_fn(|c| colour[c] + source.colour[c] + self.correction[at][c])
         })
     }
 
     /// The pixel beside (x, y).
-    fn beside(&self, x: usize, y: usize, (dx, dy): (isize, isize)) -> Option<usize> {
+    fn neighbour(&self, x: usize, y: usize, (dx, dy): (isize, isize)) -> Option<usize> {
         let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
         (x < self.width && y < self.height).then(|| y * self.width + x)
     }
 
     /// Matches the pixels of one kind of source, [`INHERITED`] or 0, among each other and to
     /// the known picture.
-    fn join(&mut self, kind: u32) {
+    fn blend_sources(&mut self, kind: u32) {
         let (width, height) = (self.width, self.height);
-        let own = |label: u32| label < NOTHING && label & INHERITED == kind;
+        let own = |label: u32| label < UNFILLED && label & INHERITED == kind;
         // Per pixel, what its neighbours ask it to change by.
-        let mut asked = vec![[0.0f32; 3]; width * height];
+        let mut divergence = vec![[0.0f32; 3]; width * height];
         let mut seams = vec![false; self.region.width * self.region.height];
         let mut any = false;
-        for (at, asked) in asked.iter_mut().enumerate() {
+        for (at, divergence) in divergence.iter_mut().enumerate() {
             let label = self.label[at];
             if !own(label) {
                 continue;
             }
             let (x, y) = (at % width, at / width);
-            for step in STEPS {
-                let Some(beside) = self.beside(x, y, step) else {
+            for step in NEIGHBOURS {
+                let Some(neighbour) = self.neighbour(x, y, step) else {
                     continue;
                 };
-                let other = self.label[beside];
+                let other = self.label[neighbour];
                 if other == label || !(other == KNOWN || own(other)) {
                     continue;
                 }
-                let Some(difference) = self.difference(at, beside, step) else {
+                let Some(difference) = self.mismatch(at, neighbour, step) else {
                     continue;
                 };
-                for (sum, d) in asked.iter_mut().zip(difference) {
-                    *sum += d.clamp(-LIMIT, LIMIT);
+                for (sum, d) in divergence.iter_mut().zip(difference) {
+                    *sum += d.clamp(-MAX_DIFFERENCE, MAX_DIFFERENCE);
                 }
-                if difference.iter().any(|d| d.abs() > SLIGHT) {
+                if difference.iter().any(|d| d.abs() > VISIBLE) {
                     seams[y / CELL * self.region.width + x / CELL] = true;
                     any = true;
                 }
@@ -180,9 +180,14 @@ impl<'a> Canvas<'a> {
         if !any {
             return;
         }
-        let near = grown(&seams, self.region.width, self.region.height, REACH);
-        let mut shift = vec![[0.0f32; 3]; asked.len()];
-        let movable: Vec<u32> = (0..asked.len())
+        let near = dilate(
+            &seams,
+            self.region.width,
+            self.region.height,
+            CORRECTION_RADIUS,
+        );
+        let mut correction = vec![[0.0f32; 3]; divergence.len()];
+        let free: Vec<u32> = (0..divergence.len())
             .filter(|&at| {
                 own(self.label[at])
                     && near[at / width / CELL * self.region.width + at % width / CELL]
@@ -193,55 +198,59 @@ impl<'a> Canvas<'a> {
             let relax = |&at: &u32| {
                 let at = at as usize;
                 let (x, y) = (at % self.width, at / self.width);
-                let (mut sum, mut count) = (asked[at], PULL);
-                for beside in STEPS.iter().filter_map(|&step| self.beside(x, y, step)) {
-                    if self.label[beside] != NOTHING {
-                        (0..3).for_each(|c| sum[c] += shift[beside][c]);
+                let (mut sum, mut count) = (divergence[at], SCREENING);
+                for neighbour in NEIGHBOURS
+                    .iter()
+                    .filter_map(|&step| self.neighbour(x, y, step))
+                {
+                    if self.label[neighbour] != UNFILLED {
+                        (0..3).for_each(|c| sum[c] += correction[neighbour][c]);
                         count += 1.0;
                     }
                 }
-                let from = shift[at];
-                shift[at] = std::array::from_fn(|c| from[c] + OVER * (sum[c] / count - from[c]));
+                let from = correction[at];
+                correction[at] =
+                    std::array::from_fn(|c| from[c] + OVER_RELAXATION * (sum[c] / count - from[c]));
             };
             if sweep % 2 == 0 {
-                movable.iter().for_each(relax);
+                free.iter().for_each(relax);
             } else {
-                movable.iter().rev().for_each(relax);
+                free.iter().rev().for_each(relax);
             }
         }
-        for at in movable {
-            self.change(at as usize, shift[at as usize]);
+        for at in free {
+            self.add_correction(at as usize, correction[at as usize]);
         }
     }
 
     /// By how much pixel `at` would have to change more than the one beside it, known or of
     /// another source, for the two to go over into each other.
-    fn difference(&self, at: usize, beside: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
-        let ahead = self.beyond(at, (dx, dy));
-        if self.label[beside] == KNOWN {
-            return ahead.map(|ahead| gap(self.known(beside), ahead));
+    fn mismatch(&self, at: usize, neighbour: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
+        let ahead = self.extrapolate(at, (dx, dy));
+        if self.label[neighbour] == KNOWN {
+            return ahead.map(|ahead| subtract(self.known_colour(neighbour), ahead));
         }
-        let (own, theirs) = (self.value(at), self.value(beside));
-        let behind = self.beyond(beside, (-dx, -dy));
+        let (own, theirs) = (self.colour(at), self.colour(neighbour));
+        let behind = self.extrapolate(neighbour, (-dx, -dy));
         Some(match (ahead, behind) {
             (Some(ahead), Some(behind)) => {
-                let (a, b) = (gap(theirs, ahead), gap(behind, own));
+                let (a, b) = (subtract(theirs, ahead), subtract(behind, own));
                 std::array::from_fn(|c| 0.5 * (a[c] + b[c]))
             }
-            (Some(ahead), None) => gap(theirs, ahead),
-            (None, Some(behind)) => gap(behind, own),
-            (None, None) => gap(theirs, own),
+            (Some(ahead), None) => subtract(theirs, ahead),
+            (None, Some(behind)) => subtract(behind, own),
+            (None, None) => subtract(theirs, own),
         })
     }
 
     /// Shifts inherited pixels smoothly to what is known or shown around them; false where
     /// there are none.
-    fn inherit(&mut self) -> bool {
+    fn match_inherited(&mut self) -> bool {
         let count = self.width * self.height;
         let free: Vec<u32> = (0..count as u32)
             .filter(|&at| {
                 let label = self.label[at as usize];
-                label < NOTHING && label & INHERITED != 0
+                label < UNFILLED && label & INHERITED != 0
             })
             .collect();
         if free.is_empty() {
@@ -252,34 +261,34 @@ impl<'a> Canvas<'a> {
         for &at in &free {
             let at = at as usize;
             let (x, y) = (at % self.width, at / self.width);
-            for step in STEPS {
-                let Some(beside) = self.beside(x, y, step) else {
+            for step in NEIGHBOURS {
+                let Some(neighbour) = self.neighbour(x, y, step) else {
                     continue;
                 };
-                let there = match self.label[beside] {
-                    KNOWN => self.known(beside),
-                    NOTHING => continue,
-                    label if label & INHERITED == 0 => self.value(beside),
+                let there = match self.label[neighbour] {
+                    KNOWN => self.known_colour(neighbour),
+                    UNFILLED => continue,
+                    label if label & INHERITED == 0 => self.colour(neighbour),
                     _ => continue,
                 };
-                if let Some(beyond) = self.beyond(at, step) {
-                    (0..3).for_each(|c| sums[beside][c] += there[c] - beyond[c]);
-                    counts[beside] += 1.0;
+                if let Some(shown) = self.extrapolate(at, step) {
+                    (0..3).for_each(|c| sums[neighbour][c] += there[c] - shown[c]);
+                    counts[neighbour] += 1.0;
                 }
             }
         }
         for (sum, &count) in sums.iter_mut().zip(&counts) {
-            *sum = sum.map(|s| (s / count.max(1.0)).clamp(-LIMIT, LIMIT));
+            *sum = sum.map(|s| (s / count.max(1.0)).clamp(-MAX_DIFFERENCE, MAX_DIFFERENCE));
         }
         let fixed: Vec<u8> = counts.iter().map(|&count| u8::from(count > 0.0)).collect();
-        membrane((self.width, self.height), &mut sums, &fixed, &free);
+        membrane::interpolate((self.width, self.height), &mut sums, &fixed, &free);
         for at in free {
-            self.change(at as usize, sums[at as usize]);
+            self.add_correction(at as usize, sums[at as usize]);
         }
         true
     }
 }
 
-fn gap(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
+fn subtract(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
     std::array::from_fn(|c| a[c] - b[c])
 }

@@ -3,77 +3,77 @@
 use std::mem::size_of;
 
 use super::{
-    grid::{CELL, MIDDLE, between},
-    row_spans::{Rows, widened},
+    grid::{CELL, CELL_CENTRE, bilinear},
+    row_spans::{RowSpans, dilated},
 };
 
 /// Nodes around those that were measured that are kept with them: surroundings of a hole that
 /// move away from it are met there for a while.
-pub const AROUND: usize = 16;
+pub const STORED_MARGIN: usize = 16;
 /// A field of displacements in pixels over a picture (or a pyramid level).
 #[derive(Clone)]
-pub struct Flow {
+pub struct FlowField {
     /// Size in nodes.
     pub width: usize,
     pub height: usize,
-    pub at: Vec<[f32; 2]>,
+    pub vectors: Vec<[f32; 2]>,
 }
 
-impl Flow {
+impl FlowField {
     pub fn zero(width: usize, height: usize) -> Self {
         Self {
             width,
             height,
-            at: vec![[0.0; 2]; width * height],
+            vectors: vec![[0.0; 2]; width * height],
         }
     }
 
     /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
     #[inline]
     pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
-        let at = |x: usize, y: usize| self.at[y * self.width + x];
-        between((self.width, self.height), x, y, at)
+        let at = |x: usize, y: usize| self.vectors[y * self.width + x];
+        bilinear((self.width, self.height), x, y, at)
     }
 
     /// This field for the next finer level of a pyramid, `width × height` nodes there.
-    pub fn doubled(&self, width: usize, height: usize) -> Self {
-        let nodes = (0..width * height).map(|i| self.finer(i % width, i / width));
+    pub fn upsampled(&self, width: usize, height: usize) -> Self {
+        let nodes = (0..width * height).map(|i| self.upsampled_node(i % width, i / width));
         Self {
             width,
             height,
-            at: nodes.collect(),
+            vectors: nodes.collect(),
         }
     }
 
     /// What a node of the next finer level takes from this one.
     #[inline]
-    fn finer(&self, x: usize, y: usize) -> [f32; 2] {
+    fn upsampled_node(&self, x: usize, y: usize) -> [f32; 2] {
         // Pixel centres: x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
-        let half = |t: usize| (t as f32 * CELL as f32 + MIDDLE + 0.5) * 0.5 - 0.5;
+        let half = |t: usize| (t as f32 * CELL as f32 + CELL_CENTRE + 0.5) * 0.5 - 0.5;
         self.sample(half(x), half(y)).map(|t| 2.0 * t)
     }
 }
 
 /// A field as it is kept: what was measured near the hole, and the next coarser level, which
 /// says what is elsewhere.
-pub struct KeptFlow {
+pub struct StoredFlow {
     width: usize,
     height: usize,
     /// The displacement and by how many pixels the way there and back does not lead home.
-    near: Rows<[f32; 3]>,
-    coarse: Option<Flow>,
+    measured: RowSpans<[f32; 3]>,
+    coarse: Option<FlowField>,
 }
 
-impl KeptFlow {
+impl StoredFlow {
     /// `flow` was measured at `nodes` and is `coarse`, doubled, elsewhere; nothing where there is
     /// no coarser level. `miss` is that of each of the nodes, which are in order.
-    pub fn new(flow: &Flow, nodes: &[u32], miss: &[f32], coarse: Option<Flow>) -> Self {
+    pub fn new(flow: &FlowField, nodes: &[u32], error: &[f32], coarse: Option<FlowField>) -> Self {
         let (width, height) = (flow.width, flow.height);
-        let mut rest = nodes;
+        let mut remaining = nodes;
         let spans = (0..height).map(|y| {
             let end = ((y + 1) * width) as u32;
-            let (row, after) = rest.split_at(rest.partition_point(|&node| node < end));
-            rest = after;
+            let (row, after) = remaining.split_at(remaining.partition_point(|&node| node < end));
+            remaining = after;
             let column = |node: u32| node as usize - y * width;
             match (row.first(), row.last()) {
                 (Some(&first), Some(&last)) => column(first)..column(last) + 1,
@@ -81,43 +81,46 @@ impl KeptFlow {
             }
         });
         let spans: Vec<_> = spans.collect();
-        let spans = widened(&spans, AROUND, width);
-        let mut misses = nodes.iter().zip(miss).peekable();
+        let spans = dilated(&spans, STORED_MARGIN, width);
+        let mut errors = nodes.iter().zip(error).peekable();
         // Nodes come in order here, too.
-        let near = Rows::new(
+        let measured = RowSpans::new(
             height,
             |y| spans[y].clone(),
             |x, y| {
                 let node = y * width + x;
-                let [u, v] = flow.at[node];
-                let miss = misses.next_if(|(known, _)| **known == node as u32);
-                [u, v, miss.map_or(0.0, |(_, miss)| *miss)]
+                let [u, v] = flow.vectors[node];
+                let error = errors.next_if(|(known, _)| **known == node as u32);
+                [u, v, error.map_or(0.0, |(_, error)| *error)]
             },
         );
-        let everywhere = nodes.len() == width * height;
+        let covers_all = nodes.len() == width * height;
         Self {
             width,
             height,
-            near,
-            coarse: coarse.filter(|_| !everywhere),
+            measured,
+            coarse: coarse.filter(|_| !covers_all),
         }
     }
 
     /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
     pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
-        let [u, v, _] = self.sample_with_miss(x, y);
+        let [u, v, _] = self.sample_with_error(x, y);
         [u, v]
     }
 
     /// The displacement and the miss at a pixel position.
-    pub fn sample_with_miss(&self, x: f32, y: f32) -> [f32; 3] {
-        between((self.width, self.height), x, y, |x, y| self.node(x, y))
+    pub fn sample_with_error(&self, x: f32, y: f32) -> [f32; 3] {
+        bilinear((self.width, self.height), x, y, |x, y| self.node(x, y))
     }
 
     #[inline]
     fn node(&self, x: usize, y: usize) -> [f32; 3] {
-        self.near.get(x, y).unwrap_or_else(|| {
-            let coarse = self.coarse.as_ref().map(|coarse| coarse.finer(x, y));
+        self.measured.get(x, y).unwrap_or_else(|| {
+            let coarse = self
+                .coarse
+                .as_ref()
+                .map(|coarse| coarse.upsampled_node(x, y));
             let [u, v] = coarse.unwrap_or_default();
             [u, v, 0.0]
         })
@@ -125,8 +128,11 @@ impl KeptFlow {
 
     /// Bytes on the heap.
     pub fn bytes(&self) -> u64 {
-        let coarse = self.coarse.as_ref().map_or(0, |flow| flow.at.capacity());
-        self.near.bytes() + (coarse * size_of::<[f32; 2]>()) as u64
+        let coarse = self
+            .coarse
+            .as_ref()
+            .map_or(0, |flow| flow.vectors.capacity());
+        self.measured.bytes() + (coarse * size_of::<[f32; 2]>()) as u64
     }
 }
 
@@ -136,22 +142,25 @@ mod tests {
 
     #[test]
     fn a_flow_is_bilinear_between_nodes_and_doubles_with_the_level() {
-        let mut flow = Flow::zero(4, 3);
-        for (i, at) in flow.at.iter_mut().enumerate() {
+        let mut flow = FlowField::zero(4, 3);
+        for (i, at) in flow.vectors.iter_mut().enumerate() {
             *at = [(i % 4) as f32, (i / 4) as f32];
         }
         assert_eq!(flow.sample(1.5, 1.5), [0.0, 0.0]);
         assert_eq!(flow.sample(7.5, 3.5), [1.5, 0.5]);
         assert_eq!(flow.sample(-9.0, 99.0), [0.0, 2.0], "constant beyond");
-        let fine = flow.doubled(8, 6);
-        assert_eq!(fine.at[3 * 8 + 4], flow.sample(8.5, 6.5).map(|t| 2.0 * t));
+        let fine = flow.upsampled(8, 6);
+        assert_eq!(
+            fine.vectors[3 * 8 + 4],
+            flow.sample(8.5, 6.5).map(|t| 2.0 * t)
+        );
     }
 
     #[test]
     fn a_kept_flow_is_the_whole_one() {
         let (width, height) = (23, 17);
-        let mut coarse = Flow::zero(12, 9);
-        for (i, at) in coarse.at.iter_mut().enumerate() {
+        let mut coarse = FlowField::zero(12, 9);
+        for (i, at) in coarse.vectors.iter_mut().enumerate() {
             *at = [(i % 7) as f32 * 0.37, (i % 5) as f32 - 1.9];
         }
         let nodes: Vec<u32> = (0..(width * height) as u32)
@@ -159,20 +168,20 @@ mod tests {
             .collect();
         let all: Vec<u32> = (0..(width * height) as u32).collect();
         for nodes in [&nodes[..], &all, &[]] {
-            let mut flow = coarse.doubled(width, height);
-            let miss: Vec<f32> = nodes.iter().map(|&i| 0.01 * i as f32).collect();
-            let mut misses = vec![0.0; width * height];
-            for (&i, miss) in nodes.iter().zip(&miss) {
-                flow.at[i as usize] = [i as f32 * 0.11, 3.0];
-                misses[i as usize] = *miss;
+            let mut flow = coarse.upsampled(width, height);
+            let error: Vec<f32> = nodes.iter().map(|&i| 0.01 * i as f32).collect();
+            let mut errors = vec![0.0; width * height];
+            for (&i, error) in nodes.iter().zip(&error) {
+                flow.vectors[i as usize] = [i as f32 * 0.11, 3.0];
+                errors[i as usize] = *error;
             }
-            let kept = KeptFlow::new(&flow, nodes, &miss, Some(coarse.clone()));
+            let kept = StoredFlow::new(&flow, nodes, &error, Some(coarse.clone()));
             for i in 0..500 {
                 let (x, y) = (i as f32 * 0.31 - 8.0, i as f32 * 0.17 - 4.0);
                 assert_eq!(kept.sample(x, y), flow.sample(x, y));
-                let at = |x: usize, y: usize| [misses[y * width + x]];
-                let [miss] = between((width, height), x, y, at);
-                assert_eq!(kept.sample_with_miss(x, y)[2], miss);
+                let at = |x: usize, y: usize| [errors[y * width + x]];
+                let [error] = bilinear((width, height), x, y, at);
+                assert_eq!(kept.sample_with_error(x, y)[2], error);
             }
         }
     }

@@ -3,18 +3,18 @@
 /// Pixels between nodes.
 pub const CELL: usize = 4;
 /// Where node 0 lies, in pixels: the middle of its cell.
-pub const MIDDLE: f32 = 1.5;
+pub const CELL_CENTRE: f32 = 1.5;
 
 /// A field between its nodes, at a pixel position.
 #[inline(always)]
-pub fn between<const C: usize>(
+pub fn bilinear<const C: usize>(
     (width, height): (usize, usize),
     x: f32,
     y: f32,
     at: impl Fn(usize, usize) -> [f32; C],
 ) -> [f32; C] {
-    let (x0, x1, u) = span(x, width);
-    let (y0, y1, v) = span(y, height);
+    let (x0, x1, u) = interpolation_nodes(x, width);
+    let (y0, y1, v) = interpolation_nodes(y, height);
     let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
     std::array::from_fn(|i| {
         let above = a[i] + u * (b[i] - a[i]);
@@ -25,46 +25,46 @@ pub fn between<const C: usize>(
 
 /// The two nodes around a pixel position on one axis, and the share of the second.
 #[inline]
-pub fn span(pixel: f32, nodes: usize) -> (usize, usize, f32) {
+pub fn interpolation_nodes(pixel: f32, nodes: usize) -> (usize, usize, f32) {
     let last = nodes - 1;
-    let t = ((pixel - MIDDLE) * (1.0 / CELL as f32)).clamp(0.0, last as f32);
+    let t = ((pixel - CELL_CENTRE) * (1.0 / CELL as f32)).clamp(0.0, last as f32);
     // By way of i32, which takes one instruction.
     let first = (t as i32 as usize).min(last);
     (first, (first + 1).min(last), t - first as f32)
 }
 
 /// Pixel position of a node.
-pub fn position(node: usize, width: usize) -> (f32, f32) {
-    let at = |n: usize| (n * CELL) as f32 + MIDDLE;
+pub fn node_position(node: usize, width: usize) -> (f32, f32) {
+    let at = |n: usize| (n * CELL) as f32 + CELL_CENTRE;
     (at(node % width), at(node / width))
 }
 
 /// Calls `join` with the nodes left, right, above and below of node `i`, as far as the grid
 /// has them.
 #[inline(always)]
-pub fn beside(i: usize, width: usize, height: usize, mut join: impl FnMut(usize)) {
+pub fn for_each_neighbour(i: usize, width: usize, height: usize, mut visit: impl FnMut(usize)) {
     let (x, y) = (i % width, i / width);
     if x > 0 {
-        join(i - 1);
+        visit(i - 1);
     }
     if x + 1 < width {
-        join(i + 1);
+        visit(i + 1);
     }
     if y > 0 {
-        join(i - width);
+        visit(i - width);
     }
     if y + 1 < height {
-        join(i + width);
+        visit(i + width);
     }
 }
 
 /// Nodes within `radius` of a marked one, in both axes.
-pub fn grown(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
+pub fn dilate(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
     let mut rows = vec![false; marked.len()];
     for y in 0..height {
         for x in (0..width).filter(|x| marked[y * width + x]) {
-            let span = x.saturating_sub(radius)..(x + radius + 1).min(width);
-            rows[y * width..][span].fill(true);
+            let columns = x.saturating_sub(radius)..(x + radius + 1).min(width);
+            rows[y * width..][columns].fill(true);
         }
     }
     let mut out = vec![false; marked.len()];

@@ -1,44 +1,44 @@
 //! A smooth surface through differences of colour along an edge, by which a fill is shifted so
 //! that the edge does not show.
 
-use super::{grid::beside, pull_push::spread};
+use super::{grid::for_each_neighbour, pull_push};
 
 const SWEEPS: usize = 8;
 /// Over-relaxation, for quick settling.
-const OVER: f32 = 1.5;
+const OVER_RELAXATION: f32 = 1.5;
 /// Fixed values up to this do not show, and are not spread.
-const SLIGHT: f32 = 1.0;
+const VISIBLE: f32 = 1.0;
 
 /// Fills `free` places of a `width × height` field from the `fixed` ones (1 where `values`
 /// holds a difference): smooth, and close to every fixed neighbour. Without fixed values that
 /// show, nothing changes.
-pub fn membrane(
+pub fn interpolate(
     (width, height): (usize, usize),
     values: &mut [[f32; 3]],
     fixed: &[u8],
     free: &[u32],
 ) {
-    let shows =
-        |(value, &fixed): (&[f32; 3], &u8)| fixed == 1 && value.iter().any(|v| v.abs() > SLIGHT);
-    if !values.iter().zip(fixed).any(shows) {
+    let visible =
+        |(value, &fixed): (&[f32; 3], &u8)| fixed == 1 && value.iter().any(|v| v.abs() > VISIBLE);
+    if !values.iter().zip(fixed).any(visible) {
         return;
     }
     let weights: Vec<f32> = fixed.iter().map(|&f| f32::from(f)).collect();
-    let Some(field) = spread(width, height, values, &weights) else {
+    let Some(field) = pull_push::interpolate(width, height, values, &weights) else {
         return;
     };
-    let mut joined = fixed.to_vec();
+    let mut known = fixed.to_vec();
     for &i in free {
         values[i as usize] = field[i as usize];
-        joined[i as usize] = 1;
+        known[i as usize] = 1;
     }
     for sweep in 0..SWEEPS {
         let relax = |&i: &u32| {
             let i = i as usize;
             let mut sum = [0.0; 3];
             let mut count = 0.0;
-            beside(i, width, height, |j| {
-                if joined[j] == 1 {
+            for_each_neighbour(i, width, height, |j| {
+                if known[j] == 1 {
                     (0..3).for_each(|c| sum[c] += values[j][c]);
                     count += 1.0;
                 }
@@ -46,7 +46,7 @@ pub fn membrane(
             if count > 0.0 {
                 let to = sum.map(|s| s / count);
                 let from = values[i];
-                values[i] = std::array::from_fn(|c| from[c] + OVER * (to[c] - from[c]));
+                values[i] = std::array::from_fn(|c| from[c] + OVER_RELAXATION * (to[c] - from[c]));
             }
         };
         if sweep % 2 == 0 {
@@ -78,7 +78,7 @@ mod tests {
                 }
             }
         }
-        membrane((20, 12), &mut values, &fixed, &free);
+        interpolate((20, 12), &mut values, &fixed, &free);
         free.iter().map(|&i| values[i as usize]).collect()
     }
 

@@ -3,13 +3,13 @@
 /// Spreads weighted samples over a `width × height` grid, smoothly: `C` values and a weight
 /// in [0, 1] per node. Where there is no weight near, values come from further off. Returns
 /// `None` where there is no weight at all.
-pub fn spread<const C: usize>(
+pub fn interpolate<const C: usize>(
     width: usize,
     height: usize,
     values: &[[f32; C]],
     weights: &[f32],
 ) -> Option<Vec<[f32; C]>> {
-    let mut levels = vec![Sparse {
+    let mut levels = vec![WeightedLevel {
         width,
         height,
         sums: values
@@ -22,7 +22,7 @@ pub fn spread<const C: usize>(
     while let Some(last) = levels.last()
         && last.width.max(last.height) > 1
     {
-        levels.push(last.halved());
+        levels.push(last.pull());
     }
     let top = levels.pop()?;
     if top.weights[0] < 1e-6 {
@@ -31,13 +31,13 @@ pub fn spread<const C: usize>(
     let (mut width, mut height) = (1, 1);
     let mut field = vec![top.sums[0].map(|v| v / top.weights[0])];
     for level in levels.iter().rev() {
-        field = level.over(&field, width, height);
+        field = level.push(&field, width, height);
         (width, height) = (level.width, level.height);
     }
     Some(field)
 }
 
-struct Sparse<const C: usize> {
+struct WeightedLevel<const C: usize> {
     width: usize,
     height: usize,
     /// Values times weights.
@@ -45,9 +45,9 @@ struct Sparse<const C: usize> {
     weights: Vec<f32>,
 }
 
-impl<const C: usize> Sparse<C> {
+impl<const C: usize> WeightedLevel<C> {
     /// Sums over 2×2 nodes; the weight saturates at one.
-    fn halved(&self) -> Self {
+    fn pull(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut out = Self {
             width,
@@ -73,7 +73,7 @@ impl<const C: usize> Sparse<C> {
     }
 
     /// This level's own samples over the field of the next coarser one.
-    fn over(&self, coarse: &[[f32; C]], width: usize, height: usize) -> Vec<[f32; C]> {
+    fn push(&self, coarse: &[[f32; C]], width: usize, height: usize) -> Vec<[f32; C]> {
         let mut out = Vec::with_capacity(self.sums.len());
         let pair = |i: usize, limit: usize| {
             let near = i / 2;
@@ -121,7 +121,7 @@ mod tests {
                 weights[i] = 0.3 + 0.1 * (i % 3) as f32;
                 values[i] = [5.0, -2.0];
             }
-            let field = spread(width, height, &values, &weights).expect("there are samples");
+            let field = interpolate(width, height, &values, &weights).expect("there are samples");
             for [a, b] in field {
                 assert!((a - 5.0).abs() < 1e-3 && (b + 2.0).abs() < 1e-3, "{a}, {b}");
             }
@@ -130,6 +130,6 @@ mod tests {
 
     #[test]
     fn no_samples_spread_to_nothing() {
-        assert!(spread(4, 3, &[[1.0]; 12], &[0.0; 12]).is_none());
+        assert!(interpolate(4, 3, &[[1.0]; 12], &[0.0; 12]).is_none());
     }
 }

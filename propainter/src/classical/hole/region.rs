@@ -2,13 +2,13 @@
 
 use crate::{
     Area, Mask,
-    classical::fields::grid::{CELL, grown},
+    classical::fields::grid::{CELL, dilate},
 };
 
 /// Nodes of known picture around a piece that tell where it goes.
-const RING: usize = 4;
+const BOUNDARY: usize = 4;
 /// Pieces nearer than this many nodes are one.
-const JOIN: usize = 2;
+const MERGE_DISTANCE: usize = 2;
 
 /// One piece of the hole and its surroundings, a rectangle of nodes.
 pub struct Region {
@@ -21,12 +21,12 @@ pub struct Region {
     /// Nodes (by place in the rectangle) whose cell has pixels of this piece.
     pub cells: Vec<u32>,
     /// Nodes near the piece, those at its rim included.
-    pub ring: Vec<u32>,
+    pub boundary: Vec<u32>,
 }
 
 impl Region {
     /// Upper left pixel of a node's cell.
-    pub fn corner(&self, node: u32) -> (usize, usize) {
+    pub fn cell_origin(&self, node: u32) -> (usize, usize) {
         let node = node as usize;
         (
             (self.x + node % self.width) * CELL,
@@ -35,8 +35,8 @@ impl Region {
     }
 
     /// The part that has cells, in pixels.
-    pub fn area(&self) -> Area {
-        let corners = || self.cells.iter().map(|&cell| self.corner(cell));
+    pub fn bounds(&self) -> Area {
+        let corners = || self.cells.iter().map(|&cell| self.cell_origin(cell));
         let least = |axis: fn((usize, usize)) -> usize| corners().map(axis).min().unwrap_or(0);
         let most =
             |axis: fn((usize, usize)) -> usize| corners().map(axis).max().unwrap_or(0) + CELL;
@@ -54,13 +54,13 @@ pub fn split(hole: &Mask) -> Vec<Region> {
             *out |= cell.contains(&1);
         }
     }
-    let joined = grown(&touched, width, height, JOIN);
-    let mut seen = vec![false; width * height];
+    let joined = dilate(&touched, width, height, MERGE_DISTANCE);
+    let mut visited = vec![false; width * height];
     let mut regions = Vec::new();
     for start in 0..width * height {
-        if touched[start] && !seen[start] {
-            let piece = component(start, &joined, &mut seen, width, height);
-            let own = piece.into_iter().filter(|&i| touched[i]).collect();
+        if touched[start] && !visited[start] {
+            let component = component(start, &joined, &mut visited, width, height);
+            let own = component.into_iter().filter(|&i| touched[i]).collect();
             regions.push(region(own, width, height));
         }
     }
@@ -71,14 +71,14 @@ pub fn split(hole: &Mask) -> Vec<Region> {
 fn component(
     start: usize,
     marked: &[bool],
-    seen: &mut [bool],
+    visited: &mut [bool],
     width: usize,
     height: usize,
 ) -> Vec<usize> {
-    seen[start] = true;
-    let mut piece = vec![start];
+    visited[start] = true;
+    let mut component = vec![start];
     let mut next = 0;
-    while let Some(&i) = piece.get(next) {
+    while let Some(&i) = component.get(next) {
         next += 1;
         let (x, y) = (i % width, i / width);
         let neighbours = [
@@ -88,22 +88,22 @@ fn component(
             (y + 1 < height).then_some(i + width),
         ];
         for j in neighbours.into_iter().flatten() {
-            if marked[j] && !seen[j] {
-                seen[j] = true;
-                piece.push(j);
+            if marked[j] && !visited[j] {
+                visited[j] = true;
+                component.push(j);
             }
         }
     }
-    piece
+    component
 }
 
 fn region(own: Vec<usize>, width: usize, height: usize) -> Region {
-    let reach = |values: &mut dyn Iterator<Item = usize>, limit: usize| {
+    let padded_range = |values: &mut dyn Iterator<Item = usize>, limit: usize| {
         let (low, high) = values.fold((limit, 0), |(low, high), v| (low.min(v), high.max(v)));
-        low.saturating_sub(RING)..(high + RING + 1).min(limit)
+        low.saturating_sub(BOUNDARY)..(high + BOUNDARY + 1).min(limit)
     };
-    let columns = reach(&mut own.iter().map(|i| i % width), width);
-    let rows = reach(&mut own.iter().map(|i| i / width), height);
+    let columns = padded_range(&mut own.iter().map(|i| i % width), width);
+    let rows = padded_range(&mut own.iter().map(|i| i / width), height);
     let size = (columns.len(), rows.len());
     let mut touched = vec![false; size.0 * size.1];
     let mut cells: Vec<u32> = own
@@ -113,15 +113,15 @@ fn region(own: Vec<usize>, width: usize, height: usize) -> Region {
         .map(|local| local as u32)
         .collect();
     cells.sort_unstable();
-    let near = grown(&touched, size.0, size.1, RING);
-    let ring = (0..near.len() as u32).filter(|&i| near[i as usize]);
+    let near = dilate(&touched, size.0, size.1, BOUNDARY);
+    let boundary = (0..near.len() as u32).filter(|&i| near[i as usize]);
     Region {
         x: columns.start,
         y: rows.start,
         width: size.0,
         height: size.1,
         cells,
-        ring: ring.collect(),
+        boundary: boundary.collect(),
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
         let mut count = vec![0; 64 * 48];
         for region in split(&hole) {
             for &cell in &region.cells {
-                let (x, y) = region.corner(cell);
+                let (x, y) = region.cell_origin(cell);
                 for p in 0..CELL * CELL {
                     count[(y + p / CELL) * 64 + x + p % CELL] += 1;
                 }

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::Mask;
-use crate::classical::fields::row_spans::{Rows, reach};
+use crate::classical::fields::row_spans::{RowSpans, enclosing_span};
 
 /// Pixels of known picture that a source must keep from the hole: a mask is seldom exact, and
 /// interpolation looks two pixels around.
-const KEEP: usize = 2;
+const CLEARANCE: usize = 2;
 
 /// A pixel that may be a source.
 const SOURCE: u8 = 1;
@@ -16,13 +16,13 @@ const NEAR: u8 = 2;
 /// One in the hole.
 const HOLE: u8 = 4;
 /// How far [`NEAR`] reaches: no pixel of a cell whose middle has none near can be a source.
-const REACH: usize = 4;
+const NEAR_RADIUS: usize = 4;
 
 /// Where a frame with a hole may be copied from, pixel by pixel around the hole; elsewhere
 /// everything may.
-pub struct Usable(Rows<u8>);
+pub struct SourceMap(RowSpans<u8>);
 
-impl Usable {
+impl SourceMap {
     /// `None` where there is no hole.
     pub fn new(hole: &Mask) -> Option<Self> {
         let (width, height) = (hole.width(), hole.height());
@@ -33,7 +33,8 @@ impl Usable {
         // Beyond, nothing is changed, and nothing changes what is in here.
         let near = area.map(|range, axis| {
             let most = [height, width][axis];
-            range.start.saturating_sub(KEEP + REACH)..(range.end + KEEP + REACH).min(most)
+            range.start.saturating_sub(CLEARANCE + NEAR_RADIUS)
+                ..(range.end + CLEARANCE + NEAR_RADIUS).min(most)
         });
         let [rows, columns] = near.size();
         let hole: Vec<u8> = near
@@ -42,19 +43,19 @@ impl Usable {
             .flat_map(|y| &hole.hole()[y * width..][near.columns.clone()])
             .copied()
             .collect();
-        let mut pixels = spread(&hole, columns, rows, KEEP);
+        let mut pixels = dilate(&hole, columns, rows, CLEARANCE);
         pixels.iter_mut().for_each(|pixel| *pixel = 1 - *pixel);
-        let sources = spread(&pixels, columns, rows, REACH);
+        let sources = dilate(&pixels, columns, rows, NEAR_RADIUS);
         for ((pixel, source), hole) in pixels.iter_mut().zip(sources).zip(hole) {
             *pixel |= (source * NEAR) | (hole * HOLE);
         }
         let at =
             |x: usize, y: usize| pixels[(y - near.rows.start) * columns + x - near.columns.start];
         let kept = |y: usize| match near.rows.contains(&y) {
-            true => reach(near.columns.clone(), |x| at(x, y) != SOURCE | NEAR),
+            true => enclosing_span(near.columns.clone(), |x| at(x, y) != SOURCE | NEAR),
             false => 0..0,
         };
-        Some(Self(Rows::new(height, kept, at)))
+        Some(Self(RowSpans::new(height, kept, at)))
     }
 
     pub fn is_source(&self, x: usize, y: usize) -> bool {
@@ -71,12 +72,12 @@ impl Usable {
     }
 
     /// The columns of a row that lie near the hole.
-    pub fn columns(&self, y: usize) -> Range<usize> {
+    pub fn near_columns(&self, y: usize) -> Range<usize> {
         self.0.row(y).0
     }
 
     /// Takes the hole out of a row of ones that begins at column `first`.
-    pub fn cut_hole(&self, y: usize, first: usize, row: &mut [u8]) {
+    pub fn clear_hole(&self, y: usize, first: usize, row: &mut [u8]) {
         let (columns, pixels) = self.0.row(y);
         let end = columns.end.min(first + row.len());
         for x in columns.start.max(first)..end {
@@ -85,7 +86,7 @@ impl Usable {
     }
 
     /// The hole of a picture of this size.
-    pub fn hole(&self, width: usize, height: usize) -> Mask {
+    pub fn to_mask(&self, width: usize, height: usize) -> Mask {
         let mut hole = vec![0; width * height];
         for (y, row) in hole.chunks_exact_mut(width).enumerate() {
             let (columns, pixels) = self.0.row(y);
@@ -103,7 +104,7 @@ impl Usable {
 }
 
 /// Grows the ones of a plane of zeros and ones by `radius`, in both axes.
-fn spread(plane: &[u8], width: usize, height: usize, radius: usize) -> Vec<u8> {
+fn dilate(plane: &[u8], width: usize, height: usize, radius: usize) -> Vec<u8> {
     let join = |out: &mut [u8], more: &[u8]| {
         out.iter_mut()
             .zip(more)
@@ -152,26 +153,30 @@ mod tests {
             for &(x, y, width, height) in holes {
                 hole.add_rectangle(x, y, width, height);
             }
-            let usable = Usable::new(&hole).expect("there is a hole");
-            assert_eq!(usable.hole(width, height), hole);
+            let source_map = SourceMap::new(&hole).expect("there is a hole");
+            assert_eq!(source_map.to_mask(width, height), hole);
             let places = (0..width * height).map(|i| (i % width, i / width));
             let sources: Vec<u8> = places
                 .clone()
-                .map(|(x, y)| u8::from(distance(hole.hole(), width, x, y) > KEEP))
+                .map(|(x, y)| u8::from(distance(hole.hole(), width, x, y) > CLEARANCE))
                 .collect();
             for (x, y) in places {
                 let source = sources[y * width + x] == 1;
-                assert_eq!(usable.is_source(x, y), source, "{holes:?}: {x}, {y}");
-                let near = distance(&sources, width, x, y) <= REACH;
-                assert_eq!(usable.has_source_near(x, y), near, "{holes:?}: {x}, {y}");
+                assert_eq!(source_map.is_source(x, y), source, "{holes:?}: {x}, {y}");
+                let near = distance(&sources, width, x, y) <= NEAR_RADIUS;
+                assert_eq!(
+                    source_map.has_source_near(x, y),
+                    near,
+                    "{holes:?}: {x}, {y}"
+                );
             }
             for y in 0..height {
                 let mut row = [1; 20];
-                usable.cut_hole(y, 5, &mut row);
+                source_map.clear_hole(y, 5, &mut row);
                 let hole = &hole.hole()[y * width + 5..][..20];
                 assert!(row.iter().zip(hole).all(|(known, hole)| known + hole == 1));
             }
         }
-        assert!(Usable::new(&Mask::empty(width, height)).is_none());
+        assert!(SourceMap::new(&Mask::empty(width, height)).is_none());
     }
 }

@@ -3,128 +3,138 @@
 
 use super::{
     completion,
-    inverse_search::{Guess, LevelPair, Node},
-    pyramid::{Level, Pyramid},
+    inverse_search::{LevelPair, NodeEstimate, PredictedFlow},
+    pyramid::{Pyramid, PyramidLevel},
 };
 use crate::classical::{
     fields::{
-        flow_field::{AROUND, Flow, KeptFlow},
-        grid::{CELL, grown, position},
-        row_spans::{both, widened},
+        flow_field::{FlowField, STORED_MARGIN, StoredFlow},
+        grid::{CELL, dilate, node_position},
+        row_spans::{dilated, union},
     },
-    hole::source_map::Usable,
+    hole::source_map::SourceMap,
 };
 
 /// Nodes around the hole that are measured on every level.
 const BAND: usize = 6;
 /// Levels of fewer nodes are measured everywhere.
-const WHOLE: usize = 900;
+const DENSE_LIMIT: usize = 900;
 /// Coarse levels on which the flow of the frames before is tried.
-const GUESSED: usize = 2;
+const PREDICTED_LEVELS: usize = 2;
 /// Share of textured patches that are found again below which two frames are two scenes;
 /// it was never under 0.14 within a scene, nor over 0.07 across a cut.
-const SAME_SCENE: f32 = 0.1;
+const MIN_MATCHED: f32 = 0.1;
 /// Share of a patch's variance that may be left where it is found again.
-const ALIKE: f32 = 0.2;
+const MAX_RESIDUAL: f32 = 0.2;
 /// Variance of a patch that has texture.
-const TEXTURED: f32 = 20.0;
+const MIN_VARIANCE: f32 = 20.0;
 /// Fewer textured patches than these say nothing about scenes.
-const TELLING: usize = 16;
+const MIN_TEXTURED: usize = 16;
 
 /// Flow from the first frame to the second and back, holes completed, and whether they show
 /// two scenes. The guesses are flows of the frames before, in the same directions.
-pub fn both_ways(
+pub fn bidirectional(
     first: &Pyramid,
     second: &Pyramid,
-    guesses: (Option<&KeptFlow>, Option<&KeptFlow>),
-) -> (KeptFlow, KeptFlow, bool) {
-    let (mut there, mut back) = rayon::join(
-        || measure(first, second, guesses.0),
-        || measure(second, first, guesses.1),
+    predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
+) -> (StoredFlow, StoredFlow, bool) {
+    let (mut forward, mut backward) = rayon::join(
+        || estimate(first, second, predictions.0),
+        || estimate(second, first, predictions.1),
     );
-    let textured = there.textured + back.textured;
-    let found = (there.found + back.found) as f32;
-    let cut = textured >= TELLING && found < SAME_SCENE * textured as f32;
-    let weights = (trusted(&there, &back), trusted(&back, &there));
-    (there.weight, back.weight) = weights;
-    rayon::join(|| there.complete(), || back.complete());
-    let misses = (misses(&there, &back.flow), misses(&back, &there.flow));
-    (there.kept(&misses.0), back.kept(&misses.1), cut)
+    let textured = forward.textured + backward.textured;
+    let matched = (forward.matched + backward.matched) as f32;
+    let scene_cut = textured >= MIN_TEXTURED && matched < MIN_MATCHED * textured as f32;
+    let weights = (
+        consistent_weights(&forward, &backward),
+        consistent_weights(&backward, &forward),
+    );
+    (forward.weight, backward.weight) = weights;
+    rayon::join(|| forward.complete(), || backward.complete());
+    let errors = (
+        round_trip_errors(&forward, &backward.flow),
+        round_trip_errors(&backward, &forward.flow),
+    );
+    (
+        forward.into_stored(&errors.0),
+        backward.into_stored(&errors.1),
+        scene_cut,
+    )
 }
 
 /// What was measured from one frame to another.
-struct Measured {
-    flow: Flow,
+struct FlowEstimate {
+    flow: FlowField,
     /// Trust in each node, 0 (unknown: take it from around) to 1.
     weight: Vec<f32>,
     /// Finest level's nodes near the hole or in it.
     band: Vec<u32>,
     /// The next coarser level, which the flow is taken from elsewhere.
-    coarse: Option<Flow>,
+    coarse: Option<FlowField>,
     /// Patches with texture, and those of them that were found again; on the finest level
     /// that was measured everywhere.
     textured: usize,
-    found: usize,
+    matched: usize,
 }
 
-impl Measured {
+impl FlowEstimate {
     /// Fills what was not measured well, hole included, from what was.
     fn complete(&mut self) {
         completion::complete(
             &mut self.flow,
             &self.weight,
             &self.band,
-            completion::Edges::Kept,
+            completion::Discontinuities::Preserved,
         );
     }
 
     /// As it is kept, with how far from home the nodes of the band end.
-    fn kept(self, misses: &[f32]) -> KeptFlow {
-        KeptFlow::new(&self.flow, &self.band, misses, self.coarse)
+    fn into_stored(self, round_trip_errors: &[f32]) -> StoredFlow {
+        StoredFlow::new(&self.flow, &self.band, round_trip_errors, self.coarse)
     }
 }
 
 /// How far from home the way there and back ends, for each node of the band.
-fn misses(there: &Measured, back: &Flow) -> Vec<f32> {
-    let miss = |&i: &u32| {
-        let (x, y) = position(i as usize, there.flow.width);
-        let [u, v] = there.flow.at[i as usize];
-        let [bu, bv] = back.sample(x + u, y + v);
+fn round_trip_errors(forward: &FlowEstimate, backward: &FlowField) -> Vec<f32> {
+    let error = |&i: &u32| {
+        let (x, y) = node_position(i as usize, forward.flow.width);
+        let [u, v] = forward.flow.vectors[i as usize];
+        let [bu, bv] = backward.sample(x + u, y + v);
         (u + bu).abs() + (v + bv).abs()
     };
-    there.band.iter().map(miss).collect()
+    forward.band.iter().map(error).collect()
 }
 
 /// The weights of `there`, lowered where forth and back does not lead home.
-fn trusted(there: &Measured, back: &Measured) -> Vec<f32> {
-    let width = there.flow.width;
-    let mut weight = there.weight.clone();
-    for &i in &there.band {
+fn consistent_weights(forward: &FlowEstimate, backward: &FlowEstimate) -> Vec<f32> {
+    let width = forward.flow.width;
+    let mut weight = forward.weight.clone();
+    for &i in &forward.band {
         let i = i as usize;
-        let (x, y) = position(i, width);
-        let [u, v] = there.flow.at[i];
+        let (x, y) = node_position(i, width);
+        let [u, v] = forward.flow.vectors[i];
         let (x, y) = (x + u, y + v);
-        if back.weight[nearest(&back.flow, x, y)] == 0.0 {
+        if backward.weight[nearest_node(&backward.flow, x, y)] == 0.0 {
             continue;
         }
-        let [bu, bv] = back.flow.sample(x, y);
-        let miss = (u + bu).powi(2) + (v + bv).powi(2);
-        weight[i] /= 1.0 + miss / (0.15 + 0.01 * (u * u + v * v));
+        let [bu, bv] = backward.flow.sample(x, y);
+        let error = (u + bu).powi(2) + (v + bv).powi(2);
+        weight[i] /= 1.0 + error / (0.15 + 0.01 * (u * u + v * v));
     }
     weight
 }
 
 /// Flow from `from` to `to`; `previous` is the flow of the frames before, as a first guess.
-fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&KeptFlow>) -> Measured {
-    let mut coarse: Option<Flow> = None;
-    let mut whole = (0, 0);
+fn estimate(from: &Pyramid, to: &Pyramid, predicted: Option<&StoredFlow>) -> FlowEstimate {
+    let mut coarse: Option<FlowField> = None;
+    let mut dense = (0, 0);
     for (depth, (a, b)) in from.0.iter().zip(&to.0).enumerate().rev() {
         let (width, height) = (a.width.div_ceil(CELL), a.height.div_ceil(CELL));
-        let all = width * height <= WHOLE;
-        let near = if all {
+        let dense_level = width * height <= DENSE_LIMIT;
+        let near = if dense_level {
             vec![true; width * height]
         } else {
-            grown(&holes(a, width, height), width, height, BAND)
+            dilate(&hole_nodes(a, width, height), width, height, BAND)
         };
         let band: Vec<u32> = (0..(width * height) as u32)
             .filter(|&i| near[i as usize])
@@ -132,72 +142,79 @@ fn measure(from: &Pyramid, to: &Pyramid, previous: Option<&KeptFlow>) -> Measure
         let level = LevelPair {
             from: a,
             to: b,
-            guess: previous
-                .filter(|_| depth + GUESSED >= from.0.len())
-                .map(|flow| Guess { flow, depth }),
+            prediction: predicted
+                .filter(|_| depth + PREDICTED_LEVELS >= from.0.len())
+                .map(|flow| PredictedFlow { flow, depth }),
             coarsest: coarse.is_none(),
         };
         let mut flow = coarse.as_ref().map_or_else(
-            || Flow::zero(width, height),
-            |flow| flow.doubled(width, height),
+            || FlowField::zero(width, height),
+            |flow| flow.upsampled(width, height),
         );
         let nodes = level.estimate(&flow, &band);
         let mut weight = vec![0.0; width * height];
         for (&i, node) in band.iter().zip(&nodes) {
             weight[i as usize] = node.weight;
-            flow.at[i as usize] = node.flow;
+            flow.vectors[i as usize] = node.flow;
         }
-        if all {
-            let comparable = |node: &&Node| node.weight > 0.0 && node.texture > TEXTURED;
+        if dense_level {
+            let comparable =
+                |node: &&NodeEstimate| node.weight > 0.0 && node.texture > MIN_VARIANCE;
             let textured = || nodes.iter().filter(comparable);
-            let found = textured().filter(|node| node.found.residual < ALIKE * node.texture);
-            whole = (textured().count(), found.count());
+            let matched =
+                textured().filter(|node| node.matched.residual < MAX_RESIDUAL * node.texture);
+            dense = (textured().count(), matched.count());
         }
         if depth == 0 {
-            return Measured {
+            return FlowEstimate {
                 flow,
                 weight,
                 band,
                 coarse,
-                textured: whole.0,
-                found: whole.1,
+                textured: dense.0,
+                matched: dense.1,
             };
         }
-        completion::complete(&mut flow, &weight, &band, completion::Edges::Soft);
+        completion::complete(
+            &mut flow,
+            &weight,
+            &band,
+            completion::Discontinuities::Smoothed,
+        );
         coarse = Some(flow);
     }
     unreachable!("a pyramid has a finest level")
 }
 
 /// Nodes of the finest level that are measured around a hole, and those that are kept, at most.
-pub fn nodes(usable: &Usable, (width, height): (usize, usize)) -> (u64, u64) {
+pub fn node_counts(source_map: &SourceMap, (width, height): (usize, usize)) -> (u64, u64) {
     let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
-    if columns * rows <= WHOLE {
+    if columns * rows <= DENSE_LIMIT {
         let all = (columns * rows) as u64;
         return (all, all);
     }
     let spans = (0..rows).map(|row| {
         let lines = row * CELL..((row + 1) * CELL).min(height);
         let span = lines
-            .map(|y| usable.columns(y))
-            .fold(0..0, |a, b| both(a, &b));
+            .map(|y| source_map.near_columns(y))
+            .fold(0..0, |a, b| union(a, &b));
         span.start / CELL..span.end.div_ceil(CELL)
     });
     let spans: Vec<_> = spans.collect();
-    let near = |by: usize| -> u64 {
-        let spans = widened(&spans, by, columns);
+    let count_near = |by: usize| -> u64 {
+        let spans = dilated(&spans, by, columns);
         spans.iter().map(|span| span.len() as u64).sum()
     };
-    (near(BAND), near(BAND + AROUND))
+    (count_near(BAND), count_near(BAND + STORED_MARGIN))
 }
 
-fn nearest(flow: &Flow, x: f32, y: f32) -> usize {
+fn nearest_node(flow: &FlowField, x: f32, y: f32) -> usize {
     let at = |t: f32, nodes: usize| ((t.max(0.0) as usize) / CELL).min(nodes - 1);
     at(y, flow.height) * flow.width + at(x, flow.width)
 }
 
 /// Nodes whose cell touches the hole.
-fn holes(level: &Level, width: usize, height: usize) -> Vec<bool> {
+fn hole_nodes(level: &PyramidLevel, width: usize, height: usize) -> Vec<bool> {
     let mut out = vec![false; width * height];
     for y in 0..level.height {
         let start = level.offset(0, y as isize);
@@ -234,22 +251,23 @@ mod tests {
         let hole = hole();
         for pan in [(0.0, 0.0), (1.3, -0.6), (-7.5, 2.2), (17.0, 0.4)] {
             let scene = scene(pan, 3);
-            let look = |i: usize| {
+            let pyramid_of = |i: usize| {
                 // What the hole hides must not matter.
                 let mut frame = scene.truth(i);
                 let pixels = frame.rgb_mut().chunks_exact_mut(3).zip(hole.hole());
                 pixels
                     .filter(|(_, hole)| **hole == 1)
                     .for_each(|(pixel, _)| pixel.copy_from_slice(&[255, 0, 0]));
-                Pyramid::new(&frame, Usable::new(&hole).as_ref())
+                Pyramid::new(&frame, SourceMap::new(&hole).as_ref())
             };
-            let (there, back, cut) = both_ways(&look(0), &look(1), (None, None));
-            assert!(!cut, "pan {pan:?}");
+            let (forward, backward, scene_cut) =
+                bidirectional(&pyramid_of(0), &pyramid_of(1), (None, None));
+            assert!(!scene_cut, "pan {pan:?}");
             let mut sum = 0.0;
             for y in 6..15 {
                 for x in 13..27 {
-                    let (px, py) = position(y * 40 + x, 40);
-                    let ([u, v], [bu, bv]) = (there.sample(px, py), back.sample(px, py));
+                    let (px, py) = node_position(y * 40 + x, 40);
+                    let ([u, v], [bu, bv]) = (forward.sample(px, py), backward.sample(px, py));
                     let error = (u - pan.0).abs().max((v - pan.1).abs());
                     let error = error.max((bu + pan.0).abs()).max((bv + pan.1).abs());
                     assert!(
@@ -267,12 +285,19 @@ mod tests {
 
     #[test]
     fn two_scenes_are_told_apart_and_a_plain_picture_is_none() {
-        let look = |frame: &crate::Frame| Pyramid::new(frame, Usable::new(&hole()).as_ref());
+        let pyramid_of =
+            |frame: &crate::Frame| Pyramid::new(frame, SourceMap::new(&hole()).as_ref());
         let (a, b) = (scene((1.0, 0.0), 3), scene((1.0, 0.0), 4));
-        let cut = |a: &Pyramid, b: &Pyramid| both_ways(a, b, (None, None)).2;
-        assert!(cut(&look(&a.truth(0)), &look(&b.truth(1))));
-        assert!(!cut(&look(&a.truth(0)), &look(&a.truth(1))));
+        let scene_cut = |a: &Pyramid, b: &Pyramid| bidirectional(a, b, (None, None)).2;
+        assert!(scene_cut(
+            &pyramid_of(&a.truth(0)),
+            &pyramid_of(&b.truth(1))
+        ));
+        assert!(!scene_cut(
+            &pyramid_of(&a.truth(0)),
+            &pyramid_of(&a.truth(1))
+        ));
         let plain = crate::Frame::new(160, 96, vec![90; 3 * 160 * 96]);
-        assert!(!cut(&look(&plain), &look(&plain)));
+        assert!(!scene_cut(&pyramid_of(&plain), &pyramid_of(&plain)));
     }
 }

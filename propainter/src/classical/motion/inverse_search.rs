@@ -5,26 +5,26 @@ use rayon::prelude::*;
 
 use super::{
     patch::{self, Match, Prior},
-    pyramid::Level,
-    template::{LEAST, SIDE, Template},
+    pyramid::PyramidLevel,
+    template::{MIN_KNOWN, PATCH_SIDE, Template},
 };
 use crate::classical::fields::{
-    flow_field::{Flow, KeptFlow},
-    grid::{CELL, position},
+    flow_field::{FlowField, StoredFlow},
+    grid::{CELL, node_position},
 };
 
 /// Weight of the neighbours' flow against a patch's own gradients, in squared luma.
-const PULL: f32 = 120.0;
+const NEIGHBOUR_WEIGHT: f32 = 120.0;
 
 /// The flow of the frames before, as a candidate on a level of the pyramid.
 #[derive(Clone, Copy)]
-pub struct Guess<'a> {
-    pub flow: &'a KeptFlow,
+pub struct PredictedFlow<'a> {
+    pub flow: &'a StoredFlow,
     /// Halvings from the frame to the level.
     pub depth: usize,
 }
 
-impl Guess<'_> {
+impl PredictedFlow<'_> {
     fn at(&self, x: f32, y: f32) -> [f32; 2] {
         let scale = (1usize << self.depth) as f32;
         let fine = |t: f32| (t + 0.5) * scale - 0.5;
@@ -34,37 +34,37 @@ impl Guess<'_> {
 
 /// What was found for a patch.
 #[derive(Clone, Copy)]
-pub struct Node {
+pub struct NodeEstimate {
     pub flow: [f32; 2],
     /// Trust in it, 0 (unknown) to 1.
     pub weight: f32,
     /// Variance of the patch.
     pub texture: f32,
-    pub found: Match,
+    pub matched: Match,
 }
 
 /// The same level of two frames.
 pub struct LevelPair<'a> {
-    pub from: &'a Level,
-    pub to: &'a Level,
-    pub guess: Option<Guess<'a>>,
+    pub from: &'a PyramidLevel,
+    pub to: &'a PyramidLevel,
+    pub prediction: Option<PredictedFlow<'a>>,
     /// Nothing coarser has been searched: look around widely.
     pub coarsest: bool,
 }
 
 impl LevelPair<'_> {
     /// Flow of the band's nodes, in its order, from a start over the whole level.
-    pub fn estimate(&self, start: &Flow, band: &[u32]) -> Vec<Node> {
-        let first: Vec<Node> = band
+    pub fn estimate(&self, start: &FlowField, band: &[u32]) -> Vec<NodeEstimate> {
+        let first: Vec<NodeEstimate> = band
             .par_iter()
             .with_min_len(32)
-            .map(|&i| self.first(start, i as usize))
+            .map(|&i| self.first_estimate(start, i as usize))
             .collect();
-        let mut slot = vec![u32::MAX; start.at.len()];
+        let mut slot = vec![u32::MAX; start.vectors.len()];
         for (n, &i) in band.iter().enumerate() {
             slot[i as usize] = n as u32;
         }
-        let known = Known {
+        let first_pass = FirstPass {
             width: start.width,
             height: start.height,
             slot: &slot,
@@ -73,7 +73,7 @@ impl LevelPair<'_> {
         (0..band.len())
             .into_par_iter()
             .with_min_len(32)
-            .map(|n| self.second(&known, band[n] as usize, &first[n]))
+            .map(|n| self.second_estimate(&first_pass, band[n] as usize, &first[n]))
             .collect()
     }
 
@@ -81,50 +81,56 @@ impl LevelPair<'_> {
     fn template(&self, node: usize, width: usize) -> Option<(Template, f32, f32)> {
         let corner = |n: usize| (n * CELL) as isize - 2;
         let (x, y) = (corner(node % width), corner(node / width));
-        if (patch::known(self.from, x, y) as f32) < LEAST {
+        if (patch::known(self.from, x, y) as f32) < MIN_KNOWN {
             return None;
         }
         let template = patch::extract(self.from, x, y);
-        (template.count >= LEAST).then_some((template, x as f32, y as f32))
+        (template.count >= MIN_KNOWN).then_some((template, x as f32, y as f32))
     }
 
     /// From the coarser level, or the frames before where that fits better.
-    fn first(&self, start: &Flow, node: usize) -> Node {
-        let origin = start.at[node];
+    fn first_estimate(&self, start: &FlowField, node: usize) -> NodeEstimate {
+        let origin = start.vectors[node];
         let Some((template, x, y)) = self.template(node, start.width) else {
-            return unknown(origin);
+            return unmatched(origin);
         };
         let mut best = patch::compare(&template, self.to, x + origin[0], y + origin[1]);
-        let mut consider = |[u, v]: [f32; 2]| {
+        let mut try_candidate = |[u, v]: [f32; 2]| {
             let other = patch::compare(&template, self.to, x + u, y + v);
             if other.residual < 0.9 * best.residual {
                 best = other;
             }
         };
-        if let Some(guess) = self.guess {
-            let (px, py) = position(node, start.width);
-            consider(guess.at(px, py));
+        if let Some(prediction) = self.prediction {
+            let (px, py) = node_position(node, start.width);
+            try_candidate(prediction.at(px, py));
         }
         if self.coarsest {
             for v in -3..=3 {
                 for u in -3..=3 {
-                    consider([u as f32, v as f32]);
+                    try_candidate([u as f32, v as f32]);
                 }
             }
         }
-        self.settle(&template, best, (x, y), [best.x - x, best.y - y], 4)
+        self.refine(&template, best, (x, y), [best.x - x, best.y - y], 4)
     }
 
     /// Looks at the neighbours' flows, and leans on them where the patch is flat.
-    fn second(&self, known: &Known, node: usize, own: &Node) -> Node {
-        let Some((template, x, y)) = self.template(node, known.width) else {
-            return unknown(own.flow);
+    fn second_estimate(
+        &self,
+        first_pass: &FirstPass,
+        node: usize,
+        own: &NodeEstimate,
+    ) -> NodeEstimate {
+        let Some((template, x, y)) = self.template(node, first_pass.width) else {
+            return unmatched(own.flow);
         };
-        let mut best = own.found;
+        let mut best = own.matched;
         let (mut sum, mut total) = ([0.0; 2], 0.0);
-        for (direct, other) in known.around(node) {
-            let apart = (other.flow[0] - own.flow[0]).abs() + (other.flow[1] - own.flow[1]).abs();
-            if direct && apart > 0.25 {
+        for (direct, other) in first_pass.neighbours(node) {
+            let difference =
+                (other.flow[0] - own.flow[0]).abs() + (other.flow[1] - own.flow[1]).abs();
+            if direct && difference > 0.25 {
                 let [u, v] = other.flow;
                 let there = patch::compare(&template, self.to, x + u, y + v);
                 if there.residual < 0.9 * best.residual {
@@ -133,74 +139,74 @@ impl LevelPair<'_> {
             }
         }
         let here = [best.x - x, best.y - y];
-        for (_, other) in known.around(node) {
-            let apart = (other.flow[0] - here[0]).powi(2) + (other.flow[1] - here[1]).powi(2);
-            let weight = other.weight / (1.0 + apart);
+        for (_, other) in first_pass.neighbours(node) {
+            let difference = (other.flow[0] - here[0]).powi(2) + (other.flow[1] - here[1]).powi(2);
+            let weight = other.weight / (1.0 + difference);
             sum[0] += weight * other.flow[0];
             sum[1] += weight * other.flow[1];
             total += weight;
         }
-        let lean = if total > 1e-3 {
+        let anchor = if total > 1e-3 {
             sum.map(|s| s / total)
         } else {
             here
         };
-        self.settle(&template, best, (x, y), lean, 3)
+        self.refine(&template, best, (x, y), anchor, 3)
     }
 
-    fn settle(
+    fn refine(
         &self,
         template: &Template,
         from: Match,
         (x, y): (f32, f32),
-        lean: [f32; 2],
+        anchor: [f32; 2],
         steps: usize,
-    ) -> Node {
+    ) -> NodeEstimate {
         let prior = Prior {
-            x: x + lean[0],
-            y: y + lean[1],
-            weight: PULL,
+            x: x + anchor[0],
+            y: y + anchor[1],
+            weight: NEIGHBOUR_WEIGHT,
         };
-        let found = patch::search(template, self.to, from, prior, steps);
-        Node {
-            flow: [found.x - x, found.y - y],
-            weight: trust(template, &found),
+        let matched = patch::refine(template, self.to, from, prior, steps);
+        NodeEstimate {
+            flow: [matched.x - x, matched.y - y],
+            weight: confidence(template, &matched),
             texture: template.variance,
-            found,
+            matched,
         }
     }
 }
 
 /// How far a match is to be trusted, 0 to 1: enough pixels, structure both ways, alike.
-pub fn trust(template: &Template, found: &Match) -> f32 {
-    if found.count < LEAST {
+pub fn confidence(template: &Template, matched: &Match) -> f32 {
+    if matched.count < MIN_KNOWN {
         return 0.0;
     }
-    let pixels = found.count / (SIDE * SIDE) as f32;
-    let structure = found.corner / (found.corner + 200.0);
-    pixels * (0.02 + structure) / (1.0 + found.residual / (12.0 + 0.1 * template.variance))
+    let pixels = matched.count / (PATCH_SIDE * PATCH_SIDE) as f32;
+    let structure = matched.corner / (matched.corner + 200.0);
+    pixels * (0.02 + structure) / (1.0 + matched.residual / (12.0 + 0.1 * template.variance))
 }
 
-fn unknown(flow: [f32; 2]) -> Node {
-    Node {
+fn unmatched(flow: [f32; 2]) -> NodeEstimate {
+    NodeEstimate {
         flow,
         weight: 0.0,
         texture: 0.0,
-        found: Match::default(),
+        matched: Match::default(),
     }
 }
 
 /// The first pass's nodes by place.
-struct Known<'a> {
+struct FirstPass<'a> {
     width: usize,
     height: usize,
     slot: &'a [u32],
-    nodes: &'a [Node],
+    nodes: &'a [NodeEstimate],
 }
 
-impl Known<'_> {
+impl FirstPass<'_> {
     /// The known ones of the eight neighbours, and whether they share a side.
-    fn around(&self, node: usize) -> impl Iterator<Item = (bool, &Node)> {
+    fn neighbours(&self, node: usize) -> impl Iterator<Item = (bool, &NodeEstimate)> {
         let (x, y) = ((node % self.width) as isize, (node / self.width) as isize);
         let offsets = [-1isize, 0, 1];
         offsets

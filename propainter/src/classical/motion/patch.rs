@@ -2,20 +2,20 @@
 //! (Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"), over known pixels only.
 
 use super::{
-    patch_sums::{self, Sums},
-    pyramid::Level,
-    template::{LEAST, SIDE, Template},
+    patch_sums::{self, PatchSums},
+    pyramid::PyramidLevel,
+    template::{MIN_KNOWN, PATCH_SIDE, Template},
 };
 
 /// The patch whose upper left pixel is (x, y), at most `MARGIN − 1` beyond the picture.
-pub fn extract(level: &Level, x: isize, y: isize) -> Template {
+pub fn extract(level: &PyramidLevel, x: isize, y: isize) -> Template {
     patch_sums::template(level, x, y)
 }
 
 /// Known pixels of the patch whose upper left pixel is (x, y).
-pub fn known(level: &Level, x: isize, y: isize) -> u32 {
+pub fn known(level: &PyramidLevel, x: isize, y: isize) -> u32 {
     let first = level.offset(x, y);
-    let rows = (0..SIDE).map(|row| &level.valid[first + row * level.stride..][..SIDE]);
+    let rows = (0..PATCH_SIDE).map(|row| &level.valid[first + row * level.stride..][..PATCH_SIDE]);
     rows.map(|row| row.iter().map(|&v| u32::from(v)).sum::<u32>())
         .sum()
 }
@@ -34,7 +34,7 @@ pub struct Match {
     pub offset: f32,
     /// Smaller eigenvalue of the gradients' matrix, over all pixels.
     pub corner: f32,
-    sums: Sums,
+    sums: PatchSums,
 }
 
 /// What pulls a search towards a position: `weight` is in units of squared luma.
@@ -46,29 +46,32 @@ pub struct Prior {
 }
 
 /// Compares without moving.
-pub fn compare(template: &Template, target: &Level, x: f32, y: f32) -> Match {
+pub fn compare(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> Match {
     let (x, y) = target.clamp(x, y);
     patch_sums::sums(template, target, x, y).to_match(x, y)
 }
 
 /// Gauss–Newton steps from a place that was compared, `steps` at most.
-pub fn search(
+pub fn refine(
     template: &Template,
-    target: &Level,
+    target: &PyramidLevel,
     start: Match,
     prior: Prior,
     steps: usize,
 ) -> Match {
     let mut best = start;
     for _ in 0..steps {
-        if best.count < LEAST {
+        if best.count < MIN_KNOWN {
             break;
         }
         let (dx, dy) = best.sums.step(prior, best.x, best.y);
         let here = compare(template, target, best.x + dx, best.y + dy);
         // A patch that runs away was not found.
         let far = (here.x - start.x).abs().max((here.y - start.y).abs());
-        if far > SIDE as f32 || here.count < LEAST || here.residual > 1.05 * best.residual + 0.01 {
+        if far > PATCH_SIDE as f32
+            || here.count < MIN_KNOWN
+            || here.residual > 1.05 * best.residual + 0.01
+        {
             break;
         }
         best = here;
@@ -79,7 +82,7 @@ pub fn search(
     best
 }
 
-impl Sums {
+impl PatchSums {
     /// The matrix (xx, xy, yy) of gradients with their means removed.
     fn matrix(&self) -> (f32, f32, f32) {
         let share = 1.0 / self.count;
@@ -91,7 +94,7 @@ impl Sums {
     }
 
     fn to_match(self, x: f32, y: f32) -> Match {
-        if self.count < LEAST {
+        if self.count < MIN_KNOWN {
             return Match {
                 x,
                 y,

@@ -2,22 +2,22 @@
 
 use std::ops::Range;
 
-use super::{luma::luma, template::SIDE};
+use super::{luma::luma, template::PATCH_SIDE};
 use crate::{
     Frame,
-    classical::{fields::grid::floor, hole::source_map::Usable},
+    classical::{fields::grid::floor, hole::source_map::SourceMap},
 };
 
 /// Pixels around every plane, so that a patch may hang over the picture's edge.
 pub const MARGIN: usize = 16;
 /// Pixels that a search goes from where it starts: a patch's side, and a last step of three.
-const SEARCH: isize = SIDE as isize + 3;
+const SEARCH_RADIUS: isize = PATCH_SIDE as isize + 3;
 /// Side of the squares that are made at once where only some of a picture is needed.
-const SQUARE: usize = 32;
+const TILE: usize = 32;
 
 /// One level, or what is needed of it: luma and validity (1 where the picture is known, 0 in the
 /// hole and the margin), both `stride` bytes a row.
-pub struct Level {
+pub struct PyramidLevel {
     /// Of the whole picture.
     pub width: usize,
     pub height: usize,
@@ -30,7 +30,7 @@ pub struct Level {
     pub valid: Vec<u8>,
 }
 
-impl Level {
+impl PyramidLevel {
     /// A whole level, nothing known.
     fn new(width: usize, height: usize) -> Self {
         let all = |side: usize| -(MARGIN as isize)..(side + MARGIN) as isize;
@@ -61,18 +61,19 @@ impl Level {
     /// The place next to (x, y) from which a patch, and what interpolation touches beside it, is
     /// in here.
     pub fn clamp(&self, x: f32, y: f32) -> (f32, f32) {
-        let most =
-            |first: isize, length: usize| (first + length as isize) as f32 - (SIDE + 2) as f32;
+        let most = |first: isize, length: usize| {
+            (first + length as isize) as f32 - (PATCH_SIDE + 2) as f32
+        };
         (
             x.max(self.x as f32).min(most(self.x, self.stride)),
             y.max(self.y as f32).min(most(self.y, self.rows)),
         )
     }
 
-    fn of(frame: &Frame, usable: Option<&Usable>) -> Self {
+    fn whole(frame: &Frame, source_map: Option<&SourceMap>) -> Self {
         let mut level = Self::new(frame.width(), frame.height());
         for y in 0..frame.height() {
-            level.take(frame, usable, y, 0..frame.width());
+            level.copy_row(frame, source_map, y, 0..frame.width());
         }
         level
     }
@@ -80,17 +81,17 @@ impl Level {
     /// The part of a frame's finest level that searches from these corners of patches need.
     pub fn around(
         frame: &Frame,
-        usable: Option<&Usable>,
+        source_map: Option<&SourceMap>,
         corners: impl Iterator<Item = (f32, f32)>,
     ) -> Self {
         let (width, height) = (frame.width(), frame.height());
         // As a whole level brings them into it.
-        let most = |side: usize| (side + MARGIN - SIDE - 2) as f32;
+        let most = |side: usize| (side + MARGIN - PATCH_SIDE - 2) as f32;
         let near = |t: f32, side: usize| {
             let first = floor(t.max(-(MARGIN as f32)).min(most(side)));
             let margin = MARGIN as isize;
-            let end = first + SEARCH + SIDE as isize + 4;
-            (first - SEARCH - 1).max(-margin)..end.min(side as isize + margin)
+            let end = first + SEARCH_RADIUS + PATCH_SIDE as isize + 4;
+            (first - SEARCH_RADIUS - 1).max(-margin)..end.min(side as isize + margin)
         };
         // Columns and rows.
         let needed: Vec<[Range<isize>; 2]> = corners
@@ -103,42 +104,45 @@ impl Level {
         });
         let mut level = Self::part(width, height, columns.clone(), rows.clone());
         // Squares, so that what nobody looks at is not made.
-        let across = columns.len().div_ceil(SQUARE);
-        let down = rows.len().div_ceil(SQUARE);
-        let mut squares = vec![false; across * down];
-        let squares_of = |range: &Range<isize>, first: isize| {
-            (range.start - first) as usize / SQUARE..=(range.end - 1 - first) as usize / SQUARE
+        let across = columns.len().div_ceil(TILE);
+        let down = rows.len().div_ceil(TILE);
+        let mut tiles = vec![false; across * down];
+        let tiles_of = |range: &Range<isize>, first: isize| {
+            (range.start - first) as usize / TILE..=(range.end - 1 - first) as usize / TILE
         };
         for [x, y] in &needed {
-            for row in squares_of(y, rows.start) {
-                let squares = &mut squares[row * across..][..across];
-                squares[squares_of(x, columns.start)].fill(true);
+            for row in tiles_of(y, rows.start) {
+                let tiles = &mut tiles[row * across..][..across];
+                tiles[tiles_of(x, columns.start)].fill(true);
             }
         }
         let inside = |first: isize, end: isize, side: usize| {
             first.clamp(0, side as isize) as usize..end.clamp(0, side as isize) as usize
         };
         for y in inside(rows.start, rows.end, height) {
-            let row = (y as isize - rows.start) as usize / SQUARE;
-            let squares = &squares[row * across..][..across];
+            let row = (y as isize - rows.start) as usize / TILE;
+            let tiles = &tiles[row * across..][..across];
             let mut next = 0;
-            while let Some(first) = squares[next..].iter().position(|&needed| needed) {
+            while let Some(first) = tiles[next..].iter().position(|&needed| needed) {
                 let first = next + first;
-                let run = squares[first..]
-                    .iter()
-                    .take_while(|&&needed| needed)
-                    .count();
+                let run = tiles[first..].iter().take_while(|&&needed| needed).count();
                 next = first + run;
-                let at = |square: usize| columns.start + (square * SQUARE) as isize;
+                let at = |tile: usize| columns.start + (tile * TILE) as isize;
                 let end = at(next).min(columns.end);
-                level.take(frame, usable, y, inside(at(first), end, width));
+                level.copy_row(frame, source_map, y, inside(at(first), end, width));
             }
         }
         level
     }
 
     /// Takes pixels of a row of a frame of this size.
-    fn take(&mut self, frame: &Frame, usable: Option<&Usable>, y: usize, columns: Range<usize>) {
+    fn copy_row(
+        &mut self,
+        frame: &Frame,
+        source_map: Option<&SourceMap>,
+        y: usize,
+        columns: Range<usize>,
+    ) {
         if columns.is_empty() {
             return;
         }
@@ -148,8 +152,8 @@ impl Level {
         luma(&mut self.luma[start..start + columns.len()], rgb);
         let valid = &mut self.valid[start..start + columns.len()];
         valid.fill(1);
-        if let Some(usable) = usable {
-            usable.cut_hole(y, columns.start, valid);
+        if let Some(source_map) = source_map {
+            source_map.clear_hole(y, columns.start, valid);
         }
     }
 
@@ -159,7 +163,7 @@ impl Level {
     }
 
     /// Half the size: means over the known ones of four pixels; known where two are.
-    fn halved(&self) -> Self {
+    fn downsampled(&self) -> Self {
         let mut half = Self::new(self.width.div_ceil(2), self.height.div_ceil(2));
         for y in 0..half.height {
             let top = self.offset(0, 2 * y as isize);
@@ -192,23 +196,23 @@ impl Level {
 }
 
 /// A frame's luma, finest level first.
-pub struct Pyramid(pub Vec<Level>);
+pub struct Pyramid(pub Vec<PyramidLevel>);
 
 impl Pyramid {
     /// Halves until the next level's shorter side would be under 24 pixels.
-    pub fn new(frame: &Frame, usable: Option<&Usable>) -> Self {
-        let mut levels = vec![Level::of(frame, usable)];
+    pub fn new(frame: &Frame, source_map: Option<&SourceMap>) -> Self {
+        let mut levels = vec![PyramidLevel::whole(frame, source_map)];
         while let Some(last) = levels.last()
             && last.width.min(last.height) >= 48
         {
-            levels.push(last.halved());
+            levels.push(last.downsampled());
         }
         Self(levels)
     }
 
     /// Bytes on the heap.
     pub fn bytes(&self) -> u64 {
-        self.0.iter().map(Level::bytes).sum()
+        self.0.iter().map(PyramidLevel::bytes).sum()
     }
 }
 
@@ -224,25 +228,31 @@ mod tests {
         let frame = Frame::new(width, height, (0..3 * width * height).map(noise).collect());
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(40, 30, 60, 50);
-        let usable = Usable::new(&hole);
-        let whole = Level::of(&frame, usable.as_ref());
+        let source_map = SourceMap::new(&hole);
+        let whole = PyramidLevel::whole(&frame, source_map.as_ref());
         for corners in [
             &[(12.0, 40.5), (150.2, 100.9)][..],
             &[(-900.0, 3.0), (0.0, 1e9)],
             &[(f32::NAN, f32::INFINITY)],
             &[(44.0, 44.0), (45.0, 44.0), (181.9, 111.9)],
         ] {
-            let part = Level::around(&frame, usable.as_ref(), corners.iter().copied());
+            let part = PyramidLevel::around(&frame, source_map.as_ref(), corners.iter().copied());
             for &(x, y) in corners {
                 let (x, y) = whole.clamp(x, y);
                 for (dx, dy) in [(0.0, 0.0), (11.0, -11.0), (-11.0, 11.0), (3.5, 10.9)] {
                     let place = whole.clamp(x + dx, y + dy);
                     assert_eq!(place, part.clamp(x + dx, y + dy));
                     let (x, y) = (floor(place.0), floor(place.1));
-                    for row in 0..=SIDE as isize {
+                    for row in 0..=PATCH_SIDE as isize {
                         let (a, b) = (whole.offset(x, y + row), part.offset(x, y + row));
-                        assert_eq!(whole.luma[a..=a + SIDE], part.luma[b..=b + SIDE]);
-                        assert_eq!(whole.valid[a..=a + SIDE], part.valid[b..=b + SIDE]);
+                        assert_eq!(
+                            whole.luma[a..=a + PATCH_SIDE],
+                            part.luma[b..=b + PATCH_SIDE]
+                        );
+                        assert_eq!(
+                            whole.valid[a..=a + PATCH_SIDE],
+                            part.valid[b..=b + PATCH_SIDE]
+                        );
                     }
                 }
             }

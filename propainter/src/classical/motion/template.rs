@@ -1,11 +1,11 @@
 //! A patch to be found in another frame.
 
 /// Side of a patch in pixels.
-pub const SIDE: usize = 8;
+pub const PATCH_SIDE: usize = 8;
 /// Patches with fewer known pixels say nothing.
-pub const LEAST: f32 = 20.0;
+pub const MIN_KNOWN: f32 = 20.0;
 
-type Pixels = [[f32; SIDE]; SIDE];
+type Pixels = [[f32; PATCH_SIDE]; PATCH_SIDE];
 
 /// A patch to be found: luma, its gradient, and 1 where all of it is known.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,9 +6,9 @@ use crate::{Frame, Mask};
 /// Sweeps over the finest level; twice as many on each coarser one, up to the most, since a
 /// sweep carries colours over a few cells only.
 const SWEEPS: usize = 8;
-const MOST: usize = 64;
+const MAX_SWEEPS: usize = 64;
 /// Over-relaxation, for quick settling.
-const OVER: f32 = 1.6;
+const OVER_RELAXATION: f32 = 1.6;
 
 /// Red, green, blue and nothing: four lanes.
 type Colour = [f32; 4];
@@ -16,39 +16,43 @@ type Colour = [f32; 4];
 /// The frame with its hole filled: every connected piece by itself, harmonic between the
 /// pixels around it, nothing else changed. A hole that is the whole picture stays as it is.
 /// `hole` is dilated and of the frame's size; one of another size is brought to it.
-pub fn fill_alone(frame: &Frame, hole: &Mask) -> Frame {
+pub fn diffusion_fill(frame: &Frame, hole: &Mask) -> Frame {
     let size @ (width, height) = (frame.width(), frame.height());
     let resized = ((hole.width(), hole.height()) != size).then(|| hole.resized(width, height));
     let hole = resized.as_ref().unwrap_or(hole).hole();
     let mut out = frame.clone();
-    let mut open = hole.to_vec();
+    let mut unvisited = hole.to_vec();
     for row in 0..height {
         let mut from = row * width;
         let end = from + width;
-        while let Some(found) = open[from..end].iter().position(|&hole| hole == 1) {
+        while let Some(found) = unvisited[from..end].iter().position(|&hole| hole == 1) {
             from += found;
-            let piece = piece(from, &mut open, size);
-            if piece.len() == width * height {
+            let component = take_component(from, &mut unvisited, size);
+            if component.len() == width * height {
                 return out;
             }
-            Patch::new(frame, hole, &piece).fill(&mut out);
+            HoleComponent::new(frame, hole, &component).fill(&mut out);
         }
     }
     out
 }
 
 /// All pixels of the hole connected with `start` by their sides; taken out of `open`.
-fn piece(start: usize, open: &mut [u8], (width, height): (usize, usize)) -> Vec<usize> {
-    open[start] = 0;
-    let mut piece = vec![start];
+fn take_component(
+    start: usize,
+    unvisited: &mut [u8],
+    (width, height): (usize, usize),
+) -> Vec<usize> {
+    unvisited[start] = 0;
+    let mut component = vec![start];
     let mut next = 0;
-    while let Some(&i) = piece.get(next) {
+    while let Some(&i) = component.get(next) {
         next += 1;
         let (x, y) = (i % width, i / width);
         let mut take = |within: bool, j: usize| {
-            if within && open[j] == 1 {
-                open[j] = 0;
-                piece.push(j);
+            if within && unvisited[j] == 1 {
+                unvisited[j] = 0;
+                component.push(j);
             }
         };
         take(x > 0, i.wrapping_sub(1));
@@ -56,18 +60,18 @@ fn piece(start: usize, open: &mut [u8], (width, height): (usize, usize)) -> Vec<
         take(y > 0, i.wrapping_sub(width));
         take(y + 1 < height, i + width);
     }
-    piece
+    component
 }
 
 /// One piece with a pixel of its surroundings on every side.
-struct Patch<'a> {
+struct HoleComponent<'a> {
     /// The piece's pixels in the frame, and in the level in the same order.
-    piece: &'a [usize],
-    level: Level,
+    component: &'a [usize],
+    level: DiffusionLevel,
 }
 
 /// A rectangle of cells with an empty one on every side, so that all have four neighbours.
-struct Level {
+struct DiffusionLevel {
     /// Size without the empty cells.
     width: usize,
     height: usize,
@@ -83,36 +87,36 @@ const EMPTY: u8 = 0;
 const KNOWN: u8 = 1;
 const FREE: u8 = 2;
 
-impl<'a> Patch<'a> {
-    fn new(frame: &Frame, hole: &[u8], piece: &'a [usize]) -> Self {
+impl<'a> HoleComponent<'a> {
+    fn new(frame: &Frame, hole: &[u8], component: &'a [usize]) -> Self {
         let (width, height) = (frame.width(), frame.height());
-        let reach = |values: &mut dyn Iterator<Item = usize>, limit: usize| {
+        let padded_range = |values: &mut dyn Iterator<Item = usize>, limit: usize| {
             let (low, high) = values.fold((limit, 0), |(low, high), v| (low.min(v), high.max(v)));
             low.saturating_sub(1)..(high + 2).min(limit)
         };
-        let columns = reach(&mut piece.iter().map(|i| i % width), width);
-        let rows = reach(&mut piece.iter().map(|i| i / width), height);
-        let mut level = Level::empty(columns.len(), rows.len());
+        let columns = padded_range(&mut component.iter().map(|i| i % width), width);
+        let rows = padded_range(&mut component.iter().map(|i| i / width), height);
+        let mut level = DiffusionLevel::empty(columns.len(), rows.len());
         for y in rows.clone() {
             for x in columns.clone().filter(|x| hole[y * width + x] == 0) {
-                let at = level.at(x - columns.start, y - rows.start);
+                let at = level.index(x - columns.start, y - rows.start);
                 let rgb = &frame.rgb()[3 * (y * width + x)..][..3];
                 level.colours[at] = [rgb[0], rgb[1], rgb[2], 0].map(f32::from);
                 level.kinds[at] = KNOWN;
             }
         }
-        for i in piece {
-            let at = level.at(i % width - columns.start, i / width - rows.start);
+        for i in component {
+            let at = level.index(i % width - columns.start, i / width - rows.start);
             level.kinds[at] = FREE;
             level.free.push(at as u32);
         }
-        Self { piece, level }
+        Self { component, level }
     }
 
     fn fill(mut self, out: &mut Frame) {
         self.level.solve(SWEEPS);
         let rgb = out.rgb_mut();
-        for (&i, &at) in self.piece.iter().zip(&self.level.free) {
+        for (&i, &at) in self.component.iter().zip(&self.level.free) {
             let colour = self.level.colours[at as usize];
             for (byte, value) in rgb[3 * i..3 * i + 3].iter_mut().zip(colour) {
                 *byte = (value + 0.5).clamp(0.0, 255.0) as u8;
@@ -121,7 +125,7 @@ impl<'a> Patch<'a> {
     }
 }
 
-impl Level {
+impl DiffusionLevel {
     fn empty(width: usize, height: usize) -> Self {
         let cells = (width + 2) * (height + 2);
         Self {
@@ -137,7 +141,7 @@ impl Level {
         self.width + 2
     }
 
-    fn at(&self, x: usize, y: usize) -> usize {
+    fn index(&self, x: usize, y: usize) -> usize {
         (y + 1) * self.stride() + x + 1
     }
 
@@ -146,11 +150,11 @@ impl Level {
         if self.free.is_empty() {
             return;
         }
-        let mut coarse = self.halved();
-        coarse.solve((2 * sweeps).min(MOST));
-        self.start(&coarse);
+        let mut coarse = self.coarsened();
+        coarse.solve((2 * sweeps).min(MAX_SWEEPS));
+        self.prolong(&coarse);
         let stride = self.stride();
-        let beside = |at: usize| [at - 1, at + 1, at - stride, at + stride];
+        let neighbours = |at: usize| [at - 1, at + 1, at - stride, at + stride];
         // In rows: neighbours are near in memory, and colours run along them.
         let mut order = self.free.clone();
         order.sort_unstable();
@@ -158,16 +162,18 @@ impl Level {
             .into_iter()
             .map(|at| {
                 let at = at as usize;
-                let known = beside(at).into_iter().filter(|&j| self.kinds[j] != EMPTY);
-                (at, OVER / known.count().max(1) as f32)
+                let known = neighbours(at)
+                    .into_iter()
+                    .filter(|&j| self.kinds[j] != EMPTY);
+                (at, OVER_RELAXATION / known.count().max(1) as f32)
             })
             .collect();
         let colours = &mut self.colours;
         let mut relax = |&(at, share): &(usize, f32)| {
-            let [a, b, c, d] = beside(at).map(|j| colours[j]);
+            let [a, b, c, d] = neighbours(at).map(|j| colours[j]);
             let own = &mut colours[at];
             for i in 0..4 {
-                own[i] = (1.0 - OVER) * own[i] + share * ((a[i] + b[i]) + (c[i] + d[i]));
+                own[i] = (1.0 - OVER_RELAXATION) * own[i] + share * ((a[i] + b[i]) + (c[i] + d[i]));
             }
         };
         for sweep in 0..sweeps {
@@ -180,11 +186,11 @@ impl Level {
     }
 
     /// Half the size: known where any of four cells is, as their mean.
-    fn halved(&self) -> Self {
+    fn coarsened(&self) -> Self {
         let mut half = Self::empty(self.width.div_ceil(2), self.height.div_ceil(2));
         for y in 0..half.height {
             for x in 0..half.width {
-                let first = self.at(2 * x, 2 * y);
+                let first = self.index(2 * x, 2 * y);
                 // Beyond an odd side are the empty cells.
                 let four = [0, 1, self.stride(), self.stride() + 1].map(|step| first + step);
                 let (mut sum, mut count, mut free) = ([0.0; 4], 0.0, false);
@@ -195,7 +201,7 @@ impl Level {
                         count += 1.0;
                     }
                 }
-                let at = half.at(x, y);
+                let at = half.index(x, y);
                 if count > 0.0 {
                     half.kinds[at] = KNOWN;
                     half.colours[at] = sum.map(|s| s / count);
@@ -209,12 +215,12 @@ impl Level {
     }
 
     /// The free cells' colours from the level of half the size, bilinear.
-    fn start(&mut self, coarse: &Self) {
+    fn prolong(&mut self, coarse: &Self) {
         let stride = self.stride();
         for &at in &self.free {
             let at = at as usize;
             let (x, y) = (at % stride - 1, at / stride - 1);
-            let near = coarse.at(x / 2, y / 2);
+            let near = coarse.index(x / 2, y / 2);
             let column = if x % 2 == 0 { near - 1 } else { near + 1 };
             let down = coarse.stride();
             let row = |i: usize| if y % 2 == 0 { i - down } else { i + down };
@@ -240,29 +246,29 @@ impl Level {
 mod tests {
     use super::*;
 
-    fn picture(width: usize, height: usize, at: impl Fn(usize, usize) -> [u8; 3]) -> Frame {
+    fn image(width: usize, height: usize, at: impl Fn(usize, usize) -> [u8; 3]) -> Frame {
         let pixels = (0..width * height).flat_map(|i| at(i % width, i / width));
         Frame::new(width, height, pixels.collect())
     }
 
     /// Fills rectangles of a picture that shows red there; nothing else may change. The largest
     /// error in them.
-    fn error(picture: &Frame, rectangles: &[(i64, i64, u64, u64)]) -> u8 {
-        let mut hole = Mask::empty(picture.width(), picture.height());
+    fn error(image: &Frame, rectangles: &[(i64, i64, u64, u64)]) -> u8 {
+        let mut hole = Mask::empty(image.width(), image.height());
         for &(x, y, width, height) in rectangles {
             hole.add_rectangle(x, y, width, height);
         }
-        let mut seen = picture.clone();
+        let mut seen = image.clone();
         for (pixel, &hole) in seen.rgb_mut().chunks_exact_mut(3).zip(hole.hole()) {
             if hole == 1 {
                 pixel.copy_from_slice(&[255, 0, 0]);
             }
         }
-        let filled = fill_alone(&seen, &hole);
+        let filled = diffusion_fill(&seen, &hole);
         let pixels = filled
             .rgb()
             .chunks_exact(3)
-            .zip(picture.rgb().chunks_exact(3));
+            .zip(image.rgb().chunks_exact(3));
         let mut worst = 0;
         for ((filled, truth), &hole) in pixels.zip(hole.hole()) {
             if hole == 0 {
@@ -276,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_ramp_goes_on_through_the_hole() {
-        let ramp = picture(320, 200, |x, y| {
+        let ramp = image(320, 200, |x, y| {
             [(x / 2 + 40) as u8, (y + 20) as u8, (x / 4 + y / 2) as u8]
         });
         for rectangles in [
@@ -296,7 +302,7 @@ mod tests {
     #[test]
     fn one_colour_around_fills_holes_at_borders_and_corners() {
         for (width, height) in [(1, 2), (2, 1), (7, 5), (64, 33)] {
-            let plain = picture(width, height, |_, _| [90, 20, 200]);
+            let plain = image(width, height, |_, _| [90, 20, 200]);
             let (w, h) = (width as u64, height as u64);
             for rectangle in [
                 (0, 0, w, h - 1),
@@ -321,27 +327,27 @@ mod tests {
     #[test]
     fn pieces_know_nothing_of_each_other() {
         // Black left, white right; a piece in each.
-        let halves = picture(80, 40, |x, _| [if x < 40 { 0 } else { 255 }; 3]);
+        let halves = image(80, 40, |x, _| [if x < 40 { 0 } else { 255 }; 3]);
         assert_eq!(error(&halves, &[(10, 10, 27, 20), (43, 10, 27, 20)]), 0);
     }
 
     #[test]
     fn a_hole_that_is_everything_stays_as_it_is() {
         for (width, height) in [(1, 1), (9, 4)] {
-            let frame = picture(width, height, |x, y| [x as u8, y as u8, 7]);
+            let frame = image(width, height, |x, y| [x as u8, y as u8, 7]);
             let mut hole = Mask::empty(width, height);
-            assert_eq!(fill_alone(&frame, &hole), frame, "no hole");
+            assert_eq!(diffusion_fill(&frame, &hole), frame, "no hole");
             hole.add_rectangle(0, 0, 99, 99);
-            assert_eq!(fill_alone(&frame, &hole), frame);
+            assert_eq!(diffusion_fill(&frame, &hole), frame);
         }
     }
 
     #[test]
     fn a_hole_of_another_size_is_brought_to_the_frame() {
-        let frame = picture(16, 12, |x, _| [if x < 8 { 10 } else { 99 }; 3]);
+        let frame = image(16, 12, |x, _| [if x < 8 { 10 } else { 99 }; 3]);
         let mut hole = Mask::empty(4, 3);
         hole.add_rectangle(0, 0, 2, 1);
-        let filled = fill_alone(&frame, &hole);
+        let filled = diffusion_fill(&frame, &hole);
         assert_ne!(filled, frame);
         assert_eq!(filled.rgb()[3 * 8..3 * 16], frame.rgb()[3 * 8..3 * 16]);
     }

@@ -4,17 +4,18 @@
 
 use std::ops::Range;
 
-use super::patch_match::{Nearest, Picture, Work};
+use super::patch_match::{FillImage, NearestNeighbourField, PatchMatch};
 use crate::{Area, Cancel, Error, Frame};
 
 /// Depth of hole, in pixels, that the coarsest level starts with.
-const DEPTH: u32 = 4;
+const COARSEST_DEPTH: u32 = 4;
 /// Pixels around the hole that patches come from: half its size within these.
-const AROUND: (usize, usize) = (32, 96);
+const SURROUNDINGS: (usize, usize) = (32, 96);
 
 /// Where an area and what it is filled from begin in a picture, and their sides.
 fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, usize); 2] {
-    let around = (area.columns.len().max(area.rows.len()) / 2).clamp(AROUND.0, AROUND.1);
+    let around =
+        (area.columns.len().max(area.rows.len()) / 2).clamp(SURROUNDINGS.0, SURROUNDINGS.1);
     let span = |range: &Range<usize>, limit: usize| {
         let first = range.start.saturating_sub(around);
         (first, (range.end + around).min(limit) - first)
@@ -23,7 +24,7 @@ fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, u
 }
 
 /// Pixels of both.
-pub fn pixels(area: &Area, size: (usize, usize)) -> usize {
+pub fn working_pixels(area: &Area, size: (usize, usize)) -> usize {
     let [(_, width), (_, height)] = with_surroundings(area, size);
     width * height
 }
@@ -36,21 +37,21 @@ pub fn fill(
     cancel: &Cancel,
 ) -> Result<Vec<(usize, [u8; 3])>, Error> {
     let [(x0, width), (y0, height)] = with_surroundings(area, (frame.width(), frame.height()));
-    let place = |i: usize| (y0 + i / width) * frame.width() + x0 + i % width;
-    let finest = Picture {
+    let pixel_index = |i: usize| (y0 + i / width) * frame.width() + x0 + i % width;
+    let finest = FillImage {
         width,
         height,
         pixels: (0..width * height)
             .map(|i| {
-                let rgb = &frame.rgb()[3 * place(i)..][..3];
+                let rgb = &frame.rgb()[3 * pixel_index(i)..][..3];
                 [rgb[0], rgb[1], rgb[2], 0]
             })
             .collect(),
         unknown: (0..width * height)
-            .map(|i| unknown[place(i)] == 1)
+            .map(|i| unknown[pixel_index(i)] == 1)
             .collect(),
     };
-    let filled = finest.filled(cancel)?;
+    let filled = finest.fill_coarse_to_fine(cancel)?;
     // Only this area's own: the surroundings may hold other pieces.
     let own = |i: usize| {
         let (x, y) = (x0 + i % width, y0 + i / width);
@@ -58,39 +59,43 @@ pub fn fill(
     };
     Ok((0..width * height)
         .filter(|&i| own(i))
-        .map(|i| (place(i), [filled[i][0], filled[i][1], filled[i][2]]))
+        .map(|i| (pixel_index(i), [filled[i][0], filled[i][1], filled[i][2]]))
         .collect())
 }
 
-impl Picture {
-    fn filled(&self, cancel: &Cancel) -> Result<Vec<[u8; 4]>, Error> {
+impl FillImage {
+    fn fill_coarse_to_fine(&self, cancel: &Cancel) -> Result<Vec<[u8; 4]>, Error> {
         let mut levels = vec![];
         let mut depth = self.depth();
         let mut last = self;
-        while depth > DEPTH && last.width.min(last.height) >= 32 {
-            levels.push(last.halved());
+        while depth > COARSEST_DEPTH && last.width.min(last.height) >= 32 {
+            levels.push(last.downsampled());
             last = &levels[levels.len() - 1];
             depth = depth.div_ceil(2);
         }
-        let mut coarse: Option<(Vec<[u8; 4]>, Nearest)> = None;
+        let mut coarse: Option<(Vec<[u8; 4]>, NearestNeighbourField)> = None;
         for level in levels.iter().rev().chain([self]) {
             cancel.check()?;
-            let mut work = Work::new(level);
+            let mut patch_match = PatchMatch::new(level);
             match &coarse {
-                None => work.membrane(),
-                Some((pixels, nearest)) => work.refine(pixels, nearest),
+                None => patch_match.initialise(),
+                Some((pixels, field)) => patch_match.initialise_from(pixels, field),
             }
             // Few rounds where there is much: the coarse levels have decided by then.
-            let rounds = if work.size() > 20_000 { 1 } else { 3 };
+            let rounds = if patch_match.target_count() > 20_000 {
+                1
+            } else {
+                3
+            };
             for round in 0..rounds {
                 cancel.check()?;
-                work.search(round);
-                work.vote();
+                patch_match.search(round);
+                patch_match.vote();
             }
             if std::ptr::eq(level, self) {
-                work.blend();
+                patch_match.match_boundary();
             }
-            coarse = Some((work.pixels, work.nearest));
+            coarse = Some((patch_match.pixels, patch_match.field));
         }
         Ok(coarse.map_or_else(Vec::new, |(pixels, _)| pixels))
     }
@@ -126,7 +131,7 @@ impl Picture {
     }
 
     /// Half the size: the mean of the known ones of four, known where any is.
-    fn halved(&self) -> Self {
+    fn downsampled(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut pixels = Vec::with_capacity(width * height);
         let mut unknown = Vec::with_capacity(width * height);
@@ -181,10 +186,10 @@ mod tests {
         let frame = Frame::new(width, height, seen);
         let filled = fill(&frame, &unknown, &area, &Cancel::default()).expect("not cancelled");
         assert_eq!(filled.len(), area.pixels());
-        let errors = filled.iter().map(|(place, colour)| {
-            assert_eq!(unknown[*place], 1);
+        let errors = filled.iter().map(|(pixel_index, colour)| {
+            assert_eq!(unknown[*pixel_index], 1);
             (0..3)
-                .map(|c| colour[c].abs_diff(rgb[3 * place + c]))
+                .map(|c| colour[c].abs_diff(rgb[3 * pixel_index + c]))
                 .max()
                 .unwrap_or(0)
         });

@@ -4,62 +4,62 @@
 use crate::{
     Frame,
     classical::{
-        fields::pull_push::spread,
+        fields::pull_push,
         hole::region::Region,
         motion::{
-            inverse_search::trust,
+            inverse_search::confidence,
             patch::{self, Prior},
-            pyramid::Level,
-            template::{LEAST, SIDE, Template},
+            pyramid::PyramidLevel,
+            template::{MIN_KNOWN, PATCH_SIDE, Template},
         },
-        window::frame::Held,
+        window::frame::WindowFrame,
     },
 };
 
 /// Corrections beyond this many pixels are no drift.
-const DRIFT: f32 = 2.5;
+const MAX_DRIFT: f32 = 2.5;
 
 /// Rings of more nodes are looked at by every other one.
-const ENOUGH: usize = 96;
+const DENSE_LIMIT: usize = 96;
 
 /// Patches around one region of a frame.
-pub struct Ring<'a> {
+pub struct BoundaryPatches<'a> {
     region: &'a Region,
     frame: &'a Frame,
-    level: Level,
+    level: PyramidLevel,
     patches: Vec<(u32, Template)>,
 }
 
 /// Per node of the region.
-pub struct Aligned {
+pub struct Alignment {
     /// Pixels to add to the chain's displacement.
     pub shift: Vec<[f32; 2]>,
     /// What to add to colours taken from there.
-    pub colour: Vec<[f32; 3]>,
+    pub colour_offset: Vec<[f32; 3]>,
     /// How badly the surroundings fit, 0 to 1.
-    pub doubt: Vec<[f32; 1]>,
+    pub mismatch: Vec<[f32; 1]>,
 }
 
-impl<'a> Ring<'a> {
-    pub fn new(region: &'a Region, held: &'a Held) -> Self {
-        let thin = region.ring.len() > ENOUGH;
+impl<'a> BoundaryPatches<'a> {
+    pub fn new(region: &'a Region, window_frame: &'a WindowFrame) -> Self {
+        let decimate = region.boundary.len() > DENSE_LIMIT;
         let checker = |node: usize| (node % region.width + node / region.width).is_multiple_of(2);
-        let ring = region.ring.iter().copied();
-        let ring = ring.filter(|&node| !thin || checker(node as usize));
+        let boundary = region.boundary.iter().copied();
+        let boundary = boundary.filter(|&node| !decimate || checker(node as usize));
         let place = |node: u32| {
-            let (x, y) = region.corner(node);
+            let (x, y) = region.cell_origin(node);
             (x as isize - 2, y as isize - 2)
         };
-        let corners = ring.clone().map(place);
-        let level = held.level_around(corners.map(|(x, y)| (x as f32, y as f32)));
-        let patches = ring.filter_map(|node| {
+        let corners = boundary.clone().map(place);
+        let level = window_frame.level_around(corners.map(|(x, y)| (x as f32, y as f32)));
+        let patches = boundary.filter_map(|node| {
             let (x, y) = place(node);
             let template = patch::extract(&level, x, y);
-            (template.count >= LEAST).then_some((node, template))
+            (template.count >= MIN_KNOWN).then_some((node, template))
         });
         Self {
             region,
-            frame: &held.frame,
+            frame: &window_frame.frame,
             patches: patches.collect(),
             level,
         }
@@ -71,57 +71,57 @@ impl<'a> Ring<'a> {
     }
 
     /// Where a patch begins, and where `map` takes it.
-    fn start(&self, node: u32, map: &[[f32; 2]]) -> ((isize, isize), (f32, f32)) {
-        let (x, y) = self.region.corner(node);
+    fn start(&self, node: u32, displacement: &[[f32; 2]]) -> ((isize, isize), (f32, f32)) {
+        let (x, y) = self.region.cell_origin(node);
         let (x, y) = (x as isize - 2, y as isize - 2);
-        let [u, v] = map[node as usize];
+        let [u, v] = displacement[node as usize];
         ((x, y), (x as f32 + u, y as f32 + v))
     }
 
     /// Compares with frame `there` displaced by `map`; `None` where nothing can be compared.
-    pub fn align(&self, map: &[[f32; 2]], there: &Held) -> Option<Aligned> {
+    pub fn align(&self, displacement: &[[f32; 2]], target: &WindowFrame) -> Option<Alignment> {
         let starts = self
             .patches
             .iter()
-            .map(|(node, _)| self.start(*node, map).1);
-        let level = &there.level_around(starts);
-        let there = &there.frame;
+            .map(|(node, _)| self.start(*node, displacement).1);
+        let level = &target.level_around(starts);
+        let target = &target.frame;
         let (width, height) = (self.region.width, self.region.height);
         let mut values = vec![[0.0; 5]; width * height];
         let mut weights = vec![0.0; width * height];
-        let mut doubts = vec![[0.0]; width * height];
+        let mut mismatches = vec![[0.0]; width * height];
         let mut counts = vec![0.0; width * height];
         for (node, template) in &self.patches {
             let i = *node as usize;
-            let ((x, y), start) = self.start(*node, map);
+            let ((x, y), start) = self.start(*node, displacement);
             let prior = Prior {
                 x: start.0,
                 y: start.1,
                 weight: 15.0,
             };
             let here = patch::compare(template, level, start.0, start.1);
-            let found = patch::search(template, level, here, prior, 3);
-            if found.count < LEAST {
+            let matched = patch::refine(template, level, here, prior, 3);
+            if matched.count < MIN_KNOWN {
                 continue;
             }
-            let fit = found.residual / (found.residual + 0.5 * template.variance + 30.0);
-            doubts[i] = [fit];
-            counts[i] = found.count / (SIDE * SIDE) as f32;
-            let shift = [found.x - start.0, found.y - start.1];
+            let fit = matched.residual / (matched.residual + 0.5 * template.variance + 30.0);
+            mismatches[i] = [fit];
+            counts[i] = matched.count / (PATCH_SIDE * PATCH_SIDE) as f32;
+            let shift = [matched.x - start.0, matched.y - start.1];
             let far = shift[0].abs().max(shift[1].abs());
-            if far > DRIFT {
-                doubts[i] = [1.0];
+            if far > MAX_DRIFT {
+                mismatches[i] = [1.0];
                 continue;
             }
-            let colour = self.colour((x, y), there, level, &found);
+            let colour = self.colour((x, y), target, level, &matched);
             values[i] = [shift[0], shift[1], colour[0], colour[1], colour[2]];
-            weights[i] = trust(template, &found);
+            weights[i] = confidence(template, &matched);
         }
-        let values = spread(width, height, &values, &weights)?;
-        Some(Aligned {
+        let values = pull_push::interpolate(width, height, &values, &weights)?;
+        Some(Alignment {
             shift: values.iter().map(|v| [v[0], v[1]]).collect(),
-            colour: values.iter().map(|v| [v[2], v[3], v[4]]).collect(),
-            doubt: spread(width, height, &doubts, &counts)?,
+            colour_offset: values.iter().map(|v| [v[2], v[3], v[4]]).collect(),
+            mismatch: pull_push::interpolate(width, height, &mismatches, &counts)?,
         })
     }
 
@@ -130,21 +130,21 @@ impl<'a> Ring<'a> {
     fn colour(
         &self,
         (x, y): (isize, isize),
-        there: &Frame,
-        level: &Level,
-        found: &patch::Match,
+        target: &Frame,
+        level: &PyramidLevel,
+        matched: &patch::Match,
     ) -> [f32; 3] {
-        let (tx, ty) = (found.x.round() as isize, found.y.round() as isize);
+        let (tx, ty) = (matched.x.round() as isize, matched.y.round() as isize);
         let (width, height) = (level.width as isize, level.height as isize);
         // Every other pixel: what luma this leaves out is put right below.
         let inside = |at: isize, side: isize| (0..side).contains(&at);
         let mut sums = [0i32; 3];
         let mut count = 0;
-        for row in (0..SIDE as isize).step_by(2) {
+        for row in (0..PATCH_SIDE as isize).step_by(2) {
             if !inside(y + row, height) || !inside(ty + row, height) {
                 continue;
             }
-            for column in (0..SIDE as isize).step_by(2) {
+            for column in (0..PATCH_SIDE as isize).step_by(2) {
                 let (ax, bx) = (x + column, tx + column);
                 if !inside(ax, width) || !inside(bx, width) {
                     continue;
@@ -155,7 +155,7 @@ impl<'a> Ring<'a> {
                 }
                 let at = |x: isize, y: isize| 3 * (y * width + x) as usize;
                 let (a, b) = (at(ax, y + row), at(bx, ty + row));
-                let (a, b) = (&self.frame.rgb()[a..a + 3], &there.rgb()[b..b + 3]);
+                let (a, b) = (&self.frame.rgb()[a..a + 3], &target.rgb()[b..b + 3]);
                 for c in 0..3 {
                     sums[c] += i32::from(a[c]) - i32::from(b[c]);
                 }
@@ -164,7 +164,7 @@ impl<'a> Ring<'a> {
         }
         let mean = sums.map(|sum| sum as f32 / count.max(1) as f32);
         let luma = 0.301 * mean[0] + 0.586 * mean[1] + 0.113 * mean[2];
-        mean.map(|c| c - luma + found.offset)
+        mean.map(|c| c - luma + matched.offset)
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::{
         Mask,
-        classical::hole::{region, source_map::Usable},
+        classical::hole::{region, source_map::SourceMap},
         synthetic::Scene,
     };
 
@@ -188,24 +188,27 @@ mod tests {
         };
         let mut hole = Mask::empty(96, 64);
         hole.add_rectangle(40, 24, 20, 12);
-        let (here, mut there) = (scene.truth(0), scene.truth(1));
-        for byte in there.rgb_mut() {
+        let (here, mut target) = (scene.truth(0), scene.truth(1));
+        for byte in target.rgb_mut() {
             *byte = byte.saturating_add(11);
         }
-        let usable = Usable::new(&hole).map(Arc::new);
-        let [here, there] = [here, there].map(|frame| Held::new(frame, usable.clone()));
+        let source_map = SourceMap::new(&hole).map(Arc::new);
+        let [here, target] =
+            [here, target].map(|frame| WindowFrame::new(frame, source_map.clone()));
         let regions = region::split(&hole);
-        let ring = Ring::new(&regions[0], &here);
+        let boundary = BoundaryPatches::new(&regions[0], &here);
         // A chain that has drifted by a pixel each way.
-        let map = vec![[4.0, -2.0]; regions[0].width * regions[0].height];
-        let found = ring.align(&map, &there).expect("texture all round");
+        let displacement = vec![[4.0, -2.0]; regions[0].width * regions[0].height];
+        let matched = boundary
+            .align(&displacement, &target)
+            .expect("texture all round");
         for &cell in &regions[0].cells {
             let i = cell as usize;
-            let ([u, v], doubt) = (found.shift[i], found.doubt[i][0]);
+            let ([u, v], mismatch) = (matched.shift[i], matched.mismatch[i][0]);
             assert!((u - 1.0).abs() < 0.15 && (v + 1.0).abs() < 0.15, "{u}, {v}");
-            let colour = found.colour[i];
+            let colour = matched.colour_offset[i];
             assert!(colour.iter().all(|c| (c + 11.0).abs() < 1.5), "{colour:?}");
-            assert!(doubt < 0.1, "{doubt}");
+            assert!(mismatch < 0.1, "{mismatch}");
         }
     }
 }

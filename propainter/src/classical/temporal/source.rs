@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use crate::{
     Mask,
-    classical::{fields::grid::CELL, window::frame::Held},
+    classical::{fields::grid::CELL, window::frame::WindowFrame},
 };
 
 /// Pixels of a cell.
-pub const PIXELS: usize = CELL * CELL;
+pub const CELL_PIXELS: usize = CELL * CELL;
 /// Where a pixel of the hole comes from.
 #[derive(Clone, Copy)]
-pub struct Source {
+pub struct SourcePixel {
     /// Index in the window.
     pub frame: usize,
     pub x: f32,
@@ -22,31 +22,32 @@ pub struct Source {
     pub cost: f32,
 }
 
-pub const NOWHERE: Source = Source {
-    frame: 0,
-    x: 0.0,
-    y: 0.0,
-    colour: [0.0; 3],
-    cost: f32::INFINITY,
-};
+impl SourcePixel {
+    /// No source.
+    pub const NONE: Self = Self {
+        frame: 0,
+        x: 0.0,
+        y: 0.0,
+        colour: [0.0; 3],
+        cost: f32::INFINITY,
+    };
 
-impl Source {
     /// Whether this is an earlier fill rather than a frame that shows the place.
-    pub fn inherited(&self) -> bool {
+    pub fn is_inherited(&self) -> bool {
         self.cost == f32::MAX
     }
 }
 
 /// The window around the frame being filled.
-pub struct Window<'a> {
-    pub frames: &'a VecDeque<Held>,
+pub struct FillContext<'a> {
+    pub frames: &'a VecDeque<WindowFrame>,
     /// The frame being filled.
-    pub now: usize,
+    pub current: usize,
     pub hole: &'a Mask,
 }
 
-impl<'a> Window<'a> {
-    pub fn held(&self) -> &'a Held {
-        &self.frames[self.now]
+impl<'a> FillContext<'a> {
+    pub fn current_frame(&self) -> &'a WindowFrame {
+        &self.frames[self.current]
     }
 }

@@ -1,7 +1,7 @@
 //! Keeps a window to its budget: before a frame is taken it is known what frames with such holes
 //! need, and the window is as long as fits.
 
-use super::footprint::Reach;
+use super::footprint::HoleFootprint;
 use crate::{
     Error,
     memory::{
@@ -11,37 +11,37 @@ use crate::{
 };
 
 /// The window, and what it may take.
-pub struct Room {
+pub struct WindowBudget {
     frames: Frames,
     budget: u64,
     /// Whether the window may be shorter than wished for.
     may_shrink: bool,
     window: Window,
     /// The most that holes reached so far.
-    reach: Option<Reach>,
+    largest: Option<HoleFootprint>,
     usage: Usage,
     notices: Vec<Notice>,
 }
 
-impl Room {
+impl WindowBudget {
     /// A window of `wish` over such frames. `budget` is in bytes.
     ///
     /// # Errors
     /// What the window, or the shortest one where it may shrink, needs for frames without a hole,
     /// where that is more.
     pub fn new(frames: Frames, budget: u64, wish: Window, may_shrink: bool) -> Result<Self, u64> {
-        let least = Reach::default();
-        match frames.needs(wish, &least) {
+        let no_hole = HoleFootprint::default();
+        match frames.needs(wish, &no_hole) {
             needed if needed <= budget => {}
             needed if !may_shrink => return Err(needed),
-            _ => drop(frames.fit(budget, wish, &least)?),
+            _ => drop(frames.fit(budget, wish, &no_hole)?),
         }
         Ok(Self {
             frames,
             budget,
             may_shrink,
             window: wish,
-            reach: None,
+            largest: None,
             usage: Usage {
                 host_budget: budget,
                 ..Usage::default()
@@ -63,21 +63,23 @@ impl Room {
     ///
     /// # Errors
     /// [`Error::Budget`]; nothing has changed then.
-    pub fn make(&mut self, hole: &Reach) -> Result<(), Error> {
-        let most = self.reach.map_or(*hole, |reach| reach.union(hole));
-        if self.reach == Some(most) {
+    pub fn admit(&mut self, footprint: &HoleFootprint) -> Result<(), Error> {
+        let largest = self
+            .largest
+            .map_or(*footprint, |largest| largest.union(footprint));
+        if self.largest == Some(largest) {
             return Ok(());
         }
         let before = self.window;
-        let first = self.reach.is_none();
-        self.fit(&most).map_err(|needed| Error::Budget {
+        let first = self.largest.is_none();
+        self.fit(&largest).map_err(|needed| Error::Budget {
             property: "host-budget",
             budget: self.budget,
             needed,
             width: self.frames.width as usize,
             height: self.frames.height as usize,
         })?;
-        self.reach = Some(most);
+        self.largest = Some(largest);
         if first || self.window != before {
             self.notices.push(Notice::Planned {
                 plan: self.plan(),
@@ -88,39 +90,39 @@ impl Room {
         Ok(())
     }
 
-    fn fit(&mut self, reach: &Reach) -> Result<(), u64> {
+    fn fit(&mut self, footprint: &HoleFootprint) -> Result<(), u64> {
         let (frames, before) = (&self.frames, self.window);
-        let window = match frames.needs(before, reach) {
+        let window = match frames.needs(before, footprint) {
             needed if needed <= self.budget => before,
             needed if !self.may_shrink => return Err(needed),
-            _ => frames.fit(self.budget, before, reach)?,
+            _ => frames.fit(self.budget, before, footprint)?,
         };
-        self.usage.host_planned = frames.needs(window, reach);
+        self.usage.host_planned = frames.needs(window, footprint);
         if window != before {
             self.window = window;
             self.usage.degraded = Degradation::NONE.with(Step::Window);
             self.notices.push(Notice::Degraded {
                 step: Step::Window,
-                from: line(before),
-                to: line(window),
+                from: describe(before),
+                to: describe(window),
             });
         }
         Ok(())
     }
 
     /// Notes how many bytes the window holds, and how many of its frames are not final.
-    pub fn note(&mut self, held: u64, waiting: usize) {
+    pub fn record_use(&mut self, window_bytes: u64, waiting: usize) {
         let outside = self.frames.outside;
         let waiting = waiting as u64 * (outside.frame + self.frames.kept);
         let usage = &mut self.usage;
-        usage.host = held + waiting + outside.always;
+        usage.host = window_bytes + waiting + outside.always;
         usage.host_peak = usage.host_peak.max(usage.host);
     }
 
     /// The plan at work, in one line.
     pub fn plan(&self) -> String {
         let Frames { width, height, .. } = self.frames;
-        format!("{width}x{height} {}", line(self.window))
+        format!("{width}x{height} {}", describe(self.window))
     }
 
     pub fn usage(&self) -> Usage {
@@ -132,6 +134,6 @@ impl Room {
     }
 }
 
-fn line(Window { ahead, past }: Window) -> String {
+fn describe(Window { ahead, past }: Window) -> String {
     format!("lookahead={ahead} past={past}")
 }

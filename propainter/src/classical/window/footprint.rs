@@ -6,7 +6,7 @@ use crate::{
     Mask,
     classical::{
         fields::grid::CELL,
-        hole::{region, source_map::Usable},
+        hole::{region, source_map::SourceMap},
         motion::flow,
         spatial::exemplar,
     },
@@ -14,77 +14,78 @@ use crate::{
 
 /// What the engine keeps and does for a hole, in numbers; nothing without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct HoleFootprint {
     /// Bytes of what is kept of the picture's places near it.
-    pub near: u64,
+    pub source_map_bytes: u64,
     /// Nodes of the flow that are measured, and those that are kept, in one direction.
-    pub measured: u64,
-    pub nodes: u64,
+    pub measured_nodes: u64,
+    pub stored_nodes: u64,
     /// Pixels of the cells that it touches.
-    pub cells: u64,
+    pub cell_pixels: u64,
     /// Pixels of its pieces' rectangles.
-    pub pieces: u64,
+    pub region_pixels: u64,
     /// Pixels of them and of what they are filled from where no frame shows what they hide.
-    pub around: u64,
+    pub surrounding_pixels: u64,
 }
 
-impl Reach {
+impl HoleFootprint {
     /// The larger of both in each.
     pub fn union(&self, other: &Self) -> Self {
         Self {
-            near: self.near.max(other.near),
-            measured: self.measured.max(other.measured),
-            nodes: self.nodes.max(other.nodes),
-            cells: self.cells.max(other.cells),
-            pieces: self.pieces.max(other.pieces),
-            around: self.around.max(other.around),
+            source_map_bytes: self.source_map_bytes.max(other.source_map_bytes),
+            measured_nodes: self.measured_nodes.max(other.measured_nodes),
+            stored_nodes: self.stored_nodes.max(other.stored_nodes),
+            cell_pixels: self.cell_pixels.max(other.cell_pixels),
+            region_pixels: self.region_pixels.max(other.region_pixels),
+            surrounding_pixels: self.surrounding_pixels.max(other.surrounding_pixels),
         }
     }
 }
 
 /// A hole, and what is known of it; the same one need not be looked at again.
-pub struct Seen {
+pub struct AnalysedHole {
     hole: Mask,
-    usable: Option<Arc<Usable>>,
-    reach: Reach,
+    source_map: Option<Arc<SourceMap>>,
+    footprint: HoleFootprint,
 }
 
-impl Seen {
+impl AnalysedHole {
     pub fn new(hole: Mask) -> Self {
-        let usable = Usable::new(&hole);
-        let reach = usable.as_ref().map(|usable| {
+        let source_map = SourceMap::new(&hole);
+        let footprint = source_map.as_ref().map(|source_map| {
             let size = (hole.width(), hole.height());
-            let (measured, nodes) = flow::nodes(usable, size);
-            let mut reach = Reach {
-                near: usable.bytes(),
-                measured,
-                nodes,
-                ..Reach::default()
+            let (measured_nodes, stored_nodes) = flow::node_counts(source_map, size);
+            let mut footprint = HoleFootprint {
+                source_map_bytes: source_map.bytes(),
+                measured_nodes,
+                stored_nodes,
+                ..HoleFootprint::default()
             };
             for region in region::split(&hole) {
                 let (width, height) = (region.width * CELL, region.height * CELL);
-                reach.cells += (region.cells.len() * CELL * CELL) as u64;
-                reach.pieces += (width * height) as u64;
-                reach.around += exemplar::pixels(&region.area(), size) as u64;
+                footprint.cell_pixels += (region.cells.len() * CELL * CELL) as u64;
+                footprint.region_pixels += (width * height) as u64;
+                footprint.surrounding_pixels +=
+                    exemplar::working_pixels(&region.bounds(), size) as u64;
             }
-            reach
+            footprint
         });
         Self {
-            usable: usable.map(Arc::new),
+            source_map: source_map.map(Arc::new),
             hole,
-            reach: reach.unwrap_or_default(),
+            footprint: footprint.unwrap_or_default(),
         }
     }
 
-    pub fn is_of(&self, hole: &Mask) -> bool {
+    pub fn matches(&self, hole: &Mask) -> bool {
         self.hole == *hole
     }
 
-    pub fn usable(&self) -> Option<Arc<Usable>> {
-        self.usable.clone()
+    pub fn source_map(&self) -> Option<Arc<SourceMap>> {
+        self.source_map.clone()
     }
 
-    pub fn reach(&self) -> &Reach {
-        &self.reach
+    pub fn footprint(&self) -> &HoleFootprint {
+        &self.footprint
     }
 }

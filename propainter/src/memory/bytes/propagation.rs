@@ -1,7 +1,7 @@
 //! The weights-free engine: what a window of frames takes, and what filling one of them takes
 //! besides. What depends on the hole is told with it.
 
-use crate::{classical::Reach, memory::Outside};
+use crate::{classical::HoleFootprint, memory::Outside};
 
 /// Frames that a window looks ahead, and keeps behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +39,10 @@ impl Frames {
 
     /// A frame in the window: its picture and, where it has a hole, what is near it and the flows
     /// both ways with their coarser level.
-    pub fn held(&self, hole: &Reach) -> u64 {
+    pub fn held(&self, hole: &HoleFootprint) -> u64 {
         let rows = 16 * (self.height + 2 * self.height.div_ceil(4));
         let coarse = self.width.div_ceil(8) * self.height.div_ceil(8);
-        3 * self.pixels() + hole.near + 2 * (12 * hole.nodes + 8 * coarse) + rows
+        3 * self.pixels() + hole.source_map_bytes + 2 * (12 * hole.stored_nodes + 8 * coarse) + rows
     }
 
     /// What is there whatever the window: pyramids of the last two frames, masks as they came and
@@ -65,18 +65,18 @@ impl Frames {
     }
 
     /// Filling a frame, or measuring the flow of a new one.
-    fn work(&self, hole: &Reach) -> u64 {
+    fn work(&self, hole: &HoleFootprint) -> u64 {
         // Both ways: nodes as they are found, twice; weights, trust, starts and coarser levels.
-        let flow = 2 * (175 * hole.measured + 30 * self.nodes());
+        let flow = 2 * (175 * hole.measured_nodes + 30 * self.nodes());
         // Sources and colours of each pixel with the canvas that matches its pieces; or what is
         // known of them, and patches of what no frame shows.
-        let seen = 44 * hole.cells + 60 * hole.pieces;
-        let unseen = 90 * hole.cells + 60 * hole.around;
+        let seen = 44 * hole.cell_pixels + 60 * hole.region_pixels;
+        let unseen = 90 * hole.cell_pixels + 60 * hole.surrounding_pixels;
         flow.max(seen).max(unseen)
     }
 
     /// A window's bytes where its frames have such holes.
-    pub fn needs(&self, window: Window, hole: &Reach) -> u64 {
+    pub fn needs(&self, window: Window, hole: &HoleFootprint) -> u64 {
         let (held, count) = (self.held(hole), |frames: usize| frames as u64);
         let outside = self.outside.frame + self.kept;
         self.always()
@@ -90,7 +90,7 @@ impl Frames {
     ///
     /// # Errors
     /// What the shortest window needs, where that is more.
-    pub fn fit(&self, budget: u64, wish: Window, hole: &Reach) -> Result<Window, u64> {
+    pub fn fit(&self, budget: u64, wish: Window, hole: &HoleFootprint) -> Result<Window, u64> {
         let least = Window {
             ahead: wish.ahead.min(1),
             past: wish.past.min(1),
@@ -143,13 +143,13 @@ mod tests {
         }
     }
 
-    const LOGO: Reach = Reach {
-        near: 40_000,
-        measured: 4_000,
-        nodes: 9_000,
-        cells: 32_000,
-        pieces: 50_000,
-        around: 90_000,
+    const LOGO: HoleFootprint = HoleFootprint {
+        source_map_bytes: 40_000,
+        measured_nodes: 4_000,
+        stored_nodes: 9_000,
+        cell_pixels: 32_000,
+        region_pixels: 50_000,
+        surrounding_pixels: 90_000,
     };
 
     #[test]

@@ -2,22 +2,22 @@
 
 use std::arch::x86_64::*;
 
-use super::{Level, SIDE, Sums, Template, place};
+use super::{PATCH_SIDE, PatchSums, PyramidLevel, Template, locate};
 
 #[target_feature(enable = "avx2")]
-pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
-    let (start, u, v) = place(target, x, y);
+pub fn sums(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
+    let (start, u, v) = locate(target, x, y);
     let (u, v) = (_mm256_set1_ps(u), _mm256_set1_ps(v));
     let mut lanes = [_mm256_setzero_ps(); 10];
-    let mut above = across(target, start, u);
-    for row in 0..SIDE {
-        let below = across(target, start + (row + 1) * target.stride, u);
-        let known = widened(_mm_and_si128(above.1, below.1));
-        let w = _mm256_mul_ps(lane(&template.weight[row]), known);
+    let mut above = interpolate_row(target, start, u);
+    for row in 0..PATCH_SIDE {
+        let below = interpolate_row(target, start + (row + 1) * target.stride, u);
+        let known = to_floats(_mm_and_si128(above.1, below.1));
+        let w = _mm256_mul_ps(load_row(&template.weight[row]), known);
         let between = _mm256_mul_ps(v, _mm256_sub_ps(below.0, above.0));
-        let place = _mm256_add_ps(above.0, between);
-        let d = _mm256_sub_ps(place, lane(&template.value[row]));
-        let (dx, dy) = (lane(&template.dx[row]), lane(&template.dy[row]));
+        let sample = _mm256_add_ps(above.0, between);
+        let d = _mm256_sub_ps(sample, load_row(&template.value[row]));
+        let (dx, dy) = (load_row(&template.dx[row]), load_row(&template.dy[row]));
         let wd = _mm256_mul_ps(w, d);
         let (wx, wy) = (_mm256_mul_ps(w, dx), _mm256_mul_ps(w, dy));
         let terms = [
@@ -39,72 +39,79 @@ pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
     }
     let mut sums = [0.0; 10];
     for (sum, lane) in sums.iter_mut().zip(lanes) {
-        *sum = total(lane);
+        *sum = horizontal_sum(lane);
     }
-    Sums::new(sums)
+    PatchSums::new(sums)
 }
 
 #[target_feature(enable = "avx2")]
-pub fn template(level: &Level, x: isize, y: isize) -> Template {
+pub fn template(level: &PyramidLevel, x: isize, y: isize) -> Template {
     let (first, stride) = (level.offset(x, y), level.stride);
     let half = _mm256_set1_ps(0.5);
     let mut out = Template::default();
     let mut lanes = [_mm256_setzero_ps(); 3];
-    for row in 0..SIDE {
+    for row in 0..PATCH_SIDE {
         let at = first + row * stride;
-        let luma = |at: usize| widened(bytes(&level.luma, at));
-        let valid = |at: usize| bytes(&level.valid, at);
+        let luma = |at: usize| to_floats(load_bytes(&level.luma, at));
+        let valid = |at: usize| load_bytes(&level.valid, at);
         let across = _mm_and_si128(_mm_and_si128(valid(at - 1), valid(at)), valid(at + 1));
         let down = _mm_and_si128(valid(at - stride), valid(at + stride));
-        let weight = widened(_mm_and_si128(across, down));
+        let weight = to_floats(_mm_and_si128(across, down));
         let value = luma(at);
         let dx = _mm256_mul_ps(half, _mm256_sub_ps(luma(at + 1), luma(at - 1)));
         let dy = _mm256_mul_ps(half, _mm256_sub_ps(luma(at + stride), luma(at - stride)));
-        out.value[row] = array(value);
-        out.weight[row] = array(weight);
-        out.dx[row] = array(dx);
-        out.dy[row] = array(dy);
+        out.value[row] = store_row(value);
+        out.weight[row] = store_row(weight);
+        out.dx[row] = store_row(dx);
+        out.dy[row] = store_row(dy);
         let weighted = _mm256_mul_ps(weight, value);
         let terms = [weight, weighted, _mm256_mul_ps(weighted, value)];
         for (lane, term) in lanes.iter_mut().zip(terms) {
             *lane = _mm256_add_ps(*lane, term);
         }
     }
-    out.measure(total(lanes[0]), total(lanes[1]), total(lanes[2]));
+    out.measure(
+        horizontal_sum(lanes[0]),
+        horizontal_sum(lanes[1]),
+        horizontal_sum(lanes[2]),
+    );
     out
 }
 
 #[target_feature(enable = "avx2")]
-fn across(level: &Level, at: usize, u: __m256) -> (__m256, __m128i) {
-    let a = widened(bytes(&level.luma, at));
-    let b = widened(bytes(&level.luma, at + 1));
+fn interpolate_row(level: &PyramidLevel, at: usize, u: __m256) -> (__m256, __m128i) {
+    let a = to_floats(load_bytes(&level.luma, at));
+    let b = to_floats(load_bytes(&level.luma, at + 1));
     let line = _mm256_add_ps(a, _mm256_mul_ps(u, _mm256_sub_ps(b, a)));
-    let known = _mm_and_si128(bytes(&level.valid, at), bytes(&level.valid, at + 1));
+    let known = _mm_and_si128(
+        load_bytes(&level.valid, at),
+        load_bytes(&level.valid, at + 1),
+    );
     (line, known)
 }
 
 /// Eight bytes of a plane.
 #[target_feature(enable = "avx2")]
-fn bytes(plane: &[u8], at: usize) -> __m128i {
-    let mut bytes = [0; SIDE];
-    bytes.copy_from_slice(&plane[at..at + SIDE]);
+fn load_bytes(plane: &[u8], at: usize) -> __m128i {
+    let mut bytes = [0; PATCH_SIDE];
+    bytes.copy_from_slice(&plane[at..at + PATCH_SIDE]);
     _mm_cvtsi64_si128(i64::from_le_bytes(bytes))
 }
 
 #[target_feature(enable = "avx2")]
-fn widened(bytes: __m128i) -> __m256 {
+fn to_floats(bytes: __m128i) -> __m256 {
     _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes))
 }
 
 #[target_feature(enable = "avx2")]
-fn lane(row: &[f32; SIDE]) -> __m256 {
+fn load_row(row: &[f32; PATCH_SIDE]) -> __m256 {
     let [a, b, c, d, e, f, g, h] = *row;
     _mm256_setr_ps(a, b, c, d, e, f, g, h)
 }
 
 #[target_feature(enable = "avx2")]
-fn array(lane: __m256) -> [f32; SIDE] {
-    let mut row = [0.0; SIDE];
+fn store_row(lane: __m256) -> [f32; PATCH_SIDE] {
+    let mut row = [0.0; PATCH_SIDE];
     // SAFETY: the row has room for the eight numbers written; the store needs no alignment.
     unsafe { _mm256_storeu_ps(row.as_mut_ptr(), lane) };
     row
@@ -112,7 +119,7 @@ fn array(lane: __m256) -> [f32; SIDE] {
 
 /// As the plain total, in the same order.
 #[target_feature(enable = "avx2")]
-fn total(lane: __m256) -> f32 {
+fn horizontal_sum(lane: __m256) -> f32 {
     let fours = _mm_add_ps(
         _mm256_castps256_ps128(lane),
         _mm256_extractf128_ps::<1>(lane),

@@ -6,14 +6,14 @@
 mod avx2;
 
 use super::{
-    pyramid::Level,
-    template::{SIDE, Template},
+    pyramid::PyramidLevel,
+    template::{PATCH_SIDE, Template},
 };
 use crate::{classical::fields::grid::floor, isa::Isa};
 
 /// Sums over the pixels known on both sides; d is place − template, x and y its gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sums {
+pub struct PatchSums {
     pub count: f32,
     pub d: f32,
     pub dd: f32,
@@ -26,7 +26,7 @@ pub struct Sums {
     pub yd: f32,
 }
 
-impl Sums {
+impl PatchSums {
     fn new([count, d, dd, x, y, xx, xy, yy, xd, yd]: [f32; 10]) -> Self {
         Self {
             count,
@@ -45,45 +45,45 @@ impl Sums {
 
 /// Sums for the place whose upper left corner is (x, y). It and the pixels around it that
 /// interpolation touches lie within the level's margin.
-pub fn sums(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
-    sums_by(Isa::best(), template, target, x, y)
+pub fn sums(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
+    sums_with(Isa::best(), template, target, x, y)
 }
 
 /// The template whose upper left pixel is (x, y); one pixel around it lies within the margin.
-pub fn template(level: &Level, x: isize, y: isize) -> Template {
-    template_by(Isa::best(), level, x, y)
+pub fn template(level: &PyramidLevel, x: isize, y: isize) -> Template {
+    template_with(Isa::best(), level, x, y)
 }
 
 #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
-fn sums_by(isa: Isa, template: &Template, target: &Level, x: f32, y: f32) -> Sums {
+fn sums_with(isa: Isa, template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
     #[cfg(target_arch = "x86_64")]
     if isa.has_avx2() {
         // SAFETY: such a form is had from `Isa` only where the processor has AVX2, which is all
         // that the function asks for.
         return unsafe { avx2::sums(template, target, x, y) };
     }
-    sums_plain(template, target, x, y)
+    sums_reference(template, target, x, y)
 }
 
 #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
-fn template_by(isa: Isa, level: &Level, x: isize, y: isize) -> Template {
+fn template_with(isa: Isa, level: &PyramidLevel, x: isize, y: isize) -> Template {
     #[cfg(target_arch = "x86_64")]
     if isa.has_avx2() {
         // SAFETY: as above.
         return unsafe { avx2::template(level, x, y) };
     }
-    template_plain(level, x, y)
+    template_reference(level, x, y)
 }
 
-fn sums_plain(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
-    let (start, u, v) = place(target, x, y);
-    let mut lanes = [[0.0f32; SIDE]; 10];
-    let mut above = across(target, start, u);
-    for row in 0..SIDE {
-        let below = across(target, start + (row + 1) * target.stride, u);
+fn sums_reference(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
+    let (start, u, v) = locate(target, x, y);
+    let mut lanes = [[0.0f32; PATCH_SIDE]; 10];
+    let mut above = interpolate_row(target, start, u);
+    for row in 0..PATCH_SIDE {
+        let below = interpolate_row(target, start + (row + 1) * target.stride, u);
         let (value, weight) = (&template.value[row], &template.weight[row]);
         let (dx, dy) = (&template.dx[row], &template.dy[row]);
-        for c in 0..SIDE {
+        for c in 0..PATCH_SIDE {
             let w = weight[c] * f32::from(above.1[c] & below.1[c]);
             let d = above.0[c] + v * (below.0[c] - above.0[c]) - value[c];
             let (wd, wx, wy) = (w * d, w * dx[c], w * dy[c]);
@@ -100,14 +100,21 @@ fn sums_plain(template: &Template, target: &Level, x: f32, y: f32) -> Sums {
         }
         above = below;
     }
-    Sums::new(lanes.map(total))
+    PatchSums::new(lanes.map(horizontal_sum))
 }
 
 /// A row interpolated across, and where both pixels are known.
-fn across(level: &Level, at: usize, u: f32) -> ([f32; SIDE], [u8; SIDE]) {
-    let (luma, valid) = (&level.luma[at..=at + SIDE], &level.valid[at..=at + SIDE]);
-    let (mut line, mut known) = ([0.0; SIDE], [0; SIDE]);
-    for c in 0..SIDE {
+fn interpolate_row(
+    level: &PyramidLevel,
+    at: usize,
+    u: f32,
+) -> ([f32; PATCH_SIDE], [u8; PATCH_SIDE]) {
+    let (luma, valid) = (
+        &level.luma[at..=at + PATCH_SIDE],
+        &level.valid[at..=at + PATCH_SIDE],
+    );
+    let (mut line, mut known) = ([0.0; PATCH_SIDE], [0; PATCH_SIDE]);
+    for c in 0..PATCH_SIDE {
         let (a, b) = (f32::from(luma[c]), f32::from(luma[c + 1]));
         line[c] = a + u * (b - a);
         known[c] = valid[c] & valid[c + 1];
@@ -115,11 +122,11 @@ fn across(level: &Level, at: usize, u: f32) -> ([f32; SIDE], [u8; SIDE]) {
     (line, known)
 }
 
-fn template_plain(level: &Level, x: isize, y: isize) -> Template {
+fn template_reference(level: &PyramidLevel, x: isize, y: isize) -> Template {
     let (first, stride) = (level.offset(x, y), level.stride);
     let mut out = Template::default();
-    for row in 0..SIDE {
-        for c in 0..SIDE {
+    for row in 0..PATCH_SIDE {
+        for c in 0..PATCH_SIDE {
             let at = first + row * stride + c;
             let luma = |at: usize| f32::from(level.luma[at]);
             let across = level.valid[at - 1] & level.valid[at] & level.valid[at + 1];
@@ -130,7 +137,7 @@ fn template_plain(level: &Level, x: isize, y: isize) -> Template {
             out.dy[row][c] = 0.5 * (luma(at + stride) - luma(at - stride));
         }
     }
-    let mut lanes = [[0.0f32; SIDE]; 3];
+    let mut lanes = [[0.0f32; PATCH_SIDE]; 3];
     for (weights, values) in out.weight.iter().zip(&out.value) {
         for (c, (weight, value)) in weights.iter().zip(values).enumerate() {
             lanes[0][c] += weight;
@@ -138,19 +145,19 @@ fn template_plain(level: &Level, x: isize, y: isize) -> Template {
             lanes[2][c] += weight * value * value;
         }
     }
-    let [count, sum, squares] = lanes.map(total);
+    let [count, sum, squares] = lanes.map(horizontal_sum);
     out.measure(count, sum, squares);
     out
 }
 
 /// Where the pixel at or before a position lies, and how far beyond it the position is.
-fn place(level: &Level, x: f32, y: f32) -> (usize, f32, f32) {
+fn locate(level: &PyramidLevel, x: f32, y: f32) -> (usize, f32, f32) {
     let (x0, y0) = (floor(x), floor(y));
     (level.offset(x0, y0), x - x0 as f32, y - y0 as f32)
 }
 
 /// Sum of eight lanes, by halves.
-fn total(lane: [f32; SIDE]) -> f32 {
+fn horizontal_sum(lane: [f32; PATCH_SIDE]) -> f32 {
     let [a, b, c, d, e, f, g, h] = lane;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
@@ -160,7 +167,7 @@ mod tests {
     use super::*;
     use crate::{
         Frame, Mask,
-        classical::{hole::source_map::Usable, motion::pyramid::Pyramid},
+        classical::{hole::source_map::SourceMap, motion::pyramid::Pyramid},
     };
 
     #[test]
@@ -170,17 +177,17 @@ mod tests {
         let rgb = (0..3 * width * height).map(noise).collect();
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(20, 10, 9, 5);
-        let usable = Usable::new(&hole);
-        let pyramid = Pyramid::new(&Frame::new(width, height, rgb), usable.as_ref());
+        let source_map = SourceMap::new(&hole);
+        let pyramid = Pyramid::new(&Frame::new(width, height, rgb), source_map.as_ref());
         let level = &pyramid.0[0];
         for i in 0..200 {
             let (x, y) = ((i * 7 % 50) as isize - 12, (i * 5 % 40) as isize - 11);
             let (u, v) = (x as f32 + 0.37 * (i % 5) as f32, y as f32 + 0.21);
-            let plain = template_plain(level, x, y);
-            let expected = sums_plain(&plain, level, u, v);
+            let reference = template_reference(level, x, y);
+            let expected = sums_reference(&reference, level, u, v);
             for isa in Isa::all() {
-                assert_eq!(template_by(isa, level, x, y), plain, "{isa}");
-                assert_eq!(sums_by(isa, &plain, level, u, v), expected, "{isa}");
+                assert_eq!(template_with(isa, level, x, y), reference, "{isa}");
+                assert_eq!(sums_with(isa, &reference, level, u, v), expected, "{isa}");
             }
         }
     }
