@@ -1,5 +1,5 @@
-//! Generated clips with a known truth: textured scenery passing a camera, with what is to be
-//! removed (a moving object, a still logo) drawn over it. For tests, benches and the demo.
+//! Synthetic clips with ground truth, for tests, benchmarks and the demo. Textured scenery passes a
+//! camera; the objects to be removed (a moving disc, a still logo) are drawn over it.
 
 use std::f32::consts::TAU;
 
@@ -7,29 +7,30 @@ use rayon::prelude::*;
 
 use crate::{Frame, Mask};
 
-/// A clip by its recipe. Every frame is a pure function of the fields, so frames may be
-/// asked for in any order; the same fields give the same bytes.
+/// The parameters of a synthetic clip. Every frame is a pure function of them, so frames can be
+/// rendered in any order and are reproducible to the byte.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
-    /// Size in pixels, at least 1×1.
+    /// Width in pixels, at least 1.
     pub width: usize,
+    /// Height in pixels, at least 1.
     pub height: usize,
-    /// Decides texture, skyline and the object's path.
+    /// Seed of the texture, the skyline and the path of the disc.
     pub seed: u64,
-    /// How far the scenery moves per frame, in pixels (right, down).
+    /// Motion of the scenery per frame in pixels (right, down).
     pub pan: (f32, f32),
-    /// How much faster than the far scenery the near hills move; 0 joins them to it.
+    /// Additional speed of the near hills, relative to the far scenery. At 0 both move together.
     pub parallax: f32,
-    /// Peak of a slow swing of exposure, as a share of brightness; 0 keeps it constant.
+    /// Amplitude of a slow oscillation of exposure, as a share of brightness; 0 keeps it constant.
     pub exposure: f32,
-    /// Draw a disc that bounces about.
+    /// Whether to draw a moving disc.
     pub object: bool,
-    /// Draw a still badge in the upper right corner.
+    /// Whether to draw a still logo in the upper right corner.
     pub logo: bool,
 }
 
 impl Scene {
-    /// A slow pan with parallax, object and logo.
+    /// Returns a slow pan with parallax, disc and logo.
     pub fn new(width: usize, height: usize, seed: u64) -> Self {
         Self {
             width,
@@ -43,12 +44,12 @@ impl Scene {
         }
     }
 
-    /// Frame `index` without object and logo.
+    /// Renders frame `index` without disc and logo.
     pub fn truth(&self, index: usize) -> Frame {
         self.render(index, |_, _| None)
     }
 
-    /// Frame `index` as a camera would deliver it.
+    /// Renders frame `index` with disc and logo, as a camera would deliver it.
     pub fn frame(&self, index: usize) -> Frame {
         let texture = Noise::new(self.seed ^ 0x0b5e);
         let disc = self.disc(index);
@@ -70,7 +71,7 @@ impl Scene {
         })
     }
 
-    /// Where frame `index` shows object or logo.
+    /// Returns the mask of disc and logo in frame `index`.
     pub fn mask(&self, index: usize) -> Mask {
         let disc = self.disc(index);
         let mut luma = vec![0; self.width * self.height];
@@ -84,6 +85,7 @@ impl Scene {
         Mask::from_luma(self.width, self.height, luma)
     }
 
+    /// Renders the scenery, covered where `over` returns a colour.
     fn render(&self, index: usize, over: impl Fn(f32, f32) -> Option<[f32; 3]> + Sync) -> Frame {
         let (width, height) = (self.width, self.height);
         let noise = Noise::new(self.seed);
@@ -105,7 +107,7 @@ impl Scene {
                         let u = x + near.0;
                         let hills = noise.at(u / (0.6 * scale), 7.5) - 0.5;
                         let skyline = scale * (0.66 + 0.3 * hills) - near.1;
-                        // Two pixels from far to near, so that a skyline between pixels shows.
+                        // A ramp of two pixels makes subpixel motion of the skyline visible.
                         let cover = ((y - skyline) * 0.5 + 0.5).clamp(0.0, 1.0);
                         if cover == 0.0 {
                             return back;
@@ -121,6 +123,7 @@ impl Scene {
         Frame::new(width, height, rgb)
     }
 
+    /// Returns the disc in frame `index`.
     fn disc(&self, index: usize) -> Disc {
         let (w, h) = (self.width as f32, self.height as f32);
         let radius = 0.11 * h;
@@ -140,7 +143,8 @@ impl Scene {
         }
     }
 
-    /// The badge's colour at a pixel: a rounded plate with a ring and three bars.
+    /// Returns the colour of the logo at a pixel, or `None` beside it: a rounded plate with a ring
+    /// and three bars.
     fn logo_colour(&self, x: f32, y: f32) -> Option<[f32; 3]> {
         let (w, h) = (self.width as f32, self.height as f32);
         let (lw, lh) = (0.2 * w, 0.16 * h);
@@ -160,14 +164,16 @@ impl Scene {
     }
 }
 
-/// Peak signal to noise over the hole's pixels, all channels, in dB; infinite where equal,
-/// `None` where the hole is empty. All three are of one size.
+/// Returns the PSNR over the pixels and channels of the hole in dB: infinite if they are equal,
+/// `None` if the hole is empty.
+///
+/// All three arguments have the same size.
 pub fn psnr_in_hole(truth: &Frame, out: &Frame, hole: &Mask) -> Option<f64> {
     let (sum, count) = square_error_in_hole(truth, out, hole);
     (count > 0).then(|| 10.0 * (255.0 * 255.0 * count as f64 / sum as f64).log10())
 }
 
-/// Sum of squared differences over the hole's bytes, and their number.
+/// Returns the sum of squared differences over the bytes of the hole, and their number.
 pub fn square_error_in_hole(truth: &Frame, out: &Frame, hole: &Mask) -> (u64, u64) {
     let pairs = truth.rgb().chunks_exact(3).zip(out.rgb().chunks_exact(3));
     let (mut sum, mut count) = (0, 0);
@@ -180,6 +186,7 @@ pub fn square_error_in_hole(truth: &Frame, out: &Frame, hole: &Mask) -> (u64, u6
     (sum, count)
 }
 
+/// The moving disc, in pixels, with the sine and cosine of its rotation.
 struct Disc {
     x: f32,
     y: f32,
@@ -188,9 +195,10 @@ struct Disc {
     cos: f32,
 }
 
+/// Period of the lattice.
 const SIDE: usize = 128;
 
-/// Smooth random values on a lattice that repeats every 128 cells.
+/// Smooth value noise on a lattice that repeats every [`SIDE`] cells.
 struct Noise(Vec<f32>);
 
 impl Noise {
@@ -204,7 +212,7 @@ impl Noise {
         Self(values.collect())
     }
 
-    /// The value at a lattice position, in [0, 1].
+    /// Returns the value at a position on the lattice, in [0, 1].
     fn at(&self, x: f32, y: f32) -> f32 {
         let (x0, y0) = (x.floor(), y.floor());
         let ease = |t: f32| t * t * t * (t * (6.0 * t - 15.0) + 10.0);
@@ -220,7 +228,8 @@ impl Noise {
         )
     }
 
-    /// A colour of the scenery at a place in pixels: cells of 84 down to 5 pixels.
+    /// Returns the colour of the scenery at a pixel position: octaves of noise with cells of 84
+    /// down to 5 pixels.
     fn scenery(&self, x: f32, y: f32, tint: [f32; 3]) -> [f32; 3] {
         let octaves = [
             (84.0, 1.0),
@@ -266,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_pixel_pan_moves_the_picture_exactly() {
+    fn a_pan_by_whole_pixels_moves_the_frame_exactly() {
         let scene = Scene {
             pan: (-3.0, 0.0),
             parallax: 0.0,

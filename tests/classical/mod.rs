@@ -1,11 +1,11 @@
-//! The weights-free engine, through the session's door.
+//! Tests of the engine without networks, through the session.
 
 mod quality;
 mod stream;
 
 use propainter::{Config, Done, Frame, Mask, Model, Session, synthetic::Scene};
 
-/// A session of the weights-free engine that takes masks as they are.
+/// Opens a session of the engine without networks that takes masks undilated.
 fn open(width: usize, height: usize) -> Session {
     open_with(width, height, 80)
 }
@@ -20,7 +20,7 @@ fn open_with(width: usize, height: usize, subvideo_length: usize) -> Session {
     .expect("the weights-free engine opens everywhere")
 }
 
-/// Pushes all and drains.
+/// Pushes all frames of a clip and drains the session.
 fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Done> {
     let mut done = Vec::new();
     for (frame, mask) in clip {
@@ -30,14 +30,14 @@ fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Done> {
     done
 }
 
-/// A scene's frames with its masks grown by 4 pixels, as users' masks are.
+/// Returns a scene's frames with its masks dilated by 4 pixels, as users' masks often are.
 fn clip(scene: &Scene, frames: usize) -> Vec<(Frame, Mask)> {
     (0..frames)
         .map(|i| (scene.frame(i), scene.mask(i).dilated(4)))
         .collect()
 }
 
-/// Fails unless `done` are the clip's frames in order, the same outside the holes.
+/// Asserts that `done` are the clip's frames in order, unchanged outside the holes.
 fn assert_untouched_outside(clip: &[(Frame, Mask)], done: &[Done]) {
     assert_eq!(clip.len(), done.len(), "one out per one in");
     for (i, ((frame, mask), done)) in clip.iter().zip(done).enumerate() {

@@ -1,4 +1,4 @@
-//! How close the fill comes to what was behind.
+//! Quality of the fill, against the ground truth.
 
 use propainter::{
     Done, Frame, Mask,
@@ -8,7 +8,7 @@ use propainter_tests::shared::media;
 
 use super::{assert_untouched_outside, clip, open, run};
 
-/// PSNR over all holes of a clip, in dB.
+/// Returns the PSNR over all holes of a clip in dB.
 fn psnr<'a>(truth: impl Iterator<Item = Frame>, done: impl Iterator<Item = &'a Done>) -> f64 {
     let (mut sum, mut count) = (0, 0);
     for (truth, done) in truth.zip(done) {
@@ -41,8 +41,8 @@ fn a_still_logo_over_a_pan_is_filled_within_30_db() {
                 ..Scene::new(width, height, 7)
             };
             let name = format!("logo, {width}×{height}, pan {pan:?}");
-            // Where the scenery needs longer than the look-ahead to pass the logo, the first
-            // frames have to invent.
+            // Where the scenery needs longer than the lookahead to pass the logo, the first frames
+            // contain pixels that no frame shows.
             assert_filled(&name, &scene, frames, 30.0);
         }
     }
@@ -68,7 +68,7 @@ fn an_object_and_a_logo_before_parallax_are_filled_within_30_db() {
 }
 
 #[test]
-fn a_swing_of_exposure_leaves_no_seam() {
+fn an_oscillation_of_exposure_leaves_no_seam() {
     let scene = Scene {
         exposure: 0.12,
         ..Scene::new(192, 128, 4)
@@ -96,7 +96,7 @@ fn nothing_crosses_a_scene_cut() {
 }
 
 #[test]
-fn an_invented_fill_stays_still_where_the_picture_does() {
+fn a_fill_without_sources_stays_still_in_a_still_scene() {
     let scene = Scene {
         pan: (0.0, 0.0),
         object: false,
@@ -107,7 +107,10 @@ fn an_invented_fill_stays_still_where_the_picture_does() {
     for pair in done.windows(2) {
         let (sum, count) = square_error_in_hole(&pair[0].frame, &pair[1].frame, &pair[0].hole);
         let change = (sum as f64 / count as f64).sqrt();
-        assert!(change < 0.5, "the fill boils: {change:.2} of 255 per frame");
+        assert!(
+            change < 0.5,
+            "the fill flickers: {change:.2} of 255 per frame"
+        );
     }
 }
 
@@ -120,10 +123,10 @@ fn a_badge_over_film_is_filled_within_30_db() {
     mask.add_rectangle(302, 24, 86, 38);
     let film: Vec<Frame> = (0..60)
         .map(|i| {
-            let picture = image::open(folder.join(format!("{i:05}.jpg"))).expect("a picture");
-            let picture = picture.to_rgb8();
-            let (width, height) = (picture.width() as usize, picture.height() as usize);
-            Frame::new(width, height, picture.into_raw())
+            let image = image::open(folder.join(format!("{i:05}.jpg"))).expect("a readable image");
+            let image = image.to_rgb8();
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            Frame::new(width, height, image.into_raw())
         })
         .collect();
     let clip: Vec<(Frame, Mask)> = film

@@ -1,11 +1,11 @@
-//! Frames in, frames out: order, look-ahead, odd streams.
+//! The behaviour over a stream: order, latency and unusual streams.
 
 use propainter::{Cancel, Error, Frame, Mask, Session, synthetic::Scene};
 
 use super::{assert_untouched_outside, clip, open, open_with, run};
 
 #[test]
-fn a_frame_is_out_when_the_look_ahead_has_been_pushed() {
+fn a_frame_is_final_once_its_lookahead_has_been_pushed() {
     for subvideo_length in [2, 3, 11, 80] {
         let scene = Scene::new(64, 40, 1);
         let clip = clip(&scene, 20);
@@ -24,7 +24,7 @@ fn a_frame_is_out_when_the_look_ahead_has_been_pushed() {
 }
 
 #[test]
-fn frames_without_a_hole_pass_at_once_and_unchanged() {
+fn frames_without_a_hole_pass_immediately_and_unchanged() {
     let scene = Scene::new(64, 40, 1);
     let mut session = open(64, 40);
     for i in 0..5 {
@@ -38,7 +38,7 @@ fn frames_without_a_hole_pass_at_once_and_unchanged() {
 }
 
 #[test]
-fn holes_that_come_and_go_keep_the_order() {
+fn intermittent_holes_keep_the_order() {
     let scene = Scene::new(96, 56, 3);
     let mut clip = clip(&scene, 40);
     for (i, (_, mask)) in clip.iter_mut().enumerate() {
@@ -66,11 +66,11 @@ fn empty_streams_and_single_frames_drain() {
 }
 
 #[test]
-fn any_hole_on_any_size_comes_out() {
+fn any_hole_at_any_size_is_filled() {
     for (width, height) in [(8, 8), (16, 8), (8, 40), (56, 24)] {
         let scene = Scene::new(width, height, 4);
         let (w, h) = (width as u64, height as u64);
-        // All, sides, corners, a line across, all but a pixel.
+        // All of the frame, sides, corners, a line across, all but one pixel.
         let rectangles: [&[(i64, i64, u64, u64)]; 6] = [
             &[(0, 0, w, h)],
             &[(0, 0, w, 2)],
@@ -126,7 +126,7 @@ fn a_flushed_session_starts_anew() {
 }
 
 #[test]
-fn a_cancelled_session_stops_and_a_flush_heals_it() {
+fn a_cancelled_session_stops_and_recovers_by_a_flush() {
     let scene = Scene::new(96, 56, 6);
     let clip = clip(&scene, 12);
     let mut session = open(96, 56);

@@ -1,4 +1,4 @@
-//! The streaming engine: takes frames, keeps the window and finishes frames in order.
+//! The streaming engine: keeps the window of frames and fills them in order.
 
 use std::{
     collections::VecDeque,
@@ -16,20 +16,21 @@ use crate::{
     memory::{Notice, Usage},
 };
 
-/// The streaming engine of `model=propagation`.
+/// The streaming engine behind `model=propagation`.
 pub struct ClassicalEngine {
     window: VecDeque<WindowFrame>,
     /// Index in the window of the first frame that is not final.
     next: usize,
-    /// Frames kept before and behind the one being filled, and what they may take.
+    /// The lengths of the window on both sides of the frame being filled, and their memory budget.
     budget: WindowBudget,
-    /// The last hole that came, and what is known of it.
+    /// The most recent hole. Consecutive frames often share one, which is then analysed once.
     last_hole: Option<AnalysedHole>,
-    /// Time in which a window had a hole.
+    /// Total time spent while a frame in the window had a hole.
     computing: Duration,
 }
 
 impl ClassicalEngine {
+    /// Creates an engine with an empty window.
     pub fn new(budget: WindowBudget) -> Self {
         Self {
             window: VecDeque::new(),
@@ -40,20 +41,20 @@ impl ClassicalEngine {
         }
     }
 
-    /// What is known of a hole.
+    /// Returns the analysis of `hole`, reusing the previous one when the hole is unchanged.
     fn analyse(&mut self, hole: &Mask) -> &AnalysedHole {
         let last = self.last_hole.take().filter(|last| last.matches(hole));
         self.last_hole
             .insert(last.unwrap_or_else(|| AnalysedHole::new(hole.clone())))
     }
 
-    /// Does `step`; its time counts where a frame of the window has a hole.
+    /// Runs `step` and adds its duration to `computing` if a frame in the window has a hole.
     fn timed(
         &mut self,
         step: impl FnOnce(&mut Self) -> Result<Vec<Done>, Error>,
     ) -> Result<Vec<Done>, Error> {
         let start = Instant::now();
-        // Before the step: it may let go of frames.
+        // The check comes first because the step may drop frames.
         let holes = self.window.iter().any(WindowFrame::has_hole);
         let done = step(self);
         if holes {
@@ -62,7 +63,8 @@ impl ClassicalEngine {
         done
     }
 
-    /// Flows between the last two frames, in the directions that lead out of a hole.
+    /// Estimates the flow between the last two frames in each direction that starts in a frame with
+    /// a hole, and detects a scene cut between them.
     fn estimate_flow(&mut self) {
         let last = self.window.len() - 1;
         let Some(before) = last.checked_sub(1) else {
@@ -93,7 +95,7 @@ impl ClassicalEngine {
         self.window[before].pyramid = None;
     }
 
-    /// Finishes the frames whose future is known as far as they wait for it.
+    /// Finishes every frame at the front that has seen enough of its future or has no hole.
     fn finish_ready(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         let mut done = Vec::new();
         while let Some(next) = self.window.get(self.next)
@@ -105,7 +107,7 @@ impl ClassicalEngine {
         Ok(done)
     }
 
-    /// Fills the next frame and moves on.
+    /// Fills the next frame, then drops the frames that are too old to serve as sources.
     fn finish_next(&mut self, cancel: &Cancel) -> Result<Done, Error> {
         let now = self.next;
         let hole = self.window[now].hole_mask();
@@ -121,7 +123,7 @@ impl ClassicalEngine {
         Ok(Done { frame, hole })
     }
 
-    /// Notes what the window holds.
+    /// Reports the memory held by the window to the budget.
     fn record_use(&mut self) {
         let bytes = self.window.iter().map(WindowFrame::bytes).sum();
         self.budget.record_use(bytes, self.window.len() - self.next);
@@ -145,7 +147,8 @@ impl Engine for ClassicalEngine {
         })
     }
 
-    /// One frame at once: all of them would take as much as the window once more.
+    /// Returns at most one frame a call. All remaining frames at once would take as much memory as
+    /// the window itself.
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         self.timed(|engine| {
             let mut done = Vec::new();

@@ -1,4 +1,4 @@
-//! Puts a frame's fill together: pixels from other frames, then what none of them shows.
+//! Composes the fill of a frame from other frames, earlier fills and its own surroundings.
 
 use std::collections::VecDeque;
 
@@ -19,10 +19,14 @@ use crate::{
     },
 };
 
-/// A pixel's place in the frame and its colour.
+/// Index of a pixel in the frame, and its colour.
 type Pixel = (usize, [u8; 3]);
 
-/// Fills the hole of frame `now` of the window.
+/// Fills the hole of frame `current` of the window.
+///
+/// # Errors
+///
+/// Returns [`Error::Cancelled`] if `cancel` is set meanwhile.
 pub fn fill_frame(
     frames: &mut VecDeque<WindowFrame>,
     current: usize,
@@ -65,12 +69,14 @@ fn write_pixels(frame: &mut Frame, pixels: &[Pixel]) {
     }
 }
 
+/// The result for one region.
 struct RegionFill {
     filled: Vec<Pixel>,
+    /// Indices of the pixels without a source.
     unfilled: Vec<usize>,
 }
 
-/// The region's pixels that another frame shows, or an earlier fill has.
+/// Fills the pixels of a region that another frame shows or that an earlier fill covers.
 fn fill_from_sources(
     context: &FillContext,
     region: &Region,

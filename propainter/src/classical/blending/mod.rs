@@ -1,4 +1,4 @@
-//! Composes the fill of a frame and hides its seams.
+//! Composition of a frame's fill, without visible seams.
 
 pub mod compose;
 mod resample;

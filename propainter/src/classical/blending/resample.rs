@@ -1,8 +1,9 @@
-//! Pictures between their pixels.
+//! Resampling of frames at subpixel positions.
 
 use crate::{Frame, classical::fields::grid::floor};
 
-/// Colour at a position, by Catmull–Rom interpolation; beyond the edge the edge goes on.
+/// Returns the colour at a position by Catmull–Rom interpolation. The edge pixels extend beyond the
+/// frame.
 pub fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 3] {
     let (x0, y0) = (floor(x), floor(y));
     let (wx, wy) = (weights(x - x0 as f32), weights(y - y0 as f32));
@@ -28,6 +29,7 @@ pub fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 3] {
     out
 }
 
+/// Returns the weights of the four pixels around a fractional position.
 fn weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_are_met_and_ramps_are_straight() {
+    fn pixels_are_reproduced_and_ramps_stay_linear() {
         let (width, height) = (12, 9);
         let ramp = |i: usize| [10 * (i % width), 20 * (i / width), 7].map(|v| v as u8);
         let frame = Frame::new(width, height, (0..width * height).flat_map(ramp).collect());

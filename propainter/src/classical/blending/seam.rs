@@ -1,6 +1,7 @@
-//! Makes the pieces of a fill go over into each other and into the picture around: where two
-//! meet, what each would show on the other's side says by how much they differ, and the
-//! difference is spread away from the seam.
+//! Removes the seams between the sources of a fill, and between fill and surroundings.
+//!
+//! At a seam, each source is sampled one pixel across it. The differences form the divergence of a
+//! screened Poisson equation, whose solution is added to the colours.
 
 use super::resample;
 use crate::classical::{
@@ -12,51 +13,55 @@ use crate::classical::{
     temporal::source::{CELL_PIXELS, FillContext, SourcePixel},
 };
 
-/// Differences beyond this are edges of the picture, not of the fill.
+/// Largest difference, in levels of 255, that is treated as a seam. Larger ones are edges of the
+/// scene.
 const MAX_DIFFERENCE: f32 = 60.0;
-/// Differences up to this do not show.
+/// Largest difference, in levels of 255, that is invisible.
 const VISIBLE: f32 = 2.0;
-/// Pull back to the colours as sampled: a correction reaches about ten pixels.
+/// Weight of the screening term, which limits the reach of a correction to about ten pixels.
 const SCREENING: f32 = 0.01;
-/// Nodes around a seam that a correction may change.
+/// Distance in nodes from a seam within which colours are corrected.
 const CORRECTION_RADIUS: usize = 5;
+/// Number of relaxation sweeps.
 const SWEEPS: usize = 10;
-/// Over-relaxation, for quick settling.
+/// Factor of successive over-relaxation, which speeds up convergence.
 const OVER_RELAXATION: f32 = 1.5;
 
-/// No hole here.
+/// Index and label of a pixel outside the hole.
 const KNOWN: u32 = u32::MAX;
-/// Hole, but nothing that could be matched.
+/// Index and label of a pixel inside the hole without a source.
 const UNFILLED: u32 = u32::MAX - 1;
 
-/// Bit of a label for sources that are earlier fills.
+/// Bit of a label that marks an earlier fill as the source.
 const INHERITED: u32 = 1;
-/// To the four neighbours.
+/// Steps to the four neighbours.
 const NEIGHBOURS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 
+/// Returns the label of a source: its frame, and whether it is inherited.
 fn label_of(source: &SourcePixel) -> u32 {
     let kind = if source.is_inherited() { INHERITED } else { 0 };
     2 * source.frame as u32 + kind
 }
 
-/// A region's fill, pixel by pixel over its rectangle.
+/// The fill of a region, in pixels of its rectangle.
 pub struct SeamBlender<'a> {
     context: &'a FillContext<'a>,
     region: &'a Region,
     width: usize,
     height: usize,
     sources: &'a [[SourcePixel; CELL_PIXELS]],
-    /// Per pixel: which source, or [`KNOWN`] or [`NOTHING`].
+    /// Source of each pixel (cell and pixel within it), or [`KNOWN`] or [`UNFILLED`].
     index: Vec<u32>,
-    /// Per pixel: which frame it is from, and whether inherited; as `index` where from none.
+    /// Label of each pixel: the frame of its source and whether it is inherited, or as in `index`.
     label: Vec<u32>,
-    /// What matching has added so far.
+    /// Correction added to each pixel so far.
     correction: Vec<[f32; 3]>,
-    /// Colours by cell and pixel, as `sources`.
+    /// Colours by cell and pixel, in the order of `sources`.
     pub values: Vec<[[f32; 3]; CELL_PIXELS]>,
 }
 
 impl<'a> SeamBlender<'a> {
+    /// Prepares the blending of a region. `values` holds the sampled colour of each source.
     pub fn new(
         context: &'a FillContext<'a>,
         region: &'a Region,
@@ -94,7 +99,7 @@ impl<'a> SeamBlender<'a> {
         }
     }
 
-    /// Matches what other frames show, then what earlier fills left.
+    /// Blends the pixels that other frames show, then the inherited ones.
     pub fn blend(&mut self) {
         self.blend_sources(0);
         if self.match_inherited() {
@@ -102,11 +107,13 @@ impl<'a> SeamBlender<'a> {
         }
     }
 
+    /// Returns the current colour of a filled pixel.
     fn colour(&self, at: usize) -> [f32; 3] {
         let i = self.index[at] as usize;
         self.values[i / CELL_PIXELS][i % CELL_PIXELS]
     }
 
+    /// Adds a correction to a filled pixel.
     fn add_correction(&mut self, at: usize, by: [f32; 3]) {
         let i = self.index[at] as usize;
         let value = &mut self.values[i / CELL_PIXELS][i % CELL_PIXELS];
@@ -116,7 +123,7 @@ impl<'a> SeamBlender<'a> {
         }
     }
 
-    /// The known picture at a pixel.
+    /// Returns the colour of a pixel outside the hole.
     fn known_colour(&self, at: usize) -> [f32; 3] {
         let (x, y) = (at % self.width, at / self.width);
         let at = (self.region.y * CELL + y) * self.context.hole.width() + self.region.x * CELL + x;
@@ -124,7 +131,8 @@ impl<'a> SeamBlender<'a> {
         [rgb[0], rgb[1], rgb[2]].map(f32::from)
     }
 
-    /// What a pixel's source shows one step from it; `None` where it shows nothing itself.
+    /// Samples a pixel's source one step away from it. Returns `None` if the source frame does not
+    /// show that position.
     fn extrapolate(&self, at: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
         let i = self.index[at] as usize;
         let source = &self.sources[i / CELL_PIXELS][i % CELL_PIXELS];
@@ -136,18 +144,18 @@ impl<'a> SeamBlender<'a> {
         })
     }
 
-    /// The pixel beside (x, y).
+    /// Returns the index of the neighbour of (x, y) in a direction, within the rectangle.
     fn neighbour(&self, x: usize, y: usize, (dx, dy): (isize, isize)) -> Option<usize> {
         let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
         (x < self.width && y < self.height).then(|| y * self.width + x)
     }
 
-    /// Matches the pixels of one kind of source, [`INHERITED`] or 0, among each other and to
-    /// the known picture.
+    /// Blends the pixels of one kind of source, [`INHERITED`] or 0, with each other and with the
+    /// surroundings.
     fn blend_sources(&mut self, kind: u32) {
         let (width, height) = (self.width, self.height);
         let own = |label: u32| label < UNFILLED && label & INHERITED == kind;
-        // Per pixel, what its neighbours ask it to change by.
+        // Per pixel, the sum of differences to its neighbours across seams.
         let mut divergence = vec![[0.0f32; 3]; width * height];
         let mut seams = vec![false; self.region.width * self.region.height];
         let mut any = false;
@@ -223,8 +231,8 @@ impl<'a> SeamBlender<'a> {
         }
     }
 
-    /// By how much pixel `at` would have to change more than the one beside it, known or of
-    /// another source, for the two to go over into each other.
+    /// Returns the difference across a seam that should vanish: how much more pixel `at` must
+    /// change than its neighbour, which is known or has another source.
     fn mismatch(&self, at: usize, neighbour: usize, (dx, dy): (isize, isize)) -> Option<[f32; 3]> {
         let ahead = self.extrapolate(at, (dx, dy));
         if self.label[neighbour] == KNOWN {
@@ -243,8 +251,8 @@ impl<'a> SeamBlender<'a> {
         })
     }
 
-    /// Shifts inherited pixels smoothly to what is known or shown around them; false where
-    /// there are none.
+    /// Shifts inherited pixels smoothly to match their known or filled surroundings. Returns false
+    /// if there are none.
     fn match_inherited(&mut self) -> bool {
         let count = self.width * self.height;
         let free: Vec<u32> = (0..count as u32)

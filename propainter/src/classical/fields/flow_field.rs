@@ -7,19 +7,22 @@ use super::{
     row_spans::{RowSpans, dilated},
 };
 
-/// Nodes around those that were measured that are kept with them: surroundings of a hole that
-/// move away from it are met there for a while.
+/// Width in nodes of the margin that is stored around the measured nodes. The surroundings of a
+/// hole stay within it for several frames when they move away from it.
 pub const STORED_MARGIN: usize = 16;
-/// A field of displacements in pixels over a picture (or a pyramid level).
+/// A field of displacements in pixels over a frame or a level of its pyramid.
 #[derive(Clone)]
 pub struct FlowField {
-    /// Size in nodes.
+    /// Width in nodes.
     pub width: usize,
+    /// Height in nodes.
     pub height: usize,
+    /// Displacement (right, down) of each node, row by row.
     pub vectors: Vec<[f32; 2]>,
 }
 
 impl FlowField {
+    /// Returns a field of zero displacements, `width × height` nodes.
     pub fn zero(width: usize, height: usize) -> Self {
         Self {
             width,
@@ -28,14 +31,15 @@ impl FlowField {
         }
     }
 
-    /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
+    /// Returns the displacement at a pixel position: bilinear between nodes, constant beyond the
+    /// outer ones.
     #[inline]
     pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
         let at = |x: usize, y: usize| self.vectors[y * self.width + x];
         bilinear((self.width, self.height), x, y, at)
     }
 
-    /// This field for the next finer level of a pyramid, `width × height` nodes there.
+    /// Returns this field at the next finer level of a pyramid, `width × height` nodes there.
     pub fn upsampled(&self, width: usize, height: usize) -> Self {
         let nodes = (0..width * height).map(|i| self.upsampled_node(i % width, i / width));
         Self {
@@ -45,28 +49,30 @@ impl FlowField {
         }
     }
 
-    /// What a node of the next finer level takes from this one.
+    /// Returns the displacement of one node at the next finer level.
     #[inline]
     fn upsampled_node(&self, x: usize, y: usize) -> [f32; 2] {
-        // Pixel centres: x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
+        // In terms of pixel centres, x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
         let half = |t: usize| (t as f32 * CELL as f32 + CELL_CENTRE + 0.5) * 0.5 - 0.5;
         self.sample(half(x), half(y)).map(|t| 2.0 * t)
     }
 }
 
-/// A field as it is kept: what was measured near the hole, and the next coarser level, which
-/// says what is elsewhere.
+/// A flow field in compact form: measured nodes near the hole, and the next coarser level for the
+/// rest.
 pub struct StoredFlow {
     width: usize,
     height: usize,
-    /// The displacement and by how many pixels the way there and back does not lead home.
+    /// Displacement and round-trip error, in pixels. The error is the distance from the start after
+    /// following the flow forth and back.
     measured: RowSpans<[f32; 3]>,
     coarse: Option<FlowField>,
 }
 
 impl StoredFlow {
-    /// `flow` was measured at `nodes` and is `coarse`, doubled, elsewhere; nothing where there is
-    /// no coarser level. `miss` is that of each of the nodes, which are in order.
+    /// Stores `flow`, which was measured at `nodes` (in ascending order) and equals the upsampled
+    /// `coarse` elsewhere, or zero without a coarser level. `error` holds the round-trip error of
+    /// each of the nodes.
     pub fn new(flow: &FlowField, nodes: &[u32], error: &[f32], coarse: Option<FlowField>) -> Self {
         let (width, height) = (flow.width, flow.height);
         let mut remaining = nodes;
@@ -83,7 +89,7 @@ impl StoredFlow {
         let spans: Vec<_> = spans.collect();
         let spans = dilated(&spans, STORED_MARGIN, width);
         let mut errors = nodes.iter().zip(error).peekable();
-        // Nodes come in order here, too.
+        // This closure visits the nodes in ascending order as well.
         let measured = RowSpans::new(
             height,
             |y| spans[y].clone(),
@@ -103,13 +109,14 @@ impl StoredFlow {
         }
     }
 
-    /// The displacement at a pixel position, bilinear, constant beyond the outer nodes.
+    /// Returns the displacement at a pixel position: bilinear between nodes, constant beyond the
+    /// outer ones.
     pub fn sample(&self, x: f32, y: f32) -> [f32; 2] {
         let [u, v, _] = self.sample_with_error(x, y);
         [u, v]
     }
 
-    /// The displacement and the miss at a pixel position.
+    /// Returns the displacement and the round-trip error at a pixel position.
     pub fn sample_with_error(&self, x: f32, y: f32) -> [f32; 3] {
         bilinear((self.width, self.height), x, y, |x, y| self.node(x, y))
     }
@@ -126,7 +133,7 @@ impl StoredFlow {
         })
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         let coarse = self
             .coarse
@@ -141,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flow_is_bilinear_between_nodes_and_doubles_with_the_level() {
+    fn a_flow_is_bilinear_between_nodes_and_doubles_when_upsampled() {
         let mut flow = FlowField::zero(4, 3);
         for (i, at) in flow.vectors.iter_mut().enumerate() {
             *at = [(i % 4) as f32, (i / 4) as f32];
@@ -157,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_flow_is_the_whole_one() {
+    fn a_stored_flow_equals_the_whole_field() {
         let (width, height) = (23, 17);
         let mut coarse = FlowField::zero(12, 9);
         for (i, at) in coarse.vectors.iter_mut().enumerate() {

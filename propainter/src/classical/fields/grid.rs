@@ -1,11 +1,12 @@
-//! The coarse grid that fields are sampled on: one node at the middle of every 4×4 pixels.
+//! The coarse grid on which fields are sampled: one node at the centre of every cell of 4×4 pixels.
 
-/// Pixels between nodes.
+/// Side of a cell in pixels, which is the distance between nodes.
 pub const CELL: usize = 4;
-/// Where node 0 lies, in pixels: the middle of its cell.
+/// Position of node 0 in pixels: the centre of its cell.
 pub const CELL_CENTRE: f32 = 1.5;
 
-/// A field between its nodes, at a pixel position.
+/// Interpolates a field bilinearly at a pixel position. `at` returns the value of the node at
+/// (column, row).
 #[inline(always)]
 pub fn bilinear<const C: usize>(
     (width, height): (usize, usize),
@@ -23,24 +24,23 @@ pub fn bilinear<const C: usize>(
     })
 }
 
-/// The two nodes around a pixel position on one axis, and the share of the second.
+/// Returns the two nodes around a pixel position on one axis, and the weight of the second.
 #[inline]
 pub fn interpolation_nodes(pixel: f32, nodes: usize) -> (usize, usize, f32) {
     let last = nodes - 1;
     let t = ((pixel - CELL_CENTRE) * (1.0 / CELL as f32)).clamp(0.0, last as f32);
-    // By way of i32, which takes one instruction.
+    // The conversion by way of `i32` is a single instruction.
     let first = (t as i32 as usize).min(last);
     (first, (first + 1).min(last), t - first as f32)
 }
 
-/// Pixel position of a node.
+/// Returns the pixel position of a node.
 pub fn node_position(node: usize, width: usize) -> (f32, f32) {
     let at = |n: usize| (n * CELL) as f32 + CELL_CENTRE;
     (at(node % width), at(node / width))
 }
 
-/// Calls `join` with the nodes left, right, above and below of node `i`, as far as the grid
-/// has them.
+/// Calls `visit` with each of the four neighbours of node `i` that lies within the grid.
 #[inline(always)]
 pub fn for_each_neighbour(i: usize, width: usize, height: usize, mut visit: impl FnMut(usize)) {
     let (x, y) = (i % width, i / width);
@@ -58,7 +58,7 @@ pub fn for_each_neighbour(i: usize, width: usize, height: usize, mut visit: impl
     }
 }
 
-/// Nodes within `radius` of a marked one, in both axes.
+/// Marks all nodes within `radius` of a marked one (dilation with a square).
 pub fn dilate(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
     let mut rows = vec![false; marked.len()];
     for y in 0..height {
@@ -78,7 +78,7 @@ pub fn dilate(marked: &[bool], width: usize, height: usize, radius: usize) -> Ve
     out
 }
 
-/// `f32::floor` without a call, for what fits 32 bits.
+/// Returns the floor of a value that fits into 32 bits, without calling a library function.
 #[inline(always)]
 pub fn floor(x: f32) -> isize {
     let whole = x as i32;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floor_is_the_floor() {
+    fn floor_equals_the_library_function() {
         for x in [-3.5f32, -3.0, -0.25, 0.0, 0.75, 2.0, 1e6] {
             assert_eq!(floor(x), x.floor() as isize);
         }

@@ -1,17 +1,19 @@
-//! A smooth surface through differences of colour along an edge, by which a fill is shifted so
-//! that the edge does not show.
+//! The membrane: harmonic interpolation, which solves Laplace's equation between fixed values.
+//! Blending with it is seamless cloning (Pérez et al. 2003, "Poisson Image Editing").
 
 use super::{grid::for_each_neighbour, pull_push};
 
+/// Number of relaxation sweeps after the start by pull–push interpolation.
 const SWEEPS: usize = 8;
-/// Over-relaxation, for quick settling.
+/// Factor of successive over-relaxation, which speeds up convergence.
 const OVER_RELAXATION: f32 = 1.5;
-/// Fixed values up to this do not show, and are not spread.
+/// Largest difference, in levels of 255, that is invisible. Smaller differences are not spread.
 const VISIBLE: f32 = 1.0;
 
-/// Fills `free` places of a `width × height` field from the `fixed` ones (1 where `values`
-/// holds a difference): smooth, and close to every fixed neighbour. Without fixed values that
-/// show, nothing changes.
+/// Interpolates a `width × height` field at the `free` positions from the `fixed` ones.
+///
+/// `fixed` is 1 where `values` holds a difference of colours to match. The result is smooth and
+/// close to every fixed neighbour. Nothing changes if no fixed difference is visible.
 pub fn interpolate(
     (width, height): (usize, usize),
     values: &mut [[f32; 3]],
@@ -61,7 +63,8 @@ pub fn interpolate(
 mod tests {
     use super::*;
 
-    /// 20×12 places, the middle 12×6 free, their neighbours fixed at what `at` says.
+    /// Fills the 12×6 free positions in the middle of a 20×12 field. Their neighbours are fixed at
+    /// the values of `at`.
     fn filled(at: impl Fn(usize, usize) -> f32) -> Vec<[f32; 3]> {
         let inside = |x: usize, y: usize| (4..16).contains(&x) && (3..9).contains(&y);
         let mut values = vec![[0.0; 3]; 20 * 12];
@@ -83,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn one_difference_all_round_fills_the_middle() {
+    fn a_uniform_border_fills_the_interior() {
         assert!(
             filled(|_, _| 9.0)
                 .iter()
@@ -93,14 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_between_stays_between() {
+    fn interpolated_values_stay_within_the_range_of_the_border() {
         let values = filled(|x, _| x as f32);
         assert!(values.iter().flatten().all(|v| (3.0..=16.0).contains(v)));
         assert!(values[0][0] < 6.0 && values[11][0] > 13.0);
     }
 
     #[test]
-    fn differences_that_do_not_show_are_left() {
+    fn invisible_differences_are_not_spread() {
         assert!(filled(|_, _| 0.8).iter().flatten().all(|&v| v == 0.0));
     }
 }

@@ -1,8 +1,10 @@
-//! Pull–push interpolation of scattered samples.
+//! Pull–push interpolation of scattered samples (Gortler et al. 1996, "The Lumigraph").
 
-/// Spreads weighted samples over a `width × height` grid, smoothly: `C` values and a weight
-/// in [0, 1] per node. Where there is no weight near, values come from further off. Returns
-/// `None` where there is no weight at all.
+/// Interpolates weighted samples smoothly over a `width × height` grid: `C` values and a weight in
+/// [0, 1] per node.
+///
+/// Where no weighted sample is near, values come from farther away. Returns `None` if all weights
+/// are zero.
 pub fn interpolate<const C: usize>(
     width: usize,
     height: usize,
@@ -37,16 +39,17 @@ pub fn interpolate<const C: usize>(
     Some(field)
 }
 
+/// One level of the pull–push pyramid.
 struct WeightedLevel<const C: usize> {
     width: usize,
     height: usize,
-    /// Values times weights.
+    /// Values times their weights.
     sums: Vec<[f32; C]>,
     weights: Vec<f32>,
 }
 
 impl<const C: usize> WeightedLevel<C> {
-    /// Sums over 2×2 nodes; the weight saturates at one.
+    /// Returns the next coarser level: sums over 2×2 nodes, with weights saturating at one.
     fn pull(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut out = Self {
@@ -72,7 +75,8 @@ impl<const C: usize> WeightedLevel<C> {
         out
     }
 
-    /// This level's own samples over the field of the next coarser one.
+    /// Returns this level's samples composited over the interpolated field of the next coarser
+    /// level.
     fn push(&self, coarse: &[[f32; C]], width: usize, height: usize) -> Vec<[f32; C]> {
         let mut out = Vec::with_capacity(self.sums.len());
         let pair = |i: usize, limit: usize| {
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sparse_samples_of_a_constant_spread_to_it() {
+    fn sparse_samples_of_a_constant_reproduce_it() {
         for (width, height) in [(1, 1), (2, 5), (17, 9)] {
             let mut weights = vec![0.0; width * height];
             let mut values = vec![[0.0; 2]; width * height];
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_samples_spread_to_nothing() {
+    fn nothing_is_interpolated_without_samples() {
         assert!(interpolate(4, 3, &[[1.0]; 12], &[0.0; 12]).is_none());
     }
 }

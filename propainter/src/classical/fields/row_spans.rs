@@ -1,8 +1,8 @@
-//! Planes that keep what lies near a hole: one span of each row.
+//! Sparse planes that store one span of columns per row, near a hole.
 
 use std::{mem::size_of, ops::Range};
 
-/// A plane of which each row keeps one span.
+/// A sparse plane that stores one span of columns per row.
 pub struct RowSpans<T> {
     spans: Vec<RowSpan>,
     values: Vec<T>,
@@ -12,12 +12,13 @@ pub struct RowSpans<T> {
 struct RowSpan {
     first: u32,
     length: u32,
-    /// Where the span begins among the values.
+    /// Index of the span's first value.
     offset: usize,
 }
 
 impl<T: Copy> RowSpans<T> {
-    /// Keeps, of each row of a plane, these columns.
+    /// Stores the given columns of each row, with the values that `value` returns for (column,
+    /// row).
     pub fn new(
         height: usize,
         columns: impl Fn(usize) -> Range<usize>,
@@ -43,7 +44,7 @@ impl<T: Copy> RowSpans<T> {
         Self { spans, values }
     }
 
-    /// What is kept of a place, if anything is.
+    /// Returns the value at a position, or `None` outside the stored span.
     #[inline]
     pub fn get(&self, x: usize, y: usize) -> Option<T> {
         let span = self.spans[y];
@@ -51,14 +52,14 @@ impl<T: Copy> RowSpans<T> {
         (along < span.length as usize).then(|| self.values[span.offset + along])
     }
 
-    /// The columns kept of a row, and what they hold.
+    /// Returns the stored columns of a row and their values.
     pub fn row(&self, y: usize) -> (Range<usize>, &[T]) {
         let span = self.spans[y];
         let (first, length) = (span.first as usize, span.length as usize);
         (first..first + length, &self.values[span.offset..][..length])
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         let bytes =
             self.spans.capacity() * size_of::<RowSpan>() + self.values.capacity() * size_of::<T>();
@@ -66,7 +67,7 @@ impl<T: Copy> RowSpans<T> {
     }
 }
 
-/// The columns from the first to the last that are wanted.
+/// Returns the span from the first to the last wanted column.
 pub fn enclosing_span(mut columns: Range<usize>, wanted: impl Fn(usize) -> bool) -> Range<usize> {
     let Some(first) = columns.clone().find(|&x| wanted(x)) else {
         return 0..0;
@@ -75,7 +76,7 @@ pub fn enclosing_span(mut columns: Range<usize>, wanted: impl Fn(usize) -> bool)
     first..last + 1
 }
 
-/// The smallest span that holds both; an empty one holds nothing.
+/// Returns the smallest span that contains both. An empty span contributes nothing.
 pub fn union(a: Range<usize>, b: &Range<usize>) -> Range<usize> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => b.clone(),
@@ -84,7 +85,7 @@ pub fn union(a: Range<usize>, b: &Range<usize>) -> Range<usize> {
     }
 }
 
-/// Spans of rows with `by` more on every side, in a plane of so many columns.
+/// Dilates spans of rows by `by` on every side, in a plane with the given number of columns.
 pub fn dilated(spans: &[Range<usize>], by: usize, columns: usize) -> Vec<Range<usize>> {
     let dilated = |row: usize| {
         let near = &spans[row.saturating_sub(by)..(row + by + 1).min(spans.len())];
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_keeps_its_span_and_nothing_else() {
+    fn a_row_stores_its_span_and_nothing_else() {
         let rows = RowSpans::new(4, |y| y..2 * y, |x, y| 10 * y + x);
         for y in 0..4 {
             for x in 0..9 {
@@ -115,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_goes_from_the_first_to_the_last() {
+    fn a_span_reaches_from_the_first_to_the_last_wanted_column() {
         assert_eq!(enclosing_span(2..10, |x| x == 4 || x == 7), 4..8);
         assert_eq!(enclosing_span(2..10, |_| false), 0..0);
     }
 
     #[test]
-    fn spans_are_widened_on_every_side() {
+    fn spans_are_dilated_on_every_side() {
         let spans = [0..0, 0..0, 4..6, 0..0, 9..10, 0..0, 0..0];
         let wide = dilated(&spans, 1, 10);
         assert_eq!(wide, [0..0, 3..7, 3..7, 3..10, 8..10, 8..10, 0..0]);

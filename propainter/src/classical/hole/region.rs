@@ -1,31 +1,33 @@
-//! A hole in pieces: each is filled by itself, looking no further than its own surroundings.
+//! Splits a hole into regions. Each is filled on its own and looks only at its surroundings.
 
 use crate::{
     Area, Mask,
     classical::fields::grid::{CELL, dilate},
 };
 
-/// Nodes of known picture around a piece that tell where it goes.
+/// Width in nodes of the known surroundings that reveal the motion of a region.
 const BOUNDARY: usize = 4;
-/// Pieces nearer than this many nodes are one.
+/// Largest distance in nodes at which two components form one region.
 const MERGE_DISTANCE: usize = 2;
 
-/// One piece of the hole and its surroundings, a rectangle of nodes.
+/// A region of the hole with its surroundings: a rectangle of nodes.
 pub struct Region {
-    /// First node of the rectangle.
+    /// First column of the rectangle, in nodes of the frame.
     pub x: usize,
+    /// First row of the rectangle, in nodes of the frame.
     pub y: usize,
-    /// Size in nodes.
+    /// Width in nodes.
     pub width: usize,
+    /// Height in nodes.
     pub height: usize,
-    /// Nodes (by place in the rectangle) whose cell has pixels of this piece.
+    /// Nodes, as indices into the rectangle, whose cells contain pixels of this region.
     pub cells: Vec<u32>,
-    /// Nodes near the piece, those at its rim included.
+    /// Nodes in or near the region, as indices into the rectangle.
     pub boundary: Vec<u32>,
 }
 
 impl Region {
-    /// Upper left pixel of a node's cell.
+    /// Returns the upper left pixel of a node's cell.
     pub fn cell_origin(&self, node: u32) -> (usize, usize) {
         let node = node as usize;
         (
@@ -34,7 +36,7 @@ impl Region {
         )
     }
 
-    /// The part that has cells, in pixels.
+    /// Returns the bounding rectangle of the cells, in pixels.
     pub fn bounds(&self) -> Area {
         let corners = || self.cells.iter().map(|&cell| self.cell_origin(cell));
         let least = |axis: fn((usize, usize)) -> usize| corners().map(axis).min().unwrap_or(0);
@@ -44,7 +46,7 @@ impl Region {
     }
 }
 
-/// The pieces of a hole whose sides are multiples of the cell.
+/// Splits a hole into regions. The sides of the mask are multiples of a cell.
 pub fn split(hole: &Mask) -> Vec<Region> {
     let (width, height) = (hole.width() / CELL, hole.height() / CELL);
     let mut touched = vec![false; width * height];
@@ -67,7 +69,7 @@ pub fn split(hole: &Mask) -> Vec<Region> {
     regions
 }
 
-/// All marked nodes connected with `start` by their sides.
+/// Returns all marked nodes that are 4-connected with `start`.
 fn component(
     start: usize,
     marked: &[bool],
@@ -97,6 +99,7 @@ fn component(
     component
 }
 
+/// Builds the region of the given nodes of a `width × height` grid.
 fn region(own: Vec<usize>, width: usize, height: usize) -> Region {
     let padded_range = |values: &mut dyn Iterator<Item = usize>, limit: usize| {
         let (low, high) = values.fold((limit, 0), |(low, high), v| (low.min(v), high.max(v)));
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn far_holes_are_pieces_of_their_own_and_near_ones_one() {
+    fn distant_components_are_separate_regions_and_near_ones_are_merged() {
         let mut hole = Mask::empty(128, 64);
         hole.add_rectangle(8, 8, 16, 9);
         hole.add_rectangle(90, 40, 3, 3);
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pixel_of_the_hole_is_in_one_cell() {
+    fn every_pixel_of_the_hole_is_in_exactly_one_cell() {
         let mut hole = Mask::empty(64, 48);
         for (x, y, w, h) in [
             (0, 0, 5, 3),

@@ -1,36 +1,36 @@
-//! What of a frame with a hole may be copied from, and what is hole.
+//! The source map of a frame with a hole: which pixels may be copied into other frames.
 
 use std::ops::Range;
 
 use crate::Mask;
 use crate::classical::fields::row_spans::{RowSpans, enclosing_span};
 
-/// Pixels of known picture that a source must keep from the hole: a mask is seldom exact, and
-/// interpolation looks two pixels around.
+/// Distance in pixels that a source must keep from the hole. Masks are seldom exact, and bicubic
+/// interpolation reads two pixels around a position.
 const CLEARANCE: usize = 2;
 
-/// A pixel that may be a source.
+/// Flag of a pixel that may be a source.
 const SOURCE: u8 = 1;
-/// One that has a source near.
+/// Flag of a pixel that has a source within [`NEAR_RADIUS`].
 const NEAR: u8 = 2;
-/// One in the hole.
+/// Flag of a pixel inside the hole.
 const HOLE: u8 = 4;
-/// How far [`NEAR`] reaches: no pixel of a cell whose middle has none near can be a source.
+/// Radius of [`NEAR`] in pixels. If the centre of a cell lacks the flag, no pixel of the cell is a
+/// source.
 const NEAR_RADIUS: usize = 4;
 
-/// Where a frame with a hole may be copied from, pixel by pixel around the hole; elsewhere
-/// everything may.
+/// Flags of the pixels around a hole. All pixels outside the stored spans are sources.
 pub struct SourceMap(RowSpans<u8>);
 
 impl SourceMap {
-    /// `None` where there is no hole.
+    /// Computes the map of a hole, or returns `None` if the hole is empty.
     pub fn new(hole: &Mask) -> Option<Self> {
         let (width, height) = (hole.width(), hole.height());
         let area = hole.area();
         if area.is_empty() {
             return None;
         }
-        // Beyond, nothing is changed, and nothing changes what is in here.
+        // Farther away, the hole neither changes a flag nor is needed to compute one.
         let near = area.map(|range, axis| {
             let most = [height, width][axis];
             range.start.saturating_sub(CLEARANCE + NEAR_RADIUS)
@@ -58,10 +58,12 @@ impl SourceMap {
         Some(Self(RowSpans::new(height, kept, at)))
     }
 
+    /// Returns whether the pixel may be copied.
     pub fn is_source(&self, x: usize, y: usize) -> bool {
         self.pixel(x, y) & SOURCE != 0
     }
 
+    /// Returns whether a pixel within [`NEAR_RADIUS`] may be copied.
     pub fn has_source_near(&self, x: usize, y: usize) -> bool {
         self.pixel(x, y) & NEAR != 0
     }
@@ -71,12 +73,12 @@ impl SourceMap {
         self.0.get(x, y).unwrap_or(SOURCE | NEAR)
     }
 
-    /// The columns of a row that lie near the hole.
+    /// Returns the columns of a row that lie near the hole.
     pub fn near_columns(&self, y: usize) -> Range<usize> {
         self.0.row(y).0
     }
 
-    /// Takes the hole out of a row of ones that begins at column `first`.
+    /// Sets to zero the pixels of the hole in `row`, a row of ones that begins at column `first`.
     pub fn clear_hole(&self, y: usize, first: usize, row: &mut [u8]) {
         let (columns, pixels) = self.0.row(y);
         let end = columns.end.min(first + row.len());
@@ -85,7 +87,7 @@ impl SourceMap {
         }
     }
 
-    /// The hole of a picture of this size.
+    /// Returns the hole as a mask of the given size.
     pub fn to_mask(&self, width: usize, height: usize) -> Mask {
         let mut hole = vec![0; width * height];
         for (y, row) in hole.chunks_exact_mut(width).enumerate() {
@@ -97,13 +99,13 @@ impl SourceMap {
         Mask::from_luma(width, height, hole)
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         self.0.bytes()
     }
 }
 
-/// Grows the ones of a plane of zeros and ones by `radius`, in both axes.
+/// Dilates a plane of zeros and ones with a square of the given radius.
 fn dilate(plane: &[u8], width: usize, height: usize, radius: usize) -> Vec<u8> {
     let join = |out: &mut [u8], more: &[u8]| {
         out.iter_mut()
@@ -129,7 +131,7 @@ fn dilate(plane: &[u8], width: usize, height: usize, radius: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Distance in the larger axis to the nearest pixel that is marked.
+    /// Returns the Chebyshev distance to the nearest marked pixel.
     fn distance(marked: &[u8], width: usize, x: usize, y: usize) -> usize {
         let all = marked
             .iter()
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_around_holes_is_what_the_whole_plane_says() {
+    fn the_sparse_map_equals_the_flags_of_the_whole_plane() {
         let (width, height) = (57, 41);
         for holes in [
             &[(9, 6, 4, 3)][..],

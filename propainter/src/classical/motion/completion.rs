@@ -1,25 +1,28 @@
-//! Flow where nothing was measured: a membrane through what was.
+//! Completes a flow field by diffusion: unreliable vectors are interpolated from reliable ones.
 
 use crate::classical::fields::{flow_field::FlowField, grid::for_each_neighbour};
 
-/// Weight of a fully trusted measurement against one neighbour.
+/// Weight of a fully reliable measurement, relative to one neighbour.
 const DATA_WEIGHT: f32 = 8.0;
+/// Number of relaxation sweeps.
 const SWEEPS: usize = 12;
 
-/// Over-relaxation: what makes a wide hole settle in so few sweeps.
+/// Factor of successive over-relaxation, which lets a wide hole converge in few sweeps.
 const OVER_RELAXATION: f32 = 1.7;
 
-/// How the membrane treats jumps of the flow.
+/// The treatment of motion discontinuities.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Discontinuities {
-    /// Smooths them: for the coarse levels, whose job is to start the finer ones.
+    /// Smooths across discontinuities. Suits coarse levels, which only initialise finer ones.
     Smoothed,
-    /// Lets go where neighbours differ, so that two motions stay two.
+    /// Weakens the coupling where neighbours differ, so that two motions stay separate.
     Preserved,
 }
 
-/// Smooths `flow` on `nodes`, where it holds measurements (trusted by `weight`, per node of
-/// the grid) or a first guess (weight 0); nodes not listed stay.
+/// Smooths `flow` on the listed `nodes`; all others stay unchanged.
+///
+/// `weight`, one per node of the grid, is the confidence in each vector. A vector of weight 0
+/// serves only as the initial value.
 pub fn complete(flow: &mut FlowField, weight: &[f32], nodes: &[u32], edges: Discontinuities) {
     let (width, height) = (flow.width, flow.height);
     let data: Vec<[f32; 2]> = nodes.iter().map(|&i| flow.vectors[i as usize]).collect();
@@ -46,7 +49,7 @@ pub fn complete(flow: &mut FlowField, weight: &[f32], nodes: &[u32], edges: Disc
                 flow.vectors[i] = [0, 1].map(|c| here[c] + OVER_RELAXATION * (to[c] - here[c]));
             }
         };
-        // To and fro, so that values travel both ways.
+        // Alternating directions let values travel both ways.
         if sweep % 2 == 0 {
             (0..nodes.len()).for_each(|n| relax(n, flow));
         } else {
@@ -59,7 +62,7 @@ pub fn complete(flow: &mut FlowField, weight: &[f32], nodes: &[u32], edges: Disc
 mod tests {
     use super::*;
 
-    /// A field over 24×16 nodes, known but in the middle, and completed there.
+    /// Completes a field of 24×16 nodes whose middle is unknown.
     fn completed(at: impl Fn(usize, usize) -> [f32; 2], edges: Discontinuities) -> FlowField {
         let mut flow = FlowField::zero(24, 16);
         let mut weight = vec![1.0; 24 * 16];
@@ -71,7 +74,7 @@ mod tests {
             }
         }
         let nodes: Vec<u32> = (0..24 * 16).collect();
-        // As in the engine, where a coarser level's solution is the start.
+        // In the engine, the solution of the coarser level is the initial value.
         for _ in 0..6 {
             complete(&mut flow, &weight, &nodes, edges);
         }
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn one_motion_goes_through_the_hole() {
+    fn a_uniform_motion_continues_through_the_hole() {
         for edges in [Discontinuities::Smoothed, Discontinuities::Preserved] {
             let flow = completed(|_, _| [0.7, -0.4], edges);
             let near = |at: &[f32; 2]| (at[0] - 0.7).abs() < 0.05 && (at[1] + 0.4).abs() < 0.05;
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn measurements_hold() {
+    fn reliable_measurements_are_kept() {
         let flow = completed(|x, _| [0.1 * x as f32, 0.0], Discontinuities::Preserved);
         for y in 0..16 {
             assert!((flow.vectors[y * 24 + 3][0] - 0.3).abs() < 0.05);

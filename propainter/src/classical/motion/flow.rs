@@ -1,5 +1,5 @@
-//! Optical flow between two frames by dense inverse search, on a grid of patches: every patch
-//! of a pyramid's coarse levels, and on the fine ones those near the hole.
+//! Bidirectional optical flow between two frames by dense inverse search. Coarse levels of the
+//! pyramid are matched everywhere, fine ones only near the hole.
 
 use super::{
     completion,
@@ -15,24 +15,26 @@ use crate::classical::{
     hole::source_map::SourceMap,
 };
 
-/// Nodes around the hole that are measured on every level.
+/// Width in nodes of the band around the hole that is matched on every level.
 const BAND: usize = 6;
-/// Levels of fewer nodes are measured everywhere.
+/// Levels with at most this many nodes are matched everywhere.
 const DENSE_LIMIT: usize = 900;
-/// Coarse levels on which the flow of the frames before is tried.
+/// Number of coarse levels that try the flow of the previous frames as a candidate.
 const PREDICTED_LEVELS: usize = 2;
-/// Share of textured patches that are found again below which two frames are two scenes;
-/// it was never under 0.14 within a scene, nor over 0.07 across a cut.
+/// Share of textured patches that must be matched again for two frames to be of one scene. Measured
+/// shares were never below 0.14 within a scene, nor above 0.07 across a cut.
 const MIN_MATCHED: f32 = 0.1;
-/// Share of a patch's variance that may be left where it is found again.
+/// Largest residual of a matched patch, as a share of its variance.
 const MAX_RESIDUAL: f32 = 0.2;
-/// Variance of a patch that has texture.
+/// Variance above which a patch counts as textured.
 const MIN_VARIANCE: f32 = 20.0;
-/// Fewer textured patches than these say nothing about scenes.
+/// Number of textured patches below which no scene cut is reported.
 const MIN_TEXTURED: usize = 16;
 
-/// Flow from the first frame to the second and back, holes completed, and whether they show
-/// two scenes. The guesses are flows of the frames before, in the same directions.
+/// Estimates the flow from the first frame to the second and back, completed inside the holes, and
+/// returns both with whether a scene cut lies between the frames.
+///
+/// `predictions` are the flows of the previous frames in the same two directions.
 pub fn bidirectional(
     first: &Pyramid,
     second: &Pyramid,
@@ -62,23 +64,23 @@ pub fn bidirectional(
     )
 }
 
-/// What was measured from one frame to another.
+/// The flow estimated in one direction.
 struct FlowEstimate {
     flow: FlowField,
-    /// Trust in each node, 0 (unknown: take it from around) to 1.
+    /// Confidence of each node from 0 (unknown, to be completed) to 1.
     weight: Vec<f32>,
-    /// Finest level's nodes near the hole or in it.
+    /// Nodes of the finest level in or near the hole.
     band: Vec<u32>,
-    /// The next coarser level, which the flow is taken from elsewhere.
+    /// The next coarser level, which supplies the flow outside the band.
     coarse: Option<FlowField>,
-    /// Patches with texture, and those of them that were found again; on the finest level
-    /// that was measured everywhere.
+    /// Number of textured patches on the finest level that was matched everywhere.
     textured: usize,
+    /// Number of those that were matched again.
     matched: usize,
 }
 
 impl FlowEstimate {
-    /// Fills what was not measured well, hole included, from what was.
+    /// Completes the flow where it is unreliable, including the hole.
     fn complete(&mut self) {
         completion::complete(
             &mut self.flow,
@@ -88,13 +90,13 @@ impl FlowEstimate {
         );
     }
 
-    /// As it is kept, with how far from home the nodes of the band end.
+    /// Converts to the stored form, with the round-trip error of each node of the band.
     fn into_stored(self, round_trip_errors: &[f32]) -> StoredFlow {
         StoredFlow::new(&self.flow, &self.band, round_trip_errors, self.coarse)
     }
 }
 
-/// How far from home the way there and back ends, for each node of the band.
+/// Computes the round-trip error, in pixels, of each node of the band.
 fn round_trip_errors(forward: &FlowEstimate, backward: &FlowField) -> Vec<f32> {
     let error = |&i: &u32| {
         let (x, y) = node_position(i as usize, forward.flow.width);
@@ -105,7 +107,7 @@ fn round_trip_errors(forward: &FlowEstimate, backward: &FlowField) -> Vec<f32> {
     forward.band.iter().map(error).collect()
 }
 
-/// The weights of `there`, lowered where forth and back does not lead home.
+/// Returns the weights of `forward`, reduced where the two directions are inconsistent.
 fn consistent_weights(forward: &FlowEstimate, backward: &FlowEstimate) -> Vec<f32> {
     let width = forward.flow.width;
     let mut weight = forward.weight.clone();
@@ -124,7 +126,7 @@ fn consistent_weights(forward: &FlowEstimate, backward: &FlowEstimate) -> Vec<f3
     weight
 }
 
-/// Flow from `from` to `to`; `previous` is the flow of the frames before, as a first guess.
+/// Estimates the flow from one frame to another. `predicted` is the flow of the previous frames.
 fn estimate(from: &Pyramid, to: &Pyramid, predicted: Option<&StoredFlow>) -> FlowEstimate {
     let mut coarse: Option<FlowField> = None;
     let mut dense = (0, 0);
@@ -186,7 +188,8 @@ fn estimate(from: &Pyramid, to: &Pyramid, predicted: Option<&StoredFlow>) -> Flo
     unreachable!("a pyramid has a finest level")
 }
 
-/// Nodes of the finest level that are measured around a hole, and those that are kept, at most.
+/// Returns upper bounds of the number of nodes of the finest level that are matched around a hole,
+/// and that are stored.
 pub fn node_counts(source_map: &SourceMap, (width, height): (usize, usize)) -> (u64, u64) {
     let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
     if columns * rows <= DENSE_LIMIT {
@@ -208,12 +211,13 @@ pub fn node_counts(source_map: &SourceMap, (width, height): (usize, usize)) -> (
     (count_near(BAND), count_near(BAND + STORED_MARGIN))
 }
 
+/// Returns the node whose cell contains a pixel position.
 fn nearest_node(flow: &FlowField, x: f32, y: f32) -> usize {
     let at = |t: f32, nodes: usize| ((t.max(0.0) as usize) / CELL).min(nodes - 1);
     at(y, flow.height) * flow.width + at(x, flow.width)
 }
 
-/// Nodes whose cell touches the hole.
+/// Marks the nodes whose cells touch the hole.
 fn hole_nodes(level: &PyramidLevel, width: usize, height: usize) -> Vec<bool> {
     let mut out = vec![false; width * height];
     for y in 0..level.height {
@@ -247,12 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pan_is_measured_around_the_hole_and_completed_in_it() {
+    fn a_pan_is_estimated_around_the_hole_and_completed_in_it() {
         let hole = hole();
         for pan in [(0.0, 0.0), (1.3, -0.6), (-7.5, 2.2), (17.0, 0.4)] {
             let scene = scene(pan, 3);
             let pyramid_of = |i: usize| {
-                // What the hole hides must not matter.
+                // The pixels inside the hole must not matter.
                 let mut frame = scene.truth(i);
                 let pixels = frame.rgb_mut().chunks_exact_mut(3).zip(hole.hole());
                 pixels
@@ -284,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn two_scenes_are_told_apart_and_a_plain_picture_is_none() {
+    fn a_scene_cut_is_detected_and_a_uniform_frame_is_none() {
         let pyramid_of =
             |frame: &crate::Frame| Pyramid::new(frame, SourceMap::new(&hole()).as_ref());
         let (a, b) = (scene((1.0, 0.0), 3), scene((1.0, 0.0), 4));

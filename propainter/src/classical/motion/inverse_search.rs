@@ -1,5 +1,5 @@
-//! Dense inverse search on one level of a pyramid: each patch starts from the coarser level's
-//! flow, then looks at its neighbours' and leans on them where it is flat.
+//! Dense inverse search on one level of a pyramid. Each patch starts from the flow of the coarser
+//! level, then tries its neighbours' flow and is regularised by it where texture is weak.
 
 use rayon::prelude::*;
 
@@ -13,18 +13,20 @@ use crate::classical::fields::{
     grid::{CELL, node_position},
 };
 
-/// Weight of the neighbours' flow against a patch's own gradients, in squared luma.
+/// Weight of the neighbours' flow relative to the gradients of the patch, in squared luma.
 const NEIGHBOUR_WEIGHT: f32 = 120.0;
 
-/// The flow of the frames before, as a candidate on a level of the pyramid.
+/// The flow of the previous frames, as a candidate on one level of the pyramid.
 #[derive(Clone, Copy)]
 pub struct PredictedFlow<'a> {
+    /// The flow at full resolution.
     pub flow: &'a StoredFlow,
-    /// Halvings from the frame to the level.
+    /// Number of halvings from the frame to the level.
     pub depth: usize,
 }
 
 impl PredictedFlow<'_> {
+    /// Returns the displacement at a position, both in pixels of the level.
     fn at(&self, x: f32, y: f32) -> [f32; 2] {
         let scale = (1usize << self.depth) as f32;
         let fine = |t: f32| (t + 0.5) * scale - 0.5;
@@ -32,28 +34,34 @@ impl PredictedFlow<'_> {
     }
 }
 
-/// What was found for a patch.
+/// The estimate for the patch at a node.
 #[derive(Clone, Copy)]
 pub struct NodeEstimate {
+    /// Displacement in pixels.
     pub flow: [f32; 2],
-    /// Trust in it, 0 (unknown) to 1.
+    /// Confidence, from 0 (unknown) to 1.
     pub weight: f32,
     /// Variance of the patch.
     pub texture: f32,
+    /// The match that the flow leads to.
     pub matched: Match,
 }
 
 /// The same level of two frames.
 pub struct LevelPair<'a> {
+    /// Level of the frame whose patches are searched for.
     pub from: &'a PyramidLevel,
+    /// Level of the frame that is searched.
     pub to: &'a PyramidLevel,
+    /// Flow of the previous frames, on levels that try it.
     pub prediction: Option<PredictedFlow<'a>>,
-    /// Nothing coarser has been searched: look around widely.
+    /// Whether this is the coarsest level, which searches a wide neighbourhood.
     pub coarsest: bool,
 }
 
 impl LevelPair<'_> {
-    /// Flow of the band's nodes, in its order, from a start over the whole level.
+    /// Estimates the flow of the nodes in `band`, in their order. `start` is the initial flow of
+    /// the whole level.
     pub fn estimate(&self, start: &FlowField, band: &[u32]) -> Vec<NodeEstimate> {
         let first: Vec<NodeEstimate> = band
             .par_iter()
@@ -77,7 +85,8 @@ impl LevelPair<'_> {
             .collect()
     }
 
-    /// A node's patch and its place; `None` where too little is known.
+    /// Returns the patch at a node and its upper left corner, or `None` if too few pixels are
+    /// known.
     fn template(&self, node: usize, width: usize) -> Option<(Template, f32, f32)> {
         let corner = |n: usize| (n * CELL) as isize - 2;
         let (x, y) = (corner(node % width), corner(node / width));
@@ -88,7 +97,7 @@ impl LevelPair<'_> {
         (template.count >= MIN_KNOWN).then_some((template, x as f32, y as f32))
     }
 
-    /// From the coarser level, or the frames before where that fits better.
+    /// Estimates a node from the coarser level, or from the previous frames if that fits better.
     fn first_estimate(&self, start: &FlowField, node: usize) -> NodeEstimate {
         let origin = start.vectors[node];
         let Some((template, x, y)) = self.template(node, start.width) else {
@@ -115,7 +124,7 @@ impl LevelPair<'_> {
         self.refine(&template, best, (x, y), [best.x - x, best.y - y], 4)
     }
 
-    /// Looks at the neighbours' flows, and leans on them where the patch is flat.
+    /// Improves a node by its neighbours' flow, which also regularises the search.
     fn second_estimate(
         &self,
         first_pass: &FirstPass,
@@ -154,6 +163,7 @@ impl LevelPair<'_> {
         self.refine(&template, best, (x, y), anchor, 3)
     }
 
+    /// Refines a match by Gauss–Newton steps, pulled towards the displacement `anchor`.
     fn refine(
         &self,
         template: &Template,
@@ -177,7 +187,8 @@ impl LevelPair<'_> {
     }
 }
 
-/// How far a match is to be trusted, 0 to 1: enough pixels, structure both ways, alike.
+/// Returns the confidence in a match, 0 to 1. It rises with the number of known pixels and with
+/// texture in both directions, and falls with the residual.
 pub fn confidence(template: &Template, matched: &Match) -> f32 {
     if matched.count < MIN_KNOWN {
         return 0.0;
@@ -187,6 +198,7 @@ pub fn confidence(template: &Template, matched: &Match) -> f32 {
     pixels * (0.02 + structure) / (1.0 + matched.residual / (12.0 + 0.1 * template.variance))
 }
 
+/// Returns an estimate of zero confidence.
 fn unmatched(flow: [f32; 2]) -> NodeEstimate {
     NodeEstimate {
         flow,
@@ -196,7 +208,7 @@ fn unmatched(flow: [f32; 2]) -> NodeEstimate {
     }
 }
 
-/// The first pass's nodes by place.
+/// The estimates of the first pass, found by node.
 struct FirstPass<'a> {
     width: usize,
     height: usize,
@@ -205,7 +217,7 @@ struct FirstPass<'a> {
 }
 
 impl FirstPass<'_> {
-    /// The known ones of the eight neighbours, and whether they share a side.
+    /// Iterates over the estimated ones among the eight neighbours, with whether they share a side.
     fn neighbours(&self, node: usize) -> impl Iterator<Item = (bool, &NodeEstimate)> {
         let (x, y) = ((node % self.width) as isize, (node / self.width) as isize);
         let offsets = [-1isize, 0, 1];

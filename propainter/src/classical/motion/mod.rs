@@ -1,4 +1,4 @@
-//! Optical flow between neighbouring frames.
+//! Optical flow between neighbouring frames by dense inverse search.
 
 mod completion;
 pub mod flow;

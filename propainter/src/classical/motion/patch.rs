@@ -1,5 +1,5 @@
-//! Patches of 8×8 pixels and where they are found again: inverse search with means removed
-//! (Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"), over known pixels only.
+//! Matching of 8×8 patches by inverse search with mean-normalised differences over known pixels
+//! (Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search").
 
 use super::{
     patch_sums::{self, PatchSums},
@@ -7,12 +7,12 @@ use super::{
     template::{MIN_KNOWN, PATCH_SIDE, Template},
 };
 
-/// The patch whose upper left pixel is (x, y), at most `MARGIN − 1` beyond the picture.
+/// Extracts the template whose upper left pixel is (x, y), at most `MARGIN − 1` outside the frame.
 pub fn extract(level: &PyramidLevel, x: isize, y: isize) -> Template {
     patch_sums::template(level, x, y)
 }
 
-/// Known pixels of the patch whose upper left pixel is (x, y).
+/// Counts the known pixels of the patch whose upper left pixel is (x, y).
 pub fn known(level: &PyramidLevel, x: isize, y: isize) -> u32 {
     let first = level.offset(x, y);
     let rows = (0..PATCH_SIDE).map(|row| &level.valid[first + row * level.stride..][..PATCH_SIDE]);
@@ -20,24 +20,24 @@ pub fn known(level: &PyramidLevel, x: isize, y: isize) -> u32 {
         .sum()
 }
 
-/// How a template compares with a place of the other picture.
+/// The comparison of a template with a position in another frame.
 #[derive(Clone, Copy, Default)]
 pub struct Match {
-    /// Upper left corner of the place.
+    /// Left edge of the position.
     pub x: f32,
     pub y: f32,
-    /// Pixels known on both sides; the rest means nothing under [`LEAST`].
+    /// Number of pixels known on both sides. Below [`MIN_KNOWN`] the other values are meaningless.
     pub count: f32,
-    /// Mean squared difference once the means are removed.
+    /// Mean squared difference after subtracting the means.
     pub residual: f32,
-    /// Mean of template − place.
+    /// Mean of template minus target.
     pub offset: f32,
-    /// Smaller eigenvalue of the gradients' matrix, over all pixels.
+    /// Smaller eigenvalue of the structure tensor, over all pixels (Shi–Tomasi cornerness).
     pub corner: f32,
     sums: PatchSums,
 }
 
-/// What pulls a search towards a position: `weight` is in units of squared luma.
+/// A prior that pulls a search towards a position. `weight` is in units of squared luma.
 #[derive(Clone, Copy)]
 pub struct Prior {
     pub x: f32,
@@ -45,13 +45,13 @@ pub struct Prior {
     pub weight: f32,
 }
 
-/// Compares without moving.
+/// Compares a template with a position, clamped to the level.
 pub fn compare(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> Match {
     let (x, y) = target.clamp(x, y);
     patch_sums::sums(template, target, x, y).to_match(x, y)
 }
 
-/// Gauss–Newton steps from a place that was compared, `steps` at most.
+/// Improves a match by at most `steps` Gauss–Newton steps.
 pub fn refine(
     template: &Template,
     target: &PyramidLevel,
@@ -66,7 +66,7 @@ pub fn refine(
         }
         let (dx, dy) = best.sums.step(prior, best.x, best.y);
         let here = compare(template, target, best.x + dx, best.y + dy);
-        // A patch that runs away was not found.
+        // A patch that drifts too far is lost.
         let far = (here.x - start.x).abs().max((here.y - start.y).abs());
         if far > PATCH_SIDE as f32
             || here.count < MIN_KNOWN
@@ -83,7 +83,7 @@ pub fn refine(
 }
 
 impl PatchSums {
-    /// The matrix (xx, xy, yy) of gradients with their means removed.
+    /// Returns the structure tensor (xx, xy, yy) of gradients with their means subtracted.
     fn matrix(&self) -> (f32, f32, f32) {
         let share = 1.0 / self.count;
         (
@@ -93,6 +93,7 @@ impl PatchSums {
         )
     }
 
+    /// Evaluates the sums taken at a position.
     fn to_match(self, x: f32, y: f32) -> Match {
         if self.count < MIN_KNOWN {
             return Match {
@@ -116,10 +117,11 @@ impl PatchSums {
         }
     }
 
+    /// Returns the Gauss–Newton step from a position, at most three pixels on each axis.
     fn step(&self, prior: Prior, x: f32, y: f32) -> (f32, f32) {
         let share = 1.0 / self.count;
         let (xx, xy, yy) = self.matrix();
-        // One unit keeps flat patches solvable.
+        // Adding one keeps the system solvable for flat patches.
         let (xx, yy) = (xx + prior.weight + 1.0, yy + prior.weight + 1.0);
         let bx = prior.weight * (prior.x - x) - (self.xd - self.x * self.d * share);
         let by = prior.weight * (prior.y - y) - (self.yd - self.y * self.d * share);

@@ -1,4 +1,4 @@
-//! Luma pyramids with a margin, and which of their pixels may be looked at.
+//! Luma pyramids with a margin and a mask of known pixels.
 
 use std::ops::Range;
 
@@ -8,36 +8,42 @@ use crate::{
     classical::{fields::grid::floor, hole::source_map::SourceMap},
 };
 
-/// Pixels around every plane, so that a patch may hang over the picture's edge.
+/// Width of the margin around every plane, so that a patch may extend beyond the frame.
 pub const MARGIN: usize = 16;
-/// Pixels that a search goes from where it starts: a patch's side, and a last step of three.
+/// Largest distance in pixels that a search moves from its start: one patch, plus a last step of
+/// three.
 const SEARCH_RADIUS: isize = PATCH_SIDE as isize + 3;
-/// Side of the squares that are made at once where only some of a picture is needed.
+/// Side of the tiles in which a partial level is filled.
 const TILE: usize = 32;
 
-/// One level, or what is needed of it: luma and validity (1 where the picture is known, 0 in the
-/// hole and the margin), both `stride` bytes a row.
+/// A level of a pyramid, or the part of it that is needed: luma and validity, both `stride` bytes a
+/// row. Validity is 1 where the frame is known, and 0 in the hole and the margin.
 pub struct PyramidLevel {
-    /// Of the whole picture.
+    /// Width of the whole level in pixels.
     pub width: usize,
+    /// Height of the whole level in pixels.
     pub height: usize,
-    /// The first column and row that are here; a whole level begins with its margin.
+    /// First stored column and row. A whole level begins with its margin.
     x: isize,
     y: isize,
+    /// Number of stored rows.
     rows: usize,
+    /// Bytes per row.
     pub stride: usize,
+    /// Luma of the stored pixels.
     pub luma: Vec<u8>,
+    /// Validity of the stored pixels, 0 or 1.
     pub valid: Vec<u8>,
 }
 
 impl PyramidLevel {
-    /// A whole level, nothing known.
+    /// Allocates a whole level without known pixels.
     fn new(width: usize, height: usize) -> Self {
         let all = |side: usize| -(MARGIN as isize)..(side + MARGIN) as isize;
         Self::part(width, height, all(width), all(height))
     }
 
-    /// These columns and rows of one.
+    /// Allocates the given columns and rows of a level.
     fn part(width: usize, height: usize, columns: Range<isize>, rows: Range<isize>) -> Self {
         let bytes = columns.len() * rows.len();
         Self {
@@ -52,14 +58,14 @@ impl PyramidLevel {
         }
     }
 
-    /// Where pixel (x, y) lies; both may reach `MARGIN` beyond the picture.
+    /// Returns the index of pixel (x, y), which may lie up to `MARGIN` outside the frame.
     pub fn offset(&self, x: isize, y: isize) -> usize {
         debug_assert!(x >= self.x && y >= self.y);
         (y - self.y) as usize * self.stride + (x - self.x) as usize
     }
 
-    /// The place next to (x, y) from which a patch, and what interpolation touches beside it, is
-    /// in here.
+    /// Returns the nearest position to (x, y) at which a patch and the pixels needed to interpolate
+    /// it are stored.
     pub fn clamp(&self, x: f32, y: f32) -> (f32, f32) {
         let most = |first: isize, length: usize| {
             (first + length as isize) as f32 - (PATCH_SIDE + 2) as f32
@@ -70,6 +76,7 @@ impl PyramidLevel {
         )
     }
 
+    /// Converts a frame to its finest level.
     fn whole(frame: &Frame, source_map: Option<&SourceMap>) -> Self {
         let mut level = Self::new(frame.width(), frame.height());
         for y in 0..frame.height() {
@@ -78,14 +85,14 @@ impl PyramidLevel {
         level
     }
 
-    /// The part of a frame's finest level that searches from these corners of patches need.
+    /// Returns the part of a frame's finest level that searches from these corners of patches need.
     pub fn around(
         frame: &Frame,
         source_map: Option<&SourceMap>,
         corners: impl Iterator<Item = (f32, f32)>,
     ) -> Self {
         let (width, height) = (frame.width(), frame.height());
-        // As a whole level brings them into it.
+        // A whole level clamps positions in the same way.
         let most = |side: usize| (side + MARGIN - PATCH_SIDE - 2) as f32;
         let near = |t: f32, side: usize| {
             let first = floor(t.max(-(MARGIN as f32)).min(most(side)));
@@ -93,7 +100,7 @@ impl PyramidLevel {
             let end = first + SEARCH_RADIUS + PATCH_SIDE as isize + 4;
             (first - SEARCH_RADIUS - 1).max(-margin)..end.min(side as isize + margin)
         };
-        // Columns and rows.
+        // Each corner needs a range of columns and one of rows.
         let needed: Vec<[Range<isize>; 2]> = corners
             .map(|(x, y)| [near(x, width), near(y, height)])
             .collect();
@@ -103,7 +110,7 @@ impl PyramidLevel {
             first.unwrap_or(0)..end.unwrap_or(0)
         });
         let mut level = Self::part(width, height, columns.clone(), rows.clone());
-        // Squares, so that what nobody looks at is not made.
+        // Only tiles that some search needs are filled.
         let across = columns.len().div_ceil(TILE);
         let down = rows.len().div_ceil(TILE);
         let mut tiles = vec![false; across * down];
@@ -135,7 +142,7 @@ impl PyramidLevel {
         level
     }
 
-    /// Takes pixels of a row of a frame of this size.
+    /// Converts the given columns of one row of a frame of this size.
     fn copy_row(
         &mut self,
         frame: &Frame,
@@ -157,12 +164,13 @@ impl PyramidLevel {
         }
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes held on the heap.
     fn bytes(&self) -> u64 {
         (self.luma.capacity() + self.valid.capacity()) as u64
     }
 
-    /// Half the size: means over the known ones of four pixels; known where two are.
+    /// Returns the level at half size. A pixel is the mean of the known ones among four, and is
+    /// known if at least two of them are.
     fn downsampled(&self) -> Self {
         let mut half = Self::new(self.width.div_ceil(2), self.height.div_ceil(2));
         for y in 0..half.height {
@@ -195,11 +203,11 @@ impl PyramidLevel {
     }
 }
 
-/// A frame's luma, finest level first.
+/// The luma pyramid of a frame, finest level first.
 pub struct Pyramid(pub Vec<PyramidLevel>);
 
 impl Pyramid {
-    /// Halves until the next level's shorter side would be under 24 pixels.
+    /// Builds the pyramid. Halving stops before the shorter side falls below 24 pixels.
     pub fn new(frame: &Frame, source_map: Option<&SourceMap>) -> Self {
         let mut levels = vec![PyramidLevel::whole(frame, source_map)];
         while let Some(last) = levels.last()
@@ -210,7 +218,7 @@ impl Pyramid {
         Self(levels)
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         self.0.iter().map(PyramidLevel::bytes).sum()
     }
@@ -222,7 +230,7 @@ mod tests {
     use crate::Mask;
 
     #[test]
-    fn a_part_of_a_level_is_as_the_whole() {
+    fn a_partial_level_equals_the_whole_level() {
         let (width, height) = (190, 120);
         let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 9) as u8;
         let frame = Frame::new(width, height, (0..3 * width * height).map(noise).collect());

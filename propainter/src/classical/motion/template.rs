@@ -1,13 +1,13 @@
-//! A patch to be found in another frame.
+//! The template patch that a search looks for.
 
 /// Side of a patch in pixels.
 pub const PATCH_SIDE: usize = 8;
-/// Patches with fewer known pixels say nothing.
+/// Number of known pixels below which a patch cannot be compared.
 pub const MIN_KNOWN: f32 = 20.0;
 
 type Pixels = [[f32; PATCH_SIDE]; PATCH_SIDE];
 
-/// A patch to be found: luma, its gradient, and 1 where all of it is known.
+/// A template patch: luma, its gradient, and weight 1 where a pixel and its neighbours are known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Template {
     pub(super) value: Pixels,
@@ -21,7 +21,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// Takes count and variance from sums over the known pixels: of one, values and squares.
+    /// Derives count and variance from sums over the known pixels: of ones, values and squares.
     pub(super) fn measure(&mut self, count: f32, sum: f32, squares: f32) {
         self.count = count;
         if count > 0.0 {

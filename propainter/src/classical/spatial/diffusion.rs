@@ -1,21 +1,24 @@
-//! One frame's hole filled from the picture around it alone: a smooth surface through the
-//! colours at its border, for when nothing better is there in time.
+//! Diffusion fill: harmonic interpolation from the border of a hole by multigrid relaxation. It
+//! takes milliseconds, for frames that cannot wait for a better fill.
 
 use crate::{Frame, Mask};
 
-/// Sweeps over the finest level; twice as many on each coarser one, up to the most, since a
-/// sweep carries colours over a few cells only.
+/// Sweeps on the finest level. Each coarser level doubles them, because a sweep carries colours
+/// over a few cells only.
 const SWEEPS: usize = 8;
+/// Largest number of sweeps on a level.
 const MAX_SWEEPS: usize = 64;
-/// Over-relaxation, for quick settling.
+/// Factor of successive over-relaxation, which speeds up convergence.
 const OVER_RELAXATION: f32 = 1.6;
 
-/// Red, green, blue and nothing: four lanes.
+/// Red, green, blue and padding, which fill four vector lanes.
 type Colour = [f32; 4];
 
-/// The frame with its hole filled: every connected piece by itself, harmonic between the
-/// pixels around it, nothing else changed. A hole that is the whole picture stays as it is.
-/// `hole` is dilated and of the frame's size; one of another size is brought to it.
+/// Fills the hole of a frame by harmonic interpolation; nothing outside it changes.
+///
+/// Each connected component is filled on its own from the pixels around it. A hole that covers the
+/// whole frame stays unfilled. `hole` is already dilated; it is resized if its size differs from
+/// the frame's.
 pub fn diffusion_fill(frame: &Frame, hole: &Mask) -> Frame {
     let size @ (width, height) = (frame.width(), frame.height());
     let resized = ((hole.width(), hole.height()) != size).then(|| hole.resized(width, height));
@@ -37,7 +40,8 @@ pub fn diffusion_fill(frame: &Frame, hole: &Mask) -> Frame {
     out
 }
 
-/// All pixels of the hole connected with `start` by their sides; taken out of `open`.
+/// Returns all pixels of the hole that are 4-connected with `start`, and removes them from
+/// `unvisited`.
 fn take_component(
     start: usize,
     unvisited: &mut [u8],
@@ -63,28 +67,33 @@ fn take_component(
     component
 }
 
-/// One piece with a pixel of its surroundings on every side.
+/// A connected component of the hole with one pixel of surroundings on every side.
 struct HoleComponent<'a> {
-    /// The piece's pixels in the frame, and in the level in the same order.
+    /// Pixels of the component in the frame, in the order of the level's free cells.
     component: &'a [usize],
     level: DiffusionLevel,
 }
 
-/// A rectangle of cells with an empty one on every side, so that all have four neighbours.
+/// A multigrid level: a rectangle of cells with an outer ring of empty ones, so that each cell has
+/// four neighbours.
 struct DiffusionLevel {
-    /// Size without the empty cells.
+    /// Width without the outer ring.
     width: usize,
+    /// Height without the outer ring.
     height: usize,
-    /// Zero where nothing is known.
+    /// Colours, zero where unknown.
     colours: Vec<Colour>,
-    /// What each cell is: [`EMPTY`], [`KNOWN`] or [`FREE`].
+    /// Kind of each cell: [`EMPTY`], [`KNOWN`] or [`FREE`].
     kinds: Vec<u8>,
+    /// Indices of the free cells.
     free: Vec<u32>,
 }
 
-/// Another piece, or beyond the picture.
+/// A cell of another component or outside the frame.
 const EMPTY: u8 = 0;
+/// A cell with a fixed colour.
 const KNOWN: u8 = 1;
+/// A cell to be filled.
 const FREE: u8 = 2;
 
 impl<'a> HoleComponent<'a> {
@@ -145,7 +154,7 @@ impl DiffusionLevel {
         (y + 1) * self.stride() + x + 1
     }
 
-    /// Colours for the free cells: those of the next coarser level, settled.
+    /// Fills the free cells: starts from the solution of the next coarser level, then relaxes.
     fn solve(&mut self, sweeps: usize) {
         if self.free.is_empty() {
             return;
@@ -155,7 +164,7 @@ impl DiffusionLevel {
         self.prolong(&coarse);
         let stride = self.stride();
         let neighbours = |at: usize| [at - 1, at + 1, at - stride, at + stride];
-        // In rows: neighbours are near in memory, and colours run along them.
+        // In row order, neighbours are close in memory and colours propagate along the rows.
         let mut order = self.free.clone();
         order.sort_unstable();
         let cells: Vec<(usize, f32)> = order
@@ -185,13 +194,13 @@ impl DiffusionLevel {
         }
     }
 
-    /// Half the size: known where any of four cells is, as their mean.
+    /// Returns the level at half size. A cell is known if any of four is, with the mean of those.
     fn coarsened(&self) -> Self {
         let mut half = Self::empty(self.width.div_ceil(2), self.height.div_ceil(2));
         for y in 0..half.height {
             for x in 0..half.width {
                 let first = self.index(2 * x, 2 * y);
-                // Beyond an odd side are the empty cells.
+                // An odd side ends in the outer ring of empty cells.
                 let four = [0, 1, self.stride(), self.stride() + 1].map(|step| first + step);
                 let (mut sum, mut count, mut free) = ([0.0; 4], 0.0, false);
                 for at in four {
@@ -214,7 +223,7 @@ impl DiffusionLevel {
         half
     }
 
-    /// The free cells' colours from the level of half the size, bilinear.
+    /// Initialises the free cells by bilinear interpolation of the coarser level (prolongation).
     fn prolong(&mut self, coarse: &Self) {
         let stride = self.stride();
         for &at in &self.free {
@@ -236,7 +245,8 @@ impl DiffusionLevel {
                     weights += weight;
                 }
             }
-            // The cell's own coarse one is never empty.
+            // The weights are never zero, because the coarse cell that contains this one is not
+            // empty.
             self.colours[at] = sum.map(|s| s / weights);
         }
     }
@@ -251,8 +261,8 @@ mod tests {
         Frame::new(width, height, pixels.collect())
     }
 
-    /// Fills rectangles of a picture that shows red there; nothing else may change. The largest
-    /// error in them.
+    /// Fills rectangles of an image, asserts that nothing else changed, and returns the largest
+    /// error.
     fn error(image: &Frame, rectangles: &[(i64, i64, u64, u64)]) -> u8 {
         let mut hole = Mask::empty(image.width(), image.height());
         for &(x, y, width, height) in rectangles {
@@ -281,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_goes_on_through_the_hole() {
+    fn a_ramp_continues_through_the_hole() {
         let ramp = image(320, 200, |x, y| {
             [(x / 2 + 40) as u8, (y + 20) as u8, (x / 4 + y / 2) as u8]
         });
@@ -289,7 +299,7 @@ mod tests {
             &[(40, 40, 240, 120)][..],
             &[(5, 100, 300, 9)],
             &[(100, 60, 1, 1)],
-            // Pieces that touch at a corner, and one within the other's rectangle.
+            // Components that touch at a corner, and one inside the bounding box of another.
             &[(20, 20, 60, 60), (80, 80, 60, 60)],
             &[(20, 20, 200, 8), (20, 20, 8, 150), (90, 80, 40, 40)],
         ] {
@@ -300,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn one_colour_around_fills_holes_at_borders_and_corners() {
+    fn a_uniform_border_fills_holes_at_edges_and_corners() {
         for (width, height) in [(1, 2), (2, 1), (7, 5), (64, 33)] {
             let plain = image(width, height, |_, _| [90, 20, 200]);
             let (w, h) = (width as u64, height as u64);
@@ -325,14 +335,14 @@ mod tests {
     }
 
     #[test]
-    fn pieces_know_nothing_of_each_other() {
-        // Black left, white right; a piece in each.
+    fn components_are_filled_independently() {
+        // Black on the left, white on the right, with a component in each.
         let halves = image(80, 40, |x, _| [if x < 40 { 0 } else { 255 }; 3]);
         assert_eq!(error(&halves, &[(10, 10, 27, 20), (43, 10, 27, 20)]), 0);
     }
 
     #[test]
-    fn a_hole_that_is_everything_stays_as_it_is() {
+    fn a_hole_that_covers_the_frame_stays_unfilled() {
         for (width, height) in [(1, 1), (9, 4)] {
             let frame = image(width, height, |x, y| [x as u8, y as u8, 7]);
             let mut hole = Mask::empty(width, height);
@@ -343,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_of_another_size_is_brought_to_the_frame() {
+    fn a_hole_of_another_size_is_resized_to_the_frame() {
         let frame = image(16, 12, |x, _| [if x < 8 { 10 } else { 99 }; 3]);
         let mut hole = Mask::empty(4, 3);
         hole.add_rectangle(0, 0, 2, 1);

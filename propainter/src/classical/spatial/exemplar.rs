@@ -1,18 +1,19 @@
-//! What no frame shows: a fill from the picture around, coarse to fine, by patches that are
-//! searched with propagation and random trials (Barnes et al. 2009, "PatchMatch") and laid
-//! over each other; a smooth membrane starts it, and stands where there is no patch to copy.
+//! Exemplar-based fill of pixels without a source in any frame, coarse to fine by PatchMatch
+//! (Barnes et al. 2009). Pull–push interpolation initialises it, and remains where no patch can be
+//! copied.
 
 use std::ops::Range;
 
 use super::patch_match::{FillImage, NearestNeighbourField, PatchMatch};
 use crate::{Area, Cancel, Error, Frame};
 
-/// Depth of hole, in pixels, that the coarsest level starts with.
+/// Depth of the hole in pixels at which the coarsest level is reached.
 const COARSEST_DEPTH: u32 = 4;
-/// Pixels around the hole that patches come from: half its size within these.
+/// Smallest and largest width in pixels of the surroundings that patches come from; in between, it
+/// is half the size of the area.
 const SURROUNDINGS: (usize, usize) = (32, 96);
 
-/// Where an area and what it is filled from begin in a picture, and their sides.
+/// Returns the start and length of an area with its surroundings, for columns and rows.
 fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, usize); 2] {
     let around =
         (area.columns.len().max(area.rows.len()) / 2).clamp(SURROUNDINGS.0, SURROUNDINGS.1);
@@ -23,13 +24,19 @@ fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, u
     [span(&area.columns, width), span(&area.rows, height)]
 }
 
-/// Pixels of both.
+/// Returns the number of pixels of an area with its surroundings.
 pub fn working_pixels(area: &Area, size: (usize, usize)) -> usize {
     let [(_, width), (_, height)] = with_surroundings(area, size);
     width * height
 }
 
-/// The pixels of `unknown` (1, over the whole frame) in `area`, as (place, colour).
+/// Fills the pixels of `unknown` that lie in `area`, and returns their indices and colours.
+///
+/// `unknown` is 1 for unknown pixels of the whole frame.
+///
+/// # Errors
+///
+/// Returns [`Error::Cancelled`] if `cancel` is set meanwhile.
 pub fn fill(
     frame: &Frame,
     unknown: &[u8],
@@ -52,7 +59,7 @@ pub fn fill(
             .collect(),
     };
     let filled = finest.fill_coarse_to_fine(cancel)?;
-    // Only this area's own: the surroundings may hold other pieces.
+    // The surroundings may contain other regions, which are filled separately.
     let own = |i: usize| {
         let (x, y) = (x0 + i % width, y0 + i / width);
         finest.unknown[i] && area.columns.contains(&x) && area.rows.contains(&y)
@@ -64,6 +71,7 @@ pub fn fill(
 }
 
 impl FillImage {
+    /// Returns the pixels with the unknown ones filled.
     fn fill_coarse_to_fine(&self, cancel: &Cancel) -> Result<Vec<[u8; 4]>, Error> {
         let mut levels = vec![];
         let mut depth = self.depth();
@@ -81,7 +89,7 @@ impl FillImage {
                 None => patch_match.initialise(),
                 Some((pixels, field)) => patch_match.initialise_from(pixels, field),
             }
-            // Few rounds where there is much: the coarse levels have decided by then.
+            // Large levels get few rounds, because the coarse levels have settled the structure.
             let rounds = if patch_match.target_count() > 20_000 {
                 1
             } else {
@@ -100,7 +108,7 @@ impl FillImage {
         Ok(coarse.map_or_else(Vec::new, |(pixels, _)| pixels))
     }
 
-    /// City-block distance of the deepest unknown pixel to a known one.
+    /// Returns the largest city-block distance from an unknown pixel to a known one.
     fn depth(&self) -> u32 {
         let (w, h) = (self.width, self.height);
         let mut distance: Vec<u32> = self
@@ -130,7 +138,8 @@ impl FillImage {
         distance.into_iter().max().unwrap_or(0)
     }
 
-    /// Half the size: the mean of the known ones of four, known where any is.
+    /// Returns the image at half size. A pixel is the mean of the known ones among four, and is
+    /// unknown if fewer than two are known.
     fn downsampled(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut pixels = Vec::with_capacity(width * height);
@@ -165,7 +174,7 @@ impl FillImage {
 mod tests {
     use super::*;
 
-    /// Fills the area of a 64×56 picture, and gives the largest error against it.
+    /// Fills an area of a 64×56 image and returns the largest error.
     fn error(at: impl Fn(usize, usize) -> u8) -> u8 {
         let (width, height) = (64, 56);
         let colour = |i: usize| [at(i % width, i / width); 3];
@@ -197,24 +206,24 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_picture_stays_plain() {
+    fn a_uniform_image_stays_uniform() {
         assert!(error(|_, _| 77) <= 1);
     }
 
     #[test]
-    fn a_ramp_goes_on() {
+    fn a_ramp_continues() {
         let worst = error(|x, y| (40 + x + 2 * y) as u8);
         assert!(worst <= 8, "{worst}");
     }
 
     #[test]
-    fn stripes_go_on() {
+    fn stripes_continue() {
         let worst = error(|x, _| if x / 4 % 2 == 0 { 60 } else { 180 });
         assert!(worst <= 30, "{worst}");
     }
 
     #[test]
-    fn nothing_known_is_grey() {
+    fn an_image_without_known_pixels_becomes_grey() {
         let frame = Frame::new(16, 8, vec![3; 3 * 16 * 8]);
         let area = Area::whole([8, 16]);
         let filled = fill(&frame, &[1; 16 * 8], &area, &Cancel::default()).expect("not cancelled");

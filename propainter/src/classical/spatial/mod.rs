@@ -1,4 +1,4 @@
-//! Fills within a single frame.
+//! Fills within a single frame: by diffusion and by exemplars.
 
 pub mod diffusion;
 pub mod exemplar;

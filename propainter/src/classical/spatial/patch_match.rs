@@ -1,53 +1,61 @@
-//! Patch fill on one level of a picture: nearest known patches by propagation and random
-//! trials (Barnes et al. 2009, "PatchMatch"), laid over each other.
+//! PatchMatch on one level of an image: the nearest-neighbour field is found by propagation and
+//! random search (Barnes et al. 2009), and overlapping patches vote for the colours.
 
 use crate::classical::fields::{membrane, pull_push};
 
-/// Patches reach this far from their centre.
+/// Distance in pixels from the centre of a patch to its sides.
 const RADIUS: usize = 3;
+/// Side of a patch in pixels.
 const PATCH_SIDE: usize = 2 * RADIUS + 1;
-/// Pixels of a patch.
+/// Number of pixels of a patch.
 const PATCH_PIXELS: i32 = (PATCH_SIDE * PATCH_SIDE) as i32;
-/// One level of the crop: RGB and a zero, so that a pixel is four bytes.
+/// An image with unknown pixels: RGB padded with zero to four bytes.
 pub struct FillImage {
+    /// Width in pixels.
     pub width: usize,
+    /// Height in pixels.
     pub height: usize,
     pub pixels: Vec<[u8; 4]>,
-    /// Where it is to be filled.
+    /// Whether each pixel is to be filled.
     pub unknown: Vec<bool>,
 }
 
-/// For each patch of a level (by centre) that touches the unknown, the known patch most like
-/// it; `u32::MAX` elsewhere.
+/// The nearest-neighbour field: for each patch that touches the unknown pixels, the centre of the
+/// most similar known patch. It is indexed by the centre of the patch, and `u32::MAX` for all other
+/// patches.
 pub struct NearestNeighbourField {
     width: usize,
     centres: Vec<u32>,
 }
 
-/// A level being filled.
+/// The state of the fill of one level.
 pub struct PatchMatch<'a> {
     image: &'a FillImage,
     pub pixels: Vec<[u8; 4]>,
-    /// Centres whose patch touches the unknown, row by row.
+    /// Centres of the patches that touch unknown pixels, row by row.
     targets: Vec<u32>,
-    /// Centres whose patch is known.
+    /// Whether the patch around each pixel is completely known.
     known: Vec<bool>,
+    /// Centres of the known patches.
     sources: Vec<u32>,
+    /// The nearest-neighbour field found so far.
     pub field: NearestNeighbourField,
-    /// Squared difference to the nearest, per centre.
+    /// Distance of each target to its nearest neighbour.
     cost: Vec<u32>,
+    /// State of the xorshift generator.
     random: u64,
 }
 
 impl<'a> PatchMatch<'a> {
-    /// Number of patches that touch the unknown.
+    /// Returns the number of patches that touch unknown pixels.
     pub fn target_count(&self) -> usize {
         self.targets.len()
     }
 
+    /// Prepares the fill of an image.
     pub fn new(image: &'a FillImage) -> Self {
         let (width, height) = (image.width, image.height);
-        // Unknown pixels up to and including each column and row, to ask for rectangles.
+        // A summed-area table of the unknown pixels, to count those in rectangles.
         let mut sums = vec![0u32; (width + 1) * (height + 1)];
         for y in 0..height {
             let mut line = 0;
@@ -88,7 +96,8 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
-    /// Starts from a smooth surface through the known pixels; grey where there are none.
+    /// Initialises the unknown pixels by pull–push interpolation (grey if no pixel is known), and
+    /// the field at random.
     pub fn initialise(&mut self) {
         let image = self.image;
         let values: Vec<[f32; 3]> = image
@@ -120,7 +129,7 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
-    /// Starts from the next coarser level's patches.
+    /// Initialises pixels and field from the next coarser level.
     pub fn initialise_from(&mut self, pixels: &[[u8; 4]], coarse: &NearestNeighbourField) {
         let (width, height) = (self.image.width, self.image.height);
         for (i, pixel) in self.pixels.iter_mut().enumerate() {
@@ -155,12 +164,13 @@ impl<'a> PatchMatch<'a> {
         self.vote();
     }
 
+    /// Sets the nearest neighbour of a target.
     fn assign(&mut self, target: usize, source: usize) {
         self.field.centres[target] = source as u32;
         self.cost[target] = self.distance(target, source);
     }
 
-    /// One sweep over all targets; odd rounds go backwards.
+    /// Searches all targets once by propagation and random search. Odd rounds run backwards.
     pub fn search(&mut self, round: usize) {
         if self.sources.is_empty() {
             return;
@@ -197,6 +207,7 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
+    /// Takes a candidate if it is a known patch that is closer to the target.
     fn try_candidate(&mut self, target: usize, source: isize) {
         let Some(&true) = usize::try_from(source).ok().and_then(|s| self.known.get(s)) else {
             return;
@@ -209,15 +220,15 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
-    /// How unlike two patches are: their squared difference, of which what a shift of colour
-    /// makes good counts for little.
+    /// Returns the distance of two patches: their squared difference, in which a constant colour
+    /// offset counts for one eighth.
     fn distance(&self, target: usize, source: usize) -> u32 {
         let (sums, squares) = self.differences(target, source);
         let shift: i32 = sums.iter().map(|s| s * s / PATCH_PIXELS).sum();
         (squares - shift + shift / 8) as u32
     }
 
-    /// Sums per channel of target − source over two patches, and of all squares.
+    /// Returns the sums per channel of target minus source over two patches, and of all squares.
     fn differences(&self, target: usize, source: usize) -> ([i32; 4], i32) {
         let width = self.image.width;
         let first = RADIUS * width + RADIUS;
@@ -236,8 +247,7 @@ impl<'a> PatchMatch<'a> {
         (sums, squares.iter().sum())
     }
 
-    /// Every unknown pixel becomes the mean of what the patches over it say, the better ones
-    /// counting more.
+    /// Sets each unknown pixel to the weighted mean of the patches that cover it.
     pub fn vote(&mut self) {
         for (at, vote) in self.votes() {
             if self.image.unknown[at] {
@@ -246,8 +256,8 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
-    /// Takes away what the fill differs by along its edge: what the patches say about known
-    /// pixels there is compared with them, and the difference spread inwards.
+    /// Matches the fill to its border. Votes for known pixels next to the hole are compared with
+    /// the pixels, and the differences are interpolated into the hole by a membrane.
     pub fn match_boundary(&mut self) {
         let (width, height) = (self.image.width, self.image.height);
         let mut values = vec![[0.0; 3]; width * height];
@@ -278,7 +288,8 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
-    /// What the nearest patches say about the pixels they cover, as (place, colour).
+    /// Returns the weighted mean of the patches that cover each pixel, with its index. Similar
+    /// patches weigh more.
     fn votes(&self) -> Vec<(usize, [f32; 4])> {
         if self.sources.is_empty() || self.targets.is_empty() {
             return Vec::new();
@@ -319,16 +330,19 @@ impl<'a> PatchMatch<'a> {
             .collect()
     }
 
+    /// Returns a random known patch.
     fn random_source(&mut self) -> Option<usize> {
         let count = self.sources.len() as u64;
         let n = self.next_random().checked_rem(count)?;
         Some(self.sources[n as usize] as usize)
     }
 
+    /// Returns a random offset of at most `radius` in either direction.
     fn random_offset(&mut self, radius: isize) -> isize {
         (self.next_random() % (2 * radius as u64 + 1)) as isize - radius
     }
 
+    /// Returns the next number of the xorshift generator.
     fn next_random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

@@ -1,5 +1,5 @@
-//! How the surroundings of a hole sit in another frame: corrects the drift of a chain of flows
-//! and says how colours differ, both measured around the hole and spread into it.
+//! Alignment of a region's surroundings with another frame. It measures, around the hole, the drift
+//! of the concatenated flow and the difference in colour, and interpolates both into the hole.
 
 use crate::{
     Frame,
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// Corrections beyond this many pixels are no drift.
+/// Largest correction in pixels that counts as drift.
 const MAX_DRIFT: f32 = 2.5;
 
-/// Rings of more nodes are looked at by every other one.
+/// Boundaries of more nodes are sampled in a checkerboard pattern.
 const DENSE_LIMIT: usize = 96;
 
-/// Patches around one region of a frame.
+/// Template patches around one region of a frame.
 pub struct BoundaryPatches<'a> {
     region: &'a Region,
     frame: &'a Frame,
@@ -30,17 +30,18 @@ pub struct BoundaryPatches<'a> {
     patches: Vec<(u32, Template)>,
 }
 
-/// Per node of the region.
+/// The result of an alignment, per node of the region.
 pub struct Alignment {
-    /// Pixels to add to the chain's displacement.
+    /// Correction of the displacement in pixels.
     pub shift: Vec<[f32; 2]>,
-    /// What to add to colours taken from there.
+    /// Offset to add to colours taken from the other frame.
     pub colour_offset: Vec<[f32; 3]>,
-    /// How badly the surroundings fit, 0 to 1.
+    /// Mismatch of the surroundings, from 0 (perfect) to 1.
     pub mismatch: Vec<[f32; 1]>,
 }
 
 impl<'a> BoundaryPatches<'a> {
+    /// Extracts the patches on the boundary of a region that have enough known pixels.
     pub fn new(region: &'a Region, window_frame: &'a WindowFrame) -> Self {
         let decimate = region.boundary.len() > DENSE_LIMIT;
         let checker = |node: usize| (node % region.width + node / region.width).is_multiple_of(2);
@@ -65,12 +66,12 @@ impl<'a> BoundaryPatches<'a> {
         }
     }
 
-    /// Whether there is no known picture around at all.
+    /// Returns whether no surroundings are known.
     pub fn is_empty(&self) -> bool {
         self.patches.is_empty()
     }
 
-    /// Where a patch begins, and where `map` takes it.
+    /// Returns the corner of a node's patch and the position that `displacement` maps it to.
     fn start(&self, node: u32, displacement: &[[f32; 2]]) -> ((isize, isize), (f32, f32)) {
         let (x, y) = self.region.cell_origin(node);
         let (x, y) = (x as isize - 2, y as isize - 2);
@@ -78,7 +79,8 @@ impl<'a> BoundaryPatches<'a> {
         ((x, y), (x as f32 + u, y as f32 + v))
     }
 
-    /// Compares with frame `there` displaced by `map`; `None` where nothing can be compared.
+    /// Aligns with frame `target`, displaced by `displacement`. Returns `None` if nothing can be
+    /// compared.
     pub fn align(&self, displacement: &[[f32; 2]], target: &WindowFrame) -> Option<Alignment> {
         let starts = self
             .patches
@@ -125,8 +127,8 @@ impl<'a> BoundaryPatches<'a> {
         })
     }
 
-    /// Mean of here − there over a patch: luma as the search found it between pixels,
-    /// chroma from whole pixels.
+    /// Computes the mean of this frame minus the target over a patch: luma from the match at
+    /// subpixel precision, chroma from whole pixels.
     fn colour(
         &self,
         (x, y): (isize, isize),
@@ -136,7 +138,7 @@ impl<'a> BoundaryPatches<'a> {
     ) -> [f32; 3] {
         let (tx, ty) = (matched.x.round() as isize, matched.y.round() as isize);
         let (width, height) = (level.width as isize, level.height as isize);
-        // Every other pixel: what luma this leaves out is put right below.
+        // Every other pixel is enough, because luma is corrected below.
         let inside = |at: isize, side: isize| (0..side).contains(&at);
         let mut sums = [0i32; 3];
         let mut count = 0;
@@ -180,7 +182,7 @@ mod tests {
     };
 
     #[test]
-    fn drift_and_exposure_are_found_around_the_hole() {
+    fn drift_and_exposure_are_measured_around_the_hole() {
         let scene = Scene {
             pan: (5.0, -3.0),
             parallax: 0.0,
@@ -197,7 +199,7 @@ mod tests {
             [here, target].map(|frame| WindowFrame::new(frame, source_map.clone()));
         let regions = region::split(&hole);
         let boundary = BoundaryPatches::new(&regions[0], &here);
-        // A chain that has drifted by a pixel each way.
+        // The displacement has drifted by a pixel on each axis.
         let displacement = vec![[4.0, -2.0]; regions[0].width * regions[0].height];
         let matched = boundary
             .align(&displacement, &target)

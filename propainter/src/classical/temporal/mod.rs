@@ -1,4 +1,5 @@
-//! Propagation along motion: from which frames the pixels of a hole are copied.
+//! Propagation along trajectories: finds the frame and position that each pixel of a hole is copied
+//! from.
 
 mod alignment;
 pub mod source;

@@ -1,4 +1,4 @@
-//! Where a pixel of the hole comes from.
+//! The source of a pixel of the hole, and the frames it is chosen from.
 
 use std::collections::VecDeque;
 
@@ -7,23 +7,26 @@ use crate::{
     classical::{fields::grid::CELL, window::frame::WindowFrame},
 };
 
-/// Pixels of a cell.
+/// Number of pixels of a cell.
 pub const CELL_PIXELS: usize = CELL * CELL;
-/// Where a pixel of the hole comes from.
+/// The position that a pixel of the hole is copied from.
 #[derive(Clone, Copy)]
 pub struct SourcePixel {
-    /// Index in the window.
+    /// Index of the frame in the window.
     pub frame: usize,
+    /// Column in that frame, in pixels.
     pub x: f32,
+    /// Row in that frame, in pixels.
     pub y: f32,
-    /// What to add to the colour found there.
+    /// Offset to add to the colour at that position.
     pub colour: [f32; 3],
-    /// Distance in frames and expected error; infinite where there is no source.
+    /// Distance in frames plus weighted error. It is infinite without a source, and [`f32::MAX`]
+    /// for an inherited fill.
     pub cost: f32,
 }
 
 impl SourcePixel {
-    /// No source.
+    /// The absence of a source.
     pub const NONE: Self = Self {
         frame: 0,
         x: 0.0,
@@ -32,7 +35,7 @@ impl SourcePixel {
         cost: f32::INFINITY,
     };
 
-    /// Whether this is an earlier fill rather than a frame that shows the place.
+    /// Returns whether the source is an earlier fill instead of a pixel that the frame shows.
     pub fn is_inherited(&self) -> bool {
         self.cost == f32::MAX
     }
@@ -40,13 +43,16 @@ impl SourcePixel {
 
 /// The window around the frame being filled.
 pub struct FillContext<'a> {
+    /// All frames of the window.
     pub frames: &'a VecDeque<WindowFrame>,
-    /// The frame being filled.
+    /// Index of the frame being filled.
     pub current: usize,
+    /// The hole of that frame.
     pub hole: &'a Mask,
 }
 
 impl<'a> FillContext<'a> {
+    /// Returns the frame being filled.
     pub fn current_frame(&self) -> &'a WindowFrame {
         &self.frames[self.current]
     }

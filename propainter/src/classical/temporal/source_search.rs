@@ -1,5 +1,5 @@
-//! Finds where the pixels of a hole come from: the surroundings' motion is followed into the
-//! past and the future, frame by frame, until the pixels come to lie on known picture.
+//! Finds the sources of a hole's pixels. Trajectories follow the motion into the past and the
+//! future, frame by frame, until each pixel reaches one that is known.
 
 use std::sync::OnceLock;
 
@@ -13,15 +13,21 @@ use crate::{
     classical::{fields::grid::CELL, hole::region::Region},
 };
 
-/// Sources of more expected error, in levels of 255, are none: a fill from around looks better.
+/// Largest expected error of a source, in levels of 255. Beyond it, a fill within the frame looks
+/// better.
 const MAX_ERROR: f32 = 16.0;
-/// The surroundings are compared anew after this share of the distance.
+/// Divisor of the distance that gives the interval between alignments.
 const REALIGNMENT: usize = 4;
-/// Frames of distance that a level of expected error weighs.
+/// Cost of one level of expected error, in frames of distance.
 const ERROR_WEIGHT: f32 = 0.6;
 
-/// Sources of a region's cells, 16 per cell, row by row; pixels outside the hole and pixels
-/// no frame shows have none.
+/// Finds the sources of a region's cells: 16 per cell, row by row.
+///
+/// Pixels outside the hole and pixels that no frame shows get [`SourcePixel::NONE`].
+///
+/// # Errors
+///
+/// Returns [`Error::Cancelled`] if `cancel` is set meanwhile.
 pub fn find_sources(
     context: &FillContext,
     region: &Region,
@@ -62,14 +68,14 @@ pub fn find_sources(
         }
         pending.retain(|cell| cell.max_cost > distance as f32);
     }
-    // What no frame shows: from an old fill, or the last one.
+    // Pixels that no frame shows are inherited from an earlier fill.
     pending.retain(|cell| cell.max_cost.is_infinite());
     while let (Some(mut anchor), false) = (anchors.pop(), pending.is_empty()) {
         cancel.check()?;
         anchor.align(boundary(), distance);
         anchor.update_expected_error();
-        // An old fill spares a resampling every frame, but only where all is calm; the frame
-        // before is better than nothing, unless it shows quite another thing.
+        // An old fill avoids repeated resampling, but only if the match is very good. The previous
+        // frame is better than nothing unless it shows something quite different.
         let max_error = if anchors.is_empty() {
             2.0 * MAX_ERROR
         } else {
@@ -83,18 +89,21 @@ pub fn find_sources(
     Ok(out)
 }
 
-/// A cell of the hole with pixels that still want a source, or a better one.
+/// A cell with pixels that still need a source or may find a better one.
 struct HoleCell {
+    /// Index among the cells of the region.
     slot: usize,
+    /// Node in the rectangle of the region.
     node: usize,
-    /// Upper left pixel.
+    /// Column of the upper left pixel.
     x: usize,
+    /// Row of the upper left pixel.
     y: usize,
-    /// Bits of the pixels that are in the hole.
+    /// Bit set of the pixels inside the hole.
     hole_pixels: u32,
-    /// Bits of those without a source.
+    /// Bit set of the pixels without a source.
     missing: u32,
-    /// Highest cost of a wanted pixel.
+    /// Largest cost of a pixel inside the hole.
     max_cost: f32,
 }
 
@@ -117,11 +126,12 @@ impl HoleCell {
         }
     }
 
+    /// Returns the position of pixel `p` of the cell.
     fn pixel(&self, p: usize) -> (f32, f32) {
         ((self.x + p % CELL) as f32, (self.y + p / CELL) as f32)
     }
 
-    /// Whether any pixel without a source comes to lie on known picture.
+    /// Returns whether a pixel without a source reaches a known one.
     fn reveals_missing(&self, trajectory: &Trajectory) -> bool {
         self.missing != 0
             && !trajectory.is_occluded(self.node, self.x, self.y)
@@ -131,7 +141,7 @@ impl HoleCell {
             })
     }
 
-    /// Takes the pixels that show where the walk is and were dearer so far.
+    /// Replaces the sources of pixels that the trajectory reaches at a lower cost.
     fn update(
         &mut self,
         trajectory: &Trajectory,
@@ -157,7 +167,8 @@ impl HoleCell {
         self.update_cost(out);
     }
 
-    /// Takes what the final frame reached shows, fill or not, up to an expected error.
+    /// Inherits missing pixels from the reached frame, whether filled or shown, up to an expected
+    /// error.
     fn inherit(
         &mut self,
         trajectory: &Trajectory,
@@ -178,6 +189,7 @@ impl HoleCell {
         self.update_cost(out);
     }
 
+    /// Returns the source that the trajectory gives pixel `p`.
     fn source(&self, trajectory: &Trajectory, p: usize, cost: f32) -> SourcePixel {
         let (x, y) = trajectory.project(self.pixel(p));
         SourcePixel {
@@ -189,6 +201,7 @@ impl HoleCell {
         }
     }
 
+    /// Recomputes the missing pixels and the largest cost.
     fn update_cost(&mut self, out: &[SourcePixel; CELL_PIXELS]) {
         self.max_cost = 0.0;
         self.missing = 0;

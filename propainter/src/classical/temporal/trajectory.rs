@@ -1,4 +1,4 @@
-//! A region's surroundings on their way through the frames of one direction.
+//! The trajectory of a region's surroundings through the frames in one temporal direction.
 
 use super::{alignment::BoundaryPatches, source::FillContext};
 use crate::classical::{
@@ -10,18 +10,22 @@ use crate::classical::{
     window::frame::WindowFrame,
 };
 
-/// What full doubt about a source and a pixel of stray on the way add to the error to be
-/// expected, in levels of 255; measured on films whose hole was known.
+/// Expected error, in levels of 255, that a complete mismatch adds. Measured on films with a known
+/// hole.
 const MISMATCH_ERROR: f32 = 40.0;
+/// Expected error, in levels of 255, that each pixel of round-trip error adds. Measured likewise.
 const ROUND_TRIP_ERROR: f32 = 0.6;
 
+/// A direction in time.
 #[derive(Clone, Copy, PartialEq)]
 pub enum TemporalDirection {
+    /// Towards earlier frames.
     Past,
+    /// Towards later frames.
     Future,
 }
 
-/// Where a region's nodes are in the frame reached, and how well it fits there.
+/// The trajectory of a region's nodes, up to the frame that it has reached.
 #[derive(Clone)]
 pub struct Trajectory<'a> {
     region: &'a Region,
@@ -29,19 +33,20 @@ pub struct Trajectory<'a> {
     direction: TemporalDirection,
     frame: usize,
     active: bool,
-    /// Distance at which the surroundings were last compared.
+    /// Distance in frames at the last alignment.
     last_alignment: usize,
-    /// Displacement of each node from the frame being filled to the frame reached.
+    /// Displacement of each node, from the frame being filled to the frame reached, in pixels.
     displacement: Vec<[f32; 2]>,
     colour_offset: Vec<[f32; 3]>,
     mismatch: Vec<[f32; 1]>,
-    /// By how many pixels, over all steps, the way back did not lead home.
+    /// Accumulated round-trip error of the flow at each node, in pixels.
     round_trip_error: Vec<f32>,
-    /// Error to be expected of what is taken from here, in levels of 255.
+    /// Expected error of colours taken from the frame reached, in levels of 255.
     expected_error: Vec<[f32; 1]>,
 }
 
 impl<'a> Trajectory<'a> {
+    /// Starts a trajectory at the frame being filled.
     pub fn new(
         region: &'a Region,
         context: &'a FillContext<'a>,
@@ -63,26 +68,28 @@ impl<'a> Trajectory<'a> {
         }
     }
 
-    /// Whether the last step led somewhere.
+    /// Returns whether the last step succeeded.
     pub fn is_active(&self) -> bool {
         self.active
     }
 
+    /// Returns the distance in frames at the last alignment.
     pub fn last_alignment(&self) -> usize {
         self.last_alignment
     }
 
-    /// Index in the window of the frame reached.
+    /// Returns the index in the window of the frame reached.
     pub fn frame(&self) -> usize {
         self.frame
     }
 
+    /// Returns the frame reached.
     pub fn target(&self) -> &'a WindowFrame {
         &self.context.frames[self.frame]
     }
 
-    /// One frame further; false at the end of the window or scene, or where flow ends because
-    /// there was no hole any more.
+    /// Advances by one frame. Returns false at the end of the window or scene, or where a frame
+    /// without a hole ends the flow.
     pub fn advance(&mut self) -> bool {
         let Some((next, flow)) = self.next_flow().filter(|_| self.active) else {
             self.active = false;
@@ -108,7 +115,7 @@ impl<'a> Trajectory<'a> {
         true
     }
 
-    /// The next frame and the flow to it.
+    /// Returns the next frame and the flow to it.
     fn next_flow(&self) -> Option<(usize, &'a StoredFlow)> {
         let frames = self.context.frames;
         let here = &frames[self.frame];
@@ -123,7 +130,7 @@ impl<'a> Trajectory<'a> {
         }
     }
 
-    /// Compares the surroundings with the frame reached, at `distance` steps.
+    /// Aligns the surroundings with the frame reached, at `distance` frames.
     pub fn align(&mut self, boundary: &BoundaryPatches, distance: usize) {
         self.last_alignment = distance;
         if boundary.is_empty() {
@@ -141,7 +148,7 @@ impl<'a> Trajectory<'a> {
         self.mismatch = found.mismatch;
     }
 
-    /// Brings the risk up to date with the way so far.
+    /// Recomputes the expected error from mismatch and round-trip error.
     pub fn update_expected_error(&mut self) {
         for ((expected_error, mismatch), round_trip_error) in self
             .expected_error
@@ -153,21 +160,23 @@ impl<'a> Trajectory<'a> {
         }
     }
 
-    /// Where a pixel of the frame being filled comes to lie.
+    /// Maps a pixel of the frame being filled to its position in the frame reached.
     pub fn project(&self, (x, y): (f32, f32)) -> (f32, f32) {
         let [u, v] = self.interpolate(&self.displacement, x, y);
         (x + u, y + v)
     }
 
-    /// What to add to the colour found at a pixel's place.
+    /// Returns the offset to add to the colour at a pixel's projected position.
     pub fn colour_offset(&self, (x, y): (f32, f32)) -> [f32; 3] {
         self.interpolate(&self.colour_offset, x, y)
     }
 
+    /// Returns the expected error at a pixel, in levels of 255.
     pub fn expected_error(&self, (x, y): (f32, f32)) -> f32 {
         self.interpolate(&self.expected_error, x, y)[0]
     }
 
+    /// Interpolates a field over the region's nodes bilinearly at a pixel position.
     fn interpolate<const C: usize>(&self, field: &[[f32; C]], x: f32, y: f32) -> [f32; C] {
         let (x, y) = (
             x - (self.region.x * CELL) as f32,
@@ -185,8 +194,8 @@ impl<'a> Trajectory<'a> {
         })
     }
 
-    /// Whether a node, with its cell's corner at (x, y), is so deep in the other frame's hole
-    /// that none of the cell's pixels shows.
+    /// Returns whether a cell, given by its node and upper left pixel, projects so deep into the
+    /// other frame's hole that none of its pixels is a source.
     pub fn is_occluded(&self, node: usize, x: usize, y: usize) -> bool {
         let [u, v] = self.displacement[node];
         self.target()

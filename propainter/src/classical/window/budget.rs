@@ -1,5 +1,5 @@
-//! Keeps a window to its budget: before a frame is taken it is known what frames with such holes
-//! need, and the window is as long as fits.
+//! Keeps the window of frames within its memory budget. The need is known before a frame is
+//! accepted, and the window is as long as fits.
 
 use super::footprint::HoleFootprint;
 use crate::{
@@ -10,25 +10,27 @@ use crate::{
     },
 };
 
-/// The window, and what it may take.
+/// The lengths of the window and the budget that they are chosen for.
 pub struct WindowBudget {
     frames: Frames,
+    /// Budget in bytes.
     budget: u64,
-    /// Whether the window may be shorter than wished for.
+    /// Whether the window may be shorter than requested.
     may_shrink: bool,
     window: Window,
-    /// The most that holes reached so far.
+    /// The largest footprint of a hole so far, field by field.
     largest: Option<HoleFootprint>,
     usage: Usage,
     notices: Vec<Notice>,
 }
 
 impl WindowBudget {
-    /// A window of `wish` over such frames. `budget` is in bytes.
+    /// Creates the budget of a window of `wish` over such frames. `budget` is in bytes.
     ///
     /// # Errors
-    /// What the window, or the shortest one where it may shrink, needs for frames without a hole,
-    /// where that is more.
+    ///
+    /// Returns the bytes that frames without a hole need if that is more: with the requested
+    /// window, or with the shortest one if the window may shrink.
     pub fn new(frames: Frames, budget: u64, wish: Window, may_shrink: bool) -> Result<Self, u64> {
         let no_hole = HoleFootprint::default();
         match frames.needs(wish, &no_hole) {
@@ -50,19 +52,21 @@ impl WindowBudget {
         })
     }
 
+    /// Returns the current lengths of the window.
     pub fn window(&self) -> Window {
         self.window
     }
 
-    /// Frames wait for no more than so many later ones from now on.
+    /// Limits the lookahead to `frames` from now on.
     pub fn limit_look_ahead(&mut self, frames: usize) {
         self.window.ahead = self.window.ahead.min(frames);
     }
 
-    /// Sees to it that a frame with such a hole fits.
+    /// Makes room for a frame whose hole has this footprint, by shortening the window if necessary.
     ///
     /// # Errors
-    /// [`Error::Budget`]; nothing has changed then.
+    ///
+    /// Returns [`Error::Budget`] if it does not fit; nothing has changed then.
     pub fn admit(&mut self, footprint: &HoleFootprint) -> Result<(), Error> {
         let largest = self
             .largest
@@ -90,6 +94,7 @@ impl WindowBudget {
         Ok(())
     }
 
+    /// Shortens the window until such holes fit. Returns the bytes needed if none does.
     fn fit(&mut self, footprint: &HoleFootprint) -> Result<(), u64> {
         let (frames, before) = (&self.frames, self.window);
         let window = match frames.needs(before, footprint) {
@@ -110,7 +115,7 @@ impl WindowBudget {
         Ok(())
     }
 
-    /// Notes how many bytes the window holds, and how many of its frames are not final.
+    /// Records how many bytes the window holds and how many of its frames are not final yet.
     pub fn record_use(&mut self, window_bytes: u64, waiting: usize) {
         let outside = self.frames.outside;
         let waiting = waiting as u64 * (outside.frame + self.frames.kept);
@@ -119,21 +124,24 @@ impl WindowBudget {
         usage.host_peak = usage.host_peak.max(usage.host);
     }
 
-    /// The plan at work, in one line.
+    /// Describes the current plan in one line.
     pub fn plan(&self) -> String {
         let Frames { width, height, .. } = self.frames;
         format!("{width}x{height} {}", describe(self.window))
     }
 
+    /// Returns the current memory figures.
     pub fn usage(&self) -> Usage {
         self.usage
     }
 
+    /// Takes the notices collected since the last call.
     pub fn notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
 }
 
+/// Describes a window in one line.
 fn describe(Window { ahead, past }: Window) -> String {
     format!("lookahead={ahead} past={past}")
 }

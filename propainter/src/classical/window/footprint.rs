@@ -1,4 +1,4 @@
-//! How far a hole reaches: what of a frame is looked at and kept for its sake.
+//! The footprint of a hole: how much of a frame is stored and processed because of it.
 
 use std::sync::Arc;
 
@@ -12,24 +12,25 @@ use crate::{
     },
 };
 
-/// What the engine keeps and does for a hole, in numbers; nothing without one.
+/// The sizes that the memory model needs of a hole; all zero without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HoleFootprint {
-    /// Bytes of what is kept of the picture's places near it.
+    /// Bytes of the source map.
     pub source_map_bytes: u64,
-    /// Nodes of the flow that are measured, and those that are kept, in one direction.
+    /// Flow nodes that are measured, in one direction.
     pub measured_nodes: u64,
+    /// Flow nodes that are stored, in one direction.
     pub stored_nodes: u64,
-    /// Pixels of the cells that it touches.
+    /// Pixels of the cells that the hole touches.
     pub cell_pixels: u64,
-    /// Pixels of its pieces' rectangles.
+    /// Pixels of the regions' rectangles.
     pub region_pixels: u64,
-    /// Pixels of them and of what they are filled from where no frame shows what they hide.
+    /// Pixels of the areas that the fill within a single frame works on.
     pub surrounding_pixels: u64,
 }
 
 impl HoleFootprint {
-    /// The larger of both in each.
+    /// Returns the larger of both, field by field.
     pub fn union(&self, other: &Self) -> Self {
         Self {
             source_map_bytes: self.source_map_bytes.max(other.source_map_bytes),
@@ -42,7 +43,7 @@ impl HoleFootprint {
     }
 }
 
-/// A hole, and what is known of it; the same one need not be looked at again.
+/// A hole with its source map and footprint, computed once while the hole stays the same.
 pub struct AnalysedHole {
     hole: Mask,
     source_map: Option<Arc<SourceMap>>,
@@ -50,6 +51,7 @@ pub struct AnalysedHole {
 }
 
 impl AnalysedHole {
+    /// Analyses a hole.
     pub fn new(hole: Mask) -> Self {
         let source_map = SourceMap::new(&hole);
         let footprint = source_map.as_ref().map(|source_map| {
@@ -77,14 +79,17 @@ impl AnalysedHole {
         }
     }
 
+    /// Returns whether this is the analysis of `hole`.
     pub fn matches(&self, hole: &Mask) -> bool {
         self.hole == *hole
     }
 
+    /// Returns the source map, or `None` if the hole is empty.
     pub fn source_map(&self) -> Option<Arc<SourceMap>> {
         self.source_map.clone()
     }
 
+    /// Returns the footprint.
     pub fn footprint(&self) -> &HoleFootprint {
         &self.footprint
     }

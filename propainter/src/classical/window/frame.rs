@@ -1,4 +1,4 @@
-//! A frame in the window, with what is known about it.
+//! A frame in the window, with the data derived from it.
 
 use std::sync::Arc;
 
@@ -11,24 +11,25 @@ use crate::{
     },
 };
 
-/// One frame of the window.
+/// A frame in the window.
 pub struct WindowFrame {
-    /// The picture as it came; once final, as it went out.
+    /// The incoming frame; once it is final, the filled one.
     pub frame: Frame,
-    /// Where it had a hole when it came, and what may serve as a source; `None` where all of it
-    /// may.
+    /// The source map of the original hole; `None` if the frame came without one.
     source_map: Option<Arc<SourceMap>>,
-    /// Made when first needed, and let go when the next frame has been compared with it.
+    /// The luma pyramid. It is built on first use and dropped once the next frame has been compared
+    /// with it.
     pub pyramid: Option<Pyramid>,
-    /// Flow to the next frame, where this one has a hole.
+    /// Flow to the next frame, if this one has a hole.
     pub forward: Option<StoredFlow>,
-    /// Flow to the frame before, where this one has a hole.
+    /// Flow to the previous frame, if this one has a hole.
     pub backward: Option<StoredFlow>,
-    /// Whether the frame before shows another scene.
+    /// Whether a scene cut lies between the previous frame and this one.
     pub scene_cut: bool,
 }
 
 impl WindowFrame {
+    /// Wraps an incoming frame with the source map of its hole.
     pub fn new(frame: Frame, source_map: Option<Arc<SourceMap>>) -> Self {
         Self {
             frame,
@@ -40,7 +41,7 @@ impl WindowFrame {
         }
     }
 
-    /// The pixel at a position, if it is in the picture.
+    /// Returns the pixel nearest to a position, or `None` outside the frame.
     fn nearest_pixel(&self, x: f32, y: f32) -> Option<(usize, usize)> {
         let (width, height) = (self.frame.width(), self.frame.height());
         let most = |side: usize| side as f32 - 0.75;
@@ -48,20 +49,20 @@ impl WindowFrame {
         within.then(|| (nearest_index(x, width), nearest_index(y, height)))
     }
 
-    /// Whether a position is in the picture.
+    /// Returns whether a position lies within the frame.
     pub fn contains(&self, x: f32, y: f32) -> bool {
         self.nearest_pixel(x, y).is_some()
     }
 
-    /// Whether known picture is at a position, far enough from the hole.
+    /// Returns whether the pixel at a position is known and far enough from the hole to be copied.
     pub fn is_source(&self, x: f32, y: f32) -> bool {
         let source_map = self.source_map.as_ref();
         self.nearest_pixel(x, y)
             .is_some_and(|(x, y)| source_map.is_none_or(|source_map| source_map.is_source(x, y)))
     }
 
-    /// Whether none of the pixels of a cell with its middle at a position can be shown: it
-    /// lies deep in the hole.
+    /// Returns whether a cell centred at a position lies so deep in the hole that none of its
+    /// pixels is a source.
     pub fn lacks_sources_near(&self, x: f32, y: f32) -> bool {
         let Some(source_map) = &self.source_map else {
             return false;
@@ -70,11 +71,12 @@ impl WindowFrame {
         !source_map.has_source_near(nearest_index(x, width), nearest_index(y, height))
     }
 
+    /// Returns whether the frame came with a hole.
     pub fn has_hole(&self) -> bool {
         self.source_map.is_some()
     }
 
-    /// The hole that it came with.
+    /// Returns the original hole.
     pub fn hole_mask(&self) -> Mask {
         let (width, height) = (self.frame.width(), self.frame.height());
         match &self.source_map {
@@ -83,20 +85,19 @@ impl WindowFrame {
         }
     }
 
-    /// Makes the pyramid, unless it was made.
+    /// Builds the pyramid unless it exists.
     pub fn build_pyramid(&mut self) {
         if self.pyramid.is_none() {
             self.pyramid = Some(Pyramid::new(&self.frame, self.source_map.as_deref()));
         }
     }
 
-    /// Luma and validity around patches with these upper left corners, as far as a search from
-    /// there may go.
+    /// Returns the luma and validity that searches from patches with these upper left corners need.
     pub fn level_around(&self, corners: impl Iterator<Item = (f32, f32)>) -> PyramidLevel {
         PyramidLevel::around(&self.frame, self.source_map.as_deref(), corners)
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         let flows = [&self.forward, &self.backward].into_iter().flatten();
         let parts = [
@@ -111,7 +112,7 @@ impl WindowFrame {
     }
 }
 
-/// The pixel of an axis next to a position.
+/// Returns the index nearest to a position on an axis of length `side`.
 fn nearest_index(t: f32, side: usize) -> usize {
     ((t + 0.5).max(0.0) as i32 as usize).min(side - 1)
 }
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_keeps_its_distance_from_the_hole() {
+    fn sources_keep_their_distance_from_the_hole() {
         let (width, height) = (24, 16);
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(9, 6, 4, 3);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_hole_buries_its_middle_only() {
+    fn only_the_middle_of_a_deep_hole_lacks_sources_near() {
         let (width, height) = (40, 40);
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(0, 0, 40, 20);

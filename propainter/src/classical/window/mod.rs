@@ -1,4 +1,4 @@
-//! The window of frames and its memory.
+//! The window of frames that fills are computed from, and its memory budget.
 
 pub mod budget;
 pub mod footprint;

@@ -1,9 +1,14 @@
-//! The sums over patches by AVX2.
+//! The AVX2 form of the sums: one vector of eight lanes per row of a patch, with the operations and
+//! the order of the reference form.
+//!
+//! Invariant: every function here requires AVX2 and nothing else. All memory is read through
+//! slices; the only unsafe operation is one store into a local array.
 
 use std::arch::x86_64::*;
 
 use super::{PATCH_SIDE, PatchSums, PyramidLevel, Template, locate};
 
+/// See [`super::sums`].
 #[target_feature(enable = "avx2")]
 pub fn sums(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
     let (start, u, v) = locate(target, x, y);
@@ -44,6 +49,7 @@ pub fn sums(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> Patch
     PatchSums::new(sums)
 }
 
+/// See [`super::template`].
 #[target_feature(enable = "avx2")]
 pub fn template(level: &PyramidLevel, x: isize, y: isize) -> Template {
     let (first, stride) = (level.offset(x, y), level.stride);
@@ -78,6 +84,7 @@ pub fn template(level: &PyramidLevel, x: isize, y: isize) -> Template {
     out
 }
 
+/// Interpolates a row horizontally, and marks where both pixels are known.
 #[target_feature(enable = "avx2")]
 fn interpolate_row(level: &PyramidLevel, at: usize, u: __m256) -> (__m256, __m128i) {
     let a = to_floats(load_bytes(&level.luma, at));
@@ -90,7 +97,7 @@ fn interpolate_row(level: &PyramidLevel, at: usize, u: __m256) -> (__m256, __m12
     (line, known)
 }
 
-/// Eight bytes of a plane.
+/// Loads eight bytes of a plane into the low half of a register.
 #[target_feature(enable = "avx2")]
 fn load_bytes(plane: &[u8], at: usize) -> __m128i {
     let mut bytes = [0; PATCH_SIDE];
@@ -98,26 +105,30 @@ fn load_bytes(plane: &[u8], at: usize) -> __m128i {
     _mm_cvtsi64_si128(i64::from_le_bytes(bytes))
 }
 
+/// Converts eight bytes to floats.
 #[target_feature(enable = "avx2")]
 fn to_floats(bytes: __m128i) -> __m256 {
     _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes))
 }
 
+/// Loads a row of a patch.
 #[target_feature(enable = "avx2")]
 fn load_row(row: &[f32; PATCH_SIDE]) -> __m256 {
     let [a, b, c, d, e, f, g, h] = *row;
     _mm256_setr_ps(a, b, c, d, e, f, g, h)
 }
 
+/// Stores a vector as a row of a patch.
 #[target_feature(enable = "avx2")]
 fn store_row(lane: __m256) -> [f32; PATCH_SIDE] {
     let mut row = [0.0; PATCH_SIDE];
-    // SAFETY: the row has room for the eight numbers written; the store needs no alignment.
+    // SAFETY: `row` has room for the eight numbers that are written, and the store needs no
+    // alignment.
     unsafe { _mm256_storeu_ps(row.as_mut_ptr(), lane) };
     row
 }
 
-/// As the plain total, in the same order.
+/// Adds the eight lanes in the order of the reference form.
 #[target_feature(enable = "avx2")]
 fn horizontal_sum(lane: __m256) -> f32 {
     let fours = _mm_add_ps(

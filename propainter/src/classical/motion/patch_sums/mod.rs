@@ -1,6 +1,5 @@
-//! The inner loops of the patch search, compiled twice: for any processor, and for eight
-//! lanes where it has AVX2. Both do the same operations in the same order, so results are
-//! the same on every machine.
+//! The inner loops of patch matching, in a reference form and an AVX2 form. Both do the same
+//! operations in the same order, so results are bit-exact on every machine.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -11,18 +10,29 @@ use super::{
 };
 use crate::{classical::fields::grid::floor, isa::Isa};
 
-/// Sums over the pixels known on both sides; d is place − template, x and y its gradient.
+/// Sums over the pixels known on both sides. `d` is target minus template; `x` and `y` are the
+/// gradient of the template.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PatchSums {
+    /// Number of pixels, as the sum of weights.
     pub count: f32,
+    /// Sum of d.
     pub d: f32,
+    /// Sum of d².
     pub dd: f32,
+    /// Sum of x.
     pub x: f32,
+    /// Sum of y.
     pub y: f32,
+    /// Sum of x².
     pub xx: f32,
+    /// Sum of x·y.
     pub xy: f32,
+    /// Sum of y².
     pub yy: f32,
+    /// Sum of x·d.
     pub xd: f32,
+    /// Sum of y·d.
     pub yd: f32,
 }
 
@@ -43,38 +53,43 @@ impl PatchSums {
     }
 }
 
-/// Sums for the place whose upper left corner is (x, y). It and the pixels around it that
-/// interpolation touches lie within the level's margin.
+/// Computes the sums at the position whose upper left corner is (x, y). The position and the pixels
+/// needed to interpolate it must lie within the margin of the level.
 pub fn sums(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
     sums_with(Isa::best(), template, target, x, y)
 }
 
-/// The template whose upper left pixel is (x, y); one pixel around it lies within the margin.
+/// Extracts the template whose upper left pixel is (x, y). It and one pixel around it must lie
+/// within the margin.
 pub fn template(level: &PyramidLevel, x: isize, y: isize) -> Template {
     template_with(Isa::best(), level, x, y)
 }
 
+/// Computes [`sums`] with the given instruction set.
 #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
 fn sums_with(isa: Isa, template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
     #[cfg(target_arch = "x86_64")]
     if isa.has_avx2() {
-        // SAFETY: such a form is had from `Isa` only where the processor has AVX2, which is all
-        // that the function asks for.
+        // SAFETY: `isa` reports AVX2 only if the processor has it, which is the only requirement of
+        // the function.
         return unsafe { avx2::sums(template, target, x, y) };
     }
     sums_reference(template, target, x, y)
 }
 
+/// Computes [`template`] with the given instruction set.
 #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
 fn template_with(isa: Isa, level: &PyramidLevel, x: isize, y: isize) -> Template {
     #[cfg(target_arch = "x86_64")]
     if isa.has_avx2() {
-        // SAFETY: as above.
+        // SAFETY: `isa` reports AVX2 only if the processor has it, which is the only requirement of
+        // the function.
         return unsafe { avx2::template(level, x, y) };
     }
     template_reference(level, x, y)
 }
 
+/// The reference form of [`sums`].
 fn sums_reference(template: &Template, target: &PyramidLevel, x: f32, y: f32) -> PatchSums {
     let (start, u, v) = locate(target, x, y);
     let mut lanes = [[0.0f32; PATCH_SIDE]; 10];
@@ -103,7 +118,7 @@ fn sums_reference(template: &Template, target: &PyramidLevel, x: f32, y: f32) ->
     PatchSums::new(lanes.map(horizontal_sum))
 }
 
-/// A row interpolated across, and where both pixels are known.
+/// Interpolates a row horizontally, and marks where both pixels are known.
 fn interpolate_row(
     level: &PyramidLevel,
     at: usize,
@@ -122,6 +137,7 @@ fn interpolate_row(
     (line, known)
 }
 
+/// The reference form of [`template`].
 fn template_reference(level: &PyramidLevel, x: isize, y: isize) -> Template {
     let (first, stride) = (level.offset(x, y), level.stride);
     let mut out = Template::default();
@@ -150,13 +166,14 @@ fn template_reference(level: &PyramidLevel, x: isize, y: isize) -> Template {
     out
 }
 
-/// Where the pixel at or before a position lies, and how far beyond it the position is.
+/// Returns the index of the pixel at or before a position, and the fractional parts of the
+/// position.
 fn locate(level: &PyramidLevel, x: f32, y: f32) -> (usize, f32, f32) {
     let (x0, y0) = (floor(x), floor(y));
     (level.offset(x0, y0), x - x0 as f32, y - y0 as f32)
 }
 
-/// Sum of eight lanes, by halves.
+/// Adds eight lanes by halves, in the order of the AVX2 form.
 fn horizontal_sum(lane: [f32; PATCH_SIDE]) -> f32 {
     let [a, b, c, d, e, f, g, h] = lane;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
@@ -171,7 +188,7 @@ mod tests {
     };
 
     #[test]
-    fn every_form_agrees_with_the_plain_loops_to_the_bit() {
+    fn every_form_equals_the_reference_form_to_the_bit() {
         let (width, height) = (40, 32);
         let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) as u8;
         let rgb = (0..3 * width * height).map(noise).collect();
