@@ -6,14 +6,16 @@ use gst::subclass::prelude::*;
 use gst_video::VideoInfo;
 use propainter::{Config, Done, Error, Frame, Mask};
 
-use super::{
+use crate::propainter::{
     Propainter,
-    formats::{Converter, read_gray},
-    gray::{Cut, Cutter},
-    located::Location,
-    mask_image::{Style, decode},
-    own_masks::regions_of_interest,
-    turn::Turn,
+    masks::{
+        image_file::{Style, decode},
+        image_sequence::Location,
+        orientation::Turn,
+        per_frame::regions_of_interest,
+        threshold::{Cut, Cutter},
+    },
+    video::converter::{Converter, read_gray},
 };
 
 /// The hole that an image file of these bytes makes.

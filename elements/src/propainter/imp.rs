@@ -6,28 +6,18 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_video::{VideoCapsBuilder, VideoFormat};
 use parking_lot::Mutex;
 
-use super::{
-    device_memory,
-    formats::FORMATS,
-    masks::Masks,
-    own_masks::OwnMasks,
-    properties::specifications,
-    regions,
-    settings::Settings,
-    state::{Shared, State},
-    trim,
-    warm_up::WarmUp,
-    worker,
+use crate::propainter::{
+    log::CAT,
+    masks::{combine::Masks, per_frame::OwnMasks, regions},
+    properties::{settings::Settings, specs::specifications},
+    stream::{
+        state::{Shared, State},
+        warm_up::WarmUp,
+        worker,
+    },
+    video::{device, formats::FORMATS, trim},
 };
 use propainter::memory::Faults;
-
-pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "propainter",
-        gst::DebugColorFlags::empty(),
-        Some("Video inpainting"),
-    )
-});
 
 const MASK_PAD: &str = "mask_sink";
 
@@ -300,7 +290,7 @@ impl ElementImpl for Propainter {
             let mut video = VideoCapsBuilder::new().format_list(FORMATS).build();
             video
                 .make_mut()
-                .append(device_memory::caps().unwrap_or_else(gst::Caps::new_empty));
+                .append(device::caps().unwrap_or_else(gst::Caps::new_empty));
             let gray = VideoCapsBuilder::new().format(VideoFormat::Gray8).build();
             [
                 ("sink", PadDirection::Sink, PadPresence::Always, &video),

@@ -46,54 +46,22 @@
 //!     ! propainter mask-location=logo.png ! videoconvert ! autovideosink
 //! ```
 
-mod alarm;
-mod arrivals;
-mod choices;
-mod color;
-mod cuda;
-mod device_memory;
-mod duty;
-mod family;
-mod fit;
-mod formats;
+mod bus;
+mod error;
 #[doc(hidden)]
 pub mod fuzz;
-mod gray;
 mod imp;
-mod late;
-mod latency;
-mod lateness;
-mod line;
-mod located;
-mod looks;
-mod mask_image;
-mod mask_pad;
-mod mask_stream;
+mod log;
 mod masks;
-mod messages;
-mod notices;
-mod own_masks;
-mod pool;
+mod pads;
 mod properties;
-mod recent;
-mod region;
-mod regions;
-mod remarks;
-mod seat;
-mod settings;
-mod sink;
-mod src;
-mod stall;
-mod stand_in;
-mod state;
-mod stats;
-mod trim;
-mod turn;
-mod upstream;
-mod warm_up;
-mod worker;
+mod qos;
+mod stream;
+mod video;
 
 use gst::{glib, prelude::*, subclass::prelude::*};
+
+use self::{masks::regions::object::PropainterRegion, properties::enums};
 
 glib::wrapper! {
     /// The element `propainter`.
@@ -116,12 +84,12 @@ impl Propainter {
 /// The registry refuses.
 pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
     for api in [
-        choices::Model::static_type(),
-        choices::Mode::static_type(),
-        choices::LatePolicy::static_type(),
-        choices::Precision::static_type(),
-        choices::BudgetPolicy::static_type(),
-        region::PropainterRegion::static_type(),
+        enums::Model::static_type(),
+        enums::Mode::static_type(),
+        enums::LatePolicy::static_type(),
+        enums::Precision::static_type(),
+        enums::BudgetPolicy::static_type(),
+        PropainterRegion::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
