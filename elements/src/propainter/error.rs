@@ -2,14 +2,14 @@
 
 use std::{any::Any, sync::Arc};
 
-use crate::propainter::masks::combine::LocationError;
+use crate::propainter::masks::image_sequence::MaskFileError;
 
-/// What ends a stream.
+/// A failure that ends a stream.
 #[derive(Debug)]
 pub enum Failure {
     Session(propainter::Error),
-    Mask(Arc<LocationError>),
-    /// The session or its engine broke a promise.
+    Mask(Arc<MaskFileError>),
+    /// A bug: the session or the worker did not do what it guarantees.
     Internal(String),
 }
 
@@ -19,14 +19,14 @@ impl From<propainter::Error> for Failure {
     }
 }
 
-impl From<Arc<LocationError>> for Failure {
-    fn from(error: Arc<LocationError>) -> Self {
+impl From<Arc<MaskFileError>> for Failure {
+    fn from(error: Arc<MaskFileError>) -> Self {
         Self::Mask(error)
     }
 }
 
 impl Failure {
-    /// What a panic left behind.
+    /// Returns the failure for a panic, with its message.
     pub fn from_panic(panic: Box<dyn Any + Send>) -> Self {
         let text = panic
             .downcast_ref::<&str>()

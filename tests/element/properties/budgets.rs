@@ -10,13 +10,14 @@ use crate::element::support::*;
 use crate::pipelines;
 
 const MIB: u64 = 1 << 20;
-const POLICIES: [(&str, u64); 6] = [
-    ("4gb", 4096),
-    ("6gb", 6144),
-    ("8gb", 8192),
-    ("12gb", 12288),
-    ("16gb", 16384),
-    ("24gb", 24576),
+/// The presets, and the memory of their GPUs in GiB.
+const PRESETS: [(&str, u64); 6] = [
+    ("4gb", 4),
+    ("6gb", 6),
+    ("8gb", 8),
+    ("12gb", 12),
+    ("16gb", 16),
+    ("24gb", 24),
 ];
 
 /// The nick of a property's value.
@@ -26,6 +27,12 @@ fn nick(element: &gst::Element, property: &str) -> String {
     value.nick().to_owned()
 }
 
+/// The flags of a property's value, as GStreamer writes them.
+fn flags(element: &gst::Element, property: &str) -> String {
+    let value = element.property_value(property).serialize();
+    value.expect("flags").to_string()
+}
+
 #[test]
 fn memory_has_these_defaults() {
     let element = element();
@@ -33,10 +40,9 @@ fn memory_has_these_defaults() {
     assert_eq!(element.property::<u64>("vram-reserve"), 512 * MIB);
     assert_eq!(element.property::<u64>("host-budget"), 0);
     assert_eq!(nick(&element, "precision"), "auto");
-    assert_eq!(nick(&element, "budget-policy"), "custom");
     assert_eq!(
-        element.property::<String>("allow-degradation"),
-        "precision,references,window,resolution"
+        flags(&element, "allow-degradation"),
+        "precision+references+window+resolution"
     );
     assert_eq!(element.property::<Option<String>>("plan"), None);
 }
@@ -46,54 +52,52 @@ fn memory_is_read_from_a_launch_line_and_back() {
     init();
     let element = gst::parse::launch(
         "propainter vram-budget=3221225472 vram-reserve=1 host-budget=7 precision=bf16 \
-         allow-degradation=\"window, precision\"",
+         allow-degradation=window+precision",
     )
     .unwrap();
     assert_eq!(element.property::<u64>("vram-budget"), 3072 * MIB);
     assert_eq!(element.property::<u64>("vram-reserve"), 1);
     assert_eq!(element.property::<u64>("host-budget"), 7);
     assert_eq!(nick(&element, "precision"), "bf16");
-    let allowed: String = element.property("allow-degradation");
-    assert_eq!(allowed, "precision,window");
+    assert_eq!(flags(&element, "allow-degradation"), "precision+window");
 }
 
 #[test]
-fn a_degradation_that_is_none_changes_nothing_and_an_empty_one_forbids_all() {
+fn degradations_are_flags_and_none_forbids_all() {
     let element = element();
-    let allowed = || element.property::<String>("allow-degradation");
-    element.set_property("allow-degradation", "references");
-    for bad in ["colour", "references,colour", "all", "references;window"] {
-        element.set_property("allow-degradation", bad);
-        assert_eq!(allowed(), "references");
+    let allowed = || flags(&element, "allow-degradation");
+    for text in [
+        "references",
+        "precision+resolution",
+        "none",
+        "precision+references+window+resolution",
+    ] {
+        element.set_property_from_str("allow-degradation", text);
+        assert_eq!(allowed(), text);
     }
-    element.set_property("allow-degradation", "");
-    assert_eq!(allowed(), "");
-    element.set_property("allow-degradation", "window");
-    element.set_property("allow-degradation", None::<&str>);
-    assert_eq!(allowed(), "");
+    let specification = element.find_property("allow-degradation").unwrap();
+    for bad in ["colour", "references+colour", "all", "references;window"] {
+        let value = gst::glib::Value::deserialize_with_pspec(bad, &specification);
+        assert!(value.is_err(), "{bad}");
+    }
 }
 
 #[test]
-fn a_budget_reads_back_as_it_was_set_whatever_the_policy() {
+fn a_budget_reads_back_as_it_was_set() {
     let element = element();
-    let budget = || element.property::<u64>("vram-budget");
-    for (name, _) in POLICIES {
-        element.set_property_from_str("budget-policy", name);
-        assert_eq!(nick(&element, "budget-policy"), name);
-        for bytes in [0, 1, 100 * MIB, u64::MAX] {
-            element.set_property("vram-budget", bytes);
-            assert_eq!(budget(), bytes, "{name}");
-        }
-        element.set_property("vram-budget", 0u64);
-        element.set_property("vram-reserve", 1024 * MIB);
-        assert_eq!(budget(), 0, "{name}");
+    for bytes in [0, 1, 100 * MIB, u64::MAX] {
+        element.set_property("vram-budget", bytes);
+        assert_eq!(element.property::<u64>("vram-budget"), bytes);
     }
+    element.set_property("vram-budget", 0u64);
+    element.set_property("vram-reserve", 1024 * MIB);
+    assert_eq!(element.property::<u64>("vram-budget"), 0);
 }
 
 /// Presets are read from where GStreamer was told to look at its start, so in a process of its
 /// own; with `GST_PRESET_PATH` set, from there.
 #[test]
-fn presets_set_the_policies() {
+fn presets_set_the_budget_of_each_gpu_size() {
     let data = tempfile::tempdir().unwrap();
     let path = std::env::var("GST_PRESET_PATH");
     let environment = [
@@ -104,7 +108,7 @@ fn presets_set_the_policies() {
         ("XDG_DATA_HOME", data.path().to_str().unwrap()),
     ];
     if !alone(
-        "element::properties::budgets::presets_set_the_policies",
+        "element::properties::budgets::presets_set_the_budget_of_each_gpu_size",
         &environment,
     ) {
         return;
@@ -116,21 +120,21 @@ fn presets_set_the_policies() {
         .iter()
         .map(|n| n.to_string())
         .collect();
-    let mut expected = POLICIES.map(|(name, _)| name.to_owned());
+    let mut expected = PRESETS.map(|(name, _)| name.to_owned());
     names.sort();
     expected.sort();
     assert_eq!(names, expected);
-    for (name, _) in POLICIES {
+    for (name, gibibytes) in PRESETS {
         element.set_property("vram-budget", 5u64);
-        element.set_property("allow-degradation", "");
+        element.set_property_from_str("allow-degradation", "none");
         element.set_property("vram-reserve", 7u64);
         presets.load_preset(name).unwrap();
-        assert_eq!(nick(&element, "budget-policy"), name);
-        assert_eq!(element.property::<u64>("vram-budget"), 0);
+        let card = gibibytes << 30;
+        assert_eq!(element.property::<u64>("vram-budget"), card - 512 * MIB);
         assert_eq!(element.property::<u64>("vram-reserve"), 512 * MIB);
         assert_eq!(
-            element.property::<String>("allow-degradation"),
-            "precision,references,window,resolution"
+            flags(&element, "allow-degradation"),
+            "precision+references+window+resolution"
         );
     }
 }
@@ -179,7 +183,7 @@ fn stats_hold_the_memory_and_the_queue() {
 fn within(budget: u64, allow: &str) -> (gst::Structure, Vec<gst::Message>) {
     let element = element();
     element.set_property("host-budget", budget);
-    element.set_property("allow-degradation", allow);
+    element.set_property_from_str("allow-degradation", allow);
     element.set_property("mask-regions", regions(&[[8, 8, 100, 60]]));
     let bus = bus(&element);
     let info = info(VideoFormat::I420, 320, 240);
@@ -218,7 +222,7 @@ fn the_weights_free_engine_keeps_to_the_budget_of_the_host() {
             .map(|structure| structure.name().to_string())
             .collect()
     };
-    let (stats, messages) = within(0, "");
+    let (stats, messages) = within(0, "none");
     assert_eq!(names(&messages), ["propainter-plan"]);
     let all = bytes(&stats, "host-planned");
     let (stats, messages) = within(all / 2, "window");
@@ -408,7 +412,7 @@ fn launch(elements: &[&[&str]]) -> Option<Output> {
 
 /// The bytes that the error for a budget of 1 says are needed.
 fn needed(allow: &str) -> Option<u64> {
-    let allow = format!("allow-degradation=\"{allow}\"");
+    let allow = format!("allow-degradation={allow}");
     let output = launch(&[&["vram-budget=1", &allow]])?;
     assert!(!output.status.success());
     let text = text(&output);
@@ -423,15 +427,18 @@ fn needed(allow: &str) -> Option<u64> {
 
 #[test]
 fn what_an_error_says_is_needed_is_enough() {
-    let Some(exact) = needed("") else {
+    let Some(exact) = needed("none") else {
         return;
     };
-    let all = needed("precision,references,window,resolution").expect("weights");
+    let all = needed("precision+references+window+resolution").expect("weights");
     assert!(all <= exact);
-    for (budget, allow) in [(exact, ""), (all, "precision,references,window,resolution")] {
+    for (budget, allow) in [
+        (exact, "none"),
+        (all, "precision+references+window+resolution"),
+    ] {
         let settings = [
             format!("vram-budget={budget}"),
-            format!("allow-degradation=\"{allow}\""),
+            format!("allow-degradation={allow}"),
         ];
         let output = launch(&[&settings.each_ref().map(String::as_str)]).expect("weights");
         let text = text(&output);

@@ -54,7 +54,7 @@ fn a_device_that_fails_once_is_opened_again_at_once_and_no_frame_is_lost() {
     let warnings = warnings(&mut live);
     assert_eq!(warnings.len() as u64, failures);
     assert!(warnings[0].contains("fell off the bus"), "{warnings:?}");
-    assert!(warnings[0].contains("try 1 of"), "{warnings:?}");
+    assert!(warnings[0].contains("attempt 1 of"), "{warnings:?}");
     assert!(live.count("inpainted") >= 60, "{}", live.stats());
 }
 
@@ -72,7 +72,7 @@ fn a_device_that_stays_dead_is_given_up_and_the_stream_goes_on() {
     let warnings = warnings(&mut live);
     assert_eq!(warnings.len(), 5);
     assert!(warnings[4].contains("given up"), "{warnings:?}");
-    assert!(live.stats().get::<bool>("standing-in").unwrap());
+    assert!(live.stats().get::<bool>("fallback-active").unwrap());
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_new_start_tries_a_dead_device_again() {
     for _ in 0..300 {
         live.frame();
     }
-    assert!(live.stats().get::<bool>("standing-in").unwrap());
+    assert!(live.stats().get::<bool>("fallback-active").unwrap());
     live.element.set_state(gst::State::Ready).unwrap();
     live.load.break_device(false);
     live.next = 0;

@@ -280,7 +280,7 @@ fn an_engine_that_opens_slowly_is_not_overloaded() {
     assert!((30..70).contains(&late), "{stats}");
     assert_eq!(stats.get("filled"), Ok(late));
     assert_eq!(stats.get("overload-episodes"), Ok(0u64));
-    assert_eq!(stats.get("standing-in"), Ok(false));
+    assert_eq!(stats.get("fallback-active"), Ok(false));
     assert!(live.messages(MessageType::Warning).is_empty());
     // Once it is open it may be overloaded as ever.
     live.load.set(FRAME * 2);

@@ -130,7 +130,7 @@ fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
     let mut stood_in = false;
     for _ in 0..40 {
         live.frame();
-        stood_in |= live.stats().get("standing-in") == Ok(true);
+        stood_in |= live.stats().get("fallback-active") == Ok(true);
     }
     let stats = live.accounts();
     assert!(stood_in, "{stats}");
@@ -145,7 +145,7 @@ fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
         live.frame();
     }
     let stats = live.accounts();
-    assert_eq!(stats.get("standing-in"), Ok(false), "{stats}");
+    assert_eq!(stats.get("fallback-active"), Ok(false), "{stats}");
     assert_eq!(stats.get("overload-episodes"), Ok(1u64));
 }
 

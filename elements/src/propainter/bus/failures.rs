@@ -1,132 +1,114 @@
-//! Errors and warnings on the bus, in the domain that fits.
+//! Errors that end a stream, and the warning about a device that fails.
 
-use gst::subclass::prelude::*;
+use super::post_element;
+use crate::propainter::{error::Failure, log::CAT, qos::circuit_breaker::MAX_FAILURES};
 
-use crate::propainter::{
-    error::Failure, imp::Propainter, log::CAT, masks::diagnostics::Remark,
-    qos::circuit_breaker::TRIES,
-};
-
-impl Propainter {
-    pub(crate) fn post_failure(&self, failure: &Failure) {
-        use propainter::{Error, weights::WeightsError};
-        match failure {
-            Failure::Session(error @ Error::Setting { .. }) => {
-                gst::element_imp_error!(self, gst::LibraryError::Settings, ("{}", error));
-            }
-            Failure::Session(error @ Error::Weights(WeightsError::NotFound { .. })) => {
-                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{}", error));
-            }
-            Failure::Session(error @ Error::Weights(_)) => {
-                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}", error));
-            }
-            Failure::Session(error @ Error::Device { .. }) => {
-                gst::element_imp_error!(self, gst::ResourceError::OpenReadWrite, ("{}", error));
-            }
-            Failure::Session(error @ Error::Size { .. }) => {
-                gst::element_imp_error!(self, gst::StreamError::Format, ("{}", error));
-            }
-            Failure::Session(
-                error @ Error::Budget {
-                    property,
-                    budget,
-                    needed,
-                    ..
-                },
-            ) => {
-                let details = gst::Structure::builder("propainter-budget")
-                    .field("property", *property)
-                    .field("budget", *budget)
-                    .field("needed", *needed)
-                    .build();
-                gst::element_imp_error!(
-                    self,
-                    gst::ResourceError::NoSpaceLeft,
-                    ("{}", error),
-                    details: details
-                );
-            }
-            Failure::Session(error @ Error::OutOfMemory { stage, problem }) => {
-                let details = gst::Structure::builder("propainter-out-of-memory")
-                    .field("stage", stage.to_string())
-                    .field("problem", problem)
-                    .build();
-                gst::element_imp_error!(
-                    self,
-                    gst::ResourceError::NoSpaceLeft,
-                    ("{}", error),
-                    details: details
-                );
-            }
-            Failure::Session(error @ (Error::Compute { .. } | Error::Cancelled)) => {
-                gst::element_imp_error!(self, gst::ResourceError::Failed, ("{}", error));
-            }
-            Failure::Mask(error) if error.is_missing() => {
-                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{}", error));
-            }
-            Failure::Mask(error) => {
-                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}", error));
-            }
-            Failure::Internal(problem) => {
-                gst::element_imp_error!(
-                    self,
-                    gst::CoreError::Failed,
-                    ("internal error: {}", problem)
-                );
-            }
+/// Posts a failure as an error in the domain that fits.
+pub fn post_failure(element: &gst::Element, failure: &Failure) {
+    use propainter::{Error, weights::WeightsError};
+    match failure {
+        Failure::Session(error @ Error::Setting { .. }) => {
+            gst::element_error!(element, gst::LibraryError::Settings, ("{}", error));
+        }
+        Failure::Session(error @ Error::Weights(WeightsError::NotFound { .. })) => {
+            gst::element_error!(element, gst::ResourceError::NotFound, ("{}", error));
+        }
+        Failure::Session(error @ Error::Weights(_)) => {
+            gst::element_error!(element, gst::ResourceError::Read, ("{}", error));
+        }
+        Failure::Session(error @ Error::Device { .. }) => {
+            gst::element_error!(element, gst::ResourceError::OpenReadWrite, ("{}", error));
+        }
+        Failure::Session(error @ Error::Size { .. }) => {
+            gst::element_error!(element, gst::StreamError::Format, ("{}", error));
+        }
+        Failure::Session(
+            error @ Error::Budget {
+                property,
+                budget,
+                needed,
+                ..
+            },
+        ) => {
+            let details = gst::Structure::builder("propainter-budget")
+                .field("property", *property)
+                .field("budget", *budget)
+                .field("needed", *needed)
+                .build();
+            gst::element_error!(
+                element,
+                gst::ResourceError::NoSpaceLeft,
+                ("{}", error),
+                details: details
+            );
+        }
+        Failure::Session(error @ Error::OutOfMemory { stage, problem }) => {
+            let details = gst::Structure::builder("propainter-out-of-memory")
+                .field("stage", stage.to_string())
+                .field("problem", problem)
+                .build();
+            gst::element_error!(
+                element,
+                gst::ResourceError::NoSpaceLeft,
+                ("{}", error),
+                details: details
+            );
+        }
+        Failure::Session(error @ (Error::Compute { .. } | Error::Cancelled)) => {
+            gst::element_error!(element, gst::ResourceError::Failed, ("{}", error));
+        }
+        Failure::Mask(error) if error.is_missing() => {
+            gst::element_error!(element, gst::ResourceError::NotFound, ("{}", error));
+        }
+        Failure::Mask(error) => {
+            gst::element_error!(element, gst::ResourceError::Read, ("{}", error));
+        }
+        Failure::Internal(problem) => {
+            gst::element_error!(
+                element,
+                gst::CoreError::Failed,
+                ("internal error: {}", problem)
+            );
         }
     }
+}
 
-    /// The stream goes on without the device, which is tried again or given up after
-    /// `failures`.
-    pub(crate) fn warn_device(&self, error: &propainter::Error, failures: Option<u32>) {
-        let what = match failures {
-            Some(failures) => format!("it is opened again, try {failures} of {TRIES}"),
-            None => format!("it is given up after {TRIES} failures"),
-        };
-        gst::element_imp_warning!(
-            self,
-            gst::ResourceError::Failed,
-            (
-                "{}; {}; meanwhile frames are filled without the networks",
-                error,
-                what
-            )
-        );
-        self.post_element(
-            gst::Structure::builder("propainter-device-failed")
-                .field("problem", error.to_string())
-                .field("given-up", failures.is_none())
-                .build(),
-        );
-    }
+/// Warns that the device failed. It is tried again after `failures` failures; `None` if it is
+/// given up.
+pub fn warn_device(element: &gst::Element, error: &propainter::Error, failures: Option<u32>) {
+    let consequence = match failures {
+        Some(failures) => format!("it is opened again, attempt {failures} of {MAX_FAILURES}"),
+        None => format!("it is given up after {MAX_FAILURES} failures"),
+    };
+    gst::element_warning!(
+        element,
+        gst::ResourceError::Failed,
+        (
+            "{}; {}; meanwhile frames are filled without the networks",
+            error,
+            consequence
+        )
+    );
+    post_element(
+        element,
+        gst::Structure::builder("propainter-device-failed")
+            .field("problem", error.to_string())
+            .field("given-up", failures.is_none())
+            .build(),
+    );
+}
 
-    /// Tells what is odd about masks.
-    pub(crate) fn post_remarks(&self, remarks: impl IntoIterator<Item = Remark>) {
-        for remark in remarks {
-            match remark {
-                Remark::Info(text) => gst::info!(CAT, imp = self, "{text}"),
-                Remark::Odd(text) => {
-                    gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{}", text));
-                }
-                Remark::File(text) => {
-                    gst::element_imp_warning!(self, gst::ResourceError::Read, ("{}", text));
-                }
-            }
-        }
-    }
+/// Posts that the element cannot work on the video it gets.
+pub fn post_bad_format(element: &gst::Element, problem: &str) {
+    gst::error!(CAT, obj = element, "{problem}");
+    gst::element_error!(element, gst::StreamError::Format, ("{}", problem));
+}
 
-    pub(crate) fn post_bad_format(&self, problem: &str) {
-        gst::error!(CAT, imp = self, "{problem}");
-        gst::element_imp_error!(self, gst::StreamError::Format, ("{}", problem));
-    }
-
-    /// Upstream has gone and cannot be told that downstream refuses.
-    pub(crate) fn post_flow(&self, flow: gst::FlowError) {
-        gst::element_imp_error!(
-            self,
-            gst::StreamError::Failed,
-            ("downstream stopped the stream: {}", flow)
-        );
-    }
+/// Posts that downstream stopped the stream, where upstream cannot be told.
+pub fn post_flow_error(element: &gst::Element, flow: gst::FlowError) {
+    gst::element_error!(
+        element,
+        gst::StreamError::Failed,
+        ("downstream stopped the stream: {}", flow)
+    );
 }

@@ -1,103 +1,102 @@
-//! The hole of each frame: the union of what `mask_sink`, `mask-location`, `mask-regions`,
-//! regions of interest and alpha say.
+//! The mask of each frame: the union of `mask_sink`, `mask-location`, `mask-regions`, regions of
+//! interest and alpha.
 
 use std::sync::Arc;
 
 use propainter::Mask;
 
 use crate::propainter::masks::{
-    diagnostics::{Origin, Seen},
-    fit::{Fit, Shape, fit},
-    image_sequence::Image,
-    orientation::Turn,
+    diagnostics::{MaskObservation, MaskOrigin},
+    fit::{Fit, Geometry, fit},
+    image_sequence::{ImageMask, MaskFileError},
+    orientation::Orientation,
     regions::Region,
-    threshold::{Cut, Cutter, Extent, Gray},
+    threshold::{Coverage, GrayMask, Threshold, ThresholdCache},
 };
 
-pub use crate::propainter::masks::image_sequence::LocationError;
-
-/// What a frame's hole is made of besides `mask_sink`: the properties, its metas and its alpha
-/// as they were when it came. It travels with the frame.
+/// The sources of a frame's mask besides `mask_sink`: the properties, the metas and the alpha at
+/// the time when the frame came. It travels with the frame.
 #[derive(Clone, Debug, Default)]
 pub struct FrameMasks {
-    /// What `mask-location` has for it.
-    pub image: Image,
-    /// For the images of `mask-location` and the pictures of `mask_sink`.
-    pub cut: Cut,
+    /// The mask from `mask-location`.
+    pub image: ImageMask,
+    /// For the masks from `mask-location` and `mask_sink`.
+    pub threshold: Threshold,
     /// `mask-regions` and regions of interest.
     pub rectangles: Arc<[Region]>,
+    /// The mask from the frame's alpha.
     pub alpha: Option<Arc<Mask>>,
-    /// What a player does with the frame, by the stream's tags.
-    pub shown: Turn,
-    /// Width to height of the frame's pixels.
-    pub pixel: (u32, u32),
+    /// How players show the frame, by the tags of the stream.
+    pub orientation: Orientation,
+    /// Pixel aspect ratio of the frame, width to height; 0 where it is not known.
+    pub pixel_aspect: (u32, u32),
 }
 
-/// Puts the masks of a stream together.
+/// Combines the masks of a stream.
 #[derive(Default)]
-pub struct Masks {
-    located_cutter: Cutter,
-    streamed_cutter: Cutter,
-    drawn: Option<Drawn>,
+pub struct MaskCombiner {
+    image_cache: ThresholdCache,
+    stream_cache: ThresholdCache,
+    regions: Option<RegionMask>,
     empty: Option<Arc<Mask>>,
 }
 
-/// Rectangles as a mask.
-struct Drawn {
+/// The mask of some rectangles.
+struct RegionMask {
     regions: Arc<[Region]>,
     mask: Arc<Mask>,
-    extent: Extent,
+    coverage: Coverage,
 }
 
-/// A frame's hole, and the masks it is made of, which may be odd.
-pub struct Hole {
+/// The mask of a frame, and the observations about its sources.
+pub struct CombinedMask {
     pub mask: Arc<Mask>,
-    pub seen: Vec<Seen>,
+    pub observations: Vec<MaskObservation>,
 }
 
-impl Masks {
-    /// The hole of a frame of `size` pixels; `streamed` is what `mask_sink` has for it. One
-    /// source is passed on at its own size; several are united at the frame's.
+impl MaskCombiner {
+    /// Returns the mask of a frame of `size` pixels; `streamed` is the mask from `mask_sink`. A
+    /// single source keeps its own size; several are united at the size of the frame.
     ///
     /// # Errors
-    /// No image at the location.
-    pub fn hole(
+    /// The image of `mask-location` is missing or cannot be read.
+    pub fn combine(
         &mut self,
         size: (usize, usize),
-        own: &FrameMasks,
-        streamed: Option<&Arc<Gray>>,
-    ) -> Result<Hole, Arc<LocationError>> {
-        let located = match &own.image {
-            Image::None => None,
-            Image::Gray(gray) => Some(gray),
-            Image::Failed(error) => return Err(error.clone()),
+        masks: &FrameMasks,
+        streamed: Option<&Arc<GrayMask>>,
+    ) -> Result<CombinedMask, Arc<MaskFileError>> {
+        let image = match &masks.image {
+            ImageMask::Unset => None,
+            ImageMask::Gray(gray) => Some(gray),
+            ImageMask::Failed(error) => return Err(error.clone()),
         };
-        let frame = Shape {
+        let frame = Geometry {
             size,
-            pixel: own.pixel,
-            shown: own.shown,
+            pixel_aspect: masks.pixel_aspect,
+            orientation: masks.orientation,
         };
-        let cut = |cutter: &mut Cutter, origin, gray: &Arc<Gray>| {
-            let (turn, fit) = fit(gray.shape(), frame);
-            let (mask, extent) = cutter.cut(gray, own.cut, turn);
-            let seen = Seen {
+        let apply = |cache: &mut ThresholdCache, origin, gray: &Arc<GrayMask>| {
+            let (orientation, fit) = fit(gray.geometry(), frame);
+            let (mask, coverage) = cache.apply(gray, masks.threshold, orientation);
+            let observation = MaskObservation {
                 origin,
-                extent,
+                coverage,
                 fit,
-                mask: gray.shape().size,
+                mask: gray.geometry().size,
                 frame: size,
-                still: gray.about().still,
-                unused_alpha: gray.about().unused_alpha,
+                still: gray.info().still,
+                unused_alpha: gray.info().unused_alpha,
             };
-            (mask, Some(seen))
+            (mask, Some(observation))
         };
-        let streamed = streamed.map(|gray| cut(&mut self.streamed_cutter, Origin::Stream, gray));
-        let located = located.map(|gray| cut(&mut self.located_cutter, Origin::Location, gray));
-        let drawn = (!own.rectangles.is_empty()).then(|| self.drawn(size, &own.rectangles));
-        let (sources, seen): (Vec<_>, Vec<_>) =
-            [streamed, located, drawn].into_iter().flatten().unzip();
-        let seen = seen.into_iter().flatten().collect();
-        let mut sources = sources.into_iter().chain(own.alpha.clone());
+        let streamed = streamed.map(|gray| apply(&mut self.stream_cache, MaskOrigin::Stream, gray));
+        let image = image.map(|gray| apply(&mut self.image_cache, MaskOrigin::Location, gray));
+        let regions = (!masks.rectangles.is_empty()).then(|| self.regions(size, &masks.rectangles));
+        let (sources, observations): (Vec<_>, Vec<_>) =
+            [streamed, image, regions].into_iter().flatten().unzip();
+        let observations = observations.into_iter().flatten().collect();
+        let mut sources = sources.into_iter().chain(masks.alpha.clone());
         let mask = match (sources.next(), sources.next()) {
             (None, _) => self.empty(size),
             (Some(only), None) => only,
@@ -109,19 +108,19 @@ impl Masks {
                 Arc::new(all)
             }
         };
-        Ok(Hole { mask, seen })
+        Ok(CombinedMask { mask, observations })
     }
 
-    fn drawn(
+    fn regions(
         &mut self,
         (width, height): (usize, usize),
         regions: &Arc<[Region]>,
-    ) -> (Arc<Mask>, Option<Seen>) {
-        let drawn = self.drawn.take().filter(|drawn| {
-            let size = (drawn.mask.width(), drawn.mask.height());
-            drawn.regions == *regions && size == (width, height)
+    ) -> (Arc<Mask>, Option<MaskObservation>) {
+        let cached = self.regions.take().filter(|cached| {
+            let size = (cached.mask.width(), cached.mask.height());
+            cached.regions == *regions && size == (width, height)
         });
-        let drawn = self.drawn.insert(drawn.unwrap_or_else(|| {
+        let cached = self.regions.insert(cached.unwrap_or_else(|| {
             let mut mask = Mask::empty(width, height);
             for region in regions.iter() {
                 mask.add_rectangle(
@@ -131,24 +130,24 @@ impl Masks {
                     region.height.into(),
                 );
             }
-            Drawn {
+            RegionMask {
                 regions: regions.clone(),
-                extent: Extent::of(&mask),
+                coverage: Coverage::of(&mask),
                 mask: Arc::new(mask),
             }
         }));
-        // Rectangles without an area are there to be moved.
+        // Rectangles without an area are meant to be moved later.
         let meant = regions.iter().any(|r| r.width > 0 && r.height > 0);
-        let seen = meant.then_some(Seen {
-            origin: Origin::Regions,
-            extent: drawn.extent,
-            fit: Fit::AsItIs,
+        let observation = meant.then_some(MaskObservation {
+            origin: MaskOrigin::Regions,
+            coverage: cached.coverage,
+            fit: Fit::AsStored,
             mask: (width, height),
             frame: (width, height),
             still: false,
             unused_alpha: false,
         });
-        (drawn.mask.clone(), seen)
+        (cached.mask.clone(), observation)
     }
 
     fn empty(&mut self, (width, height): (usize, usize)) -> Arc<Mask> {

@@ -1,20 +1,21 @@
-//! What is odd about the masks of a source. It is told once: a mask that is taken in another
-//! way than was meant spoils every frame, and nothing else says so.
+//! Diagnostics of masks that look wrong. A mask that is read in another way than it was meant
+//! spoils every frame, and nothing else reveals that. Each diagnostic is reported once for each
+//! source.
 
-use crate::propainter::masks::{fit::Fit, threshold::Extent};
+use crate::propainter::masks::{fit::Fit, threshold::Coverage};
 
-/// Frames from the first without a hole after which it is odd that there is none.
-const BLANK: u64 = 500;
+/// Number of frames without a hole from the start on that is worth a warning.
+const EMPTY_FRAMES: u64 = 500;
 
-/// Where a mask comes from.
+/// The source of a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum MaskOrigin {
     Stream,
     Location,
     Regions,
 }
 
-impl Origin {
+impl MaskOrigin {
     const ALL: [Self; 3] = [Self::Stream, Self::Location, Self::Regions];
 
     fn name(self) -> &'static str {
@@ -26,138 +27,142 @@ impl Origin {
     }
 }
 
-/// A mask of a frame, as far as something of it may be odd.
+/// The properties of a frame's mask that may look wrong.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    pub origin: Origin,
-    pub extent: Extent,
+pub struct MaskObservation {
+    pub origin: MaskOrigin,
+    pub coverage: Coverage,
     pub fit: Fit,
+    /// Sizes of the mask and of the frame, in pixels.
     pub mask: (usize, usize),
     pub frame: (usize, usize),
-    /// It is its source's only one.
+    /// The mask is the only one of its source.
     pub still: bool,
     pub unused_alpha: bool,
 }
 
-/// Something to tell.
+/// A finding to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// For the log.
+pub enum Diagnostic {
+    /// A line in the log.
     Info(String),
-    /// A warning about how a mask looks.
-    Odd(String),
+    /// A warning about a mask.
+    Warning(String),
     /// A warning about a file.
-    File(String),
+    FileWarning(String),
 }
 
-/// What was told of each source.
+/// The diagnostics of all sources, and which of them were reported.
 #[derive(Default)]
-pub struct Remarks([Told; 3]);
+pub struct MaskDiagnostics([Reported; 3]);
 
 #[derive(Default)]
-struct Told {
-    everything: bool,
-    nothing: bool,
-    turned: bool,
+struct Reported {
+    full: bool,
+    empty: bool,
+    rotated: bool,
     stretched: bool,
     alpha: bool,
-    /// A mask had a hole; and frames so far of which none had.
+    /// A mask had a hole.
     hole: bool,
-    blank: u64,
+    /// Number of frames so far without a hole, if none had one.
+    empty_frames: u64,
 }
 
-impl Remarks {
-    /// The source has begun anew.
-    pub fn forget(&mut self, origin: Origin) {
-        self.0[origin as usize] = Told::default();
+impl MaskDiagnostics {
+    /// Forgets what was reported of a source, which begins anew.
+    pub fn forget(&mut self, origin: MaskOrigin) {
+        self.0[origin as usize] = Reported::default();
     }
 
-    /// What a mask is to be remarked for that was not told of its source yet.
-    pub fn see(&mut self, seen: &Seen) -> Vec<Remark> {
-        let told = &mut self.0[seen.origin as usize];
-        let name = seen.origin.name();
-        let mut remarks = vec![];
-        let (w, h) = seen.mask;
-        let (width, height) = seen.frame;
-        if seen.unused_alpha && !told.alpha {
-            told.alpha = true;
-            remarks.push(Remark::Odd(format!(
-                "{name}: the mask has alpha that is the same everywhere: luma is taken for the \
-                 mask, and alpha is not used"
+    /// Returns the diagnostics of a mask that were not reported of its source yet.
+    pub fn examine(&mut self, observation: &MaskObservation) -> Vec<Diagnostic> {
+        let reported = &mut self.0[observation.origin as usize];
+        let name = observation.origin.name();
+        let mut diagnostics = vec![];
+        let (w, h) = observation.mask;
+        let (width, height) = observation.frame;
+        if observation.unused_alpha && !reported.alpha {
+            reported.alpha = true;
+            diagnostics.push(Diagnostic::Warning(format!(
+                "{name}: the alpha of the mask is the same everywhere; luma is used as the mask, \
+                 and alpha is not used"
             )));
         }
-        if seen.fit == Fit::Stretched && !told.stretched {
-            told.stretched = true;
-            remarks.push(Remark::Odd(format!(
-                "{name}: the mask has {w}x{h} pixels and the frame {width}x{height}, which is \
-                 another aspect: it is stretched, and may not lie where it was drawn"
+        if observation.fit == Fit::Stretched && !reported.stretched {
+            reported.stretched = true;
+            diagnostics.push(Diagnostic::Warning(format!(
+                "{name}: the mask has {w}x{h} pixels and the frame has {width}x{height}, which is \
+                 another aspect ratio; the mask is stretched and may not lie where it was drawn"
             )));
         }
-        if seen.fit == Fit::TurnedOnTrust && !told.turned {
-            told.turned = true;
-            remarks.push(Remark::Odd(format!(
-                "{name}: the stream's image-orientation tag turns or flips the picture, and the \
-                 size of the mask does not tell whether it was drawn on the turned picture: it \
-                 is taken for that and turned back; where it is wrong, put 'videoflip \
-                 video-direction=auto' before propainter and draw the mask on what comes out"
+        if observation.fit == Fit::RotatedByTag && !reported.rotated {
+            reported.rotated = true;
+            diagnostics.push(Diagnostic::Warning(format!(
+                "{name}: the image-orientation tag of the stream rotates or flips the video, and \
+                 the size of the mask does not tell whether the mask was drawn on the rotated \
+                 video; it is assumed that it was, and the mask is rotated back. If that is wrong, \
+                 put 'videoflip video-direction=auto' before propainter and draw the mask on its \
+                 output"
             )));
         }
-        if seen.fit == Fit::Turned && !told.turned {
-            told.turned = true;
-            remarks.push(Remark::Info(format!(
-                "{name}: the mask was drawn on the picture as the image-orientation tag turns \
-                 it, and is turned back"
+        if observation.fit == Fit::Rotated && !reported.rotated {
+            reported.rotated = true;
+            diagnostics.push(Diagnostic::Info(format!(
+                "{name}: the mask was drawn on the video as the image-orientation tag rotates it, \
+                 and is rotated back"
             )));
         }
-        match seen.extent {
-            Extent::Everything if !told.everything => {
-                told.everything = true;
-                remarks.push(Remark::Odd(format!(
-                    "{name}: the mask covers the whole frame, so that nothing is left to fill it \
+        match observation.coverage {
+            Coverage::Full if !reported.full => {
+                reported.full = true;
+                diagnostics.push(Diagnostic::Warning(format!(
+                    "{name}: the mask covers the whole frame, so nothing is left to fill it \
                      from{}",
-                    advice(seen.origin)
+                    advice(observation.origin)
                 )));
             }
-            Extent::Nothing if !told.hole && !told.nothing => {
-                told.blank += 1;
-                if seen.still || told.blank == BLANK {
-                    remarks.extend(told.blank(seen.origin));
+            Coverage::Empty if !reported.hole && !reported.empty => {
+                reported.empty_frames += 1;
+                if observation.still || reported.empty_frames == EMPTY_FRAMES {
+                    diagnostics.push(reported.report_empty(observation.origin));
                 }
             }
             _ => {}
         }
-        told.hole |= seen.extent != Extent::Nothing;
-        remarks
+        reported.hole |= observation.coverage != Coverage::Empty;
+        diagnostics
     }
 
-    /// What is to be told of masks none of which had a hole, when the stream ends.
-    pub fn end(&mut self) -> Vec<Remark> {
-        let told = Origin::ALL.into_iter().zip(&mut self.0);
-        let blank = told.filter(|(_, told)| told.blank > 0 && !told.hole && !told.nothing);
-        blank
-            .filter_map(|(origin, told)| told.blank(origin))
+    /// Returns the diagnostics at the end of the stream: sources whose masks never had a hole.
+    pub fn end(&mut self) -> Vec<Diagnostic> {
+        let sources = MaskOrigin::ALL.into_iter().zip(&mut self.0);
+        let empty = sources
+            .filter(|(_, reported)| reported.empty_frames > 0 && !reported.hole && !reported.empty);
+        empty
+            .map(|(origin, reported)| reported.report_empty(origin))
             .collect()
     }
 }
 
-impl Told {
-    fn blank(&mut self, origin: Origin) -> Option<Remark> {
-        self.nothing = true;
-        let (name, frames) = (origin.name(), self.blank);
-        let of = match frames {
+impl Reported {
+    fn report_empty(&mut self, origin: MaskOrigin) -> Diagnostic {
+        self.empty = true;
+        let (name, frames) = (origin.name(), self.empty_frames);
+        let masks = match frames {
             1 => "the mask covers nothing".to_owned(),
             _ => format!("the masks of the first {frames} frames cover nothing"),
         };
-        Some(Remark::Odd(format!(
-            "{name}: {of}, so that nothing is filled{}",
+        Diagnostic::Warning(format!(
+            "{name}: {masks}, so nothing is filled{}",
             advice(origin)
-        )))
+        ))
     }
 }
 
-fn advice(origin: Origin) -> &'static str {
+fn advice(origin: MaskOrigin) -> &'static str {
     match origin {
-        Origin::Regions => "",
+        MaskOrigin::Regions => "",
         _ => "; white is filled and black is kept: see mask-threshold and mask-invert",
     }
 }
@@ -166,83 +171,86 @@ fn advice(origin: Origin) -> &'static str {
 mod tests {
     use super::*;
 
-    const SEEN: Seen = Seen {
-        origin: Origin::Stream,
-        extent: Extent::Part,
-        fit: Fit::AsItIs,
+    const USUAL: MaskObservation = MaskObservation {
+        origin: MaskOrigin::Stream,
+        coverage: Coverage::Partial,
+        fit: Fit::AsStored,
         mask: (8, 6),
         frame: (64, 48),
         still: false,
         unused_alpha: false,
     };
 
-    fn nothing(still: bool) -> Seen {
-        Seen {
-            extent: Extent::Nothing,
+    fn empty(still: bool) -> MaskObservation {
+        MaskObservation {
+            coverage: Coverage::Empty,
             still,
-            ..SEEN
+            ..USUAL
         }
     }
 
     #[test]
-    fn what_is_odd_is_told_once_for_each_source() {
-        let odd = [
-            Seen {
-                extent: Extent::Everything,
-                ..SEEN
+    fn each_diagnostic_is_reported_once_for_each_source() {
+        let unusual = [
+            MaskObservation {
+                coverage: Coverage::Full,
+                ..USUAL
             },
-            Seen {
+            MaskObservation {
                 fit: Fit::Stretched,
-                ..SEEN
+                ..USUAL
             },
-            Seen {
-                fit: Fit::TurnedOnTrust,
-                ..SEEN
+            MaskObservation {
+                fit: Fit::RotatedByTag,
+                ..USUAL
             },
-            Seen {
+            MaskObservation {
                 unused_alpha: true,
-                ..SEEN
+                ..USUAL
             },
-            nothing(true),
+            empty(true),
         ];
-        for seen in odd {
-            let mut remarks = Remarks::default();
-            for origin in [Origin::Stream, Origin::Location] {
-                let seen = Seen { origin, ..seen };
-                let told = remarks.see(&seen);
+        for observation in unusual {
+            let mut diagnostics = MaskDiagnostics::default();
+            for origin in [MaskOrigin::Stream, MaskOrigin::Location] {
+                let observation = MaskObservation {
+                    origin,
+                    ..observation
+                };
+                let reported = diagnostics.examine(&observation);
                 assert!(
-                    matches!(&told[..], [Remark::Odd(text)] if text.starts_with(origin.name()))
+                    matches!(&reported[..], [Diagnostic::Warning(text)] if text.starts_with(origin.name()))
                 );
-                assert_eq!(remarks.see(&seen), []);
+                assert_eq!(diagnostics.examine(&observation), []);
             }
-            remarks.forget(Origin::Stream);
-            assert_eq!(remarks.see(&seen).len(), 1);
+            diagnostics.forget(MaskOrigin::Stream);
+            assert_eq!(diagnostics.examine(&observation).len(), 1);
         }
-        assert_eq!(Remarks::default().see(&SEEN), []);
+        assert_eq!(MaskDiagnostics::default().examine(&USUAL), []);
     }
 
     #[test]
-    fn masks_without_a_hole_are_odd_where_there_was_never_one() {
-        let mut remarks = Remarks::default();
-        for _ in 1..BLANK {
-            assert_eq!(remarks.see(&nothing(false)), []);
+    fn empty_masks_are_reported_if_there_was_never_a_hole() {
+        let mut diagnostics = MaskDiagnostics::default();
+        for _ in 1..EMPTY_FRAMES {
+            assert_eq!(diagnostics.examine(&empty(false)), []);
         }
-        assert_eq!(remarks.see(&nothing(false)).len(), 1);
-        assert_eq!(remarks.see(&nothing(false)), []);
-        assert_eq!(remarks.end(), []);
+        assert_eq!(diagnostics.examine(&empty(false)).len(), 1);
+        assert_eq!(diagnostics.examine(&empty(false)), []);
+        assert_eq!(diagnostics.end(), []);
 
-        let mut short = Remarks::default();
-        short.see(&nothing(false));
+        let mut short = MaskDiagnostics::default();
+        short.examine(&empty(false));
         assert_eq!(short.end().len(), 1);
         assert_eq!(short.end(), []);
 
         // An object that comes later, or goes.
-        let mut late = Remarks::default();
-        [nothing(false), SEEN]
+        let mut late = MaskDiagnostics::default();
+        [empty(false), USUAL]
             .iter()
-            .for_each(|seen| assert_eq!(late.see(seen), []));
-        (0..2 * BLANK).for_each(|_| assert_eq!(late.see(&nothing(false)), []));
+            .for_each(|observation| assert_eq!(late.examine(observation), []));
+        (0..2 * EMPTY_FRAMES).for_each(|_| assert_eq!(late.examine(&empty(false)), []));
         assert_eq!(late.end(), []);
-        assert_eq!(Remarks::default().end(), []);
+        assert_eq!(MaskDiagnostics::default().end(), []);
     }
 }

@@ -1,4 +1,4 @@
-//! Image files as masks.
+//! Image files that hold masks.
 
 use std::{
     fs::File,
@@ -9,72 +9,74 @@ use std::{
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
     error::{ParameterError, ParameterErrorKind},
-    metadata::Orientation,
+    metadata::Orientation as ExifOrientation,
 };
 
 use crate::propainter::masks::{
-    luma_analysis::{Looks, Lossy},
-    orientation::Turn,
-    threshold::{About, Gray},
+    luma_analysis::{LossyCodec, LumaAnalysis},
+    orientation::Orientation,
+    threshold::{GrayMask, GrayMaskInfo},
 };
 
-/// Most bytes of an image's pixels: 8K in RGBA of 16 bits.
-const MOST: u64 = 256 << 20;
+/// Largest size of an image in memory, in bytes: 8K in RGBA of 16 bits.
+const MAX_BYTES: u64 = 256 << 20;
 
-/// Bytes of a WebP file up to the name of its first part.
+/// Number of bytes of a WebP file up to the name of its first chunk, inclusive.
 const HEAD: u64 = 16;
 
-/// Alpha that varies by no more is a slip, not a mask.
-const SLIP: u8 = 8;
+/// Alpha that varies by no more than this is an accident, not a mask.
+const ACCIDENTAL: u8 = 8;
 
-/// An image's luma and alpha.
-pub struct Picture {
+/// The luma and the alpha of an image.
+pub struct DecodedImage {
     size: (usize, usize),
     luma: Vec<u8>,
     alpha: Option<Vec<u8>>,
-    shown: Turn,
-    lossy: Lossy,
+    orientation: Orientation,
+    lossy: LossyCodec,
 }
 
-/// Which part of an image is the mask.
+/// Which channel of an image is the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// It has no other.
+pub enum MaskChannel {
+    /// The image has no alpha.
     OnlyLuma,
-    /// Its alpha is the same everywhere.
+    /// The image has alpha that is the same everywhere.
     Luma,
     Alpha,
 }
 
 /// What is known of the images of one `mask-location`.
 #[derive(Default)]
-pub struct Style {
-    pub looks: Looks,
-    /// The alpha of one of them was its mask, and so is that of all from then on.
+pub struct ImageTraits {
+    pub luma: LumaAnalysis,
+    /// Alpha was the mask of one image, and is the mask of all images from then on.
     alpha: bool,
 }
 
+/// Reads the image in a file.
+///
 /// # Errors
-/// What is no image, is of no format that is known, or is larger than [`MOST`].
-pub fn read(file: &Path) -> Result<Picture, ImageError> {
+/// The file cannot be read, is no image of a known format, or is larger than [`MAX_BYTES`].
+pub fn read(file: &Path) -> Result<DecodedImage, ImageError> {
     decode(BufReader::new(File::open(file)?))
 }
 
-/// An image, whatever format its first bytes say it has.
+/// Decodes an image, whose format its first bytes tell.
 ///
 /// # Errors
-/// As [`read`].
-pub fn decode(mut file: impl BufRead + Seek) -> Result<Picture, ImageError> {
+/// See [`read`].
+pub fn decode(mut file: impl BufRead + Seek) -> Result<DecodedImage, ImageError> {
     let mut head = Vec::with_capacity(HEAD as usize);
     file.by_ref().take(HEAD).read_to_end(&mut head)?;
     file.rewind()?;
     let image = ImageReader::new(file).with_guessed_format()?;
     let lossy = match image.format() {
-        Some(ImageFormat::Jpeg) => Lossy::Yes,
-        Some(ImageFormat::WebP) if head.ends_with(b"VP8 ") => Lossy::Yes,
-        // It may hold the one or the other.
-        Some(ImageFormat::WebP) if head.ends_with(b"VP8X") => Lossy::Perhaps,
-        _ => Lossy::No,
+        Some(ImageFormat::Jpeg) => LossyCodec::Yes,
+        Some(ImageFormat::WebP) if head.ends_with(b"VP8 ") => LossyCodec::Yes,
+        // It may hold either kind.
+        Some(ImageFormat::WebP) if head.ends_with(b"VP8X") => LossyCodec::Maybe,
+        _ => LossyCodec::No,
     };
     let mut decoder = image.into_decoder()?;
     if decoder.dimensions().0 == 0 || decoder.dimensions().1 == 0 {
@@ -82,9 +84,11 @@ pub fn decode(mut file: impl BufRead + Seek) -> Result<Picture, ImageError> {
         return Err(ImageError::Parameter(ParameterError::from_kind(kind)));
     }
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST);
+    limits.max_alloc = Some(MAX_BYTES);
     limits.reserve(decoder.total_bytes())?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = decoder
+        .orientation()
+        .unwrap_or(ExifOrientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder)?;
     let size = (image.width() as usize, image.height() as usize);
     let (luma, alpha) = match image {
@@ -99,75 +103,82 @@ pub fn decode(mut file: impl BufRead + Seek) -> Result<Picture, ImageError> {
         other if other.color().has_alpha() => split::<4, _>(&other.into_rgba16()),
         other => split::<3, _>(&other.into_rgb16()),
     };
-    Ok(Picture {
+    Ok(DecodedImage {
         size,
         luma,
         alpha,
-        shown: Turn::from_exif(orientation),
+        orientation: Orientation::from_exif(orientation),
         lossy,
     })
 }
 
-impl Picture {
-    /// The mask that the image is. Alpha that varies is the mask: of a logo that was cut out it
-    /// alone says where that is.
-    pub fn into_gray(self, style: &mut Style, still: bool) -> (Gray, Part) {
+impl DecodedImage {
+    /// Returns the mask that the image holds, and the channel it is in. Alpha that varies is the
+    /// mask, because only alpha tells where a logo on transparency is. `still` if the image is the
+    /// only one of its source.
+    pub fn into_gray(self, traits: &mut ImageTraits, still: bool) -> (GrayMask, MaskChannel) {
         let Self {
             size,
             mut luma,
             alpha,
-            shown,
+            orientation,
             lossy,
         } = self;
-        let mut about = About {
-            shown,
+        let mut info = GrayMaskInfo {
+            orientation,
             still,
-            ..About::default()
+            ..GrayMaskInfo::default()
         };
-        let mut part = Part::OnlyLuma;
+        let mut channel = MaskChannel::OnlyLuma;
         if let Some(alpha) = alpha {
             let (least, most) = range(&alpha);
-            part = Part::Luma;
-            style.alpha |= most - least > SLIP;
-            // With nothing drawn on it yet, there is nothing to see in luma either.
+            channel = MaskChannel::Luma;
+            traits.alpha |= most - least > ACCIDENTAL;
+            // An image on which nothing is drawn yet is uniform in luma, too.
             let clear = most == 0 && range(&luma).0 == range(&luma).1;
-            if style.alpha || clear {
-                return (Gray::new(size.0, size.1, alpha, about), Part::Alpha);
+            if traits.alpha || clear {
+                return (
+                    GrayMask::new(size.0, size.1, alpha, info),
+                    MaskChannel::Alpha,
+                );
             }
-            about.unused_alpha = least < u8::MAX - SLIP;
+            info.unused_alpha = least < u8::MAX - ACCIDENTAL;
         }
-        style.looks.read(&mut luma, false, lossy);
-        about.noise = style.looks.noise();
-        (Gray::new(size.0, size.1, luma, about), part)
+        traits.luma.normalize(&mut luma, false, lossy);
+        info.noise = traits.luma.noise();
+        (GrayMask::new(size.0, size.1, luma, info), channel)
     }
 }
 
+/// Returns the least and the largest value.
 fn range(values: &[u8]) -> (u8, u8) {
     values.iter().fold((u8::MAX, 0), |(least, most), &value| {
         (least.min(value), most.max(value))
     })
 }
 
-/// A sample of a pixel.
-trait Sample: Copy {
-    /// In 8 bits. What is not 0 never becomes 0, so that a mask of ones is one in 16 bits too.
+/// A sample of an image's pixel.
+trait ImageSample: Copy {
+    /// Returns the sample in 8 bits. A value above 0 never becomes 0, so that a mask of ones works in
+    /// 16 bits, too.
     fn byte(self) -> u8;
+    /// Returns the luma of a pixel in 8 bits.
     fn luma(rgb: [Self; 3]) -> u8;
 }
 
-impl Sample for u8 {
+impl ImageSample for u8 {
     fn byte(self) -> u8 {
         self
     }
 
-    /// As Pillow's conversion to `L` rounds it, so that the same pixels are hole.
+    /// Rounds like Pillow's conversion to `L`, so that the same pixels are hole.
     fn luma([r, g, b]: [Self; 3]) -> u8 {
         let sum = u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471;
         ((sum + 0x8000) >> 16) as u8
     }
 }
 
-impl Sample for u16 {
+impl ImageSample for u16 {
     fn byte(self) -> u8 {
         let byte = ((u32::from(self) + 128) / 257) as u8;
         byte.max(u8::from(self > 0))
@@ -179,8 +190,8 @@ impl Sample for u16 {
     }
 }
 
-/// Luma and alpha of pixels of `N` samples: gray, gray and alpha, RGB, RGBA.
-fn split<const N: usize, S: Sample>(samples: &[S]) -> (Vec<u8>, Option<Vec<u8>>) {
+/// Returns luma and alpha of pixels of `N` samples: gray, gray and alpha, RGB, RGBA.
+fn split<const N: usize, S: ImageSample>(samples: &[S]) -> (Vec<u8>, Option<Vec<u8>>) {
     let pixels = samples.as_chunks::<N>().0.iter();
     let luma = |pixel: &[S; N]| match pixel[..] {
         [r, g, b, ..] => S::luma([r, g, b]),
@@ -201,14 +212,17 @@ mod tests {
 
     use super::*;
 
-    fn gray_of(image: impl Into<DynamicImage>, style: &mut Style) -> (Vec<u8>, Part, About) {
+    fn gray_of(
+        image: impl Into<DynamicImage>,
+        traits: &mut ImageTraits,
+    ) -> (Vec<u8>, MaskChannel, GrayMaskInfo) {
         let mut file = Cursor::new(vec![]);
         image.into().write_to(&mut file, ImageFormat::Png).unwrap();
         file.set_position(0);
-        let picture = decode(file).unwrap();
-        let (gray, part) = picture.into_gray(style, false);
-        let about = *gray.about();
-        (gray.luma().to_vec(), part, about)
+        let image = decode(file).unwrap();
+        let (gray, channel) = image.into_gray(traits, false);
+        let info = *gray.info();
+        (gray.luma().to_vec(), channel, info)
     }
 
     fn rgba(pixels: [[u8; 4]; 3]) -> DynamicImage {
@@ -219,54 +233,58 @@ mod tests {
     }
 
     #[test]
-    fn alpha_that_varies_is_the_mask_and_else_luma_is() {
+    fn alpha_that_varies_is_the_mask_otherwise_luma_is() {
         let cases = [
             // White, and a black logo, on transparency; a soft one.
             (
                 [[255, 255, 255, 0], [255; 4], [255; 4]],
                 [0, 255, 255],
-                Part::Alpha,
+                MaskChannel::Alpha,
             ),
-            ([[0; 4], [0, 0, 0, 255], [0; 4]], [0, 255, 0], Part::Alpha),
+            (
+                [[0; 4], [0, 0, 0, 255], [0; 4]],
+                [0, 255, 0],
+                MaskChannel::Alpha,
+            ),
             (
                 [[9, 9, 9, 0], [9, 9, 9, 102], [9, 9, 9, 30]],
                 [0, 102, 30],
-                Part::Alpha,
+                MaskChannel::Alpha,
             ),
-            // Opaque, see-through all over, and a slip.
+            // Opaque, translucent everywhere, and an accident.
             (
                 [[0, 0, 0, 255], [255; 4], [0, 0, 0, 255]],
                 [0, 255, 0],
-                Part::Luma,
+                MaskChannel::Luma,
             ),
             (
                 [[0, 0, 0, 99], [255, 255, 255, 99], [0, 0, 0, 99]],
                 [0, 255, 0],
-                Part::Luma,
+                MaskChannel::Luma,
             ),
             (
                 [[0, 0, 0, 255], [255, 255, 255, 250], [0, 0, 0, 255]],
                 [0, 255, 0],
-                Part::Luma,
+                MaskChannel::Luma,
             ),
             // Nothing is drawn.
-            ([[255, 255, 255, 0]; 3], [0; 3], Part::Alpha),
+            ([[255, 255, 255, 0]; 3], [0; 3], MaskChannel::Alpha),
         ];
-        for (pixels, luma, part) in cases {
-            let found = gray_of(rgba(pixels), &mut Style::default());
-            assert_eq!((found.0, found.1), (luma.to_vec(), part), "{pixels:?}");
-            let unused = part == Part::Luma && pixels[0][3] == 99;
+        for (pixels, luma, channel) in cases {
+            let found = gray_of(rgba(pixels), &mut ImageTraits::default());
+            assert_eq!((found.0, found.1), (luma.to_vec(), channel), "{pixels:?}");
+            let unused = channel == MaskChannel::Luma && pixels[0][3] == 99;
             assert_eq!(found.2.unused_alpha, unused, "{pixels:?}");
         }
     }
 
     #[test]
     fn alpha_stays_the_mask_where_a_later_image_has_none_of_it() {
-        let mut style = Style::default();
+        let mut traits = ImageTraits::default();
         let logo = [[255, 255, 255, 0], [255; 4], [255, 255, 255, 0]];
-        assert_eq!(gray_of(rgba(logo), &mut style).1, Part::Alpha);
-        let gone = gray_of(rgba([[255, 9, 255, 0], [0; 4], [0; 4]]), &mut style);
-        assert_eq!((gone.0, gone.1), (vec![0; 3], Part::Alpha));
+        assert_eq!(gray_of(rgba(logo), &mut traits).1, MaskChannel::Alpha);
+        let gone = gray_of(rgba([[255, 9, 255, 0], [0; 4], [0; 4]]), &mut traits);
+        assert_eq!((gone.0, gone.1), (vec![0; 3], MaskChannel::Alpha));
     }
 
     #[test]
@@ -283,10 +301,10 @@ mod tests {
                 .into(),
         ];
         for image in cases {
-            assert_eq!(gray_of(image, &mut Style::default()).0, [0, 1, 255]);
+            assert_eq!(gray_of(image, &mut ImageTraits::default()).0, [0, 1, 255]);
         }
         assert_eq!(
-            [0u16, 1, 128, 129, 257, 32896, 65535].map(Sample::byte),
+            [0u16, 1, 128, 129, 257, 32896, 65535].map(ImageSample::byte),
             [0, 1, 1, 1, 1, 128, 255]
         );
     }

@@ -1,4 +1,4 @@
-//! The images of `mask-location`.
+//! The images of `mask-location`: one image, or numbered images, one for each frame.
 
 use std::{
     fmt, io,
@@ -9,16 +9,16 @@ use std::{
 use image::ImageError;
 
 use crate::propainter::masks::{
-    diagnostics::Remark,
-    image_file::{self, Part, Style},
-    threshold::Gray,
+    diagnostics::Diagnostic,
+    image_file::{self, DecodedImage, ImageTraits, MaskChannel},
+    threshold::GrayMask,
 };
 
-/// What `mask-location` names.
+/// The files that `mask-location` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
+pub enum FilePattern {
     /// One image for the whole stream.
-    Still(PathBuf),
+    Single(PathBuf),
     /// An image for each frame: the text around a number of at least `digits` digits.
     Numbered {
         before: String,
@@ -27,8 +27,8 @@ pub enum Location {
     },
 }
 
-impl Location {
-    /// Numbered where the text holds one `%d` or `%0Nd`; `%%` stands for `%` then.
+impl FilePattern {
+    /// Parses a location. It is numbered if it holds one `%d` or `%0Nd`; `%%` stands for `%` then.
     pub fn parse(text: &str) -> Self {
         let numbered = text.match_indices('%').find_map(|(at, _)| {
             let rest = &text[at + 1..];
@@ -41,12 +41,13 @@ impl Location {
                 after: rest[end + 1..].replace("%%", "%"),
             })
         });
-        numbered.unwrap_or_else(|| Self::Still(text.into()))
+        numbered.unwrap_or_else(|| Self::Single(text.into()))
     }
 
+    /// Returns the file of this number.
     pub fn file(&self, number: u64) -> PathBuf {
         match self {
-            Self::Still(path) => path.clone(),
+            Self::Single(path) => path.clone(),
             Self::Numbered {
                 before,
                 digits,
@@ -60,20 +61,21 @@ impl Location {
     }
 }
 
-/// Why there is no mask at `mask-location`.
+/// The error of a mask file that is missing or is no image.
 #[derive(Debug)]
-pub struct LocationError {
+pub struct MaskFileError {
     pub file: PathBuf,
     problem: ImageError,
 }
 
-impl LocationError {
+impl MaskFileError {
+    /// Returns whether the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(&self.problem, ImageError::IoError(e) if e.kind() == io::ErrorKind::NotFound)
     }
 }
 
-impl fmt::Display for LocationError {
+impl fmt::Display for MaskFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
         if self.is_missing() {
@@ -81,139 +83,149 @@ impl fmt::Display for LocationError {
         } else {
             write!(
                 f,
-                "mask-location: {file} is no mask image: {}",
+                "mask-location: {file} cannot be read as an image: {}",
                 self.problem
             )
         }
     }
 }
 
-/// What `mask-location` has for a frame.
+/// The mask from `mask-location` for one frame.
 #[derive(Clone, Debug, Default)]
-pub enum Image {
-    /// It is not set.
+pub enum ImageMask {
+    /// `mask-location` is not set.
     #[default]
-    None,
-    Gray(Arc<Gray>),
-    Failed(Arc<LocationError>),
+    Unset,
+    Gray(Arc<GrayMask>),
+    Failed(Arc<MaskFileError>),
 }
 
-/// The image of each frame, whatever `mask-location` is when it comes.
+/// The image of each frame at the current value of `mask-location`.
 #[derive(Default)]
-pub struct Images {
-    located: Option<Located>,
+pub struct MaskLocation {
+    images: Option<MaskImages>,
     /// A location that failed while another one was in use.
     refused: Option<Arc<str>>,
-    opened: bool,
+    changed: bool,
 }
 
-impl Images {
-    /// The image at `location` for frame `index` since the start or the last seek. Where
-    /// another location was in use and this one fails, that one's image stays.
+impl MaskLocation {
+    /// Returns the image at `location` for frame `index` since the start or the last seek. If
+    /// another location is in use and this one fails, the image of the other one stays.
     pub fn image(
         &mut self,
         location: Option<&Arc<str>>,
         index: u64,
-        remarks: &mut Vec<Remark>,
-    ) -> Image {
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> ImageMask {
         let Some(text) = location else {
-            (self.located, self.refused) = (None, None);
-            return Image::None;
+            (self.images, self.refused) = (None, None);
+            return ImageMask::Unset;
         };
-        let known = self.located.as_ref().is_some_and(|l| l.is_at(text))
+        let known = self.images.as_ref().is_some_and(|i| i.is_at(text))
             || self.refused.as_ref() == Some(text);
         if !known {
-            match Located::open(text, index, remarks) {
-                Ok(located) => {
-                    (self.located, self.refused) = (Some(located), None);
-                    self.opened = true;
+            match MaskImages::open(text, index, diagnostics) {
+                Ok(images) => {
+                    (self.images, self.refused) = (Some(images), None);
+                    self.changed = true;
                 }
-                Err(error) if self.located.is_some() => {
+                Err(error) if self.images.is_some() => {
                     self.refused = Some(text.clone());
-                    remarks.push(Remark::File(format!("{error}; the mask in use stays")));
+                    let text = format!("{error}; the current mask stays");
+                    diagnostics.push(Diagnostic::FileWarning(text));
                 }
-                Err(error) => return Image::Failed(Arc::new(error)),
+                Err(error) => return ImageMask::Failed(Arc::new(error)),
             }
         }
-        match self.located.as_mut().map(|l| l.image(index, remarks)) {
-            Some(Ok(image)) => Image::Gray(image),
-            Some(Err(error)) => Image::Failed(Arc::new(error)),
-            None => Image::None,
+        match self.images.as_mut().map(|i| i.image(index, diagnostics)) {
+            Some(Ok(image)) => ImageMask::Gray(image),
+            Some(Err(error)) => ImageMask::Failed(Arc::new(error)),
+            None => ImageMask::Unset,
         }
     }
 
-    /// Whether another location is in use since this was asked.
-    pub fn has_opened(&mut self) -> bool {
-        std::mem::take(&mut self.opened)
+    /// Returns whether another location is in use since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 }
 
-/// Images of one `mask-location`, read as frames ask for them.
-struct Located {
+/// The images of one `mask-location`, read as frames ask for them.
+struct MaskImages {
     text: Arc<str>,
-    location: Location,
-    /// Number of the first image: 0, or 1 where there is no 0.
+    pattern: FilePattern,
+    /// Number of the first image: 0, or 1 if there is no file of number 0.
     first: u64,
-    current: (u64, Arc<Gray>),
-    style: Style,
+    /// The last image, and the index of the frame it was asked for.
+    current: (u64, Arc<GrayMask>),
+    traits: ImageTraits,
     /// The farthest frame that has an image.
     farthest: u64,
-    /// The first frame without one since, and its file.
+    /// The first frame without an image since, and its file.
     missing: Option<(u64, PathBuf)>,
-    /// A gap between two images was told.
-    told_gap: bool,
-    told_part: bool,
+    /// A gap between two images was reported.
+    gap_reported: bool,
+    channel_reported: bool,
 }
 
-impl Located {
-    fn open(text: &Arc<str>, index: u64, remarks: &mut Vec<Remark>) -> Result<Self, LocationError> {
-        let location = Location::parse(text);
-        let numbered = location.is_numbered();
-        let first = u64::from(numbered && !location.file(0).exists() && location.file(1).exists());
-        let file = location.file(first.saturating_add(index));
-        let mut style = Style::default();
+impl MaskImages {
+    fn open(
+        text: &Arc<str>,
+        index: u64,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<Self, MaskFileError> {
+        let pattern = FilePattern::parse(text);
+        let numbered = pattern.is_numbered();
+        let first = u64::from(numbered && !pattern.file(0).exists() && pattern.file(1).exists());
+        let file = pattern.file(first.saturating_add(index));
+        let mut traits = ImageTraits::default();
         let mut missing = None;
-        // Where there is none for this frame, the first image tells whether any is there.
-        let read_first = |error: LocationError| {
+        // If there is none for this frame, the first image tells whether there are any.
+        let read_first = |error: MaskFileError| {
             if numbered && error.is_missing() {
                 missing = Some((index, error.file));
-                read(&location.file(first))
+                read(&pattern.file(first))
             } else {
                 Err(error)
             }
         };
-        let picture = read(&file).or_else(read_first)?;
-        let (gray, part) = picture.into_gray(&mut style, !numbered);
-        let mut located = Self {
+        let image = read(&file).or_else(read_first)?;
+        let (gray, channel) = image.into_gray(&mut traits, !numbered);
+        let mut images = Self {
             text: text.clone(),
             first,
             current: (index, Arc::new(gray)),
-            style,
+            traits,
             farthest: if missing.is_some() { 0 } else { index },
             missing,
-            told_gap: false,
-            told_part: false,
-            location,
+            gap_reported: false,
+            channel_reported: false,
+            pattern,
         };
-        located.tell(part, remarks);
-        Ok(located)
+        images.report(channel, diagnostics);
+        Ok(images)
     }
 
     fn is_at(&self, text: &str) -> bool {
         *self.text == *text
     }
 
-    /// The image for frame `index`. Where there is none, the last one stays.
-    fn image(&mut self, index: u64, remarks: &mut Vec<Remark>) -> Result<Arc<Gray>, LocationError> {
-        if !self.location.is_numbered() || self.current.0 == index {
+    /// Returns the image for frame `index`. If there is none, the last one stays.
+    fn image(
+        &mut self,
+        index: u64,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<Arc<GrayMask>, MaskFileError> {
+        if !self.pattern.is_numbered() || self.current.0 == index {
             return Ok(self.current.1.clone());
         }
-        let file = self.location.file(self.first.saturating_add(index));
+        let file = self.pattern.file(self.first.saturating_add(index));
         match read(&file) {
-            Ok(picture) => {
-                let (gray, part) = picture.into_gray(&mut self.style, false);
+            Ok(image) => {
+                let (gray, channel) = image.into_gray(&mut self.traits, false);
                 self.current = (index, Arc::new(gray));
-                self.tell(part, remarks);
+                self.report(channel, diagnostics);
                 self.farthest = self.farthest.max(index);
             }
             Err(error) if error.is_missing() => {
@@ -228,40 +240,41 @@ impl Located {
             }
             Err(error) => return Err(error),
         }
-        self.tell_gap(remarks);
+        self.report_gap(diagnostics);
         Ok(self.current.1.clone())
     }
 
-    /// Past the last image the last one stays, as documented; between two it is an oversight.
-    fn tell_gap(&mut self, remarks: &mut Vec<Remark>) {
+    /// Reports a missing image between two others once. After the last image the last one stays,
+    /// as documented.
+    fn report_gap(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         let gap = self.missing.take_if(|(index, _)| *index < self.farthest);
-        if let Some((_, file)) = gap.filter(|_| !self.told_gap) {
-            self.told_gap = true;
+        if let Some((_, file)) = gap.filter(|_| !self.gap_reported) {
+            self.gap_reported = true;
             let file = file.display();
-            remarks.push(Remark::File(format!(
-                "mask-location: there is no file {file}, and there are files after it; \
-                 frames without a file of their own keep the mask before it"
+            diagnostics.push(Diagnostic::FileWarning(format!(
+                "mask-location: there is no file {file}, but there are files after it; frames \
+                 without a file of their own keep the mask before it"
             )));
         }
     }
 
-    /// Tells how the images are read, once.
-    fn tell(&mut self, part: Part, remarks: &mut Vec<Remark>) {
+    /// Reports once how the images are read.
+    fn report(&mut self, channel: MaskChannel, diagnostics: &mut Vec<Diagnostic>) {
         let source = format!("mask-location: {}", self.text);
-        if part != Part::OnlyLuma && !self.told_part {
-            self.told_part = true;
-            let taken = match part {
-                Part::Alpha => "alpha, which varies, is the mask; luma is not used",
-                _ => "luma is the mask; alpha is the same everywhere and not used",
+        if channel != MaskChannel::OnlyLuma && !self.channel_reported {
+            self.channel_reported = true;
+            let used = match channel {
+                MaskChannel::Alpha => "alpha varies and is the mask; luma is not used",
+                _ => "luma is the mask; alpha is the same everywhere and is not used",
             };
-            remarks.push(Remark::Info(format!("{source}: {taken}")));
+            diagnostics.push(Diagnostic::Info(format!("{source}: {used}")));
         }
-        remarks.extend(self.style.looks.news(&source));
+        diagnostics.extend(self.traits.luma.take_findings(&source));
     }
 }
 
-fn read(file: &Path) -> Result<image_file::Picture, LocationError> {
-    image_file::read(file).map_err(|problem| LocationError {
+fn read(file: &Path) -> Result<DecodedImage, MaskFileError> {
+    image_file::read(file).map_err(|problem| MaskFileError {
         file: file.to_owned(),
         problem,
     })
@@ -273,28 +286,30 @@ mod tests {
 
     use super::*;
 
-    /// What is told where numbered masks are asked for in this order, and only some are there.
-    fn told(there: &[u64], asked: &[u64]) -> Vec<String> {
+    /// Returns the warnings when numbered masks are asked for in this order and only some exist.
+    fn warnings(there: &[u64], asked: &[u64]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         for number in there {
             let file = folder.path().join(format!("{number}.png"));
             GrayImage::new(2, 2).save(file).unwrap();
         }
         let text: Arc<str> = folder.path().join("%d.png").to_str().unwrap().into();
-        let (mut images, mut remarks) = (Images::default(), vec![]);
+        let (mut location, mut diagnostics) = (MaskLocation::default(), vec![]);
         for &index in asked {
-            let image = images.image(Some(&text), index, &mut remarks);
-            assert!(matches!(image, Image::Gray(_)), "{index}");
+            let image = location.image(Some(&text), index, &mut diagnostics);
+            assert!(matches!(image, ImageMask::Gray(_)), "{index}");
         }
-        let texts = remarks.into_iter().filter_map(|remark| match remark {
-            Remark::File(text) => Some(text),
-            _ => None,
-        });
+        let texts = diagnostics
+            .into_iter()
+            .filter_map(|diagnostic| match diagnostic {
+                Diagnostic::FileWarning(text) => Some(text),
+                _ => None,
+            });
         texts.collect()
     }
 
     #[test]
-    fn missing_numbers_between_two_are_told_once_with_the_first() {
+    fn a_gap_in_the_numbers_is_reported_once_with_the_first_missing_file() {
         let there = [0, 1, 2, 5, 6, 8];
         let orders: [(&[u64], &str); 4] = [
             (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "3.png"),
@@ -303,19 +318,19 @@ mod tests {
             (&[0, 1, 2, 9, 3, 4, 5], "3.png"),
         ];
         for (asked, file) in orders {
-            let told = told(&there, asked);
+            let warnings = warnings(&there, asked);
             assert!(
-                told.len() == 1 && told[0].contains(file),
-                "{asked:?} {told:?}"
+                warnings.len() == 1 && warnings[0].contains(file),
+                "{asked:?} {warnings:?}"
             );
         }
     }
 
     #[test]
-    fn past_the_last_one_nothing_is_missing() {
+    fn after_the_last_number_nothing_is_missing() {
         for asked in [&[0, 1, 2, 3, 4, 5][..], &[5, 6, 0, 1, 2], &[2, 3, 0, 1]] {
-            assert_eq!(told(&[0, 1, 2], asked), [""; 0], "{asked:?}");
+            assert_eq!(warnings(&[0, 1, 2], asked), [""; 0], "{asked:?}");
         }
-        assert_eq!(told(&[1, 2, 3], &[0, 1, 2, 3, u64::MAX]), [""; 0]);
+        assert_eq!(warnings(&[1, 2, 3], &[0, 1, 2, 3, u64::MAX]), [""; 0]);
     }
 }

@@ -1,66 +1,68 @@
-//! What the values of masks say of how they were stored: in which range, and whether a lossy
-//! codec left noise around black.
+//! Analysis of the luma of masks: in which range it is stored, and whether a lossy codec left
+//! noise around black.
 //!
-//! Caps cannot be believed alone. An encoder's luma without tags is of limited range as a rule,
-//! and `videoconvert` copies the luma of I420 into GRAY8 and calls it full range.
+//! Caps alone are not reliable. Encoders without tags usually store limited range, and
+//! `videoconvert` copies the luma of I420 into GRAY8 and declares it as full range.
 
-use crate::propainter::masks::diagnostics::Remark;
+use crate::propainter::masks::diagnostics::Diagnostic;
 
-/// Masks with white whose noise is looked for; those after them are as they were.
-const LOOKED_AT: u8 = 25;
+/// Number of masks with white that are searched for noise; later masks are treated like them.
+const SEARCHED: u8 = 25;
 
-/// Up to this share of white a lossy codec's noise reaches, where it is all there is between
-/// black and white.
+/// Largest noise of a lossy codec if there is nothing but noise between black and white.
 const NOISE: u8 = 63;
 
-/// And where soft edges are to be kept.
+/// Largest noise if soft edges are to be kept.
 const NOISE_OF_SOFT: u8 = 31;
 
-/// What no lossy codec, and none in limited range, keeps apart from black.
+/// Noise that lossy codecs and limited range always leave.
 const LEAST_NOISE: u8 = 5;
 
-/// Up to this value noise is looked for, and from that one.
+/// Noise is looked for up to the first value, and from the second value on.
 const NEAR: usize = 12;
 const OFF_WHITE: usize = 240;
 
-/// Whether a lossy codec had a mask.
+/// Whether a mask went through a lossy codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lossy {
+pub enum LossyCodec {
     No,
-    Perhaps,
+    Maybe,
     Yes,
 }
 
-/// How often each value occurs.
+/// Number of pixels of each value.
 type Histogram = [u64; 256];
 
-/// What is known of the masks of one source.
+/// What is known of the luma of the masks of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looks {
-    /// Black is 16 and white 235.
+pub struct LumaAnalysis {
+    /// Black is 16 and white is 235.
     limited: Option<bool>,
     noise: u8,
-    looked_at: u8,
+    /// Number of masks that were searched for noise.
+    searched: u8,
+    /// The caps say limited range.
     by_caps: bool,
-    told: (Option<bool>, u8),
+    /// The range and the noise that were reported.
+    reported: (Option<bool>, u8),
 }
 
-impl Looks {
-    /// Up to this value everything is black where nobody asks for more.
+impl LumaAnalysis {
+    /// Returns the luma up to which a mask is black if no threshold is set.
     pub fn noise(&self) -> u8 {
         self.noise
     }
 
-    /// Brings the luma of the next mask to full range. `expanded`: its caps said limited range,
-    /// and it is brought to full already.
-    pub fn read(&mut self, luma: &mut [u8], expanded: bool, lossy: Lossy) {
+    /// Brings the luma of the next mask to full range. `expanded` if its caps say limited range and
+    /// it is in full range already.
+    pub fn normalize(&mut self, luma: &mut [u8], expanded: bool, lossy: LossyCodec) {
         if expanded {
             (self.limited, self.by_caps) = (Some(true), true);
         }
-        let looks_for_range = self.limited.is_none();
-        let looks_for_noise = lossy != Lossy::No && self.looked_at < LOOKED_AT;
-        let mut histogram = (looks_for_range || looks_for_noise).then(|| histogram(luma));
-        if let Some(histogram) = histogram.as_ref().filter(|_| looks_for_range) {
+        let find_range = self.limited.is_none();
+        let find_noise = lossy != LossyCodec::No && self.searched < SEARCHED;
+        let mut histogram = (find_range || find_noise).then(|| histogram(luma));
+        if let Some(histogram) = histogram.as_ref().filter(|_| find_range) {
             self.limited = is_limited(histogram);
         }
         if self.limited == Some(true) && !expanded {
@@ -73,42 +75,42 @@ impl Looks {
                 all
             });
         }
-        if self.limited == Some(true) || lossy == Lossy::Yes {
+        if self.limited == Some(true) || lossy == LossyCodec::Yes {
             self.noise = self.noise.max(LEAST_NOISE);
         }
         let noise = histogram
-            .filter(|_| looks_for_noise)
+            .filter(|_| find_noise)
             .and_then(|h| noise(&h, lossy));
         if let Some(noise) = noise {
             self.noise = self.noise.max(noise);
-            self.looked_at += 1;
+            self.searched += 1;
         }
     }
 
-    /// What was found out about the masks of `source` since this was asked.
-    pub fn news(&mut self, source: &str) -> Vec<Remark> {
-        let mut news = vec![];
-        if self.told.0 != self.limited {
-            self.told.0 = self.limited;
+    /// Returns what was found out about the masks of `source` since the last call.
+    pub fn take_findings(&mut self, source: &str) -> Vec<Diagnostic> {
+        let mut findings = vec![];
+        if self.reported.0 != self.limited {
+            self.reported.0 = self.limited;
             let range = match self.limited {
-                Some(true) if self.by_caps => "limited range, by the caps",
-                Some(true) => "limited range, as black is 16, whatever caps say",
-                _ => "full range, as black is 0",
+                Some(true) if self.by_caps => "limited range, as the caps say",
+                Some(true) => "limited range, because black is 16, whatever the caps say",
+                _ => "full range, because black is 0",
             };
-            news.push(Remark::Info(format!("{source}: masks are in {range}")));
+            findings.push(Diagnostic::Info(format!("{source}: masks are in {range}")));
         }
-        if self.told.1 != self.noise {
-            self.told.1 = self.noise;
-            news.push(Remark::Info(format!(
-                "{source}: a codec left noise: luma up to {} is black where mask-threshold is 0",
+        if self.reported.1 != self.noise {
+            self.reported.1 = self.noise;
+            findings.push(Diagnostic::Info(format!(
+                "{source}: a codec left noise: with mask-threshold=0 luma up to {} is black",
                 self.noise
             )));
         }
-        news
+        findings
     }
 }
 
-/// Limited range to full.
+/// Converts limited range to full range.
 fn expand(value: u8) -> u8 {
     let value = u32::from(value.clamp(16, 235)) - 16;
     ((value * 255 + 109) / 219) as u8
@@ -125,8 +127,8 @@ fn sum(counts: &[u64]) -> u64 {
     counts.iter().sum()
 }
 
-/// Whether black is 16, by where the dark values gather; `None` where that tells nothing. A
-/// codec's noise goes beyond black and white, the more so the larger the white areas are.
+/// Returns whether black is 16 by the values of the dark pixels; `None` if they do not tell. The
+/// noise of a codec extends beyond black and white, more so the larger the white areas are.
 fn is_limited(histogram: &Histogram) -> Option<bool> {
     let dark = sum(&histogram[..128]);
     let (black, darker) = (sum(&histogram[12..=20]), sum(&histogram[..8]));
@@ -138,16 +140,16 @@ fn is_limited(histogram: &Histogram) -> Option<bool> {
     (dark > 0 && 2 * darker >= dark).then_some(false)
 }
 
-/// The noise around black; `None` where a mask has not both black and white to tell.
-fn noise(histogram: &Histogram, lossy: Lossy) -> Option<u8> {
+/// Returns the noise around black; `None` if a mask does not have both black and white.
+fn noise(histogram: &Histogram, lossy: LossyCodec) -> Option<u8> {
     let (white, between) = (sum(&histogram[192..]), sum(&histogram[64..192]));
     if white == 0 || sum(&histogram[..=NEAR]) == 0 {
         return None;
     }
-    // A mask that no codec had is white to the full, whatever numbers its objects have.
+    // A mask that went through no codec has pure white, whatever values its objects have.
     let noisy = sum(&histogram[1..=NEAR]) > 0 && sum(&histogram[OFF_WHITE..255]) > 0;
     Some(match 10 * between > between + white {
-        _ if !noisy && lossy != Lossy::Yes => 0,
+        _ if !noisy && lossy != LossyCodec::Yes => 0,
         true => NOISE_OF_SOFT,
         false => NOISE,
     })
@@ -166,9 +168,9 @@ mod tests {
     }
 
     fn limited(counts: &[(u8, usize)]) -> Option<bool> {
-        let mut looks = Looks::default();
-        looks.read(&mut mask(counts), false, Lossy::Perhaps);
-        looks.limited
+        let mut analysis = LumaAnalysis::default();
+        analysis.normalize(&mut mask(counts), false, LossyCodec::Maybe);
+        analysis.limited
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_nothing_decides_nothing() {
+    fn masks_without_evidence_decide_nothing() {
         for counts in [
             &[(255, 1000)][..],
             &[(235, 1000)],
@@ -237,7 +239,7 @@ mod tests {
             assert_eq!(limited(counts), None, "{counts:?}");
         }
         // A later mask decides then, for all that follow.
-        let mut looks = Looks::default();
+        let mut analysis = LumaAnalysis::default();
         for (counts, expected) in [
             (&[(235, 10)][..], vec![235; 10]),
             (&[(16, 9), (235, 1)], [vec![0; 9], vec![255]].concat()),
@@ -245,7 +247,7 @@ mod tests {
             (&[(235, 10)], vec![255; 10]),
         ] {
             let mut luma = mask(counts);
-            looks.read(&mut luma, false, Lossy::No);
+            analysis.normalize(&mut luma, false, LossyCodec::No);
             assert_eq!(luma, expected);
         }
     }
@@ -257,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn a_codecs_noise_is_told_from_objects_and_soft_edges() {
+    fn codec_noise_is_told_apart_from_objects_and_soft_edges() {
         let noise = |counts: &[(u8, usize)], lossy| {
-            let mut looks = Looks::default();
-            looks.read(&mut mask(counts), false, lossy);
-            looks.noise()
+            let mut analysis = LumaAnalysis::default();
+            analysis.normalize(&mut mask(counts), false, lossy);
+            analysis.noise()
         };
         let jpeg = [
             (0, 9000),
@@ -274,10 +276,10 @@ mod tests {
             (253, 20),
             (255, 500),
         ];
-        assert_eq!(noise(&jpeg, Lossy::Perhaps), NOISE);
-        assert_eq!(noise(&jpeg, Lossy::No), 0);
+        assert_eq!(noise(&jpeg, LossyCodec::Maybe), NOISE);
+        assert_eq!(noise(&jpeg, LossyCodec::No), 0);
         let soft = [&jpeg[..], &[(70, 40), (128, 50), (180, 40)]].concat();
-        assert_eq!(noise(&soft, Lossy::Perhaps), NOISE_OF_SOFT);
+        assert_eq!(noise(&soft, LossyCodec::Maybe), NOISE_OF_SOFT);
         let objects = [
             (0, 9000),
             (1, 200),
@@ -287,39 +289,39 @@ mod tests {
             (220, 9),
             (255, 500),
         ];
-        assert_eq!(noise(&objects, Lossy::Perhaps), 0);
-        assert_eq!(noise(&objects, Lossy::Yes), NOISE);
-        assert_eq!(noise(&[(0, 9000), (255, 500)], Lossy::Perhaps), 0);
+        assert_eq!(noise(&objects, LossyCodec::Maybe), 0);
+        assert_eq!(noise(&objects, LossyCodec::Yes), NOISE);
+        assert_eq!(noise(&[(0, 9000), (255, 500)], LossyCodec::Maybe), 0);
         let flat = [(0, 384), (2, 384), (254, 384), (255, 60288)];
-        assert_eq!(noise(&flat, Lossy::Perhaps), NOISE);
+        assert_eq!(noise(&flat, LossyCodec::Maybe), NOISE);
         // An encoder's black is not always 16, even where nothing else is there.
-        assert_eq!(noise(&[(0, 90), (1, 9)], Lossy::Yes), LEAST_NOISE);
-        assert_eq!(noise(&[(18, 9000)], Lossy::Perhaps), LEAST_NOISE);
+        assert_eq!(noise(&[(0, 90), (1, 9)], LossyCodec::Yes), LEAST_NOISE);
+        assert_eq!(noise(&[(18, 9000)], LossyCodec::Maybe), LEAST_NOISE);
     }
 
     #[test]
-    fn what_is_found_out_is_told_once() {
-        let mut looks = Looks::default();
+    fn findings_are_reported_once() {
+        let mut analysis = LumaAnalysis::default();
         for (counts, told) in [
             (&[(255, 9)][..], &[][..]),
             (&[(18, 90), (235, 1)], &["limited", "up to 5"]),
             (&[(16, 90), (18, 9), (230, 9)], &["up to 63"]),
             (&[(16, 90), (18, 9), (230, 9)], &[]),
         ] {
-            looks.read(&mut mask(counts), false, Lossy::Perhaps);
-            let news = looks.news("mask_sink");
-            assert_eq!(news.len(), told.len(), "{news:?}");
-            for (remark, told) in news.iter().zip(told) {
-                assert!(matches!(remark, Remark::Info(text) if text.contains(told)));
+            analysis.normalize(&mut mask(counts), false, LossyCodec::Maybe);
+            let findings = analysis.take_findings("mask_sink");
+            assert_eq!(findings.len(), told.len(), "{findings:?}");
+            for (finding, told) in findings.iter().zip(told) {
+                assert!(matches!(finding, Diagnostic::Info(text) if text.contains(told)));
             }
         }
     }
 
     #[test]
     fn noise_once_seen_stays_for_masks_without_white() {
-        let mut looks = Looks::default();
-        looks.read(&mut mask(&[(0, 1000)]), false, Lossy::Perhaps);
-        assert_eq!(looks.noise(), 0);
+        let mut analysis = LumaAnalysis::default();
+        analysis.normalize(&mut mask(&[(0, 1000)]), false, LossyCodec::Maybe);
+        assert_eq!(analysis.noise(), 0);
         let noisy = [
             (0, 900),
             (1, 9),
@@ -329,8 +331,8 @@ mod tests {
             (253, 9),
             (254, 9),
         ];
-        looks.read(&mut mask(&noisy), false, Lossy::Perhaps);
-        looks.read(&mut mask(&[(0, 900), (1, 9)]), false, Lossy::Perhaps);
-        assert_eq!(looks.noise(), NOISE);
+        analysis.normalize(&mut mask(&noisy), false, LossyCodec::Maybe);
+        analysis.normalize(&mut mask(&[(0, 900), (1, 9)]), false, LossyCodec::Maybe);
+        assert_eq!(analysis.noise(), NOISE);
     }
 }

@@ -1,6 +1,6 @@
 //! Every source of a hole, and how the sources become the mask of a frame.
 //!
-//! Masks come from the pad `mask_sink` ([`stream`]), from image files ([`image_sequence`],
+//! Masks come from the pad `mask_sink` ([`stream_reader`], [`stream`]), from image files ([`image_sequence`],
 //! [`image_file`]), from rectangles ([`regions`]) and from the frame itself ([`per_frame`]).
 //! Grayscale masks are brought to full range ([`luma_analysis`]), oriented ([`orientation`],
 //! [`fit`]) and compared with a threshold ([`threshold`]). [`combine`] unites all sources, and
@@ -16,4 +16,5 @@ pub mod orientation;
 pub mod per_frame;
 pub mod regions;
 pub mod stream;
+pub mod stream_reader;
 pub mod threshold;

@@ -1,104 +1,106 @@
-//! Turns and flips of pictures: what a stream's orientation tag or an image's Exif data say.
+//! Rotations and flips: the orientation tag of a stream and the Exif data of an image.
 
 use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
-use image::metadata::Orientation;
+use image::metadata::Orientation as ExifOrientation;
 
-/// Elements that are looked at before the element, at most.
+/// Largest number of upstream elements that are searched.
 const FAR: usize = 100;
 
-/// One of the eight ways to lay a rectangle on itself, as a matrix that maps a point, seen from
-/// the centre with y downwards, to where it comes to lie.
+/// One of the eight orientations of an image, as a matrix that maps a point, relative to the centre
+/// and with y downwards, to the place where players show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn([[i8; 2]; 2]);
+pub struct Orientation([[i8; 2]; 2]);
 
-impl Turn {
-    pub const NONE: Self = Self([[1, 0], [0, 1]]);
-    const RIGHT: Self = Self([[0, -1], [1, 0]]);
-    const HALF: Self = Self([[-1, 0], [0, -1]]);
-    const LEFT: Self = Self([[0, 1], [-1, 0]]);
-    const MIRROR: Self = Self([[-1, 0], [0, 1]]);
-    const UPSIDE_DOWN: Self = Self([[1, 0], [0, -1]]);
+impl Orientation {
+    pub const IDENTITY: Self = Self([[1, 0], [0, 1]]);
+    const ROTATE_90: Self = Self([[0, -1], [1, 0]]);
+    const ROTATE_180: Self = Self([[-1, 0], [0, -1]]);
+    const ROTATE_270: Self = Self([[0, 1], [-1, 0]]);
+    const FLIP_HORIZONTAL: Self = Self([[-1, 0], [0, 1]]);
+    const FLIP_VERTICAL: Self = Self([[1, 0], [0, -1]]);
     const TRANSPOSE: Self = Self([[0, 1], [1, 0]]);
     const ANTI_TRANSPOSE: Self = Self([[0, -1], [-1, 0]]);
 
-    /// What a player does with the pictures of a stream with these tags; `None` where they say
-    /// nothing about it.
+    /// Returns how players show a stream with these tags; `None` if the tags do not say.
     pub fn from_tags(tags: &gst::TagListRef) -> Option<Self> {
         Some(match VideoOrientationMethod::from_tag(tags)? {
-            VideoOrientationMethod::_90r => Self::RIGHT,
-            VideoOrientationMethod::_180 => Self::HALF,
-            VideoOrientationMethod::_90l => Self::LEFT,
-            VideoOrientationMethod::Horiz => Self::MIRROR,
-            VideoOrientationMethod::Vert => Self::UPSIDE_DOWN,
+            VideoOrientationMethod::_90r => Self::ROTATE_90,
+            VideoOrientationMethod::_180 => Self::ROTATE_180,
+            VideoOrientationMethod::_90l => Self::ROTATE_270,
+            VideoOrientationMethod::Horiz => Self::FLIP_HORIZONTAL,
+            VideoOrientationMethod::Vert => Self::FLIP_VERTICAL,
             VideoOrientationMethod::UlLr => Self::TRANSPOSE,
             VideoOrientationMethod::UrLl => Self::ANTI_TRANSPOSE,
-            _ => Self::NONE,
+            _ => Self::IDENTITY,
         })
     }
 
-    /// As [`from_tags`](Self::from_tags) for the pictures that come to `pad`: tags stay as they
-    /// were where an element before it has turned the pictures by them (`videoflip` before
-    /// GStreamer 1.24).
+    /// Returns the orientation of the video at `pad`; see [`from_tags`](Self::from_tags). An element
+    /// upstream may have rotated the video and left the tags as they were (`videoflip` before
+    /// GStreamer 1.24): then it is the identity.
     pub fn of_pad(pad: &gst::Pad, tags: &gst::TagListRef) -> Option<Self> {
-        let turn = Self::from_tags(tags)?;
-        let turned = turn != Self::NONE && elements_before(pad).any(|element| turns(&element));
-        Some(if turned { Self::NONE } else { turn })
+        let orientation = Self::from_tags(tags)?;
+        let applied = orientation != Self::IDENTITY
+            && elements_before(pad).any(|element| applies_tags(&element));
+        Some(if applied { Self::IDENTITY } else { orientation })
     }
 
-    /// What a viewer does with an image.
-    pub fn from_exif(orientation: Orientation) -> Self {
+    /// Returns how viewers show an image with this Exif orientation.
+    pub fn from_exif(orientation: ExifOrientation) -> Self {
         match orientation {
-            Orientation::NoTransforms => Self::NONE,
-            Orientation::Rotate90 => Self::RIGHT,
-            Orientation::Rotate180 => Self::HALF,
-            Orientation::Rotate270 => Self::LEFT,
-            Orientation::FlipHorizontal => Self::MIRROR,
-            Orientation::FlipVertical => Self::UPSIDE_DOWN,
-            Orientation::Rotate90FlipH => Self::TRANSPOSE,
-            Orientation::Rotate270FlipH => Self::ANTI_TRANSPOSE,
+            ExifOrientation::NoTransforms => Self::IDENTITY,
+            ExifOrientation::Rotate90 => Self::ROTATE_90,
+            ExifOrientation::Rotate180 => Self::ROTATE_180,
+            ExifOrientation::Rotate270 => Self::ROTATE_270,
+            ExifOrientation::FlipHorizontal => Self::FLIP_HORIZONTAL,
+            ExifOrientation::FlipVertical => Self::FLIP_VERTICAL,
+            ExifOrientation::Rotate90FlipH => Self::TRANSPOSE,
+            ExifOrientation::Rotate270FlipH => Self::ANTI_TRANSPOSE,
         }
     }
 
+    /// Returns the orientation that undoes this one.
     pub fn inverse(self) -> Self {
         let [[a, b], [c, d]] = self.0;
         Self([[a, c], [b, d]])
     }
 
-    /// `first`, then this.
+    /// Returns the orientation that applies `first`, then this one.
     pub fn after(self, first: Self) -> Self {
         let entry =
             |row: [i8; 2], column: usize| row[0] * first.0[0][column] + row[1] * first.0[1][column];
         Self(self.0.map(|row| [entry(row, 0), entry(row, 1)]))
     }
 
-    /// Whether width and height change places.
-    pub fn swaps(self) -> bool {
+    /// Returns whether width and height change places.
+    pub fn swaps_sides(self) -> bool {
         self.0[0][0] == 0
     }
 
-    /// The size of a turned picture.
+    /// Returns the size of an image of size `width` by `height` after the rotation.
     pub fn size(self, (width, height): (usize, usize)) -> (usize, usize) {
-        if self.swaps() {
+        if self.swaps_sides() {
             (height, width)
         } else {
             (width, height)
         }
     }
 
-    /// The turned picture, whose pixels are those of `of`, each put through `pixel`.
-    pub fn turned(
+    /// Returns the size and the pixels of the rotated image. `of` has the pixels of the image of
+    /// `size`, row by row; each is mapped by `pixel`.
+    pub fn apply(
         self,
         of: &[u8],
         size: (usize, usize),
         pixel: impl Fn(u8) -> u8,
     ) -> ((usize, usize), Vec<u8>) {
         let (width, height) = self.size(size);
-        if self == Self::NONE {
+        if self == Self::IDENTITY {
             return (size, of.iter().map(|&value| pixel(value)).collect());
         }
         let back = self.inverse().0;
-        // Twice the distance from the centre is whole.
+        // Twice the distance from the centre is an integer.
         let source = |x: usize, y: usize| {
             let [x, y] =
                 [(x, width), (y, height)].map(|(at, side)| 2 * at as isize + 1 - side as isize);
@@ -114,13 +116,13 @@ impl Turn {
     }
 }
 
-impl Default for Turn {
+impl Default for Orientation {
     fn default() -> Self {
-        Self::NONE
+        Self::IDENTITY
     }
 }
 
-/// The elements that a pad's pictures come through, the nearest first, up to one that joins
+/// Returns the elements that a pad's video comes through, the nearest first, up to one that joins
 /// streams.
 fn elements_before(pad: &gst::Pad) -> impl Iterator<Item = gst::Element> {
     let before = |pad: &gst::Pad| source(pad)?.parent_element();
@@ -131,14 +133,14 @@ fn elements_before(pad: &gst::Pad) -> impl Iterator<Item = gst::Element> {
     .take(FAR)
 }
 
-/// The pad of an element that a sink pad is linked to, through the walls of bins.
+/// Returns the pad of an element that a sink pad is linked to, across the borders of bins.
 fn source(sink: &gst::Pad) -> Option<gst::Pad> {
     let mut pad = sink.peer()?;
     for _ in 0..FAR {
         pad = if let Some(ghost) = pad.downcast_ref::<gst::GhostPad>() {
             ghost.target()?
-        } else if let Some(wall) = pad.parent().and_downcast::<gst::GhostPad>() {
-            wall.peer()?
+        } else if let Some(border) = pad.parent().and_downcast::<gst::GhostPad>() {
+            border.peer()?
         } else {
             return Some(pad);
         };
@@ -146,8 +148,8 @@ fn source(sink: &gst::Pad) -> Option<gst::Pad> {
     None
 }
 
-/// Whether an element turns pictures, or may by their tags.
-fn turns(element: &gst::Element) -> bool {
+/// Returns whether an element rotates video, or may do so by its tags.
+fn applies_tags(element: &gst::Element) -> bool {
     let (name, identity) = ("video-direction", VideoOrientationMethod::Identity);
     element.has_property_with_type(name, VideoOrientationMethod::static_type())
         && element.property::<VideoOrientationMethod>(name) != identity
@@ -157,21 +159,21 @@ fn turns(element: &gst::Element) -> bool {
 mod tests {
     use super::*;
 
-    const ALL: [Turn; 8] = [
-        Turn::NONE,
-        Turn::RIGHT,
-        Turn::HALF,
-        Turn::LEFT,
-        Turn::MIRROR,
-        Turn::UPSIDE_DOWN,
-        Turn::TRANSPOSE,
-        Turn::ANTI_TRANSPOSE,
+    const ALL: [Orientation; 8] = [
+        Orientation::IDENTITY,
+        Orientation::ROTATE_90,
+        Orientation::ROTATE_180,
+        Orientation::ROTATE_270,
+        Orientation::FLIP_HORIZONTAL,
+        Orientation::FLIP_VERTICAL,
+        Orientation::TRANSPOSE,
+        Orientation::ANTI_TRANSPOSE,
     ];
 
-    fn turned(turn: Turn) -> ((usize, usize), Vec<u8>) {
+    fn rotated(orientation: Orientation) -> ((usize, usize), Vec<u8>) {
         // 1 2 3
         // 4 5 6
-        turn.turned(&[1, 2, 3, 4, 5, 6], (3, 2), |value| value)
+        orientation.apply(&[1, 2, 3, 4, 5, 6], (3, 2), |value| value)
     }
 
     #[test]
@@ -186,55 +188,66 @@ mod tests {
             ((2, 3), [1, 4, 2, 5, 3, 6]),
             ((2, 3), [6, 3, 5, 2, 4, 1]),
         ];
-        for (turn, (size, pixels)) in ALL.into_iter().zip(expected) {
-            assert_eq!(turned(turn), (size, pixels.to_vec()), "{turn:?}");
+        for (orientation, (size, pixels)) in ALL.into_iter().zip(expected) {
+            assert_eq!(
+                rotated(orientation),
+                (size, pixels.to_vec()),
+                "{orientation:?}"
+            );
         }
     }
 
     #[test]
     fn the_inverse_brings_everything_back() {
-        for turn in ALL {
-            assert_eq!(turn.inverse().after(turn), Turn::NONE);
-            let (size, pixels) = turned(turn);
-            let back = turn.inverse().turned(&pixels, size, |value| value);
+        for orientation in ALL {
+            assert_eq!(
+                orientation.inverse().after(orientation),
+                Orientation::IDENTITY
+            );
+            let (size, pixels) = rotated(orientation);
+            let back = orientation.inverse().apply(&pixels, size, |value| value);
             assert_eq!(back, ((3, 2), vec![1, 2, 3, 4, 5, 6]));
         }
     }
 
     #[test]
-    fn one_turn_after_another_is_their_product() {
+    fn one_orientation_after_another_is_their_product() {
         for first in ALL {
             for second in ALL {
-                let (size, pixels) = turned(first);
-                let both = second.turned(&pixels, size, |value| value);
-                assert_eq!(both, turned(second.after(first)), "{second:?} {first:?}");
+                let (size, pixels) = rotated(first);
+                let both = second.apply(&pixels, size, |value| value);
+                assert_eq!(both, rotated(second.after(first)), "{second:?} {first:?}");
             }
         }
     }
 
     #[test]
-    fn tags_say_what_a_player_does() {
+    fn tags_tell_how_players_show_a_stream() {
         gst::init().unwrap();
         let of = |text: &str| {
             let mut tags = gst::TagList::new();
             let add = tags.make_mut();
             add.add::<gst::tags::ImageOrientation>(&text, gst::TagMergeMode::Replace);
-            Turn::from_tags(&tags)
+            Orientation::from_tags(&tags)
         };
         let names = [
-            ("rotate-0", Turn::NONE),
-            ("rotate-90", Turn::RIGHT),
-            ("rotate-180", Turn::HALF),
-            ("rotate-270", Turn::LEFT),
-            ("flip-rotate-0", Turn::MIRROR),
-            ("flip-rotate-180", Turn::UPSIDE_DOWN),
+            ("rotate-0", Orientation::IDENTITY),
+            ("rotate-90", Orientation::ROTATE_90),
+            ("rotate-180", Orientation::ROTATE_180),
+            ("rotate-270", Orientation::ROTATE_270),
+            ("flip-rotate-0", Orientation::FLIP_HORIZONTAL),
+            ("flip-rotate-180", Orientation::FLIP_VERTICAL),
         ];
-        for (name, turn) in names {
-            assert_eq!(of(name), Some(turn), "{name}");
+        for (name, orientation) in names {
+            assert_eq!(of(name), Some(orientation), "{name}");
         }
         let diagonals = ["flip-rotate-90", "flip-rotate-270"].map(of);
-        assert!(diagonals.iter().all(|turn| turn.is_some_and(Turn::swaps)));
+        assert!(
+            diagonals
+                .iter()
+                .all(|turn| turn.is_some_and(Orientation::swaps_sides))
+        );
         assert_ne!(diagonals[0], diagonals[1]);
-        assert_eq!(Turn::from_tags(&gst::TagList::new()), None);
+        assert_eq!(Orientation::from_tags(&gst::TagList::new()), None);
     }
 }

@@ -1,62 +1,64 @@
 //! The masks that come through `mask_sink`, matched to frames by running time.
 //!
-//! A frame gets the latest mask whose running time is not after its own. It waits until
-//! that is certain: until the mask's own end or a later mask is known, or the masks have
-//! ended. It is cut into hole and rest only then, with the threshold that holds for the frame.
-//! Where frames or masks have no time, the next frame gets the next mask.
+//! A frame gets the latest mask whose running time is not after its own. It waits until that is
+//! certain: until the end of the mask or a later mask is known, or the masks have ended. The
+//! threshold is applied after that, with the value that holds for the frame. If frames or masks
+//! have no time, the next frame gets the next mask.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use gst::ClockTime;
 
-use crate::propainter::masks::threshold::Gray;
+use crate::propainter::masks::threshold::GrayMask;
 
-/// Containers that store milliseconds move timestamps by up to this much.
+/// Containers that store milliseconds shift timestamps by up to this much.
 const ROUNDING: ClockTime = ClockTime::from_mseconds(1);
 
-/// Masks that may wait for their frames; more block upstream.
-const LIMIT: usize = 8;
+/// Number of masks that may wait for their frames; more block upstream.
+const CAPACITY: usize = 8;
 
-struct Timed {
-    mask: Arc<Gray>,
-    /// Running time, and the end where a duration says it.
+struct TimedMask {
+    mask: Arc<GrayMask>,
+    /// Running time of the mask, and its end if it has a duration.
     start: Option<ClockTime>,
     end: Option<ClockTime>,
 }
 
-/// What a frame can be told about its mask.
+/// The mask of a frame, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pick {
-    Mask(Arc<Gray>),
-    /// No mask is for this frame.
+pub enum MaskMatch {
+    Mask(Arc<GrayMask>),
+    /// The frame has no mask.
     None,
-    /// Not known before more masks, or their end, arrive.
+    /// It is not known before more masks, or their end, arrive.
     Wait,
 }
 
-/// Masks in the order of their coming.
+/// The masks in the order in which they came.
 #[derive(Default)]
 pub struct MaskStream {
-    /// The first is the one in use, once `used` is set.
-    masks: VecDeque<Timed>,
+    /// The first one is in use once `used` is set.
+    masks: VecDeque<TimedMask>,
     used: bool,
-    /// Masks to come whose frames went without them, where the next frame gets the next mask.
+    /// Number of masks to come whose frames went out without them, if masks have no time.
     missed: usize,
-    /// Nothing starts before this running time any more.
+    /// No mask starts before this running time any more.
     known_until: Option<ClockTime>,
     ended: bool,
-    /// Nothing has come for so long that frames do not wait any more.
+    /// No mask has come for so long that frames do not wait any more.
     quiet: bool,
 }
 
 impl MaskStream {
+    /// Returns whether another mask may come.
     pub fn has_room(&self) -> bool {
-        self.masks.len() < LIMIT
+        self.masks.len() < CAPACITY
     }
 
-    pub fn push(&mut self, mask: Gray, start: Option<ClockTime>, duration: Option<ClockTime>) {
+    /// Appends a mask of running time `start`.
+    pub fn push(&mut self, mask: GrayMask, start: Option<ClockTime>, duration: Option<ClockTime>) {
         self.quiet = false;
-        self.masks.push_back(Timed {
+        self.masks.push_back(TimedMask {
             mask: Arc::new(mask),
             start,
             end: start
@@ -65,71 +67,74 @@ impl MaskStream {
         });
     }
 
-    /// No mask starts before `time`: what a GAP event says.
+    /// Notes that no mask starts before `time`, as a GAP event says.
     pub fn advance(&mut self, time: ClockTime) {
         self.known_until = self.known_until.max(Some(time));
     }
 
-    /// The last mask stays until others come.
+    /// Ends the masks: the last one stays until others come.
     pub fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Until another mask comes frames go on with the last one; false where there is none.
+    /// Lets frames go on with the last mask until another one comes. Returns false if there is
+    /// none.
     pub fn go_quiet(&mut self) -> bool {
         self.quiet = !self.masks.is_empty();
         self.quiet
     }
 
-    /// A new stream: masks may come again.
+    /// Begins a new stream: masks may come again.
     pub fn resume(&mut self) {
         self.ended = false;
         self.quiet = false;
         self.known_until = None;
     }
 
-    /// Forgets the masks.
+    /// Forgets all masks.
     pub fn flush(&mut self) {
         *self = Self::default();
     }
 
-    /// The mask for the frame at running time `time`. A `Wait` changes nothing for good: it
-    /// may be asked again.
-    pub fn pick(&mut self, time: Option<ClockTime>) -> Pick {
+    /// Returns the mask for the frame at running time `time`. After [`MaskMatch::Wait`] it may be
+    /// called again for the same frame.
+    pub fn pick(&mut self, time: Option<ClockTime>) -> MaskMatch {
         let pick = match time {
             Some(time) if self.masks.iter().all(|mask| mask.start.is_some()) => self.at(time),
             _ => self.next(),
         };
         match pick {
-            Pick::Wait if self.quiet => self.in_use(time).map_or(Pick::None, Pick::Mask),
+            MaskMatch::Wait if self.quiet => {
+                self.in_use(time).map_or(MaskMatch::None, MaskMatch::Mask)
+            }
             pick => pick,
         }
     }
 
-    /// The mask that stays while none comes.
-    fn in_use(&self, time: Option<ClockTime>) -> Option<Arc<Gray>> {
+    /// Returns the mask that stays while none comes.
+    fn in_use(&self, time: Option<ClockTime>) -> Option<Arc<GrayMask>> {
         match time {
             Some(time) => self.latest(time),
             None => Some(self.masks.back()?.mask.clone()),
         }
     }
 
-    /// As [`pick`](Self::pick) for a frame that cannot wait and is not asked about again: where
-    /// its own mask has not come, the one in use.
-    pub fn pick_late(&mut self, time: Option<ClockTime>) -> Option<Arc<Gray>> {
+    /// Returns the mask for a frame that cannot wait and is not asked about again: the mask in use
+    /// if its own has not come. See [`pick`](Self::pick).
+    pub fn pick_late(&mut self, time: Option<ClockTime>) -> Option<Arc<GrayMask>> {
         match self.pick(time) {
-            Pick::Mask(mask) => Some(mask),
-            Pick::None => None,
-            Pick::Wait => {
+            MaskMatch::Mask(mask) => Some(mask),
+            MaskMatch::None => None,
+            MaskMatch::Wait => {
                 self.missed += 1;
                 self.latest(time.unwrap_or_default())
             }
         }
     }
 
-    /// The mask that is in use at `time` as far as is known.
-    pub fn latest(&self, time: ClockTime) -> Option<Arc<Gray>> {
-        let due = |mask: &&Timed| {
+    /// Returns the latest known mask that has started at `time`.
+    pub fn latest(&self, time: ClockTime) -> Option<Arc<GrayMask>> {
+        let due = |mask: &&TimedMask| {
             mask.start
                 .is_none_or(|start| start <= time.saturating_add(ROUNDING))
         };
@@ -140,11 +145,11 @@ impl MaskStream {
             .map(|timed| timed.mask.clone())
     }
 
-    fn at(&mut self, time: ClockTime) -> Pick {
+    fn at(&mut self, time: ClockTime) -> MaskMatch {
         if !self.masks.is_empty() {
             self.missed = 0;
         }
-        let due = |mask: &Timed| {
+        let due = |mask: &TimedMask| {
             mask.start
                 .is_some_and(|start| start <= time.saturating_add(ROUNDING))
         };
@@ -162,31 +167,31 @@ impl MaskStream {
                     .is_some_and(|end| end > time.saturating_add(ROUNDING));
                 if certain || lasts {
                     self.used = true;
-                    return Pick::Mask(first.mask.clone());
+                    return MaskMatch::Mask(first.mask.clone());
                 }
-                Pick::Wait
+                MaskMatch::Wait
             }
-            // What comes first is for later frames.
-            Some(_) => Pick::None,
-            None if certain => Pick::None,
-            None => Pick::Wait,
+            // The first mask is for later frames.
+            Some(_) => MaskMatch::None,
+            None if certain => MaskMatch::None,
+            None => MaskMatch::Wait,
         }
     }
 
-    /// One mask for each frame; the last stays.
-    fn next(&mut self) -> Pick {
+    /// Returns the next mask, one for each frame; the last one stays.
+    fn next(&mut self) -> MaskMatch {
         while self.missed > 0 && self.step() {
             self.missed -= 1;
         }
         let own = self.missed == 0 && self.step();
         if !own && !self.ended {
-            return Pick::Wait;
+            return MaskMatch::Wait;
         }
         let mask = self.masks.front().map(|timed| timed.mask.clone());
-        mask.map_or(Pick::None, Pick::Mask)
+        mask.map_or(MaskMatch::None, MaskMatch::Mask)
     }
 
-    /// Goes on to the next mask, if that has come.
+    /// Goes on to the next mask. Returns false if it has not come.
     fn step(&mut self) -> bool {
         if self.masks.len() <= usize::from(self.used) {
             return false;
@@ -202,18 +207,18 @@ impl MaskStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::propainter::masks::threshold::About;
+    use crate::propainter::masks::threshold::GrayMaskInfo;
 
     /// A mask that can be told from others.
-    fn mask(number: usize) -> Gray {
-        Gray::new(1, 1, vec![number as u8], About::default())
+    fn mask(number: usize) -> GrayMask {
+        GrayMask::new(1, 1, vec![number as u8], GrayMaskInfo::default())
     }
 
-    fn number(pick: Pick) -> Option<usize> {
+    fn number(pick: MaskMatch) -> Option<usize> {
         match pick {
-            Pick::Mask(found) => (0..8).find(|&number| *found == mask(number)),
-            Pick::None => None,
-            Pick::Wait => panic!("must not wait"),
+            MaskMatch::Mask(found) => (0..8).find(|&number| *found == mask(number)),
+            MaskMatch::None => None,
+            MaskMatch::Wait => panic!("must not wait"),
         }
     }
 
@@ -246,12 +251,12 @@ mod tests {
     #[test]
     fn a_mask_without_duration_waits_for_the_next_or_the_end() {
         let mut masks = MaskStream::default();
-        assert_eq!(masks.pick(ms(0)), Pick::Wait);
+        assert_eq!(masks.pick(ms(0)), MaskMatch::Wait);
         masks.push(mask(0), ms(0), None);
-        assert_eq!(masks.pick(ms(0)), Pick::Wait);
+        assert_eq!(masks.pick(ms(0)), MaskMatch::Wait);
         masks.push(mask(1), ms(100), None);
         assert_eq!(number(masks.pick(ms(40))), Some(0));
-        assert_eq!(masks.pick(ms(100)), Pick::Wait);
+        assert_eq!(masks.pick(ms(100)), MaskMatch::Wait);
         masks.end();
         assert_eq!(number(masks.pick(ms(100))), Some(1));
         assert_eq!(number(masks.pick(ms(100_000))), Some(1), "the last stays");
@@ -264,7 +269,7 @@ mod tests {
             assert!(!masks.go_quiet(), "there is none yet");
             masks.push(mask(0), start, ms(40));
             assert_eq!(number(masks.pick(frames[0])), Some(0));
-            assert_eq!(masks.pick(frames[1]), Pick::Wait);
+            assert_eq!(masks.pick(frames[1]), MaskMatch::Wait);
             assert!(masks.go_quiet());
             for _ in 0..3 {
                 assert_eq!(number(masks.pick(frames[1])), Some(0));
@@ -272,7 +277,7 @@ mod tests {
             masks.push(mask(1), start.and(ms(80)), ms(40));
             assert_eq!(number(masks.pick(frames[2])), Some(1));
             let later = start.and(ms(120));
-            assert_eq!(masks.pick(later), Pick::Wait, "it speaks again");
+            assert_eq!(masks.pick(later), MaskMatch::Wait, "it speaks again");
         }
     }
 
@@ -280,22 +285,22 @@ mod tests {
     fn a_gap_says_that_the_mask_still_holds() {
         let mut masks = MaskStream::default();
         masks.push(mask(0), ms(0), ms(40));
-        assert_eq!(masks.pick(ms(60)), Pick::Wait);
+        assert_eq!(masks.pick(ms(60)), MaskMatch::Wait);
         masks.advance(ClockTime::from_mseconds(100));
         assert_eq!(number(masks.pick(ms(60))), Some(0));
-        assert_eq!(masks.pick(ms(100)), Pick::Wait);
+        assert_eq!(masks.pick(ms(100)), MaskMatch::Wait);
     }
 
     #[test]
     fn frames_before_the_first_mask_have_none() {
         let mut masks = MaskStream::default();
         masks.push(mask(0), ms(500), ms(40));
-        assert_eq!(masks.pick(ms(0)), Pick::None);
+        assert_eq!(masks.pick(ms(0)), MaskMatch::None);
         assert_eq!(number(masks.pick(ms(510))), Some(0));
         let mut empty = MaskStream::default();
         empty.end();
-        assert_eq!(empty.pick(ms(0)), Pick::None);
-        assert_eq!(empty.pick(None), Pick::None);
+        assert_eq!(empty.pick(ms(0)), MaskMatch::None);
+        assert_eq!(empty.pick(None), MaskMatch::None);
     }
 
     #[test]
@@ -316,8 +321,12 @@ mod tests {
             let mut masks = MaskStream::default();
             masks.push(mask(0), start, None);
             assert_eq!(number(masks.pick(frame)), Some(0));
-            assert_eq!(masks.pick(frame), Pick::Wait);
-            assert_eq!(masks.pick(frame), Pick::Wait, "asking twice takes nothing");
+            assert_eq!(masks.pick(frame), MaskMatch::Wait);
+            assert_eq!(
+                masks.pick(frame),
+                MaskMatch::Wait,
+                "asking twice takes nothing"
+            );
             masks.push(mask(1), start, None);
             masks.push(mask(2), start, None);
             assert_eq!(number(masks.pick(frame)), Some(1));
@@ -332,7 +341,7 @@ mod tests {
         let mut masks = MaskStream::default();
         let last = ClockTime::from_nseconds(ClockTime::MAX.nseconds() - 1);
         masks.push(mask(0), Some(last), ms(40));
-        assert_eq!(masks.pick(ms(0)), Pick::None);
+        assert_eq!(masks.pick(ms(0)), MaskMatch::None);
         masks.push(mask(1), Some(last), Some(ClockTime::MAX));
         assert_eq!(masks.latest(last), Some(Arc::new(mask(1))));
         assert_eq!(masks.latest(ClockTime::ZERO), None);
@@ -355,11 +364,16 @@ mod tests {
     #[test]
     fn a_frame_that_goes_without_its_untimed_mask_leaves_it_to_nobody() {
         let mut masks = MaskStream::default();
-        let number = |mask: Option<Arc<Gray>>| number(mask.map_or(Pick::None, Pick::Mask));
+        let number =
+            |mask: Option<Arc<GrayMask>>| number(mask.map_or(MaskMatch::None, MaskMatch::Mask));
         assert_eq!(number(masks.pick_late(ms(0))), None);
-        assert_eq!(masks.pick(ms(40)), Pick::Wait);
+        assert_eq!(masks.pick(ms(40)), MaskMatch::Wait);
         masks.push(mask(0), None, None);
-        assert_eq!(masks.pick(ms(40)), Pick::Wait, "that was another frame's");
+        assert_eq!(
+            masks.pick(ms(40)),
+            MaskMatch::Wait,
+            "that was another frame's"
+        );
         masks.push(mask(1), None, None);
         assert_eq!(number(masks.pick_late(ms(40))), Some(1));
         assert_eq!(number(masks.pick_late(ms(80))), Some(1), "the one in use");

@@ -1,48 +1,50 @@
-//! Gray pictures, and where they are cut into hole and rest. Their luma is kept, so that a
-//! still picture can be cut anew when `mask-threshold` or `mask-invert` changes.
+//! Grayscale masks and the threshold that makes holes of them. The luma is kept, so that a still
+//! image can be compared anew when `mask-threshold` or `mask-invert` changes.
 
 use std::sync::Arc;
 
 use propainter::Mask;
 
-use crate::propainter::masks::{fit::Shape, orientation::Turn};
+use crate::propainter::masks::{fit::Geometry, orientation::Orientation};
 
-/// Luma in full range, row by row.
+/// A grayscale mask: luma in full range, row by row.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Gray {
+pub struct GrayMask {
     width: usize,
     height: usize,
     luma: Vec<u8>,
-    about: About,
+    info: GrayMaskInfo,
 }
 
-/// What is known of a gray picture besides its luma.
+/// What is known of a grayscale mask besides its luma.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// Up to this luma it is a codec's noise on black.
+pub struct GrayMaskInfo {
+    /// Luma up to this value may be the noise of a codec on black.
     pub noise: u8,
-    /// What a player or a viewer does with it.
-    pub shown: Turn,
-    /// Width to height of a pixel; 0 where it is not known.
-    pub pixel: (u32, u32),
-    /// It is its source's only one.
+    /// How players and viewers show the mask.
+    pub orientation: Orientation,
+    /// Pixel aspect ratio, width to height; 0 where it is not known.
+    pub pixel_aspect: (u32, u32),
+    /// The mask is the only one of its source.
     pub still: bool,
-    /// It had alpha, which is not what it is made of.
+    /// The mask had alpha that is not used.
     pub unused_alpha: bool,
 }
 
-impl Gray {
-    pub fn new(width: usize, height: usize, luma: Vec<u8>, about: About) -> Self {
+impl GrayMask {
+    /// Returns the mask with this luma, row by row without padding.
+    pub fn new(width: usize, height: usize, luma: Vec<u8>, info: GrayMaskInfo) -> Self {
         Self {
             width,
             height,
             luma,
-            about,
+            info,
         }
     }
 
-    pub fn about(&self) -> &About {
-        &self.about
+    /// Returns what is known of the mask besides its luma.
+    pub fn info(&self) -> &GrayMaskInfo {
+        &self.info
     }
 
     #[cfg(test)]
@@ -50,84 +52,94 @@ impl Gray {
         &self.luma
     }
 
-    pub fn shape(&self) -> Shape {
-        Shape {
+    /// Returns the size and the orientation of the mask.
+    pub fn geometry(&self) -> Geometry {
+        Geometry {
             size: (self.width, self.height),
-            pixel: self.about.pixel,
-            shown: self.about.shown,
+            pixel_aspect: self.info.pixel_aspect,
+            orientation: self.info.orientation,
         }
     }
 
-    fn cut(&self, cut: Cut, turn: Turn) -> Mask {
-        let hole = |luma| u8::from(cut.is_hole(luma, self.about.noise));
-        let ((width, height), hole) = turn.turned(&self.luma, (self.width, self.height), hole);
+    fn binarize(&self, threshold: Threshold, orientation: Orientation) -> Mask {
+        let hole = |luma| u8::from(threshold.is_hole(luma, self.info.noise));
+        let size = (self.width, self.height);
+        let ((width, height), hole) = orientation.apply(&self.luma, size, hole);
         Mask::from_luma(width, height, hole)
     }
 }
 
 /// Which luma is hole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cut {
-    pub threshold: u8,
-    /// What is not above the threshold, in place of what is.
+pub struct Threshold {
+    /// Luma above it is hole.
+    pub level: u8,
+    /// All other luma is hole instead.
     pub invert: bool,
 }
 
-impl Cut {
-    /// A threshold of 0 means all but black, however noisy that is.
+impl Threshold {
+    /// Returns whether luma is hole. Level 0 stands for all luma but black and the `noise` on it.
     fn is_hole(self, luma: u8, noise: u8) -> bool {
-        let threshold = match self.threshold {
+        let level = match self.level {
             0 => noise,
-            threshold => threshold,
+            level => level,
         };
-        (luma > threshold) != self.invert
+        (luma > level) != self.invert
     }
 }
 
-/// How much of a picture is hole.
+/// How much of a frame a mask covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    Nothing,
-    Part,
-    Everything,
+pub enum Coverage {
+    Empty,
+    Partial,
+    Full,
 }
 
-impl Extent {
+impl Coverage {
+    /// Returns how much of a frame `mask` covers.
     pub fn of(mask: &Mask) -> Self {
         match (mask.hole().contains(&1), mask.hole().contains(&0)) {
-            (false, _) => Self::Nothing,
-            (true, true) => Self::Part,
-            (true, false) => Self::Everything,
+            (false, _) => Self::Empty,
+            (true, true) => Self::Partial,
+            (true, false) => Self::Full,
         }
     }
 }
 
-/// Cuts pictures, and the same one in the same way once only.
+/// Applies thresholds, and the same one to the same mask only once.
 #[derive(Default)]
-pub struct Cutter(Option<Made>);
+pub struct ThresholdCache(Option<CachedMask>);
 
-struct Made {
-    from: (Arc<Gray>, Cut, Turn),
+struct CachedMask {
+    from: (Arc<GrayMask>, Threshold, Orientation),
     mask: Arc<Mask>,
-    extent: Extent,
+    coverage: Coverage,
 }
 
-impl Cutter {
-    pub fn cut(&mut self, gray: &Arc<Gray>, cut: Cut, turn: Turn) -> (Arc<Mask>, Extent) {
-        let same = |made: &&Made| {
-            let (of, by, turned) = &made.from;
-            Arc::ptr_eq(of, gray) && (*by, *turned) == (cut, turn)
+impl ThresholdCache {
+    /// Returns the mask that `threshold` makes of `gray`, laid on the frame by `orientation`.
+    pub fn apply(
+        &mut self,
+        gray: &Arc<GrayMask>,
+        threshold: Threshold,
+        orientation: Orientation,
+    ) -> (Arc<Mask>, Coverage) {
+        let same = |cached: &&CachedMask| {
+            let (of, by, oriented) = &cached.from;
+            Arc::ptr_eq(of, gray) && (*by, *oriented) == (threshold, orientation)
         };
-        if let Some(made) = self.0.as_ref().filter(same) {
-            return (made.mask.clone(), made.extent);
+        if let Some(cached) = self.0.as_ref().filter(same) {
+            return (cached.mask.clone(), cached.coverage);
         }
-        let mask = Arc::new(gray.cut(cut, turn));
-        let made = self.0.insert(Made {
-            from: (gray.clone(), cut, turn),
-            extent: Extent::of(&mask),
+        let mask = Arc::new(gray.binarize(threshold, orientation));
+        let cached = self.0.insert(CachedMask {
+            from: (gray.clone(), threshold, orientation),
+            coverage: Coverage::of(&mask),
             mask,
         });
-        (made.mask.clone(), made.extent)
+        (cached.mask.clone(), cached.coverage)
     }
 }
 
@@ -136,10 +148,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_above_the_threshold_is_hole_or_what_is_not() {
-        let gray = Arc::new(Gray::new(5, 1, vec![0, 1, 127, 128, 255], About::default()));
-        let mut cutter = Cutter::default();
-        for (threshold, hole) in [
+    fn luma_above_the_threshold_is_hole_or_inverted_all_other_luma() {
+        let gray = Arc::new(GrayMask::new(
+            5,
+            1,
+            vec![0, 1, 127, 128, 255],
+            GrayMaskInfo::default(),
+        ));
+        let mut cache = ThresholdCache::default();
+        for (level, hole) in [
             (0, [0, 1, 1, 1, 1]),
             (1, [0, 0, 1, 1, 1]),
             (127, [0, 0, 0, 1, 1]),
@@ -147,37 +164,38 @@ mod tests {
             (255, [0, 0, 0, 0, 0]),
         ] {
             for invert in [false, true] {
-                let cut = Cut { threshold, invert };
-                let (mask, extent) = cutter.cut(&gray, cut, Turn::NONE);
+                let threshold = Threshold { level, invert };
+                let (mask, coverage) = cache.apply(&gray, threshold, Orientation::IDENTITY);
                 assert_eq!(mask.hole(), hole.map(|h| h ^ u8::from(invert)));
-                let (again, _) = cutter.cut(&gray, cut, Turn::NONE);
-                assert!(Arc::ptr_eq(&mask, &again), "cut once");
-                let expected = match (threshold, invert) {
-                    (255, false) => Extent::Nothing,
-                    (255, true) => Extent::Everything,
-                    _ => Extent::Part,
+                let (again, _) = cache.apply(&gray, threshold, Orientation::IDENTITY);
+                assert!(Arc::ptr_eq(&mask, &again), "computed once");
+                let expected = match (level, invert) {
+                    (255, false) => Coverage::Empty,
+                    (255, true) => Coverage::Full,
+                    _ => Coverage::Partial,
                 };
-                assert_eq!(extent, expected);
+                assert_eq!(coverage, expected);
             }
         }
     }
 
     #[test]
-    fn a_codecs_noise_is_black_unless_a_threshold_says_otherwise() {
-        let about = About {
+    fn codec_noise_is_black_unless_a_threshold_is_set() {
+        let info = GrayMaskInfo {
             noise: 63,
-            ..About::default()
+            ..GrayMaskInfo::default()
         };
-        let gray = Arc::new(Gray::new(4, 1, vec![0, 63, 64, 255], about));
-        let mut cutter = Cutter::default();
-        for (threshold, invert, hole) in [
+        let gray = Arc::new(GrayMask::new(4, 1, vec![0, 63, 64, 255], info));
+        let mut cache = ThresholdCache::default();
+        for (level, invert, hole) in [
             (0, false, [0, 0, 1, 1]),
             (0, true, [1, 1, 0, 0]),
             (1, false, [0, 1, 1, 1]),
             (100, false, [0, 0, 0, 1]),
         ] {
-            let (mask, _) = cutter.cut(&gray, Cut { threshold, invert }, Turn::NONE);
-            assert_eq!(mask.hole(), hole, "{threshold} {invert}");
+            let threshold = Threshold { level, invert };
+            let (mask, _) = cache.apply(&gray, threshold, Orientation::IDENTITY);
+            assert_eq!(mask.hole(), hole, "{level} {invert}");
         }
     }
 }

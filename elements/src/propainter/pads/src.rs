@@ -1,274 +1,242 @@
-//! The source pad: what is ready out of the line, in order.
+//! The source pad: it sends out what is ready, in order.
 
-use gst::{ClockTime, EventView, FlowError, QueryViewMut, prelude::*, subclass::prelude::*};
+use gst::{ClockTime, EventView, FlowError, QueryViewMut, prelude::*};
 
 use crate::propainter::{
-    imp::Propainter,
+    bus::{
+        failures::{post_bad_format, post_flow_error},
+        masks::post_diagnostics,
+    },
     log::CAT,
-    qos::clock_wakeup::Alarm,
+    pads::latency,
+    properties::stats::FrameCounts,
+    qos::{clock_wakeup::ClockWakeup, deadline::Deadline},
     stream::{
-        overdue::Overdue,
-        queue::{Fate, Incoming, Out},
-        state::Counts,
+        context::Context,
+        overdue::{self, OverdueFrame},
+        queue::frame::{InputFrame, Outcome, Output},
+        run::Phase,
     },
 };
 
-/// What the source pad's task does next.
+/// The next thing to send out.
 enum Next {
-    Out(Out),
-    Overdue(Overdue),
+    Output(Output),
+    Overdue(OverdueFrame),
 }
 
-impl Propainter {
-    pub(crate) fn src_activate(&self, active: bool) -> Result<(), gst::LoggableError> {
-        if active {
-            self.shared.lock().active = true;
-            self.start_source();
-            return Ok(());
-        }
-        {
-            let mut state = self.shared.lock();
-            state.active = false;
-            state.flushing = true;
-            state.abandon();
-        }
-        self.shared.notify();
-        self.src
-            .stop_task()
-            .map_err(|_| gst::loggable_error!(CAT, "the source pad's task does not stop"))?;
-        self.shared.lock().clear_line();
-        Ok(())
-    }
+/// The count that a frame adds to.
+type Count = fn(&mut FrameCounts) -> &mut u64;
 
-    /// Ends a flush, if the source pad is active.
-    pub(crate) fn start_source(&self) {
-        let mut state = self.shared.lock();
-        if state.active {
-            state.flushing = false;
-            state.blocked = None;
-            let element = self.obj().downgrade();
-            // Under the lock, so that a deactivation cannot come between and be undone.
-            let started = self.src.start_task(move || {
-                if let Some(element) = element.upgrade() {
-                    let this = element.imp();
-                    // A panic is posted as an error; the task would only meet it again.
-                    let stop = || drop(this.src.pause_task());
-                    this.catch_panic(stop, Self::src_step);
-                }
-            });
-            if started.is_err() {
-                gst::error!(CAT, imp = self, "the source pad's task does not start");
-            }
+/// Waits for the next thing to send out and sends it. Pauses the task during a flush.
+pub fn send_next(cx: &Context) {
+    let Some((next, epoch)) = wait_for_next(cx) else {
+        let _ = cx.src.pause_task();
+        return;
+    };
+    cx.state.notify();
+    match next {
+        Next::Overdue(overdue) => {
+            let outcome = overdue::decide(cx, &overdue);
+            send_frame(cx, overdue.input, outcome, epoch);
         }
-        drop(state);
-        self.shared.notify();
-    }
-
-    /// Sends one thing out.
-    fn src_step(&self) {
-        let (next, epoch) = {
-            let mut alarm = Alarm::default();
-            let mut state = self.shared.lock();
-            loop {
-                if state.flushing {
-                    drop(state);
-                    let _ = self.src.pause_task();
-                    return;
-                }
-                if let Some(out) = state.line.pop() {
-                    state.sending = matches!(out, Out::Frame { .. });
-                    break (Next::Out(out), state.epoch);
-                }
-                if let Some(deadline) = self.deadline(&state) {
-                    if self.has_passed(deadline)
-                        && let Some(overdue) = self.take_overdue(&mut state, deadline)
-                    {
-                        state.sending = true;
-                        break (Next::Overdue(overdue), state.epoch);
-                    }
-                    alarm.set(self, deadline.saturating_add(ClockTime::from_nseconds(1)));
-                }
-                self.shared.wait(&mut state);
+        Next::Output(Output::Frame { input, outcome }) => {
+            if matches!(outcome, Outcome::PassedThrough | Outcome::Dropped) {
+                overdue::post_qos(cx, &input, Deadline::Unwanted);
             }
-        };
-        self.shared.notify();
-        match next {
-            Next::Overdue(overdue) => {
-                let fate = self.decide(&overdue);
-                self.send_frame(overdue.frame, fate, epoch);
-            }
-            Next::Out(Out::Frame { frame, fate }) => {
-                if matches!(fate, Fate::PassedThrough | Fate::Dropped) {
-                    self.post_qos(&frame, ClockTime::ZERO);
+            send_frame(cx, input, outcome, epoch);
+        }
+        Next::Output(Output::Event(event)) => send_event(cx, event),
+        Next::Output(Output::Query(mut query)) => {
+            let answer = cx.src.peer_query(query.make_mut());
+            {
+                let run = &mut cx.state.lock().run;
+                if run.is_at(epoch) {
+                    run.answer = Some((query, answer));
                 }
-                self.send_frame(frame, fate, epoch);
             }
-            Next::Out(Out::Event(event)) => self.send_event(event),
-            Next::Out(Out::Query(mut query)) => {
-                let answer = self.src.peer_query(query.make_mut());
-                let mut state = self.shared.lock();
-                if state.is_at(epoch) {
-                    state.answer = Some((query, answer));
-                }
-                drop(state);
-                self.shared.notify();
-            }
+            cx.state.notify();
         }
     }
+}
 
-    fn send_frame(&self, frame: Incoming, fate: Fate, epoch: u64) {
-        let by_engine = matches!(fate, Fate::Engine(_));
-        let sent = self.send(frame, fate);
-        {
-            let mut state = self.shared.lock();
-            state.sending = false;
-            state.note_movement();
-            let counts = &mut state.counts;
-            *match sent {
-                Ok(count) => count(counts),
-                Err(_) => &mut counts.discarded,
-            } += 1;
+/// Returns the next thing to send out and the epoch it belongs to; `None` during a flush.
+fn wait_for_next(cx: &Context) -> Option<(Next, u64)> {
+    let mut wakeup = ClockWakeup::default();
+    let mut state = cx.state.lock();
+    loop {
+        let run = &mut state.run;
+        if run.is_paused() {
+            return None;
         }
-        // The worker may have to see to it that more comes.
-        self.shared.notify();
-        match sent {
-            Ok(_) if by_engine => self.was_in_time(),
-            Ok(_) => {}
-            Err(flow) => self.refused(flow, epoch),
+        if let Some(output) = run.queue.pop() {
+            run.sending = matches!(output, Output::Frame { .. });
+            return Some((Next::Output(output), run.epoch));
         }
-    }
-
-    /// Sends a frame by its fate; what it is to be counted as.
-    fn send(&self, frame: Incoming, fate: Fate) -> Result<fn(&mut Counts) -> &mut u64, FlowError> {
-        let Incoming {
-            mut buffer,
-            converter,
-            ..
-        } = frame;
-        let (done, filled): (_, fn(&mut Counts) -> &mut u64) = match fate {
-            Fate::Dropped => {
-                self.shared.lock().gap = true;
-                return Ok(|counts| &mut counts.dropped);
+        if let Some(deadline) = overdue::deadline(run) {
+            if deadline.has_passed(&cx.element)
+                && let Some(overdue) = overdue::take(cx, run, deadline)
+            {
+                run.sending = true;
+                return Some((Next::Overdue(overdue), run.epoch));
             }
-            Fate::PassedThrough => (None, |counts| &mut counts.passed_through),
-            Fate::Engine(done) | Fate::StandIn(done) if done.hole.is_empty() => {
-                (None, |counts| &mut counts.untouched)
-            }
-            Fate::Engine(done) => (Some(done), |counts| &mut counts.inpainted),
-            Fate::StandIn(done) => (Some(done), |counts| &mut counts.filled),
-        };
-        if let Some(done) = done {
-            let written = converter.write(buffer.make_mut(), &done);
-            written.map_err(|problem| {
-                self.post_bad_format(&problem.to_string());
-                FlowError::Error
-            })?;
+            let after = deadline.time().saturating_add(ClockTime::from_nseconds(1));
+            wakeup.set(&cx.element, after, || cx.state.waker());
         }
-        if std::mem::take(&mut self.shared.lock().gap) {
-            buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
-        }
-        gst::trace!(CAT, imp = self, "pushing {buffer:?}");
-        let pushed = self.src.push(buffer);
-        pushed.inspect_err(|flow| gst::debug!(CAT, imp = self, "downstream says {flow:?}"))?;
-        Ok(filled)
+        cx.state.wait(&mut state);
     }
+}
 
-    fn send_event(&self, event: gst::Event) {
-        gst::log!(CAT, imp = self, "pushing {event:?}");
-        let caps = match event.view() {
-            EventView::Caps(caps) => Some(caps.caps_owned()),
-            EventView::Eos(_) => {
-                self.end_masks();
-                None
-            }
-            _ => None,
-        };
-        self.src.push_event(event);
-        if caps.is_some() {
-            self.shared.lock().downstream_caps = caps;
-        }
+fn send_frame(cx: &Context, input: InputFrame, outcome: Outcome, epoch: u64) {
+    let by_engine = matches!(outcome, Outcome::Engine(_));
+    let sent = send(cx, input, outcome);
+    {
+        let run = &mut cx.state.lock().run;
+        run.sending = false;
+        run.note_progress();
+        let counts = &mut run.counts;
+        *match sent {
+            Ok(count) => count(counts),
+            Err(_) => &mut counts.discarded,
+        } += 1;
     }
+    // The worker may have to provide for more.
+    cx.state.notify();
+    match sent {
+        Ok(_) if by_engine => overdue::note_in_time(cx),
+        Ok(_) => {}
+        Err(flow) => refused(cx, flow, epoch),
+    }
+}
 
-    /// Downstream takes no more: upstream is told at its next frame, and what is under way
-    /// is dropped.
-    fn refused(&self, flow: FlowError, epoch: u64) {
-        let mut state = self.shared.lock();
-        if !state.is_at(epoch) || state.blocked.is_some() {
+/// Sends a frame by its outcome and returns the count it adds to.
+fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, FlowError> {
+    let InputFrame {
+        mut buffer,
+        converter,
+        ..
+    } = input;
+    let (done, count): (_, Count) = match outcome {
+        Outcome::Dropped => {
+            cx.state.lock().run.discont = true;
+            return Ok(|counts| &mut counts.dropped);
+        }
+        Outcome::PassedThrough => (None, |counts| &mut counts.passed_through),
+        Outcome::Engine(done) | Outcome::Fallback(done) if done.hole.is_empty() => {
+            (None, |counts| &mut counts.untouched)
+        }
+        Outcome::Engine(done) => (Some(done), |counts| &mut counts.inpainted),
+        Outcome::Fallback(done) => (Some(done), |counts| &mut counts.filled),
+    };
+    if let Some(done) = done {
+        let written = converter.write(buffer.make_mut(), &done);
+        written.map_err(|problem| {
+            post_bad_format(&cx.element, &problem.to_string());
+            FlowError::Error
+        })?;
+    }
+    if std::mem::take(&mut cx.state.lock().run.discont) {
+        buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+    }
+    gst::trace!(CAT, obj = cx.element, "pushing {buffer:?}");
+    let pushed = cx.src.push(buffer);
+    pushed.inspect_err(|flow| gst::debug!(CAT, obj = cx.element, "downstream returns {flow:?}"))?;
+    Ok(count)
+}
+
+fn send_event(cx: &Context, event: gst::Event) {
+    gst::log!(CAT, obj = cx.element, "pushing {event:?}");
+    let caps = match event.view() {
+        EventView::Caps(caps) => Some(caps.caps_owned()),
+        EventView::Eos(_) => {
+            post_diagnostics(&cx.element, cx.mask_sources.end());
+            None
+        }
+        _ => None,
+    };
+    cx.src.push_event(event);
+    if caps.is_some() {
+        cx.state.lock().run.downstream_caps = caps;
+    }
+}
+
+/// Handles a refusal of downstream: upstream is told at its next frame, and what is under way is
+/// dropped.
+fn refused(cx: &Context, flow: FlowError, epoch: u64) {
+    let (ended, sticky) = {
+        let run = &mut cx.state.lock().run;
+        if !run.is_at(epoch) || matches!(run.phase, Phase::Blocked(_)) {
             return;
         }
-        state.blocked = Some(flow);
-        state.abandon();
-        let ended = state.line.has_eos();
-        let sticky = state.clear_line();
-        drop(state);
-        self.shared.notify();
-        for event in sticky {
-            let _ = self.src.store_sticky_event(&event);
-        }
-        // After EOS no frame comes that could be answered.
-        if ended && flow != FlowError::Flushing {
-            if flow != FlowError::Eos {
-                self.post_flow(flow);
-            }
-            self.src.push_event(gst::event::Eos::new());
-        }
+        run.phase = Phase::Blocked(flow);
+        run.invalidate();
+        (run.queue.has_eos(), run.clear_queue())
+    };
+    cx.state.notify();
+    for event in sticky {
+        let _ = cx.src.store_sticky_event(&event);
     }
+    // After EOS no frame comes that could be answered.
+    if ended && flow != FlowError::Flushing {
+        if flow != FlowError::Eos {
+            post_flow_error(&cx.element, flow);
+        }
+        cx.src.push_event(gst::event::Eos::new());
+    }
+}
 
-    pub(crate) fn src_event(&self, event: gst::Event) -> bool {
-        gst::log!(CAT, imp = self, "src event {event:?}");
-        match event.view() {
-            EventView::Seek(seek) => {
-                let flushes = seek.get().1.contains(gst::SeekFlags::FLUSH);
-                return self.seek(event, flushes);
-            }
-            EventView::Qos(qos) => {
-                let (_, _, jitter, time) = qos.get();
-                let mut state = self.shared.lock();
-                // As the library's filters reckon: catch up twice what is lost. What came late
-                // cannot be caught up.
+/// Handles an event from downstream.
+pub fn event(cx: &Context, event: gst::Event) -> bool {
+    gst::log!(CAT, obj = cx.element, "src event {event:?}");
+    match event.view() {
+        EventView::Seek(seek) => {
+            let flushes = seek.get().1.contains(gst::SeekFlags::FLUSH);
+            return self::seek(cx, event, flushes);
+        }
+        EventView::Qos(qos) => {
+            let (_, _, jitter, time) = qos.get();
+            {
+                let run = &mut cx.state.lock().run;
+                // Like the filters of GStreamer's base class: catch up twice the delay. The delay
+                // of the source cannot be caught up.
                 let late = u64::try_from(jitter).unwrap_or_default();
-                let late = late.saturating_sub(state.lateness.delay.nseconds());
-                state.earliest = time.filter(|_| late > 0).map(|time| {
+                let late = late.saturating_sub(run.input.lateness.delay.nseconds());
+                run.earliest = time.filter(|_| late > 0).map(|time| {
                     time.saturating_add(ClockTime::from_nseconds(late.saturating_mul(2)))
                 });
-                drop(state);
-                self.shared.notify();
             }
-            EventView::Reconfigure(_) => {
-                // Perhaps something is linked now.
-                let mut state = self.shared.lock();
-                if state.blocked == Some(FlowError::NotLinked) {
-                    state.blocked = None;
-                }
-            }
-            _ => {}
+            cx.state.notify();
         }
-        gst::Pad::event_default(&self.src, Some(&*self.obj()), event)
+        // Perhaps something is linked now.
+        EventView::Reconfigure(_) => cx.state.lock().run.unblock(FlowError::NotLinked),
+        _ => {}
     }
+    gst::Pad::event_default(&cx.src, Some(&cx.element), event)
+}
 
-    /// Masks seek first, so that no frame from after the seek meets a mask from before it;
-    /// until the video has followed, no frame is given a mask.
-    fn seek(&self, event: gst::Event, flushes: bool) -> bool {
-        let mask_pad = {
-            let mut state = self.shared.lock();
-            state.seeking = flushes && state.mask_pad.is_some();
-            state.mask_pad.clone()
-        };
-        if let Some(pad) = mask_pad
-            && !pad.push_event(event.clone())
-        {
-            gst::debug!(CAT, imp = self, "the masks do not seek");
-        }
-        let done = self.sink.push_event(event);
-        self.shared.lock().seeking = false;
-        self.shared.notify();
-        done
+/// Sends a seek upstream. The masks seek first, so that no frame from after the seek meets a mask
+/// from before it; until the video has followed, no frame gets a mask.
+fn seek(cx: &Context, event: gst::Event, flushes: bool) -> bool {
+    let mask_pad = {
+        let mut state = cx.state.lock();
+        state.run.seeking = flushes && state.mask_pad.is_some();
+        state.mask_pad.clone()
+    };
+    if let Some(pad) = mask_pad
+        && !pad.push_event(event.clone())
+    {
+        gst::debug!(CAT, obj = cx.element, "the masks do not seek");
     }
+    let done = cx.sink.push_event(event);
+    cx.state.lock().run.seeking = false;
+    cx.state.notify();
+    done
+}
 
-    pub(crate) fn src_query(&self, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            QueryViewMut::Latency(latency) => self.answer_latency(latency),
-            _ => gst::Pad::query_default(&self.src, Some(&*self.obj()), query),
-        }
+/// Answers a query of downstream.
+pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
+    match query.view_mut() {
+        QueryViewMut::Latency(query) => latency::answer(cx, query),
+        _ => gst::Pad::query_default(&cx.src, Some(&cx.element), query),
     }
 }

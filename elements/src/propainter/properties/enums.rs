@@ -1,15 +1,16 @@
-//! The values of properties that are a choice among names.
+//! The enumerations and flags among the values of the properties.
 
 use gst::glib;
+use propainter::memory::{Degradation, Step};
 
-/// The engine that fills the holes.
+/// The engine that fills the hole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstPropainterModel")]
 pub enum Model {
     #[default]
     #[enum_value(
-        name = "The networks where their checkpoints are found, else propagation",
+        name = "The ProPainter networks if their checkpoints are found, otherwise propagation",
         nick = "auto"
     )]
     Auto,
@@ -32,27 +33,31 @@ impl From<Model> for propainter::Model {
     }
 }
 
-/// How the stream is cut into windows.
+/// How the stream is divided into windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstPropainterMode")]
 pub enum Mode {
     #[default]
-    #[enum_value(name = "sliding where upstream is live, else reference", nick = "auto")]
+    #[enum_value(
+        name = "sliding if upstream is live, otherwise reference",
+        nick = "auto"
+    )]
     Auto,
     #[enum_value(
-        name = "Frame by frame what the official script gives for the whole clip",
+        name = "The windows of the official script: the same output, frame by frame",
         nick = "reference"
     )]
     Reference,
     #[enum_value(
-        name = "Bounded latency: lookahead frames of future and what came before",
+        name = "Bounded latency: windows with lookahead future frames and the frames before",
         nick = "sliding"
     )]
     Sliding,
 }
 
 impl Mode {
+    /// Returns the mode in force for an upstream that is live or not.
     pub fn resolve(self, live: bool) -> propainter::Mode {
         match self {
             Self::Auto if live => propainter::Mode::Sliding,
@@ -62,14 +67,14 @@ impl Mode {
     }
 }
 
-/// What of a frame the engine sees.
+/// Whether the engine processes whole frames or crops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
-#[enum_type(name = "GstPropainterRoi")]
-pub enum Roi {
+#[enum_type(name = "GstPropainterCropMode")]
+pub enum CropMode {
     #[default]
     #[enum_value(
-        name = "Crops for the networks with sliding windows, else whole frames",
+        name = "crop for the networks in sliding mode, otherwise off",
         nick = "auto"
     )]
     Auto,
@@ -79,9 +84,9 @@ pub enum Roi {
     Crop,
 }
 
-impl Roi {
-    /// `model` and `mode` are those at work. The weights-free engine keeps to the surroundings
-    /// of the holes by itself.
+impl CropMode {
+    /// Returns the crop mode in force; `model` and `mode` are those in use. The weights-free engine
+    /// processes only the surroundings of the holes anyway.
     pub fn resolve(self, model: propainter::Model, mode: propainter::Mode) -> propainter::Roi {
         use propainter::{Mode, Model};
         match (self, model, mode) {
@@ -93,26 +98,30 @@ impl Roi {
     }
 }
 
-/// What becomes of a frame that is not done when it has to go.
+/// What to do with a frame that is not done when it is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstPropainterLatePolicy")]
 pub enum LatePolicy {
     #[default]
-    #[enum_value(name = "fill where upstream is live, else wait", nick = "auto")]
+    #[enum_value(name = "fill if upstream is live, otherwise wait", nick = "auto")]
     Auto,
-    #[enum_value(name = "It goes when it is done, late or not", nick = "wait")]
+    #[enum_value(name = "Wait until the frame is done", nick = "wait")]
     Wait,
-    #[enum_value(name = "It goes as it came, hole and all", nick = "pass-through")]
+    #[enum_value(
+        name = "Send the frame unchanged, with its hole",
+        nick = "pass-through"
+    )]
     PassThrough,
-    #[enum_value(name = "It is filled without the networks", nick = "fill")]
+    #[enum_value(name = "Fill the frame without the networks", nick = "fill")]
     Fill,
-    #[enum_value(name = "It does not go out", nick = "drop")]
+    #[enum_value(name = "Drop the frame", nick = "drop")]
     Drop,
 }
 
 impl LatePolicy {
-    /// Never [`LatePolicy::Auto`].
+    /// Returns the policy in force for an upstream that is live or not, which is never
+    /// [`LatePolicy::Auto`].
     pub fn resolve(self, live: bool) -> Self {
         match self {
             Self::Auto if live => Self::Fill,
@@ -122,19 +131,19 @@ impl LatePolicy {
     }
 }
 
-/// The numbers that flow completion and the generator compute with.
+/// The number format of flow completion and the generator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstPropainterPrecision")]
 pub enum Precision {
     #[default]
-    #[enum_value(name = "16 bit on cards, 32 bit on the CPU", nick = "auto")]
+    #[enum_value(name = "16 bits on a GPU, 32 bits on the CPU", nick = "auto")]
     Auto,
-    #[enum_value(name = "32 bit", nick = "fp32")]
+    #[enum_value(name = "32 bits", nick = "fp32")]
     Fp32,
-    #[enum_value(name = "16 bit, IEEE half", nick = "fp16")]
+    #[enum_value(name = "16 bits, IEEE half precision", nick = "fp16")]
     Fp16,
-    #[enum_value(name = "16 bit, bfloat", nick = "bf16")]
+    #[enum_value(name = "16 bits, bfloat16", nick = "bf16")]
     Bf16,
 }
 
@@ -149,40 +158,38 @@ impl From<Precision> for propainter::Precision {
     }
 }
 
-/// The card whose size the budget is taken from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[repr(i32)]
-#[enum_type(name = "GstPropainterBudgetPolicy")]
-pub enum BudgetPolicy {
-    #[default]
-    #[enum_value(name = "What vram-budget says", nick = "custom")]
-    Custom,
-    #[enum_value(name = "A card of 4 GiB, less vram-reserve", nick = "4gb")]
-    Card4,
-    #[enum_value(name = "A card of 6 GiB, less vram-reserve", nick = "6gb")]
-    Card6,
-    #[enum_value(name = "A card of 8 GiB, less vram-reserve", nick = "8gb")]
-    Card8,
-    #[enum_value(name = "A card of 12 GiB, less vram-reserve", nick = "12gb")]
-    Card12,
-    #[enum_value(name = "A card of 16 GiB, less vram-reserve", nick = "16gb")]
-    Card16,
-    #[enum_value(name = "A card of 24 GiB, less vram-reserve", nick = "24gb")]
-    Card24,
+/// Reductions of quality that are allowed to fit the budget.
+#[glib::flags(name = "GstPropainterDegradation")]
+pub enum AllowedDegradation {
+    #[flags_value(name = "None", nick = "none")]
+    NONE = 0,
+    #[flags_value(name = "16-bit numbers", nick = "precision")]
+    PRECISION = 1,
+    #[flags_value(name = "Fewer reference frames", nick = "references")]
+    REFERENCES = 2,
+    #[flags_value(name = "Shorter windows", nick = "window")]
+    WINDOW = 4,
+    #[flags_value(name = "Smaller processing size", nick = "resolution")]
+    RESOLUTION = 8,
 }
 
-impl BudgetPolicy {
-    /// Bytes of the card.
-    pub fn card(self) -> Option<u64> {
-        let gibibytes = match self {
-            Self::Custom => return None,
-            Self::Card4 => 4,
-            Self::Card6 => 6,
-            Self::Card8 => 8,
-            Self::Card12 => 12,
-            Self::Card16 => 16,
-            Self::Card24 => 24,
-        };
-        Some(gibibytes << 30)
+impl Default for AllowedDegradation {
+    fn default() -> Self {
+        Self::all()
+    }
+}
+
+impl From<AllowedDegradation> for Degradation {
+    fn from(allowed: AllowedDegradation) -> Self {
+        let steps = [
+            (AllowedDegradation::PRECISION, Step::Precision),
+            (AllowedDegradation::REFERENCES, Step::References),
+            (AllowedDegradation::WINDOW, Step::Window),
+            (AllowedDegradation::RESOLUTION, Step::Resolution),
+        ];
+        let allowed = steps
+            .into_iter()
+            .filter(|(flag, _)| allowed.contains(*flag));
+        allowed.fold(Self::NONE, |set, (_, step)| set.with(step))
     }
 }

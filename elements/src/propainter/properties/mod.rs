@@ -1,4 +1,5 @@
-//! The properties: their specifications, their values, and what the read-only ones report.
+//! The properties: their specifications ([`specs`]), their values ([`settings`], [`enums`]), and
+//! the statistics that `stats` reports ([`stats`]).
 
 pub mod enums;
 pub mod settings;

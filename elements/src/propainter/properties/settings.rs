@@ -1,11 +1,13 @@
-//! The values of the element's properties, and what a session is told of them.
+//! The values of the writable properties, and the configuration that a session gets from them.
 
 use std::{path::PathBuf, sync::Arc};
 
 use gst::{ClockTime, glib, prelude::*};
-use propainter::{Config, Error, Limits, memory::Degradation};
+use propainter::{Config, Error, Limits};
 
-use crate::propainter::properties::enums::{BudgetPolicy, LatePolicy, Mode, Model, Precision, Roi};
+use crate::propainter::properties::enums::{
+    AllowedDegradation, CropMode, LatePolicy, Mode, Model, Precision,
+};
 
 /// The values of all writable properties.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub struct Settings {
     pub ref_stride: u32,
     pub raft_iterations: u32,
     pub lookahead: u32,
-    /// 0: as many as the windows need. Less after a stall.
+    /// 0 stands for as many as the windows need. A stall reduces it.
     pub max_held_frames: u32,
     pub scene_cuts: bool,
     pub scene_threshold: f64,
@@ -34,16 +36,14 @@ pub struct Settings {
     pub width: u32,
     pub height: u32,
     pub resize_ratio: f64,
-    pub roi: Roi,
-    /// As it was set; what counts is [`Settings::budget`].
+    pub crop_mode: CropMode,
     pub vram_budget: u64,
-    pub budget_policy: BudgetPolicy,
     pub vram_reserve: u64,
     pub host_budget: u64,
     pub precision: Precision,
-    pub allow_degradation: Degradation,
+    pub allow_degradation: AllowedDegradation,
     pub late_policy: LatePolicy,
-    /// `None`: a hop of the windows where frames may be late, else nothing.
+    /// `None` stands for one hop of the windows if frames may be late, otherwise for 0.
     pub processing_latency: Option<ClockTime>,
     pub qos: bool,
 }
@@ -74,13 +74,12 @@ impl Default for Settings {
             width: 0,
             height: 0,
             resize_ratio: 1.0,
-            roi: Roi::default(),
+            crop_mode: CropMode::default(),
             vram_budget: limits.vram_budget,
-            budget_policy: BudgetPolicy::default(),
             vram_reserve: limits.vram_reserve,
             host_budget: limits.host_budget,
             precision: Precision::default(),
-            allow_degradation: limits.allow_degradation,
+            allow_degradation: AllowedDegradation::default(),
             late_policy: LatePolicy::default(),
             processing_latency: None,
             qos: true,
@@ -89,10 +88,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// A session's configuration for frames of this size, upstream being live or not.
+    /// Returns the configuration of a session for frames of this size, in pixels, and for an
+    /// upstream that is live or not.
     ///
     /// # Errors
-    /// A device name that means nothing; settings that contradict each other.
+    /// The device name is unknown, or settings contradict each other.
     pub fn config(&self, (width, height): (usize, usize), live: bool) -> Result<Config, Error> {
         let wanted = |side: u32| (side > 0).then_some(side as usize);
         let config = Config {
@@ -113,24 +113,24 @@ impl Settings {
             processing_height: wanted(self.height),
             resize_ratio: self.resize_ratio,
             limits: Limits {
-                vram_budget: self.budget(),
+                vram_budget: self.vram_budget,
                 vram_reserve: self.vram_reserve,
                 host_budget: self.host_budget,
                 precision: self.precision.into(),
-                allow_degradation: self.allow_degradation,
+                allow_degradation: self.allow_degradation.into(),
                 ..Limits::default()
             },
             ..Config::new(width, height)
         };
-        let config = self.held_within(config)?;
+        let config = self.limit_held_frames(config)?;
         Ok(Config {
-            roi: self.roi.resolve(config.engine(), config.mode),
+            roi: self.crop_mode.resolve(config.engine(), config.mode),
             ..config
         })
     }
 
-    /// Windows that hold no more than `max_held_frames`.
-    fn held_within(&self, config: Config) -> Result<Config, Error> {
+    /// Limits the windows to `max_held_frames`.
+    fn limit_held_frames(&self, config: Config) -> Result<Config, Error> {
         let most = self.max_held_frames as usize;
         if most == 0 {
             return Ok(config);
@@ -140,7 +140,7 @@ impl Settings {
             return Err(Error::Setting {
                 name: "max-held-frames",
                 problem: format!(
-                    "{most} are too few for mode=reference, which holds {needed}; set \
+                    "{most} frames are too few for mode=reference, which holds {needed}; set \
                      max-held-frames to 0 or mode to auto"
                 ),
             });
@@ -148,21 +148,11 @@ impl Settings {
         Ok(config.with_look_ahead_within(most))
     }
 
-    /// The budget in bytes: what was set or, where that is 0, the policy's card less the
-    /// reserve. 0: what is free at the start.
-    pub fn budget(&self) -> u64 {
-        match self.budget_policy.card() {
-            // Never 0, which would mean all there is.
-            Some(card) if self.vram_budget == 0 => card.saturating_sub(self.vram_reserve).max(1),
-            _ => self.vram_budget,
-        }
-    }
-
-    /// Takes a property's new value. The types are the specifications', so that a value of
-    /// another type never gets here.
+    /// Sets a property. GObject has checked the type and the range of the value by the
+    /// specification.
     ///
     /// # Errors
-    /// What is wrong with a value that the specification cannot rule out.
+    /// There is no such property, or the value has another type.
     pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), String> {
         match name {
             "model" => self.model = take(value)?,
@@ -187,19 +177,12 @@ impl Settings {
             "width" => self.width = take(value)?,
             "height" => self.height = take(value)?,
             "resize-ratio" => self.resize_ratio = take(value)?,
-            "roi" => self.roi = take(value)?,
+            "crop-mode" => self.crop_mode = take(value)?,
             "vram-budget" => self.vram_budget = take(value)?,
-            "budget-policy" => self.budget_policy = take(value)?,
             "vram-reserve" => self.vram_reserve = take(value)?,
             "host-budget" => self.host_budget = take(value)?,
             "precision" => self.precision = take(value)?,
-            "allow-degradation" => {
-                let names = text(value)?.unwrap_or_default();
-                self.allow_degradation = names.parse().map_err(|error| match error {
-                    Error::Setting { problem, .. } => problem,
-                    error => error.to_string(),
-                })?;
-            }
+            "allow-degradation" => self.allow_degradation = take(value)?,
             "late-policy" => self.late_policy = take(value)?,
             "processing-latency" => {
                 let latency: u64 = take(value)?;
@@ -212,7 +195,7 @@ impl Settings {
         Ok(())
     }
 
-    /// A property's value; `None` for one that is no setting.
+    /// Returns the value of a property; `None` if it is not writable.
     pub fn get(&self, name: &str) -> Option<glib::Value> {
         Some(match name {
             "model" => self.model.to_value(),
@@ -237,13 +220,12 @@ impl Settings {
             "width" => self.width.to_value(),
             "height" => self.height.to_value(),
             "resize-ratio" => self.resize_ratio.to_value(),
-            "roi" => self.roi.to_value(),
+            "crop-mode" => self.crop_mode.to_value(),
             "vram-budget" => self.vram_budget.to_value(),
-            "budget-policy" => self.budget_policy.to_value(),
             "vram-reserve" => self.vram_reserve.to_value(),
             "host-budget" => self.host_budget.to_value(),
             "precision" => self.precision.to_value(),
-            "allow-degradation" => self.allow_degradation.to_string().to_value(),
+            "allow-degradation" => self.allow_degradation.to_value(),
             "late-policy" => self.late_policy.to_value(),
             "processing-latency" => {
                 let latency = self.processing_latency.map(ClockTime::nseconds);
@@ -255,16 +237,16 @@ impl Settings {
     }
 }
 
-/// The value as a `T`.
+/// Returns the value as a `T`.
 ///
 /// # Errors
-/// It has another type.
+/// The value has another type.
 pub fn take<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> Result<T, String> {
     let taken = value.get().ok();
     taken.ok_or_else(|| format!("{value:?} has another type"))
 }
 
-/// A string; an empty one is none.
+/// Returns a string; an empty one stands for none.
 fn text(value: &glib::Value) -> Result<Option<String>, String> {
     let text: Option<String> = take(value)?;
     Ok(text.filter(|text| !text.is_empty()))
@@ -275,35 +257,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_engine_does_with_masks_is_in_its_configuration() {
+    fn mask_dilation_and_feather_are_in_the_configuration() {
         let mut settings = Settings::default();
         assert_eq!(settings.config((8, 8), false).unwrap().mask_feather, 0);
         settings.set("mask-feather", &7u32.to_value()).unwrap();
         settings.set("mask-dilation", &3u32.to_value()).unwrap();
         let config = settings.config((8, 8), false).unwrap();
         assert_eq!((config.mask_feather, config.mask_dilation), (7, 3));
-    }
-
-    #[test]
-    fn a_policy_is_a_cards_size_less_the_reserve_unless_a_budget_is_set() {
-        const MIB: u64 = 1 << 20;
-        let mut settings = Settings {
-            budget_policy: BudgetPolicy::Card24,
-            ..Settings::default()
-        };
-        assert_eq!(settings.budget(), (24576 - 512) * MIB);
-        settings.vram_reserve = 1024 * MIB;
-        assert_eq!(settings.budget(), (24576 - 1024) * MIB);
-        assert_eq!(
-            settings.config((8, 8), false).unwrap().limits.vram_budget,
-            settings.budget()
-        );
-        // Nothing left is not "no limit".
-        settings.vram_reserve = u64::MAX;
-        assert_eq!(settings.budget(), 1);
-        settings.vram_budget = 100 * MIB;
-        assert_eq!(settings.budget(), 100 * MIB);
-        (settings.budget_policy, settings.vram_budget) = (BudgetPolicy::Custom, 0);
-        assert_eq!(settings.budget(), 0);
     }
 }

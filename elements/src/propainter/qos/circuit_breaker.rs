@@ -1,171 +1,181 @@
-//! Who is on duty: the engine, or a stand-in while the engine is too slow or its device fails.
-//! Counts frames only, so that it knows no clock.
+//! The circuit breaker: it sends frames to the fallback while the engine is too slow or its device
+//! fails, and tries the engine again after a back-off.
+//!
+//! It counts frames only and knows no clock.
 
-use crate::propainter::qos::recent::Recent;
+use crate::propainter::qos::recent::RecentFrames;
 
-/// Late frames, less those in time since, after which the engine is relieved.
-const STRIKES: u32 = 5;
-/// Late frames among the last ones that are an episode; a single one is not.
+/// Number of late frames, less the frames in time since, at which the breaker opens.
+const THRESHOLD: u32 = 5;
+/// Number of late frames among the last ones that makes an episode; a single one does not.
 const MANY: u32 = 5;
-/// Frames that a stand-in works before the engine is tried again: the first time, and at most.
-const PAUSE: u32 = 25;
-const LONGEST: u32 = 1500;
-/// Failures of a device, without a success between them, after which it is given up.
-pub const TRIES: u32 = 5;
+/// Frames for which the breaker stays open before the engine is tried again: the first time, and
+/// at most. The back-off doubles each time.
+const BACK_OFF: u32 = 25;
+const LONGEST_BACK_OFF: u32 = 1500;
+/// Number of failures of a device, without a success between them, after which it is given up.
+pub const MAX_FAILURES: u32 = 5;
 
+/// Where a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum Route {
     Engine,
-    StandIn,
+    Fallback,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+enum Circuit {
+    /// Frames go to the engine.
     #[default]
-    Working,
-    /// The engine is tried again: the first late frame relieves it.
-    Trial,
-    /// A stand-in works for so many frames more.
-    Standing(u32),
-    /// The device is given up; a stand-in works for good.
-    GivenUp,
+    Closed,
+    /// The engine is tried again: the first late frame opens the breaker.
+    HalfOpen,
+    /// The next `left` frames go to the fallback.
+    Open { left: u32 },
+    /// The device is given up: all frames go to the fallback.
+    Disabled,
 }
 
-/// What a late frame means.
+/// The consequences of a late frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Late {
-    /// An episode begins with it.
+    /// An episode of overload begins.
     pub begins: bool,
-    /// The engine is relieved: what it holds goes to a stand-in.
-    pub relieved: bool,
+    /// The breaker opens: the frames that the engine holds go to the fallback.
+    pub opens: bool,
 }
 
+/// See the [module documentation](self).
 #[derive(Clone, Copy, Debug)]
-pub struct Duty {
-    phase: Phase,
-    /// From when many frames were late to the proof that the engine keeps up again.
+pub struct CircuitBreaker {
+    circuit: Circuit,
+    /// An episode lasts from many late frames to the proof that the engine keeps up again.
     episode: bool,
-    recent: Recent,
+    recent: RecentFrames,
+    /// Late frames, less the frames in time since.
     strikes: u32,
-    /// Frames of the engine in time, one after the other.
+    /// Consecutive frames of the engine in time.
     streak: u32,
-    /// Length of the next time a stand-in works.
-    pause: u32,
+    /// Length of the next back-off in frames.
+    back_off: u32,
     /// Failures of the device without a success between them.
     failures: u32,
-    /// The first frame, by its number in the line, for whose delay the engine answers.
-    answers_from: u64,
+    /// Number of the first frame whose delay the engine is responsible for.
+    responsible_from: u64,
 }
 
-impl Default for Duty {
+impl Default for CircuitBreaker {
     fn default() -> Self {
         Self {
-            phase: Phase::default(),
+            circuit: Circuit::default(),
             episode: false,
-            recent: Recent::default(),
+            recent: RecentFrames::default(),
             strikes: 0,
             streak: 0,
-            pause: PAUSE,
+            back_off: BACK_OFF,
             failures: 0,
-            answers_from: 0,
+            responsible_from: 0,
         }
     }
 }
 
-impl Duty {
-    /// Who takes the next frame, which has this number.
-    pub fn next(&mut self, id: u64) -> Who {
-        match &mut self.phase {
-            Phase::Working | Phase::Trial => Who::Engine,
-            Phase::GivenUp => Who::StandIn,
-            Phase::Standing(0) => {
-                self.phase = Phase::Trial;
+impl CircuitBreaker {
+    /// Returns where the frame of this number goes.
+    pub fn route(&mut self, id: u64) -> Route {
+        match &mut self.circuit {
+            Circuit::Closed | Circuit::HalfOpen => Route::Engine,
+            Circuit::Disabled => Route::Fallback,
+            Circuit::Open { left: 0 } => {
+                self.circuit = Circuit::HalfOpen;
                 (self.strikes, self.streak) = (0, 0);
-                // Those before it were a stand-in's.
-                self.answers_from = id;
-                Who::Engine
+                // The frames before it went to the fallback.
+                self.responsible_from = id;
+                Route::Engine
             }
-            Phase::Standing(left) => {
+            Circuit::Open { left } => {
                 *left -= 1;
-                Who::StandIn
+                Route::Fallback
             }
         }
     }
 
-    /// Whether a stand-in works at present.
-    pub fn stands_in(&self) -> bool {
-        matches!(self.phase, Phase::Standing(_) | Phase::GivenUp)
+    /// Returns whether frames go to the fallback.
+    pub fn is_open(&self) -> bool {
+        matches!(self.circuit, Circuit::Open { .. } | Circuit::Disabled)
     }
 
-    /// Whether that is for a device's failure.
+    /// Returns whether the device has failed since the last proof that it works.
     pub fn has_failed(&self) -> bool {
         self.failures > 0
     }
 
-    /// The engine is being opened: frames that have to go meanwhile are no sign of what it can
-    /// do.
+    /// Notes that the engine is being opened: frames that are late meanwhile do not tell how fast
+    /// it is.
     pub fn opening(&mut self) {
-        self.answers_from = u64::MAX;
+        self.responsible_from = u64::MAX;
     }
 
-    /// The engine is open, and answers for frames from this number on.
-    pub fn opened(&mut self, answers_from: u64) {
-        self.answers_from = answers_from;
+    /// Notes that the engine is open and responsible for frames from this number on.
+    pub fn opened(&mut self, responsible_from: u64) {
+        self.responsible_from = responsible_from;
     }
 
-    /// The frame of this number had to go before the engine was done with it.
+    /// Notes that the frame of this number was due before the engine was done with it.
     pub fn late(&mut self, id: u64) -> Late {
-        if id < self.answers_from {
+        if id < self.responsible_from {
             return Late::default();
         }
         let many = self.recent.push(true) >= MANY;
         self.streak = 0;
         self.strikes += 1;
-        let relieved = match self.phase {
-            Phase::Working => self.strikes >= STRIKES,
-            Phase::Trial => true,
-            Phase::Standing(_) | Phase::GivenUp => false,
+        let opens = match self.circuit {
+            Circuit::Closed => self.strikes >= THRESHOLD,
+            Circuit::HalfOpen => true,
+            Circuit::Open { .. } | Circuit::Disabled => false,
         };
-        if relieved {
-            self.stand_in();
+        if opens {
+            self.open();
         }
-        let episode = self.episode || many || relieved;
+        let episode = self.episode || many || opens;
         let begins = episode && !std::mem::replace(&mut self.episode, episode);
-        Late { begins, relieved }
+        Late { begins, opens }
     }
 
-    /// A frame of the engine went in time; `proof` of them end an episode. Whether one ended.
+    /// Notes that a frame of the engine went out in time, and returns whether that ends an
+    /// episode. `proof` consecutive frames do.
     pub fn in_time(&mut self, proof: u32) -> bool {
         self.recent.push(false);
         self.strikes = self.strikes.saturating_sub(1);
         self.streak = self.streak.saturating_add(1);
-        if self.streak < proof || self.stands_in() {
+        if self.streak < proof || self.is_open() {
             return false;
         }
-        self.phase = Phase::Working;
-        (self.pause, self.failures) = (PAUSE, 0);
+        self.circuit = Circuit::Closed;
+        (self.back_off, self.failures) = (BACK_OFF, 0);
         std::mem::take(&mut self.episode)
     }
 
-    /// The device failed. After the first time it is opened again at once, later after a
-    /// pause. How often it failed; `None`: it is given up.
+    /// Notes a failure of the device and returns how many there were; `None` if the device is
+    /// given up. After the first failure the device is tried again at once, then after a back-off.
     pub fn failed(&mut self) -> Option<u32> {
-        (self.streak, self.answers_from) = (0, 0);
+        (self.streak, self.responsible_from) = (0, 0);
         self.failures += 1;
         match self.failures {
-            1 => self.phase = Phase::Trial,
-            2..TRIES => self.stand_in(),
+            1 => self.circuit = Circuit::HalfOpen,
+            2..MAX_FAILURES => self.open(),
             _ => {
-                self.phase = Phase::GivenUp;
+                self.circuit = Circuit::Disabled;
                 return None;
             }
         }
         Some(self.failures)
     }
 
-    fn stand_in(&mut self) {
-        self.phase = Phase::Standing(self.pause);
-        self.pause = (2 * self.pause).min(LONGEST);
+    fn open(&mut self) {
+        self.circuit = Circuit::Open {
+            left: self.back_off,
+        };
+        self.back_off = (2 * self.back_off).min(LONGEST_BACK_OFF);
     }
 }
 
@@ -175,104 +185,106 @@ mod tests {
 
     const PROOF: u32 = 40;
 
-    /// Frames that a stand-in takes before the engine is tried.
-    fn standing(duty: &mut Duty) -> u32 {
+    /// Returns the number of frames that go to the fallback before the engine is tried.
+    fn bypassed(breaker: &mut CircuitBreaker) -> u32 {
         let mut frames = 0;
-        while duty.next(0) == Who::StandIn {
+        while breaker.route(0) == Route::Fallback {
             frames += 1;
         }
         frames
     }
 
     #[test]
-    fn a_hiccup_is_no_episode_and_relieves_nobody() {
-        let mut duty = Duty::default();
+    fn a_hiccup_is_no_episode_and_opens_nothing() {
+        let mut breaker = CircuitBreaker::default();
         for _ in 0..20 {
             for _ in 0..MANY - 1 {
-                assert_eq!(duty.late(0), Late::default());
+                assert_eq!(breaker.late(0), Late::default());
             }
-            assert!((0..PROOF + 10).all(|_| !duty.in_time(PROOF)));
+            assert!((0..PROOF + 10).all(|_| !breaker.in_time(PROOF)));
         }
-        assert_eq!(duty.next(0), Who::Engine);
+        assert_eq!(breaker.route(0), Route::Engine);
     }
 
     #[test]
-    fn late_frames_now_and_then_are_an_episode_but_relieve_nobody() {
-        let mut duty = Duty::default();
+    fn occasional_late_frames_are_an_episode_but_open_nothing() {
+        let mut breaker = CircuitBreaker::default();
         let mut begun = 0;
         for _ in 0..20 {
-            let late = duty.late(0);
-            assert!(!late.relieved);
+            let late = breaker.late(0);
+            assert!(!late.opens);
             begun += u32::from(late.begins);
-            assert!(!duty.in_time(PROOF));
+            assert!(!breaker.in_time(PROOF));
         }
         assert_eq!(begun, 1);
-        let ended = (0..PROOF).filter(|_| duty.in_time(PROOF)).count();
+        let ended = (0..PROOF).filter(|_| breaker.in_time(PROOF)).count();
         assert_eq!(ended, 1);
     }
 
     #[test]
-    fn an_overload_is_one_episode_with_ever_rarer_trials() {
-        let mut duty = Duty::default();
-        let relieved = (0..STRIKES).filter(|_| duty.late(0).relieved).count();
-        assert_eq!(relieved, 1);
-        let mut pauses = vec![];
+    fn an_overload_is_one_episode_with_a_growing_back_off() {
+        let mut breaker = CircuitBreaker::default();
+        let opened = (0..THRESHOLD).filter(|_| breaker.late(0).opens).count();
+        assert_eq!(opened, 1);
+        let mut back_offs = vec![];
         for _ in 0..9 {
-            pauses.push(standing(&mut duty));
-            let late = duty.late(0);
-            assert!(late.relieved && !late.begins);
+            back_offs.push(bypassed(&mut breaker));
+            let late = breaker.late(0);
+            assert!(late.opens && !late.begins);
         }
-        assert_eq!(pauses[..4], [25, 50, 100, 200]);
-        assert_eq!(pauses[8], LONGEST);
+        assert_eq!(back_offs[..4], [25, 50, 100, 200]);
+        assert_eq!(back_offs[8], LONGEST_BACK_OFF);
     }
 
     #[test]
-    fn a_trial_that_goes_well_ends_the_episode_and_its_pauses() {
-        let mut duty = Duty::default();
-        (0..STRIKES).for_each(|_| _ = duty.late(0));
-        assert_eq!(standing(&mut duty), PAUSE);
-        assert!(!duty.in_time(PROOF));
-        assert!(duty.late(0).relieved);
-        assert_eq!(standing(&mut duty), 2 * PAUSE);
-        let ended = (0..PROOF).filter(|_| duty.in_time(PROOF)).count();
+    fn a_trial_that_succeeds_ends_the_episode_and_resets_the_back_off() {
+        let mut breaker = CircuitBreaker::default();
+        (0..THRESHOLD).for_each(|_| _ = breaker.late(0));
+        assert_eq!(bypassed(&mut breaker), BACK_OFF);
+        assert!(!breaker.in_time(PROOF));
+        assert!(breaker.late(0).opens);
+        assert_eq!(bypassed(&mut breaker), 2 * BACK_OFF);
+        let ended = (0..PROOF).filter(|_| breaker.in_time(PROOF)).count();
         assert_eq!(ended, 1);
-        (0..STRIKES).for_each(|_| _ = duty.late(0));
-        assert_eq!(standing(&mut duty), PAUSE);
+        (0..THRESHOLD).for_each(|_| _ = breaker.late(0));
+        assert_eq!(bypassed(&mut breaker), BACK_OFF);
     }
 
     #[test]
-    fn the_engine_answers_for_no_frame_from_before_it_was_open_or_tried() {
-        let mut duty = Duty::default();
-        duty.opening();
-        assert!((0..100).all(|id| duty.late(id) == Late::default()));
-        duty.opened(110);
-        assert!((100..110).all(|id| duty.late(id) == Late::default()));
-        let relieved = (110..).find(|&id| duty.late(id).relieved);
-        assert_eq!(relieved, Some(110 + u64::from(STRIKES) - 1));
-        let trial = (115..).find(|&id| duty.next(id) == Who::Engine).unwrap();
-        assert_eq!(duty.late(trial - 1), Late::default(), "a stand-in's");
-        assert!(duty.late(trial).relieved);
+    fn the_engine_is_not_responsible_for_frames_from_before_it_was_open_or_tried() {
+        let mut breaker = CircuitBreaker::default();
+        breaker.opening();
+        assert!((0..100).all(|id| breaker.late(id) == Late::default()));
+        breaker.opened(110);
+        assert!((100..110).all(|id| breaker.late(id) == Late::default()));
+        let opened = (110..).find(|&id| breaker.late(id).opens);
+        assert_eq!(opened, Some(110 + u64::from(THRESHOLD) - 1));
+        let trial = (115..)
+            .find(|&id| breaker.route(id) == Route::Engine)
+            .unwrap();
+        assert_eq!(breaker.late(trial - 1), Late::default(), "the fallback's");
+        assert!(breaker.late(trial).opens);
     }
 
     #[test]
     fn a_device_is_tried_at_once_then_later_then_given_up() {
-        let mut duty = Duty::default();
-        assert_eq!(duty.failed(), Some(1));
-        assert_eq!(duty.next(0), Who::Engine);
-        for (failures, pause) in (2..TRIES).zip([25, 50, 100]) {
-            assert_eq!(duty.failed(), Some(failures));
-            assert_eq!(standing(&mut duty), pause);
+        let mut breaker = CircuitBreaker::default();
+        assert_eq!(breaker.failed(), Some(1));
+        assert_eq!(breaker.route(0), Route::Engine);
+        for (failures, back_off) in (2..MAX_FAILURES).zip([25, 50, 100]) {
+            assert_eq!(breaker.failed(), Some(failures));
+            assert_eq!(bypassed(&mut breaker), back_off);
         }
-        assert_eq!(duty.failed(), None);
-        assert!((0..10_000).all(|_| duty.next(0) == Who::StandIn));
+        assert_eq!(breaker.failed(), None);
+        assert!((0..10_000).all(|_| breaker.route(0) == Route::Fallback));
     }
 
     #[test]
     fn a_device_that_works_again_has_all_its_tries() {
-        let mut duty = Duty::default();
+        let mut breaker = CircuitBreaker::default();
         for _ in 0..20 {
-            assert_eq!(duty.failed(), Some(1));
-            (0..PROOF).for_each(|_| _ = duty.in_time(PROOF));
+            assert_eq!(breaker.failed(), Some(1));
+            (0..PROOF).for_each(|_| _ = breaker.in_time(PROOF));
         }
     }
 }

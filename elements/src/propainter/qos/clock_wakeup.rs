@@ -1,19 +1,24 @@
-//! Rings the state's bell when the pipeline's clock reaches a time.
+//! A timer on the pipeline's clock.
 
-use gst::{ClockTime, SingleShotClockId, prelude::*, subclass::prelude::*};
+use gst::{ClockTime, SingleShotClockId, prelude::*};
 
-use crate::propainter::imp::Propainter;
-
-/// One time at most; dropped, it does not ring.
+/// A wake-up at one running time at most. Dropping it cancels it.
 #[derive(Default)]
-pub struct Alarm(Option<(ClockTime, SingleShotClockId)>);
+pub struct ClockWakeup(Option<(ClockTime, SingleShotClockId)>);
 
-impl Alarm {
-    /// Rings at `running_time`, and at no time set before. Without a clock it never rings.
-    pub fn set(&mut self, imp: &Propainter, running_time: ClockTime) {
-        let element = imp.obj();
+impl ClockWakeup {
+    /// Schedules a call of `wake` at `running_time`, and at no time that was set before. Without a
+    /// clock nothing is scheduled.
+    pub fn set<W>(
+        &mut self,
+        element: &gst::Element,
+        running_time: ClockTime,
+        wake: impl FnOnce() -> W,
+    ) where
+        W: FnOnce() + Send + 'static,
+    {
         let (Some(clock), Some(base)) = (element.clock(), element.base_time()) else {
-            self.clear();
+            self.cancel();
             return;
         };
         // The base time changes with a pause.
@@ -21,31 +26,23 @@ impl Alarm {
         if self.0.as_ref().is_some_and(|(set, _)| *set == time) {
             return;
         }
-        self.clear();
+        self.cancel();
         let id = clock.new_single_shot_id(time);
-        let weak = element.downgrade();
-        let set = id.wait_async(move |_, _, _| {
-            if let Some(element) = weak.upgrade() {
-                let shared = &element.imp().shared;
-                // Whoever is about to wait has looked at the clock already: let it wait first.
-                drop(shared.lock());
-                shared.notify();
-            }
-        });
-        if set.is_ok() {
+        let wake = wake();
+        if id.wait_async(move |_, _, _| wake()).is_ok() {
             self.0 = Some((time, id));
         }
     }
 
-    fn clear(&mut self) {
+    fn cancel(&mut self) {
         if let Some((_, id)) = self.0.take() {
             id.unschedule();
         }
     }
 }
 
-impl Drop for Alarm {
+impl Drop for ClockWakeup {
     fn drop(&mut self) {
-        self.clear();
+        self.cancel();
     }
 }

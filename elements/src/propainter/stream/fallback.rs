@@ -1,91 +1,95 @@
-//! What fills frames while the engine is relieved: the weights-free engine or, where that is
-//! the engine, the picture around the hole.
+//! The fallback, which fills frames while the engine is bypassed: the weights-free engine or,
+//! where that is the engine, a fill of single frames.
 
-use propainter::{Cancel, Config, Error, Frame, Mask, Mode, Model, Session, stop_gap};
+use propainter::{Cancel, Config, Done, Error, Frame, Mask, Mode, Model, Session, stop_gap};
 
 use crate::propainter::{
-    error::Failure,
-    properties::{enums::LatePolicy, settings::Settings},
-    stream::{
-        queue::Fate,
-        tracked_session::{Final, Seat},
-    },
+    error::Failure, properties::settings::Settings, stream::tracked_session::TrackedSession,
 };
 
+/// The fallback of one stream.
 #[derive(Default)]
-pub struct StandIn {
-    /// The weights-free engine, where that is not the one that is relieved.
-    seat: Option<Seat>,
-    /// Of the frames the seat was opened for.
+pub struct Fallback {
+    /// The weights-free engine, unless that is the engine that is bypassed.
+    session: Option<TrackedSession>,
+    /// Size of the frames that the session was opened for, in pixels.
     size: (usize, usize),
     dilation: usize,
 }
 
-impl StandIn {
-    /// What becomes of a frame by a policy; `None`: it is to be filled.
-    pub fn fate(policy: Option<LatePolicy>) -> Option<Fate> {
-        match policy {
-            Some(LatePolicy::PassThrough) => Some(Fate::PassedThrough),
-            Some(LatePolicy::Drop) => Some(Fate::Dropped),
-            _ => None,
-        }
-    }
-
-    /// Gets ready for frames of this size, each of them filled `look_ahead` frames later at
-    /// most; gives the token that ends a running call.
+impl Fallback {
+    /// Prepares for frames of `size` pixels, each of which is filled `latency_frames` frames
+    /// later at most. Returns the token that ends a running call.
+    ///
+    /// # Errors
+    /// The settings are invalid, or the session does not open.
     pub fn prepare(
         &mut self,
         settings: &Settings,
         size: (usize, usize),
-        look_ahead: usize,
+        latency_frames: usize,
     ) -> Result<Option<Cancel>, Failure> {
         if self.size != size {
             let config = settings.config(size, true)?;
             self.dilation = config.mask_dilation;
-            self.seat = match config.engine() {
+            self.session = match config.engine() {
                 Model::Propagation => None,
-                _ => Some(weights_free(config, look_ahead)?),
+                _ => Some(weights_free(config, latency_frames)?),
             };
             self.size = size;
         }
-        Ok(self.seat.as_ref().map(|seat| seat.session.cancel_token()))
+        let session = self.session.as_ref();
+        Ok(session.map(|tracked| tracked.session.cancel_token()))
     }
 
-    /// Fills a frame, now or with later ones.
-    pub fn push(&mut self, id: u64, picture: Frame, mask: &Mask) -> Result<Vec<Final>, Failure> {
-        match &mut self.seat {
-            Some(seat) => seat.push(id, picture, mask).map_err(own),
-            None => Ok(vec![(id, stop_gap(&picture, mask, self.dilation))]),
+    /// Fills a frame, at once or with later ones.
+    ///
+    /// # Errors
+    /// The session was cancelled or has failed.
+    pub fn push(
+        &mut self,
+        id: u64,
+        frame: Frame,
+        mask: &Mask,
+    ) -> Result<Vec<(u64, Done)>, Failure> {
+        match &mut self.session {
+            Some(session) => session.push(id, frame, mask).map_err(internal),
+            None => Ok(vec![(id, stop_gap(&frame, mask, self.dilation))]),
         }
     }
 
-    pub fn drain(&mut self) -> Result<Vec<Final>, Failure> {
-        match &mut self.seat {
-            Some(seat) if !seat.is_empty() => seat.drain().map_err(own),
+    /// Finishes all frames that are held.
+    ///
+    /// # Errors
+    /// See [`Fallback::push`].
+    pub fn drain(&mut self) -> Result<Vec<(u64, Done)>, Failure> {
+        match &mut self.session {
+            Some(session) if !session.is_empty() => session.drain().map_err(internal),
             _ => Ok(vec![]),
         }
     }
 
+    /// Forgets all frames that are held.
     pub fn flush(&mut self) {
-        if let Some(seat) = &mut self.seat {
-            seat.flush();
+        if let Some(session) = &mut self.session {
+            session.flush();
         }
     }
 }
 
-fn weights_free(config: Config, look_ahead: usize) -> Result<Seat, Failure> {
+fn weights_free(config: Config, latency_frames: usize) -> Result<TrackedSession, Failure> {
     let config = Config {
         model: Model::Propagation,
         mode: Mode::Sliding,
-        lookahead: config.lookahead.min(look_ahead).max(1),
+        lookahead: config.lookahead.min(latency_frames).max(1),
         whole: false,
         ..config
     };
-    Ok(Seat::new(Session::open(config)?))
+    Ok(TrackedSession::new(Session::open(config)?))
 }
 
-/// An error that no device is to blame for.
-fn own(error: Error) -> Failure {
+/// Turns an error of the fallback, which needs no device, into a failure.
+fn internal(error: Error) -> Failure {
     match error {
         Error::Cancelled => error.into(),
         error => Failure::Internal(error.to_string()),

@@ -1,18 +1,17 @@
-//! A session at work, and which frames of the line it holds.
+//! A session together with the numbers of the queued frames that it holds.
 
 use std::collections::VecDeque;
 
 use propainter::{Done, Error, Frame, Mask, Session};
 
-pub struct Seat {
+/// A session that returns each inpainted frame with its number in the queue.
+pub struct TrackedSession {
     pub session: Session,
     held: VecDeque<u64>,
 }
 
-/// A final frame and its number in the line.
-pub type Final = (u64, Done);
-
-impl Seat {
+impl TrackedSession {
+    /// Tracks a session that holds no frames.
     pub fn new(session: Session) -> Self {
         Self {
             session,
@@ -20,41 +19,55 @@ impl Seat {
         }
     }
 
-    /// Whether frames are held that are not final.
+    /// Returns whether no frames are held.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    pub fn push(&mut self, id: u64, picture: Frame, mask: &Mask) -> Result<Vec<Final>, Error> {
+    /// Pushes the frame of number `id`, and returns the frames that became final.
+    ///
+    /// # Errors
+    /// See [`Session::push`].
+    pub fn push(&mut self, id: u64, frame: Frame, mask: &Mask) -> Result<Vec<(u64, Done)>, Error> {
         self.held.push_back(id);
-        let done = self.session.push(picture, mask)?;
-        Ok(self.name(done))
+        let done = self.session.push(frame, mask)?;
+        Ok(self.with_ids(done))
     }
 
-    /// Some of the frames that are held.
-    pub fn drain_some(&mut self) -> Result<Vec<Final>, Error> {
+    /// Finishes some of the frames that are held.
+    ///
+    /// # Errors
+    /// See [`Session::drain_some`].
+    pub fn drain_some(&mut self) -> Result<Vec<(u64, Done)>, Error> {
         let done = self.session.drain_some()?;
-        Ok(self.name(done))
+        Ok(self.with_ids(done))
     }
 
-    /// All frames that are held.
-    pub fn drain(&mut self) -> Result<Vec<Final>, Error> {
+    /// Finishes all frames that are held.
+    ///
+    /// # Errors
+    /// See [`Session::drain`].
+    pub fn drain(&mut self) -> Result<Vec<(u64, Done)>, Error> {
         let done = self.session.drain()?;
-        Ok(self.name(done))
+        Ok(self.with_ids(done))
     }
 
-    /// Frames wait for no more than so many later ones from now on.
-    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<Final>, Error> {
+    /// Limits the later frames that a frame waits for, and returns the frames that became final.
+    ///
+    /// # Errors
+    /// See [`Session::limit_look_ahead`].
+    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<(u64, Done)>, Error> {
         let done = self.session.limit_look_ahead(frames)?;
-        Ok(self.name(done))
+        Ok(self.with_ids(done))
     }
 
+    /// Forgets all frames that are held.
     pub fn flush(&mut self) {
         self.session.flush();
         self.held.clear();
     }
 
-    fn name(&mut self, done: Vec<Done>) -> Vec<Final> {
+    fn with_ids(&mut self, done: Vec<Done>) -> Vec<(u64, Done)> {
         let ids = self.held.drain(..done.len().min(self.held.len()));
         ids.zip(done).collect()
     }

@@ -1,101 +1,92 @@
-//! From READY on the networks are read, and on a card their kernels are started, so that a live
-//! stream's first frames are not late. A thread of its own does it, and tells of it in PROGRESS
-//! messages; the worker waits for it with the first frame.
+//! The warm-up: from READY on the networks are read and, on a GPU, their kernels are started, so
+//! that the first frames of a live stream are not late.
+//!
+//! A thread of its own does it and reports it in PROGRESS messages. The worker waits for it before
+//! the first frame.
 
 use std::{
     sync::{Arc, Once},
     thread::{self, JoinHandle},
 };
 
-use gst::{prelude::*, subclass::prelude::*};
 use propainter::{Cancel, Model, Warm, isa::Isa};
 
-use crate::propainter::{imp::Propainter, log::CAT};
+use crate::propainter::{bus::progress, log::CAT, stream::context::Context};
 
-/// The code of the messages.
-const CODE: &str = "open";
-
-/// The thread at work.
+/// The running warm-up.
 pub struct WarmUp {
     thread: JoinHandle<()>,
     cancel: Cancel,
 }
 
-impl Propainter {
-    pub(crate) fn begin_warm_up(&self) {
-        // The same for all elements of a process.
-        static LOGGED: Once = Once::new();
-        LOGGED.call_once(|| gst::info!(CAT, imp = self, "{}", Isa::describe()));
-        let settings = self.settings.lock().clone();
-        // The size means nothing here, and a wrong setting is the first frame's error.
-        let Ok(config) = settings.config((8, 8), false) else {
-            return;
-        };
-        if config.engine() != Model::Propainter {
-            return;
-        }
-        let cancel = Cancel::default();
-        let (element, token) = (self.obj().downgrade(), cancel.clone());
-        self.shared.lock().warming = true;
-        self.post_progress(gst::ProgressType::Start, "reading the networks");
-        let thread = thread::Builder::new()
-            .name("propainter-warm".to_owned())
-            .spawn(move || {
-                let warm = Warm::up(&config, &token);
-                if let Some(element) = element.upgrade() {
-                    element.imp().warmed_up(warm);
-                }
-            });
-        match thread {
-            Ok(thread) => *self.warm_up.lock() = Some(WarmUp { thread, cancel }),
-            Err(_) => self.warmed_up(Ok(None)),
-        }
+/// Begins the warm-up; `None` if the settings need none.
+pub fn begin(cx: &Context) -> Option<WarmUp> {
+    // The instruction set is the same for all elements of a process.
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| gst::info!(CAT, obj = cx.element, "{}", Isa::describe()));
+    let settings = cx.settings.lock().clone();
+    // The size has no influence, and a wrong setting is an error at the first frame.
+    let config = settings.config((8, 8), false).ok()?;
+    if config.engine() != Model::Propainter {
+        return None;
     }
-
-    fn warmed_up(&self, warm: Result<Option<Warm>, propainter::Error>) {
-        let (kind, text) = match &warm {
-            Ok(Some(warm)) => {
-                let [reading, starting] =
-                    [warm.reading, warm.starting].map(|time| time.as_secs_f64());
-                let text =
-                    format!("networks read in {reading:.2} s, kernels started in {starting:.2} s");
-                (gst::ProgressType::Complete, text)
+    let cancel = Cancel::default();
+    let (context, token) = (cx.downgrade(), cancel.clone());
+    cx.state.lock().warming_up = true;
+    progress::post_progress(
+        &cx.element,
+        gst::ProgressType::Start,
+        "reading the networks",
+    );
+    let thread = thread::Builder::new()
+        .name("propainter-warm".to_owned())
+        .spawn(move || {
+            let warm = Warm::up(&config, &token);
+            if let Some(context) = context.upgrade() {
+                finish(&context, warm);
             }
-            Ok(None) => (gst::ProgressType::Canceled, "not needed".to_owned()),
-            Err(propainter::Error::Cancelled) => {
-                (gst::ProgressType::Canceled, "cancelled".to_owned())
-            }
-            // It comes again with the first frame, and is an error then.
-            Err(error) => (gst::ProgressType::Error, error.to_string()),
-        };
-        gst::info!(CAT, imp = self, "{text}");
-        {
-            let mut state = self.shared.lock();
-            state.warming = false;
-            state.warm = warm.ok().flatten().map(Arc::new);
+        });
+    match thread {
+        Ok(thread) => Some(WarmUp { thread, cancel }),
+        Err(_) => {
+            finish(cx, Ok(None));
+            None
         }
-        self.shared.notify();
-        self.post_progress(kind, &text);
     }
+}
 
-    /// Forgets what is warm.
-    pub(crate) fn end_warm_up(&self) {
-        let warm_up = self.warm_up.lock().take();
-        if let Some(WarmUp { thread, cancel }) = warm_up {
-            cancel.cancel();
-            if thread.join().is_err() {
-                gst::error!(CAT, imp = self, "the warm-up panicked");
-            }
+fn finish(cx: &Context, warm: Result<Option<Warm>, propainter::Error>) {
+    let (kind, text) = match &warm {
+        Ok(Some(warm)) => {
+            let [reading, starting] = [warm.reading, warm.starting].map(|time| time.as_secs_f64());
+            let text =
+                format!("networks read in {reading:.2} s, kernels started in {starting:.2} s");
+            (gst::ProgressType::Complete, text)
         }
-        let mut state = self.shared.lock();
-        state.warming = false;
-        state.warm = None;
+        Ok(None) => (gst::ProgressType::Canceled, "not needed".to_owned()),
+        Err(propainter::Error::Cancelled) => (gst::ProgressType::Canceled, "cancelled".to_owned()),
+        // It comes again with the first frame, and ends the stream then.
+        Err(error) => (gst::ProgressType::Error, error.to_string()),
+    };
+    gst::info!(CAT, obj = cx.element, "{text}");
+    {
+        let mut state = cx.state.lock();
+        state.warming_up = false;
+        state.warm = warm.ok().flatten().map(Arc::new);
     }
+    cx.state.notify();
+    progress::post_progress(&cx.element, kind, &text);
+}
 
-    fn post_progress(&self, kind: gst::ProgressType, text: &str) {
-        let element = self.obj();
-        let message = gst::message::Progress::builder(kind, CODE, text);
-        // Without a bus nobody listens.
-        let _ = element.post_message(message.src(&*element).build());
+/// Ends the warm-up and drops the networks that no session has taken.
+pub fn end(cx: &Context, warm_up: Option<WarmUp>) {
+    if let Some(WarmUp { thread, cancel }) = warm_up {
+        cancel.cancel();
+        if thread.join().is_err() {
+            gst::error!(CAT, obj = cx.element, "the warm-up panicked");
+        }
     }
+    let mut state = cx.state.lock();
+    state.warming_up = false;
+    state.warm = None;
 }

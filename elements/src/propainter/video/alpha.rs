@@ -1,4 +1,4 @@
-//! Alpha of any format: what it makes hole, and what becomes opaque once it is filled.
+//! Alpha of any format: which pixels are hole by their alpha, and become opaque when filled.
 
 use propainter::Done;
 
@@ -6,11 +6,11 @@ use crate::propainter::video::{
     hole_rows::holes,
     layout::{
         Component,
-        sample::{Eight, Sample, Stored},
+        sample::{ByteSample, Sample, SampleFormat},
     },
 };
 
-/// Which alpha makes a pixel hole.
+/// The alpha from which on a pixel is hole.
 #[derive(Clone, Copy, Debug)]
 pub struct Opacity {
     /// The alpha of an opaque pixel.
@@ -20,7 +20,8 @@ pub struct Opacity {
 }
 
 impl Opacity {
-    /// A pixel is hole if it lets more than `threshold` of 255 through.
+    /// Returns the limit for alpha of `depth` bits: a pixel is hole if its transparency is above
+    /// `threshold` of 255.
     pub fn new(depth: u32, threshold: u8) -> Self {
         let opaque = (1 << depth) - 1;
         Self {
@@ -32,15 +33,15 @@ impl Opacity {
     /// Returns 1 for each pixel that is hole by its alpha.
     pub fn transparent(
         self,
-        stored: Stored,
+        samples: SampleFormat,
         bytes: &[u8],
         alpha: Component,
         height: usize,
     ) -> Vec<u8> {
-        match stored {
-            Stored::Bytes => self.transparent_samples(Eight, bytes, alpha, height),
-            Stored::Little(word) => self.transparent_samples(word, bytes, alpha, height),
-            Stored::Big(word) => self.transparent_samples(word, bytes, alpha, height),
+        match samples {
+            SampleFormat::Bytes => self.transparent_samples(ByteSample, bytes, alpha, height),
+            SampleFormat::Little(word) => self.transparent_samples(word, bytes, alpha, height),
+            SampleFormat::Big(word) => self.transparent_samples(word, bytes, alpha, height),
         }
     }
 
@@ -60,12 +61,18 @@ impl Opacity {
         hole
     }
 
-    /// Makes opaque what was filled because it was [`Opacity::transparent`].
-    pub fn write_opaque(self, stored: Stored, bytes: &mut [u8], alpha: Component, done: &Done) {
-        match stored {
-            Stored::Bytes => self.write_samples(Eight, bytes, alpha, done),
-            Stored::Little(word) => self.write_samples(word, bytes, alpha, done),
-            Stored::Big(word) => self.write_samples(word, bytes, alpha, done),
+    /// Makes the filled pixels opaque that were [`Opacity::transparent`].
+    pub fn write_opaque(
+        self,
+        samples: SampleFormat,
+        bytes: &mut [u8],
+        alpha: Component,
+        done: &Done,
+    ) {
+        match samples {
+            SampleFormat::Bytes => self.write_samples(ByteSample, bytes, alpha, done),
+            SampleFormat::Little(word) => self.write_samples(word, bytes, alpha, done),
+            SampleFormat::Big(word) => self.write_samples(word, bytes, alpha, done),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Red, green and blue in planes of their own, or of more or fewer than 8 bits.
+//! RGB in planes, or with more or fewer than 8 bits a channel.
 
 use propainter::Done;
 
@@ -7,15 +7,15 @@ use crate::propainter::video::{
     layout::{Component, sample::Sample},
 };
 
-/// Fixed point in which a sample of 16 bits is brought to 8.
+/// Fractional bits of the fixed-point factor from a channel to 8 bits.
 const POINT: u32 = 24;
 
-/// One channel of another depth than 8 bits.
+/// One channel of any depth.
 #[derive(Clone, Copy, Debug)]
 struct Channel {
     /// The largest sample.
     most: u32,
-    /// Steps of 8 bits for one of the channel, in fixed point.
+    /// Factor from a sample to 8 bits, in fixed point.
     step: u32,
 }
 
@@ -41,13 +41,15 @@ impl Channel {
 
 /// The channels of RGB, each with a depth of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Rgb([Channel; 3]);
+pub struct RgbChannels([Channel; 3]);
 
-impl Rgb {
+impl RgbChannels {
+    /// Returns the channels of these depths in bits.
     pub fn new(depths: [u32; 3]) -> Self {
         Self(depths.map(Channel::new))
     }
 
+    /// Reads all pixels.
     pub fn read<S: Sample>(
         &self,
         sample: S,

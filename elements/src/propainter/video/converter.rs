@@ -1,9 +1,9 @@
-//! Pictures between a stream's own format and the session's RGB.
+//! The converter between the video format of a stream and the RGB of a session.
 //!
-//! Buffers are read and written through their strides and offsets (from `GstVideoMeta`
-//! where there is one), checked against the buffer's size. Chroma that several pixels share
-//! is replicated on the way in and averaged on the way out. Samples of more than 8 bits become
-//! RGB of 8 with the precision they have, and are written with all their bits.
+//! Buffers are read and written through their strides and offsets (from `GstVideoMeta` if there is
+//! one), which are checked against the size of the buffer. Chroma that several pixels share is
+//! replicated on reading and averaged on writing. The engine works on 8 bits: samples of more bits
+//! are rounded on reading, and the fill is converted back to all bits on writing.
 //!
 //! Most formats follow from GStreamer's description of their components ([`super::layout`]);
 //! those whose samples are bit fields are unpacked first ([`super::layout::bit_fields`]).
@@ -15,36 +15,38 @@ use propainter::{Done, Frame, Mask};
 
 use crate::propainter::video::{
     alpha::Opacity,
-    channels::Rgb,
-    device::{self, DeviceCopies, planes},
-    error::BadPicture,
+    channels::RgbChannels,
+    device::{self, transfer::DeviceTransfer},
+    device_planes,
     formats::FORMATS,
     layout::{
         Component,
         bit_fields::{Packing, Unpacked},
-        component, readable,
-        sample::{Eight, Sample, Stored},
+        component,
+        error::InvalidBuffer,
+        readable,
+        sample::{ByteSample, Sample, SampleFormat},
     },
     packed,
-    planar::{SEEN, Subsampling, Yuv},
+    planar::{READ_BITS, Subsampling, Yuv},
 };
 
 /// The index of the component that is alpha.
 const ALPHA: usize = 3;
 
-/// What samples mean.
+/// The color model of the samples.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// A pixel is `step` bytes, its red, green and blue at these of them.
+enum ColorModel {
+    /// A pixel has `step` bytes; red, green and blue are at these offsets.
     Packed {
         step: usize,
         rgb: [usize; 3],
     },
-    Rgb(Rgb),
+    Rgb(RgbChannels),
     Yuv(Yuv),
 }
 
-impl Kind {
+impl ColorModel {
     fn of(info: &VideoInfo) -> Self {
         let format = info.format_info();
         if info.is_rgb() {
@@ -54,13 +56,13 @@ impl Kind {
                 let rgb = [0, 1, 2].map(|c| info.comp_poffset(c) as usize);
                 return Self::Packed { step, rgb };
             }
-            return Self::Rgb(Rgb::new(depths));
+            return Self::Rgb(RgbChannels::new(depths));
         }
         let colorimetry = info.colorimetry();
-        // Caps without a matrix that means something: BT.601, as everybody reads them.
+        // Without a known matrix BT.601 is used, as everywhere.
         let matrix = colorimetry.matrix().kr_kb().unwrap_or((0.299, 0.114));
         let (full, chroma) = if info.is_gray() {
-            // Gray is of full range unless it says otherwise.
+            // Gray has full range unless the caps say otherwise.
             (colorimetry.range() != VideoColorRange::Range16_235, None)
         } else {
             let (across, down) = (format.w_sub()[1], format.h_sub()[1]);
@@ -70,7 +72,7 @@ impl Kind {
         Self::Yuv(Yuv::new(matrix, full, info.comp_depth(0), chroma))
     }
 
-    /// Reads the colours, of at most [`SEEN`] bits where they are YUV.
+    /// Reads samples, which have at most [`READ_BITS`] bits in YUV, into RGB.
     fn read<S: Sample>(self, sample: S, bytes: &[u8], components: [Component; 3], out: &mut [u8]) {
         match self {
             Self::Packed {
@@ -99,67 +101,70 @@ impl Kind {
     }
 }
 
-/// Converts the pictures of one caps.
+/// Converts the frames of one caps.
 #[derive(Clone, Debug)]
 pub struct Converter {
     info: VideoInfo,
-    kind: Kind,
-    stored: Stored,
-    /// How samples are packed that have no bytes of their own.
+    model: ColorModel,
+    samples: SampleFormat,
+    /// How samples are packed if they do not have bytes of their own.
     packing: Option<&'static Packing>,
-    /// Pixels that let more through (255 less their alpha) are hole and become opaque.
-    see_through: Option<u8>,
-    /// Where the buffers are, if not on the host.
-    device: Option<Arc<dyn DeviceCopies>>,
+    /// Pixels of more transparency (255 - alpha) are hole and become opaque.
+    alpha_threshold: Option<u8>,
+    /// Transfers the buffers if they are in the memory of a device.
+    device: Option<Arc<dyn DeviceTransfer>>,
 }
 
 impl Converter {
-    /// `None` for a format that is not among [`FORMATS`].
+    /// Returns the converter for frames of these caps; `None` for a format that is not in
+    /// [`FORMATS`].
     pub fn new(info: &VideoInfo) -> Option<Self> {
         if !FORMATS.contains(&info.format()) {
             return None;
         }
         let packing = Packing::of(info.format());
-        let stored = match packing {
-            Some(_) => Stored::unpacked(info.comp_depth(0)),
-            None => Stored::of(info)?,
+        let samples = match packing {
+            Some(_) => SampleFormat::unpacked(info.comp_depth(0)),
+            None => SampleFormat::of(info)?,
         };
         Some(Self {
             info: info.clone(),
-            kind: Kind::of(info),
-            stored,
+            model: ColorModel::of(info),
+            samples,
             packing,
-            see_through: None,
+            alpha_threshold: None,
             device: None,
         })
     }
 
+    /// Returns the caps of the frames.
     pub fn info(&self) -> &VideoInfo {
         &self.info
     }
 
-    /// For pictures in a device's memory; `None` for a format that is not taken from there.
-    pub fn on_device(self, copies: Arc<dyn DeviceCopies>) -> Option<Self> {
-        device::takes(&self.info).then_some(Self {
-            device: Some(copies),
+    /// Returns the converter for frames in the memory of a device; `None` for a format that is not
+    /// supported there.
+    pub fn with_device(self, transfer: Arc<dyn DeviceTransfer>) -> Option<Self> {
+        device::is_supported(&self.info).then_some(Self {
+            device: Some(transfer),
             ..self
         })
     }
 
-    /// This converter, or one that takes pixels for hole which let more than `threshold`
-    /// through, and makes them opaque. `None` leaves alpha alone.
-    pub fn see_through(self: &Arc<Self>, threshold: Option<u8>) -> Arc<Self> {
-        let see_through = threshold.filter(|_| self.has_alpha());
-        if see_through == self.see_through {
+    /// Returns a converter for which pixels of more transparency than `threshold` are hole and become
+    /// opaque. `None` leaves alpha alone.
+    pub fn with_alpha_threshold(self: &Arc<Self>, threshold: Option<u8>) -> Arc<Self> {
+        let alpha_threshold = threshold.filter(|_| self.has_alpha());
+        if alpha_threshold == self.alpha_threshold {
             return self.clone();
         }
         Arc::new(Self {
-            see_through,
+            alpha_threshold,
             ..Self::clone(self)
         })
     }
 
-    /// Whether pixels have alpha; GStreamer has no flag for that of some formats.
+    /// Returns whether pixels have alpha. GStreamer has no flag for the alpha of some formats.
     pub fn has_alpha(&self) -> bool {
         self.info.n_components() == 4
     }
@@ -168,11 +173,11 @@ impl Converter {
         (self.info.width() as usize, self.info.height() as usize)
     }
 
-    /// The picture as RGB.
+    /// Converts a buffer to RGB.
     ///
     /// # Errors
-    /// A buffer that cannot be read, or is too small for its caps.
-    pub fn read(&self, buffer: &gst::BufferRef) -> Result<Frame, BadPicture> {
+    /// The buffer cannot be read, or is too small for its caps.
+    pub fn read(&self, buffer: &gst::BufferRef) -> Result<Frame, InvalidBuffer> {
         let (width, height) = self.size();
         if let Some(packing) = self.packing {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
@@ -181,9 +186,9 @@ impl Converter {
             return Ok(self.read_samples(&unpacked.bytes, components));
         }
         let components = self.components(buffer)?;
-        if let (Some(copies), Kind::Yuv(yuv)) = (&self.device, &self.kind) {
+        if let (Some(transfer), ColorModel::Yuv(yuv)) = (&self.device, &self.model) {
             let mut rgb = vec![0; 3 * width * height];
-            planes::read(yuv, &**copies, buffer, components, height, &mut rgb)?;
+            device_planes::read(yuv, &**transfer, buffer, components, height, &mut rgb)?;
             return Ok(Frame::new(width, height, rgb));
         }
         Ok(self.read_samples(&readable(buffer)?, components))
@@ -192,23 +197,23 @@ impl Converter {
     fn read_samples(&self, bytes: &[u8], components: [Component; 3]) -> Frame {
         let (width, height) = self.size();
         let mut rgb = vec![0; 3 * width * height];
-        let stored = match self.kind {
-            Kind::Yuv(_) => self.stored.upper(SEEN),
-            _ => self.stored,
+        let samples = match self.model {
+            ColorModel::Yuv(_) => self.samples.upper(READ_BITS),
+            _ => self.samples,
         };
-        match stored {
-            Stored::Bytes => self.kind.read(Eight, bytes, components, &mut rgb),
-            Stored::Little(word) => self.kind.read(word, bytes, components, &mut rgb),
-            Stored::Big(word) => self.kind.read(word, bytes, components, &mut rgb),
+        match samples {
+            SampleFormat::Bytes => self.model.read(ByteSample, bytes, components, &mut rgb),
+            SampleFormat::Little(word) => self.model.read(word, bytes, components, &mut rgb),
+            SampleFormat::Big(word) => self.model.read(word, bytes, components, &mut rgb),
         }
         Frame::new(width, height, rgb)
     }
 
-    /// The pixels that are hole by their alpha; `None` where there is none.
+    /// Returns the mask of the pixels that are hole by their alpha; `None` if there are none.
     ///
     /// # Errors
-    /// As [`Converter::read`].
-    pub fn transparent(&self, buffer: &gst::BufferRef) -> Result<Option<Mask>, BadPicture> {
+    /// See [`Converter::read`].
+    pub fn alpha_mask(&self, buffer: &gst::BufferRef) -> Result<Option<Mask>, InvalidBuffer> {
         let Some(opacity) = self.opacity() else {
             return Ok(None);
         };
@@ -217,30 +222,30 @@ impl Converter {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
             unpacked.unpack(&readable(buffer)?, ALPHA..ALPHA + 1, 0..height);
             let alpha = unpacked.component(ALPHA);
-            opacity.transparent(self.stored, &unpacked.bytes, alpha, height)
+            opacity.transparent(self.samples, &unpacked.bytes, alpha, height)
         } else {
             let alpha = component(&self.info, buffer, ALPHA as u8)?;
-            opacity.transparent(self.stored, &readable(buffer)?, alpha, height)
+            opacity.transparent(self.samples, &readable(buffer)?, alpha, height)
         };
         Ok(hole
             .contains(&1)
             .then(|| Mask::from_luma(width, height, hole)))
     }
 
-    /// Which alpha is hole, if any.
+    /// Returns which alpha is hole, if any.
     fn opacity(&self) -> Option<Opacity> {
-        let threshold = self.see_through?;
+        let threshold = self.alpha_threshold?;
         let depth = self.info.comp_depth(ALPHA as u8);
         Some(Opacity::new(depth, threshold))
     }
 
-    /// Writes what was filled into the picture. Nothing else changes: a luma sample or an RGB
-    /// pixel is written where it lies in the hole, a chroma sample where every pixel it
-    /// covers does, alpha where it made the hole.
+    /// Writes the fill into the buffer. A luma sample or an RGB pixel is written if it lies in the
+    /// hole, a chroma sample if every pixel that it covers does, alpha if it made the hole. Nothing
+    /// else changes.
     ///
     /// # Errors
-    /// A buffer that cannot be written, or is too small for its caps.
-    pub fn write(&self, buffer: &mut gst::BufferRef, done: &Done) -> Result<(), BadPicture> {
+    /// The buffer cannot be written, or is too small for its caps.
+    pub fn write(&self, buffer: &mut gst::BufferRef, done: &Done) -> Result<(), InvalidBuffer> {
         if let Some(packing) = self.packing {
             let rows = done.hole.area().rows;
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
@@ -253,8 +258,8 @@ impl Converter {
             return Ok(());
         }
         let components = self.components(buffer)?;
-        if let (Some(copies), Kind::Yuv(yuv)) = (&self.device, &self.kind) {
-            return planes::write(yuv, &**copies, buffer, components, done);
+        if let (Some(transfer), ColorModel::Yuv(yuv)) = (&self.device, &self.model) {
+            return device_planes::write(yuv, &**transfer, buffer, components, done);
         }
         let alpha = self
             .opacity()
@@ -271,19 +276,19 @@ impl Converter {
         alpha: Option<(Opacity, Component)>,
         done: &Done,
     ) {
-        match self.stored {
-            Stored::Bytes => self.kind.write(Eight, bytes, components, done),
-            Stored::Little(word) => self.kind.write(word, bytes, components, done),
-            Stored::Big(word) => self.kind.write(word, bytes, components, done),
+        match self.samples {
+            SampleFormat::Bytes => self.model.write(ByteSample, bytes, components, done),
+            SampleFormat::Little(word) => self.model.write(word, bytes, components, done),
+            SampleFormat::Big(word) => self.model.write(word, bytes, components, done),
         }
         if let Some((opacity, alpha)) = alpha {
-            opacity.write_opaque(self.stored, bytes, alpha, done);
+            opacity.write_opaque(self.samples, bytes, alpha, done);
         }
     }
 
-    /// Where the three components lie in this buffer; all of them within it, and alpha, too.
-    /// Gray is all three.
-    fn components(&self, buffer: &gst::BufferRef) -> Result<[Component; 3], BadPicture> {
+    /// Returns where the three components lie in this buffer. All of them are within it, and alpha
+    /// is, too. For gray all three are the same.
+    fn components(&self, buffer: &gst::BufferRef) -> Result<[Component; 3], InvalidBuffer> {
         let component = |index| component(&self.info, buffer, index);
         if self.info.is_gray() {
             return Ok([component(0)?; 3]);
@@ -297,16 +302,16 @@ impl Converter {
 
 fn writable(
     buffer: &mut gst::BufferRef,
-) -> Result<gst::BufferMap<'_, gst::buffer::Writable>, BadPicture> {
+) -> Result<gst::BufferMap<'_, gst::buffer::Writable>, InvalidBuffer> {
     let map = buffer.map_writable();
-    map.map_err(|_| BadPicture("the buffer cannot be written".to_owned()))
+    map.map_err(|_| InvalidBuffer("the buffer cannot be written".to_owned()))
 }
 
-/// The luma of a GRAY8 picture in full range, row by row without padding.
+/// Returns the luma of a GRAY8 buffer in full range, row by row without padding.
 ///
 /// # Errors
-/// As [`Converter::read`].
-pub fn read_gray(info: &VideoInfo, buffer: &gst::BufferRef) -> Result<Vec<u8>, BadPicture> {
+/// See [`Converter::read`].
+pub fn read_gray(info: &VideoInfo, buffer: &gst::BufferRef) -> Result<Vec<u8>, InvalidBuffer> {
     let gray = component(info, buffer, 0)?;
     let bytes = readable(buffer)?;
     let rows = (0..info.height() as usize).flat_map(|y| &bytes[gray.row(y)]);

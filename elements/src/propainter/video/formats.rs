@@ -1,10 +1,9 @@
-//! The formats that the pads take.
+//! The video formats that the pads support.
 
 use gst_video::VideoFormat;
 
-/// Formats of the `sink` and `src` pads, in the order of their caps. A new one needs a line
-/// here, and more only where [`super::layout`] says that GStreamer's description is wrong or
-/// missing.
+/// Formats of the pads `sink` and `src`, in the order of their caps. A new format needs a line
+/// here, and more in [`super::layout`] only if GStreamer's description is wrong or missing.
 pub const FORMATS: [VideoFormat; 86] = [
     VideoFormat::Rgb,
     VideoFormat::Bgr,

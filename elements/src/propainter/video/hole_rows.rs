@@ -1,10 +1,10 @@
-//! The rows of a frame that its hole lies in.
+//! The rows and columns of a frame that its hole lies in.
 
 use std::ops::Range;
 
 use propainter::Done;
 
-/// The filled pixels and the hole of these columns of row `y`.
+/// Returns the filled pixels and the mask of these columns of row `y`.
 pub fn hole_row<'a>(done: &'a Done, y: usize, columns: &Range<usize>) -> (&'a [[u8; 3]], &'a [u8]) {
     let first = y * done.hole.width();
     let pixels = first + columns.start..first + columns.end;
@@ -12,7 +12,7 @@ pub fn hole_row<'a>(done: &'a Done, y: usize, columns: &Range<usize>) -> (&'a [[
     (&rgb[pixels.clone()], &done.hole.hole()[pixels])
 }
 
-/// The rows and columns that the hole lies in, each row with its [`hole_row`].
+/// Returns the rows that the hole lies in: the row, its columns, and the [`hole_row`].
 pub fn holes(done: &Done) -> impl Iterator<Item = (usize, Range<usize>, &[[u8; 3]], &[u8])> {
     let area = done.hole.area();
     area.rows.map(move |y| {

@@ -1,16 +1,16 @@
-//! YUV and RGB into each other in fixed point, by a stream's matrix and range.
+//! Conversion between YUV and RGB in fixed point, by the color matrix and the range of a stream.
 
-/// Fractional bits of what is read.
+/// Fractional bits of the factors for reading.
 const POINT: u32 = 16;
 const HALF: i32 = 1 << (POINT - 1);
 
-/// The factors of one colour matrix in one range.
+/// The factors of one color matrix in one range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coefficients {
-    /// Fractional bits of what is written: as many as a sample leaves room for.
+    /// Fractional bits of the factors for writing: as many as 32 bits have room for.
     point: u32,
-    /// Chroma of grey, and the largest sample.
-    grey: i32,
+    /// Chroma of gray, and the largest sample.
+    gray: i32,
     most: i32,
     luma_offset: i32,
     luma_gain: i32,
@@ -24,12 +24,12 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
-    /// What chroma of grey adds to red, green and blue.
+    /// Contribution of the chroma of gray to red, green and blue.
     pub const GRAY: [i32; 3] = [HALF; 3];
 
-    /// `kr` and `kb` are the shares of red and blue in luma; `full` is the range 0 to 255,
-    /// otherwise luma is 16 to 235 and chroma 16 to 240, for YUV of 8 bits; RGB has 8. More
-    /// than 12 bits are for writing: reading has no use for them.
+    /// Returns the factors for YUV of `bits` bits and RGB of 8 bits. `kr` and `kb` are the shares of
+    /// red and blue in luma. With `full` range, samples of 8 bits are 0 to 255, otherwise luma is 16 to
+    /// 235 and chroma 16 to 240. For reading, `bits` is 12 at most.
     pub fn new(kr: f64, kb: f64, full: bool, bits: u32) -> Self {
         let kg = 1.0 - kr - kb;
         let (unit, most) = (1 << (bits - 8), (1 << bits) - 1);
@@ -38,21 +38,21 @@ impl Coefficients {
         } else {
             (16 * unit, f64::from(219 * unit), f64::from(224 * unit))
         };
-        // Samples for one step of RGB.
+        // Steps of a sample for one step of RGB.
         let (luma, chroma) = (luma / 255.0, chroma / 255.0);
         let point = POINT.min(31 - bits);
         let to_fixed = |value: f64, point: u32| (value * f64::from(1 << point)).round() as i32;
         let fixed = |value| to_fixed(value, POINT);
         let (red, blue) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
-        // The middle factor takes what rounding left, so that white is exactly white and
-        // grey has no colour.
+        // The middle factor absorbs the rounding, so that white is exactly white and gray has no
+        // color.
         let row = |r: f64, b: f64, sum: f64| {
             let [r, b, sum] = [r, b, sum].map(|value| to_fixed(value, point));
             [r, sum - r - b, b]
         };
         Self {
             point,
-            grey: 128 * unit,
+            gray: 128 * unit,
             most,
             luma_offset: offset,
             luma_gain: fixed(1.0 / luma),
@@ -66,10 +66,10 @@ impl Coefficients {
         }
     }
 
-    /// What a chroma sample adds to red, green and blue, rounding included.
+    /// Returns the contribution of a chroma sample to red, green and blue, including the rounding.
     #[inline(always)]
     pub fn chroma_terms(&self, u: i32, v: i32) -> [i32; 3] {
-        let (u, v) = (u - self.grey, v - self.grey);
+        let (u, v) = (u - self.gray, v - self.gray);
         [
             self.red_from_v * v + HALF,
             self.green_from_u * u + self.green_from_v * v + HALF,
@@ -77,13 +77,13 @@ impl Coefficients {
         ]
     }
 
-    /// What a luma sample adds to each channel.
+    /// Returns the contribution of a luma sample to each channel.
     #[inline(always)]
     pub fn luma_term(&self, y: i32) -> i32 {
         self.luma_gain * (y - self.luma_offset)
     }
 
-    /// A channel of some pixels from what luma and chroma add.
+    /// Returns one channel of some pixels from the contributions of luma and chroma.
     #[inline(always)]
     pub fn channels<const N: usize>(luma: &[i32; N], chroma: &[i32; N]) -> [u8; N] {
         let mut out = [0; N];
@@ -93,16 +93,17 @@ impl Coefficients {
         out
     }
 
+    /// Returns the luma of a pixel.
     pub fn luma(&self, rgb: [u8; 3]) -> i32 {
         let [r, g, b] = rgb.map(i32::from);
         let sum = self.y[0] * r + self.y[1] * g + self.y[2] * b;
-        // Never out of range: the factors are positive and add up to white's exactly.
+        // Never out of range: the factors are positive and their sum is that of white.
         ((sum + (1 << (self.point - 1))) >> self.point) + self.luma_offset
     }
 
-    /// U and V of the mean of `count` pixels, whose channels are summed up in `sum`.
+    /// Returns U and V of the mean of `count` pixels; `sum` has the sums of their channels.
     pub fn chroma(&self, sum: [i32; 3], count: usize) -> [i32; 2] {
-        // Products of few bits and few pixels fit.
+        // Products of few bits and few pixels fit into 32 bits.
         let fits = self.point == POINT && self.most as usize * count < 1 << 16;
         [self.u, self.v].map(|row| {
             let mean = if fits && count.is_power_of_two() {
@@ -117,7 +118,7 @@ impl Coefficients {
                 let one = (count as i64) << self.point;
                 (products.sum::<i64>() + one / 2).div_euclid(one) as i32
             };
-            (mean + self.grey).clamp(0, self.most)
+            (mean + self.gray).clamp(0, self.most)
         })
     }
 }
@@ -205,12 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn black_white_and_grey_have_no_colour_and_come_back_exactly() {
+    fn black_white_and_gray_have_no_color_and_come_back_exactly() {
         for (kr, kb, full, bits) in all() {
             let fixed = Coefficients::new(kr, kb, full, bits);
             let none = 128 << (bits - 8);
-            for grey in 0..=255u8 {
-                let chroma = fixed.chroma([i32::from(grey); 3], 1);
+            for gray in 0..=255u8 {
+                let chroma = fixed.chroma([i32::from(gray); 3], 1);
                 assert_eq!(chroma, [none, none]);
             }
             let (black, white) = match (full, bits) {

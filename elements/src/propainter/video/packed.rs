@@ -1,10 +1,10 @@
-//! RGB pixels whose channels are bytes beside each other.
+//! Packed RGB whose channels are bytes.
 
 use propainter::Done;
 
 use crate::propainter::video::{hole_rows::holes, layout::Component};
 
-/// A pixel is `STEP` bytes, its red, green and blue at these of them.
+/// Reads pixels of `STEP` bytes with red, green and blue at these offsets.
 pub fn read<const STEP: usize>(
     bytes: &[u8],
     pixels: Component,
@@ -19,13 +19,15 @@ pub fn read<const STEP: usize>(
     }
 }
 
-/// [`read`] where pixels are RGB already.
+/// Copies pixels that are RGB already; see [`read`].
 pub fn copy(bytes: &[u8], pixels: Component, rgb: &mut [u8]) {
     for (y, out) in rgb.chunks_exact_mut(3 * pixels.columns).enumerate() {
         out.copy_from_slice(&bytes[pixels.row(y)]);
     }
 }
 
+/// Writes the pixels that lie in the hole. A pixel has `step` bytes; `order` has the offsets of red,
+/// green and blue.
 pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize; 3]), done: &Done) {
     for (y, columns, fill, hole) in holes(done) {
         let row = &mut bytes[pixels.row(y)][step * columns.start..step * columns.end];

@@ -1,4 +1,4 @@
-//! Luma and chroma of byte-aligned samples, in planes or beside each other; gray is luma alone.
+//! YUV of byte-aligned samples, planar or interleaved; gray is luma alone.
 
 use propainter::{
     Done,
@@ -11,39 +11,40 @@ use crate::propainter::video::{
     matrix::Coefficients,
 };
 
-/// Bits of a sample that are read: 16 times finer than the 8 bits they become.
-pub const SEEN: u32 = 12;
+/// Largest number of bits of a sample that are read: 16 times finer than the 8 bits of RGB.
+pub const READ_BITS: u32 = 12;
 
-/// One chroma sample is for `1 << across` by `1 << down` pixels.
+/// One chroma sample covers `1 << across` by `1 << down` pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Subsampling {
     pub across: u32,
     pub down: u32,
 }
 
-/// The colours of YUV or gray.
+/// The conversion of YUV or gray.
 #[derive(Clone, Copy, Debug)]
 pub struct Yuv {
-    /// For the [`SEEN`] upper bits of what is read.
-    seen: Coefficients,
-    /// For all bits of what is written.
-    colors: Coefficients,
+    /// For reading, of at most [`READ_BITS`] bits.
+    read: Coefficients,
+    /// For writing, of all bits.
+    write: Coefficients,
     /// `None` for gray.
     chroma: Option<Subsampling>,
 }
 
 impl Yuv {
-    /// `depth` is that of all samples; for the rest see [`Coefficients::new`].
+    /// Returns the conversion for samples of `depth` bits; for the other arguments see
+    /// [`Coefficients::new`].
     pub fn new(kr_kb: (f64, f64), full: bool, depth: u32, chroma: Option<Subsampling>) -> Self {
         let colors = |bits| Coefficients::new(kr_kb.0, kr_kb.1, full, bits);
         Self {
-            seen: colors(depth.min(SEEN)),
-            colors: colors(depth),
+            read: colors(depth.min(READ_BITS)),
+            write: colors(depth),
             chroma,
         }
     }
 
-    /// Reads samples of up to [`SEEN`] bits. Of gray only the first component is looked at.
+    /// Reads samples of at most [`READ_BITS`] bits. For gray only the first component is used.
     pub fn read<S: Sample>(
         &self,
         sample: S,
@@ -58,7 +59,7 @@ impl Yuv {
         }
     }
 
-    /// `BLOCK` pixels of a row share a chroma sample.
+    /// Reads a format in which `BLOCK` pixels of a row share a chroma sample.
     fn read_blocks<S: Sample, const BLOCK: usize>(
         &self,
         sample: S,
@@ -66,8 +67,8 @@ impl Yuv {
         components: [Component; 3],
         rgb: &mut [u8],
     ) {
-        Isa::best().run(Read::<S, BLOCK> {
-            colors: &self.seen,
+        Isa::best().run(ReadJob::<S, BLOCK> {
+            colors: &self.read,
             down: self.chroma.map(|chroma| chroma.down),
             sample,
             bytes,
@@ -76,6 +77,7 @@ impl Yuv {
         });
     }
 
+    /// Writes the samples that lie in the hole.
     pub fn write<S: Sample>(
         &self,
         sample: S,
@@ -97,7 +99,7 @@ impl Yuv {
     fn write_luma<S: Sample>(&self, sample: S, bytes: &mut [u8], luma: Component, done: &Done) {
         let (step, first) = S::steps(luma);
         let new = |old, fill, hole| match hole {
-            1 => sample.with(old, self.colors.luma(fill)),
+            1 => sample.with(old, self.write.luma(fill)),
             _ => old,
         };
         for (y, columns, fill, hole) in holes(done) {
@@ -127,7 +129,7 @@ impl Yuv {
         let down = 1 << down;
         let (width, height) = (done.hole.width(), done.hole.height());
         let area = done.hole.area();
-        // Samples that lie in the hole's area.
+        // Columns of samples in the bounding box of the hole.
         let columns = area.columns.start / BLOCK..area.columns.end.div_ceil(BLOCK);
         let pixels = columns.start * BLOCK..width.min(columns.end * BLOCK);
         let mut sums = vec![[0; 3]; columns.len()];
@@ -153,7 +155,7 @@ impl Yuv {
             for (column, (&sum, _)) in samples.filter(|(_, (_, whole))| **whole == 1) {
                 // At the edges a sample may cover fewer pixels.
                 let covered = rows.len() * (width - column * BLOCK).min(BLOCK);
-                let [new_u, new_v] = self.colors.chroma(sum, covered);
+                let [new_u, new_v] = self.write.chroma(sum, covered);
                 sample.put(bytes, us + column * u.step + u.first, new_u);
                 sample.put(bytes, vs + column * v.step + v.first, new_v);
             }
@@ -161,13 +163,13 @@ impl Yuv {
     }
 }
 
-/// Pixels that are converted together.
-const PART: usize = 64;
+/// Number of pixels that are converted together.
+const RUN: usize = 64;
 
 /// [`Yuv::read`], compiled for each instruction set.
-struct Read<'a, S, const BLOCK: usize> {
+struct ReadJob<'a, S, const BLOCK: usize> {
     colors: &'a Coefficients,
-    /// Of chroma; `None` without.
+    /// Vertical subsampling of chroma; `None` for gray.
     down: Option<u32>,
     sample: S,
     bytes: &'a [u8],
@@ -175,17 +177,17 @@ struct Read<'a, S, const BLOCK: usize> {
     rgb: &'a mut [u8],
 }
 
-impl<S: Sample, const BLOCK: usize> Job for Read<'_, S, BLOCK> {
+impl<S: Sample, const BLOCK: usize> Job for ReadJob<'_, S, BLOCK> {
     #[inline(always)]
     fn run(self) {
         let (sample, bytes, colors) = (self.sample, self.bytes, self.colors);
         let [luma, u, v] = self.components;
         let (luma_step, luma_first) = S::steps(luma);
         let ((u_step, u_first), (v_step, v_first)) = (S::steps(u), S::steps(v));
-        // What chroma adds to each channel, pixel by pixel.
-        let padded = (u.columns * BLOCK).next_multiple_of(PART);
+        // The contribution of chroma to each channel, pixel by pixel.
+        let padded = (u.columns * BLOCK).next_multiple_of(RUN);
         let mut terms = Coefficients::GRAY.map(|term| vec![term; padded]);
-        // Luma that lies between other samples is brought together.
+        // Luma that is interleaved with other samples is gathered first.
         let apart = if luma_step == 1 { 0 } else { luma.columns };
         let mut together = vec![S::Raw::default(); apart];
         for (y, out) in self.rgb.chunks_exact_mut(3 * luma.columns).enumerate() {
@@ -202,8 +204,8 @@ impl<S: Sample, const BLOCK: usize> Job for Read<'_, S, BLOCK> {
                     blue[pixels].fill(term[2]);
                 }
             }
-            // Whole parts by themselves: their lengths are known to the compiler.
-            let (parts, rest) = out.as_chunks_mut::<3>().0.as_chunks_mut::<PART>();
+            // Whole runs first: the compiler knows their length.
+            let (parts, rest) = out.as_chunks_mut::<3>().0.as_chunks_mut::<RUN>();
             let mut row = S::all(&bytes[luma.row(y)]);
             if luma_step != 1 {
                 for (out, samples) in together.iter_mut().zip(row.chunks_exact(luma_step)) {
@@ -211,29 +213,29 @@ impl<S: Sample, const BLOCK: usize> Job for Read<'_, S, BLOCK> {
                 }
                 row = &together;
             }
-            let (lumas, last) = row.as_chunks::<PART>();
-            let [red, green, blue] = terms.each_ref().map(|terms| terms.as_chunks::<PART>().0);
+            let (lumas, last) = row.as_chunks::<RUN>();
+            let [red, green, blue] = terms.each_ref().map(|terms| terms.as_chunks::<RUN>().0);
             for (i, (out, lumas)) in parts.iter_mut().zip(lumas).enumerate() {
-                part(sample, colors, lumas, [&red[i], &green[i], &blue[i]], out);
+                convert_run(sample, colors, lumas, [&red[i], &green[i], &blue[i]], out);
             }
             if !rest.is_empty() {
                 let i = lumas.len();
-                part(sample, colors, last, [&red[i], &green[i], &blue[i]], rest);
+                convert_run(sample, colors, last, [&red[i], &green[i], &blue[i]], rest);
             }
         }
     }
 }
 
-/// Pixels from their luma and what their chroma adds.
+/// Converts a run of pixels from their luma and the contribution of their chroma.
 #[inline(always)]
-fn part<S: Sample>(
+fn convert_run<S: Sample>(
     sample: S,
     colors: &Coefficients,
     raws: &[S::Raw],
-    [red, green, blue]: [&[i32; PART]; 3],
+    [red, green, blue]: [&[i32; RUN]; 3],
     out: &mut [[u8; 3]],
 ) {
-    let mut lumas = [0; PART];
+    let mut lumas = [0; RUN];
     for (luma, &raw) in lumas.iter_mut().zip(raws) {
         *luma = colors.luma_term(sample.get(raw));
     }

@@ -1,19 +1,19 @@
-//! Buffers of small pools. Whoever keeps all buffers of a pool starves the element that
-//! fills them, so what is going to be kept for long is copied out of such a pool.
+//! Buffers of small pools. An element that keeps all buffers of a pool starves the element that
+//! fills them, so buffers that are kept for long are copied out of such a pool.
 
 use gst::{glib::translate::from_glib_none, prelude::*};
 
-/// The most buffers the buffer's pool has; `None` for no pool, or one without a limit.
+/// Returns the largest number of buffers in the pool of a buffer; `None` without a pool or a limit.
 fn limit(buffer: &gst::BufferRef) -> Option<u32> {
     // SAFETY: `as_ptr` is a valid GstBuffer for the whole call. Its `pool` is either null or
-    // a pool that the buffer itself keeps alive, and is set for good before the pool hands
-    // the buffer out; `from_glib_none` takes a reference of our own.
+    // a pool that the buffer itself keeps alive, and does not change after the pool has handed the
+    // buffer out; `from_glib_none` takes a reference of its own.
     let pool: Option<gst::BufferPool> = unsafe { from_glib_none((*buffer.as_ptr()).pool) };
     let (_, _, _, most) = pool?.config().params()?;
     (most > 0).then_some(most)
 }
 
-/// The buffer itself, or a copy of it where its pool has fewer than `needed` buffers.
+/// Returns the buffer itself, or a copy of it if its pool has fewer than `needed` buffers.
 pub fn keep(buffer: gst::Buffer, needed: usize) -> gst::Buffer {
     match limit(&buffer) {
         Some(most) if (most as usize) < needed => buffer.copy_deep().unwrap_or(buffer),

@@ -1,14 +1,14 @@
-//! Gives memory that was freed back to the system: the C library keeps what pictures took.
+//! Returns freed memory to the system: the C library keeps the memory of freed frames.
 
-/// Gives back what the allocator keeps of freed memory.
+/// Returns the freed memory that the allocator keeps to the system.
 pub fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         unsafe extern "C" {
             fn malloc_trim(pad: usize) -> std::ffi::c_int;
         }
-        // SAFETY: the C library's own function of this signature; it may be called at any time
-        // from any thread, and touches freed memory only.
+        // SAFETY: this is the signature of the C library's function, which may be called at any time
+        // from any thread and touches only freed memory.
         unsafe { malloc_trim(0) };
     }
 }

@@ -1,40 +1,39 @@
-//! The children `region0`, `region1`, … of an element.
+//! The children `region0`, `region1`, … of an element, which are the value of `mask-regions`.
 
 use gst::{glib, prelude::*};
 use parking_lot::Mutex;
 
-use crate::propainter::{
-    Propainter,
-    masks::regions::{Region, object::PropainterRegion},
-};
+use crate::propainter::masks::regions::{Region, object::PropainterRegion};
 
-/// A part of one element, which is the parent of all that is in here.
+/// The regions of one element, which is their parent.
 #[derive(Default)]
-pub struct Family(Mutex<Vec<PropainterRegion>>);
+pub struct RegionChildren(Mutex<Vec<PropainterRegion>>);
 
-/// What [`Family::set`] did, to be told with no lock held.
+/// The changes by [`RegionChildren::set`], to be announced with no lock held.
 #[derive(Default)]
-pub struct Changes {
+pub struct RegionChanges {
     pub changed: Vec<PropainterRegion>,
     pub added: Vec<PropainterRegion>,
     pub removed: Vec<PropainterRegion>,
-    /// Hold back what children have to say of their parent.
+    /// Holds back the notifications of the children about their parent.
     frozen: Vec<glib::object::PropertyNotificationFreezeGuard>,
 }
 
-impl Family {
+impl RegionChildren {
+    /// Returns the rectangles.
     pub fn regions(&self) -> Vec<Region> {
         self.0.lock().iter().map(PropainterRegion::region).collect()
     }
 
+    /// Returns the children.
     pub fn children(&self) -> Vec<PropainterRegion> {
         self.0.lock().clone()
     }
 
-    /// Makes, changes and removes children until they are what is `wanted`, all at once.
-    /// `parent` is the element that the family is a part of.
-    pub fn set(&self, parent: &Propainter, wanted: &[Region]) -> Changes {
-        let mut changes = Changes::default();
+    /// Adds, changes and removes children so that their rectangles are `wanted`. `parent` is the
+    /// element that these regions belong to.
+    pub fn set(&self, parent: &gst::Element, wanted: &[Region]) -> RegionChanges {
+        let mut changes = RegionChanges::default();
         let mut children = self.0.lock();
         let kept = children.len().min(wanted.len());
         for child in children.drain(kept..) {
@@ -50,14 +49,15 @@ impl Family {
         for (number, &region) in wanted.iter().enumerate().skip(kept) {
             let child = PropainterRegion::new(number, region);
             changes.frozen.push(child.freeze_notify());
-            // SAFETY: a parent must outlive its children's knowing of it. Under one lock the
-            // child gets its parent and its place in `children`, which it leaves with
-            // `unparent` only, here and in `clear`. That runs at the latest when the element's
-            // own parts are dropped, before the element's memory goes.
+            // SAFETY: a parent must outlive its children's pointer to it. Under one lock the child
+            // gets its parent and its place in `children`, which it leaves only with `unparent`,
+            // here and in `clear`. `clear` runs when the element is disposed of, and again when the
+            // regions are dropped. A `Context` drops them before the element, and without a
+            // context the element itself drops them, before its memory is freed.
             let adopted = unsafe { child.set_parent(parent) };
             // A new child has no other parent.
             if let Ok(reference) = adopted {
-                // The parent's own, given back by `unparent`.
+                // The parent's reference, released by `unparent`.
                 std::mem::forget(reference);
                 children.push(child.clone());
                 changes.added.push(child);
@@ -66,7 +66,7 @@ impl Family {
         changes
     }
 
-    /// Lets all children go.
+    /// Removes all children.
     pub fn clear(&self) {
         let children = std::mem::take(&mut *self.0.lock());
         for child in children {
@@ -75,7 +75,7 @@ impl Family {
     }
 }
 
-impl Drop for Family {
+impl Drop for RegionChildren {
     fn drop(&mut self) {
         self.clear();
     }
@@ -84,6 +84,7 @@ impl Drop for Family {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::propainter::Propainter;
 
     fn region(x: i32) -> Region {
         Region {
@@ -98,22 +99,24 @@ mod tests {
     }
 
     #[test]
-    fn children_have_a_parent_for_as_long_as_they_are_in_the_family() {
+    fn children_have_a_parent_as_long_as_they_are_in_the_list() {
         let element = element();
-        let family = Family::default();
-        let added = family.set(&element, &[region(1), region(2)]).added;
+        let regions = RegionChildren::default();
+        let added = regions
+            .set(element.upcast_ref(), &[region(1), region(2)])
+            .added;
         let parent = Some(element.clone().upcast::<gst::Object>());
         assert!(added.iter().all(|child| child.parent() == parent));
-        let changes = family.set(&element, &[region(3)]);
+        let changes = regions.set(element.upcast_ref(), &[region(3)]);
         assert_eq!(changes.removed, added[1..]);
         assert_eq!(changes.changed, added[..1]);
         drop(changes);
         assert_eq!(added[1].parent(), None);
         assert_eq!(added[1].ref_count(), 1);
-        // Ours, the family's and the parent's.
+        // Ours, the one in the list and the parent's.
         assert_eq!(added[0].ref_count(), 3);
-        assert_eq!(family.regions(), [region(3)]);
-        drop(family);
+        assert_eq!(regions.regions(), [region(3)]);
+        drop(regions);
         assert_eq!(added[0].parent(), None);
         assert_eq!(added[0].ref_count(), 1);
     }
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn no_lock_is_held_while_others_are_told() {
+    fn no_lock_is_held_during_notifications() {
         let element = element();
         element.connect_deep_notify(None, |element, _, _| {
             element.property_value("mask-regions");
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_may_set_regions_at_once() {
+    fn threads_may_set_regions_concurrently() {
         let element = element();
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -17,7 +17,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// x, y, width and height.
+    /// Returns x, y, width and height.
     pub fn numbers(self) -> [i32; 4] {
         let [width, height] =
             [self.width, self.height].map(|side| i32::try_from(side).unwrap_or(i32::MAX));
@@ -25,8 +25,10 @@ impl Region {
     }
 }
 
+/// Parses the value of `mask-regions`.
+///
 /// # Errors
-/// What is no array of arrays of four integers, or a side below 0.
+/// The value is no array of arrays of four integers, or a side is negative.
 pub fn parse(value: &glib::Value) -> Result<Vec<Region>, String> {
     let regions: gst::ArrayRef = take(value)?;
     regions.iter().map(parse_region).collect()
@@ -36,7 +38,7 @@ fn parse_region(value: &glib::SendValue) -> Result<Region, String> {
     let region: gst::ArrayRef = take(value)?;
     let numbers: Result<Vec<i32>, _> = region.iter().map(|number| number.get()).collect();
     let Ok(&[x, y, width, height]) = numbers.as_deref() else {
-        return Err("a region is <x, y, width, height>, four integers".to_owned());
+        return Err("a region must be <x, y, width, height>, four integers".to_owned());
     };
     match (u32::try_from(width), u32::try_from(height)) {
         (Ok(width), Ok(height)) => Ok(Region {
@@ -45,10 +47,11 @@ fn parse_region(value: &glib::SendValue) -> Result<Region, String> {
             width,
             height,
         }),
-        _ => Err(format!("a region is {width}x{height} pixels")),
+        _ => Err(format!("a region cannot have {width}x{height} pixels")),
     }
 }
 
+/// Returns the value of `mask-regions` for some rectangles.
 pub fn to_value(regions: &[Region]) -> glib::Value {
     let regions = regions
         .iter()

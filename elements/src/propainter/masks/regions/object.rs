@@ -8,12 +8,13 @@ use parking_lot::Mutex;
 use crate::propainter::masks::regions::Region;
 
 glib::wrapper! {
-    /// A rectangle of the hole: child `region0`, `region1`, … of the element.
+    /// A rectangle of the mask: child `region0`, `region1`, … of the element.
     pub struct PropainterRegion(ObjectSubclass<RegionObject>)
         @extends gst::Object;
 }
 
 impl PropainterRegion {
+    /// Creates the child of this number.
     pub fn new(number: usize, region: Region) -> Self {
         let object: Self = glib::Object::builder()
             .property("name", format!("region{number}"))
@@ -22,17 +23,19 @@ impl PropainterRegion {
         object
     }
 
+    /// Returns the rectangle.
     pub fn region(&self) -> Region {
         *self.imp().0.lock()
     }
 
-    /// Tells nobody; whether anything changed. See [`Self::tell`].
+    /// Sets the rectangle without notifications and returns whether it changed. See
+    /// [`Self::notify_all`].
     pub fn replace(&self, region: Region) -> bool {
         std::mem::replace(&mut *self.imp().0.lock(), region) != region
     }
 
-    /// Notifies of all properties.
-    pub fn tell(&self) {
+    /// Notifies of all properties at once.
+    pub fn notify_all(&self) {
         let _together = self.freeze_notify();
         for name in ["x", "y", "width", "height"] {
             self.notify(name);
@@ -40,6 +43,7 @@ impl PropainterRegion {
     }
 }
 
+/// The instance of a [`PropainterRegion`].
 #[derive(Default)]
 pub struct RegionObject(Mutex<Region>);
 
@@ -75,7 +79,7 @@ impl ObjectImpl for RegionObject {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        // The specification rules out other types, and sides below 0.
+        // The specification rules out other types and negative sides.
         let Ok(number) = value.get::<i32>() else {
             return;
         };

@@ -1,30 +1,30 @@
-//! When frames, or masks, come in, by the wall clock: how long a silence is usual.
+//! The pace at which frames or masks come in, by the wall clock.
 
 use std::time::{Duration, Instant};
 
 /// The shortest silence that may be a stall.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// The same while too little has come to know how fast it comes.
+/// The same while too few buffers have come to know the pace.
 const UNKNOWN: Duration = Duration::from_secs(4);
-/// Buffers after which that is known.
+/// Number of buffers after which the pace is known.
 const KNOWN: u32 = 4;
 /// The longest silence that is waited for.
 const LONGEST: Duration = Duration::from_secs(60);
-/// A source may take so many times as long as it ever took.
+/// A source may take this many times as long as it ever took.
 const SLACK: u32 = 3;
 
-/// The pace at which upstream delivers, not counting the time it was made to wait here.
+/// The pace at which upstream delivers. The time that it has to wait in this element does not count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arrivals {
-    /// When upstream was let go last; `None` while it is in here, and where a pause or a flush
-    /// came between.
+    /// When upstream was last free to deliver; `None` while it waits in here, and after a pause or a
+    /// flush.
     released: Option<Instant>,
     count: u32,
     slowest: Duration,
 }
 
 impl Arrivals {
-    /// A buffer comes in.
+    /// Notes that a buffer comes in.
     pub fn begin(&mut self, now: Instant) {
         self.count = self.count.saturating_add(1);
         if let Some(released) = self.released.take() {
@@ -32,17 +32,17 @@ impl Arrivals {
         }
     }
 
-    /// Upstream may bring the next one.
+    /// Notes that upstream may deliver the next buffer.
     pub fn end(&mut self, now: Instant) {
         self.released = Some(now);
     }
 
-    /// What follows does not tell how fast upstream is.
+    /// Ignores the time up to the next buffer, which does not tell how fast upstream is.
     pub fn interrupt(&mut self) {
         self.released = None;
     }
 
-    /// How long upstream may be silent before something is wrong, where a buffer lasts
+    /// Returns how long upstream may be silent before something is wrong, if a buffer lasts
     /// `duration`.
     pub fn patience(&self, duration: Duration) -> Duration {
         let least = match self.count < KNOWN {
@@ -64,7 +64,7 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    /// The patience after buffers with these silences before them.
+    /// Returns the patience after buffers with these silences before them.
     fn patience(silences: &[f64]) -> Duration {
         let (mut arrivals, mut now) = (Arrivals::default(), Instant::now());
         for &silence in silences {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_no_slowness() {
+    fn a_pause_does_not_count_as_slowness() {
         let (mut arrivals, now) = (Arrivals::default(), Instant::now());
         for i in 0..5 {
             arrivals.interrupt();

@@ -1,29 +1,30 @@
 //! Why upstream is silent, as far as the pipeline tells.
 //!
-//! A source that is slow and a source that cannot go on look alike from a sink pad. The second
-//! kind has somewhere else to deliver to, where nothing is taken: another branch of a tee or a
-//! demuxer, with a queue that is full or with none.
+//! From a sink pad, a slow source and a source that cannot go on look alike. The second kind also
+//! delivers to another branch of a tee or a demuxer, which accepts nothing because its queue is
+//! full or because it has none.
 
 use gst::{ClockTime, prelude::*};
 
-/// Pads that a search looks at, at most: pipelines may have loops.
+/// Largest number of pads that a search visits: pipelines may have loops.
 const MOST: usize = 1000;
 
-/// What keeps a pad's upstream silent, at worst.
+/// The worst reason why the upstream of a pad is silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// A file is being read, which goes on or ends by itself.
+    /// A file is read, which goes on or ends by itself.
     File,
     /// A source, or the application behind an `appsrc`, has nothing to deliver.
     Source,
-    /// What else the source delivers to takes no more: this queue, or an element without one.
+    /// Another branch accepts nothing: this queue is full, or an element without a queue blocks.
     Blocked(Option<gst::Element>),
 }
 
-/// Why nothing comes to this sink pad. What comes to `open`, if it is met, is taken.
-pub fn silence(pad: &gst::Pad, open: Option<&gst::Pad>) -> Silence {
+/// Returns why nothing comes to this sink pad. The sink pad `accepting`, if the search meets it,
+/// accepts data.
+pub fn silence(pad: &gst::Pad, accepting: Option<&gst::Pad>) -> Silence {
     let mut search = Search {
-        seen: open.into_iter().cloned().collect(),
+        seen: accepting.into_iter().cloned().collect(),
         full: None,
     };
     let mut found = Silence::File;
@@ -61,18 +62,18 @@ pub fn silence(pad: &gst::Pad, open: Option<&gst::Pad>) -> Silence {
     found
 }
 
-/// Whether the pipeline is meant to move: it plays, or goes there.
+/// Returns whether the pipeline plays or changes its state.
 pub fn is_moving(element: &gst::Element) -> bool {
     let (change, current, _) = top(element).state(Some(ClockTime::ZERO));
     current == gst::State::Playing || change == Ok(gst::StateChangeSuccess::Async)
 }
 
-/// What kind of source ends a chain at this pad.
+/// Returns the kind of source that a chain begins with.
 fn origin(source: &gst::Pad) -> Silence {
     let Some(element) = source.parent_element() else {
         return Silence::Source;
     };
-    // An application may feed several in turn.
+    // An application may feed several sources in turn.
     if is_a(&element, "appsrc") && appsrcs_beside(&element).iter().any(is_full) {
         return Silence::Blocked(None);
     }
@@ -82,7 +83,7 @@ fn origin(source: &gst::Pad) -> Silence {
     }
 }
 
-/// The other sources of the pipeline that applications feed.
+/// Returns the other `appsrc` elements of the pipeline.
 fn appsrcs_beside(element: &gst::Element) -> Vec<gst::Element> {
     let Ok(pipeline) = top(element).downcast::<gst::Bin>() else {
         return vec![];
@@ -105,7 +106,7 @@ fn top(element: &gst::Element) -> gst::Element {
     top
 }
 
-/// The pad of the element in a bin that a ghost pad stands for.
+/// Returns the pad that a ghost pad stands for.
 fn real(mut pad: gst::Pad) -> gst::Pad {
     while let Some(target) = pad
         .downcast_ref::<gst::GhostPad>()
@@ -116,11 +117,11 @@ fn real(mut pad: gst::Pad) -> gst::Pad {
     pad
 }
 
-/// The pads of a direction on the other side of this pad's element, which it leads to or comes
-/// from. At the edge of a bin that is the bin's own pad.
+/// Returns the pads of a direction of this pad's element that it is linked to internally. At the
+/// border of a bin that is the pad of the bin.
 fn links_of(pad: &gst::Pad, direction: gst::PadDirection) -> Vec<gst::Pad> {
-    if let Some(edge) = pad.parent().and_downcast::<gst::GhostPad>() {
-        return vec![edge.upcast()];
+    if let Some(border) = pad.parent().and_downcast::<gst::GhostPad>() {
+        return vec![border.upcast()];
     }
     let Some(element) = pad.parent_element() else {
         return vec![];
@@ -130,21 +131,22 @@ fn links_of(pad: &gst::Pad, direction: gst::PadDirection) -> Vec<gst::Pad> {
         _ => element.src_pads(),
     };
     if is_a(&element, "multiqueue") {
-        // Each stream goes through by itself.
+        // Each stream has its own pair of pads.
         let number = |pad: &gst::Pad| pad.name().rsplit('_').next().map(str::to_owned);
         pads.retain(|other| number(other) == number(pad));
     }
     pads
 }
 
-/// All source pads of the element that this one belongs to.
+/// Returns all source pads of the element that this pad belongs to.
 fn pads_beside(source: &gst::Pad) -> Vec<gst::Pad> {
     let element = source.parent_element();
     element.map_or_else(Vec::new, |element| element.src_pads())
 }
 
-/// The pads a search has come by.
+/// The state of a search.
 struct Search {
+    /// The pads that were visited.
     seen: Vec<gst::Pad>,
     /// The queue that was found to be full.
     full: Option<gst::Element>,
@@ -159,7 +161,7 @@ impl Search {
         new
     }
 
-    /// Whether a buffer that is pushed into this source pad may have to wait.
+    /// Returns whether a buffer that is pushed from this source pad may have to wait.
     fn blocks(&mut self, source: &gst::Pad) -> bool {
         let Some(sink) = source.peer().filter(|sink| self.is_new(sink)) else {
             return false;
@@ -172,12 +174,12 @@ impl Search {
             return full;
         }
         let onward = links_of(&sink, gst::PadDirection::Src);
-        // A sink waits for the clock, a muxer or mixer for its other pads.
+        // A sink waits for the clock, a muxer or a mixer for its other pads.
         onward.is_empty() || onward.iter().any(|pad| self.blocks(pad))
     }
 }
 
-/// Whether a queue takes no more of what comes to this pad of it; `None` for what is no queue.
+/// Returns whether a queue is full for data to this pad of it; `None` if the element is no queue.
 fn is_full_queue(element: &gst::Element, sink: &gst::Pad) -> Option<bool> {
     let levels: &gst::Object = if is_a(element, "queue") || is_a(element, "queue2") {
         element.upcast_ref()
@@ -190,12 +192,12 @@ fn is_full_queue(element: &gst::Element, sink: &gst::Pad) -> Option<bool> {
     Some(!leaks && reaches(levels, element, "max-size-"))
 }
 
-/// Whether an `appsrc` takes no more.
+/// Returns whether an `appsrc` is full.
 fn is_full(appsrc: &gst::Element) -> bool {
     reaches(appsrc.upcast_ref(), appsrc, "max-")
 }
 
-/// Whether one of the levels has reached its limit; 0 is none.
+/// Returns whether one of the levels has reached its limit; a limit of 0 is none.
 fn reaches(levels: &gst::Object, limits: &gst::Element, limit: &str) -> bool {
     ["buffers", "bytes", "time"].into_iter().any(|what| {
         let level = number(levels, &format!("current-level-{what}"));
@@ -204,7 +206,7 @@ fn reaches(levels: &gst::Object, limits: &gst::Element, limit: &str) -> bool {
     })
 }
 
-/// A property that is a number or a choice; 0 where there is none of that name.
+/// Returns a property that is a number or an enumeration; 0 if there is none of that name.
 fn number(object: &gst::Object, name: &str) -> u64 {
     let value = object
         .find_property(name)
@@ -213,8 +215,8 @@ fn number(object: &gst::Object, name: &str) -> u64 {
     value.and_then(|value| value.get().ok()).unwrap_or(0)
 }
 
-/// Doubles the limits of a queue; false for an element that has no such limits.
-pub fn widen(queue: &gst::Element) -> bool {
+/// Doubles the limits of a queue. Returns false for an element without such limits.
+pub fn double_limits(queue: &gst::Element) -> bool {
     if !is_a(queue, "queue") {
         return false;
     }

@@ -1,7 +1,7 @@
-//! Copies to and from CUDA memory by the driver, which is loaded when first asked for.
+//! Copies to and from CUDA memory with the CUDA driver, which is loaded on first use.
 //!
-//! The memory is GStreamer's: it is mapped with `GST_MAP_CUDA` and then says a device pointer.
-//! Nothing of GStreamer's CUDA library is needed for that.
+//! The memory belongs to GStreamer: mapped with `GST_MAP_CUDA` it gives a device pointer.
+//! GStreamer's CUDA library is not needed for that.
 
 use std::{
     ffi::{c_int, c_uint, c_void},
@@ -11,12 +11,12 @@ use std::{
 use gst::{ffi, glib::translate::from_glib};
 use libloading::Library;
 
-use crate::propainter::video::device::{DeviceCopies, Rows};
+use crate::propainter::video::device::transfer::{DeviceTransfer, Rows};
 
 /// `GST_CUDA_MEMORY_TYPE_NAME`.
 const MEMORY_TYPE: &str = "gst.cuda.memory";
 
-/// `GST_MAP_CUDA`: the first flag after those of GStreamer's own.
+/// `GST_MAP_CUDA`: the first flag after GStreamer's own flags.
 const MAP_CUDA: ffi::GstMapFlags = ffi::GST_MAP_FLAG_LAST << 1;
 
 /// `CU_MEMORYTYPE_HOST` and `CU_MEMORYTYPE_DEVICE`.
@@ -73,7 +73,7 @@ struct Copy2d {
     height: usize,
 }
 
-/// The driver's functions. They stay valid as long as the library is loaded.
+/// The functions of the driver. They are valid as long as the library is loaded.
 #[derive(Debug)]
 pub struct Driver {
     pointer_attribute: unsafe extern "C" fn(*mut c_void, c_int, DevicePointer) -> c_int,
@@ -85,11 +85,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// `None` where there is no driver, or one that lacks a function.
+    /// Loads the driver; `None` if there is none, or if it lacks a function.
     pub fn load() -> Option<Self> {
-        // SAFETY: the driver's library runs nothing of ours when it is loaded. The names and
-        // signatures are those of CUDA's documentation; the functions are kept beside the
-        // library, so that they are not called after it has gone.
+        // SAFETY: loading the driver's library runs none of our code. The names and signatures are
+        // those of CUDA's documentation. The functions are stored beside the library, so that they
+        // are not called after it is unloaded.
         unsafe {
             let library = Library::new("libcuda.so.1").ok()?;
             Some(Self {
@@ -103,7 +103,7 @@ impl Driver {
         }
     }
 
-    /// Copies with the context current that `pointer` belongs to.
+    /// Copies in the context that `pointer` belongs to.
     ///
     /// # Safety
     /// `copy` has a host side that holds `height` rows of `width` bytes at its pitch and a
@@ -114,30 +114,31 @@ impl Driver {
         // driver named, pushed and popped once on this thread. The copy is the caller's.
         unsafe {
             let attribute = (&raw mut context).cast();
-            done(
+            checked(
                 "cuPointerGetAttribute",
                 (self.pointer_attribute)(attribute, CONTEXT, pointer),
             )?;
-            done("cuCtxPushCurrent", (self.push)(context))?;
-            // What others still do with the picture ends first, whichever stream they use;
-            // and what we did is done before others see it.
-            let copied = done("cuCtxSynchronize", (self.synchronize)())
-                .and_then(|()| done("cuMemcpy2D", (self.copy)(copy)))
-                .and_then(|()| done("cuCtxSynchronize", (self.synchronize)()));
-            let popped = done("cuCtxPopCurrent", (self.pop)(&mut context));
+            checked("cuCtxPushCurrent", (self.push)(context))?;
+            // The work of others on the frame ends first, whichever stream they use; and the copy is
+            // done before others see the frame.
+            let copied = checked("cuCtxSynchronize", (self.synchronize)())
+                .and_then(|()| checked("cuMemcpy2D", (self.copy)(copy)))
+                .and_then(|()| checked("cuCtxSynchronize", (self.synchronize)()));
+            let popped = checked("cuCtxPopCurrent", (self.pop)(&mut context));
             copied.and(popped)
         }
     }
 }
 
-fn done(name: &str, result: c_int) -> Result<(), String> {
+/// Turns a result of the driver into a `Result`.
+fn checked(name: &str, result: c_int) -> Result<(), String> {
     match result {
         0 => Ok(()),
         code => Err(format!("{name} failed with CUDA error {code}")),
     }
 }
 
-impl DeviceCopies for Driver {
+impl DeviceTransfer for Driver {
     fn read(&self, buffer: &gst::BufferRef, rows: Rows, out: &mut [u8]) -> Result<(), String> {
         assert_eq!(out.len(), rows.width * rows.count, "bytes of the rows");
         let mapped = Mapped::new(buffer.as_ptr().cast_mut(), buffer, ffi::GST_MAP_READ, rows)?;
@@ -153,7 +154,7 @@ impl DeviceCopies for Driver {
 
     fn write(&self, buffer: &mut gst::BufferRef, rows: Rows, from: &[u8]) -> Result<(), String> {
         assert_eq!(from.len(), rows.width * rows.count, "bytes of the rows");
-        // The rest of the picture stays.
+        // The rest of the frame stays.
         let flags = ffi::GST_MAP_READ | ffi::GST_MAP_WRITE;
         let mapped = Mapped::new(buffer.as_mut_ptr(), buffer, flags, rows)?;
         let copy = Copy2d {
@@ -167,7 +168,7 @@ impl DeviceCopies for Driver {
     }
 }
 
-/// A buffer of CUDA memory that is mapped for the device, until it is dropped.
+/// A buffer of CUDA memory that is mapped for the device until this is dropped.
 struct Mapped<'a> {
     buffer: *mut ffi::GstBuffer,
     info: ffi::GstMapInfo,
@@ -175,7 +176,7 @@ struct Mapped<'a> {
 }
 
 impl<'a> Mapped<'a> {
-    /// `buffer` is that of `borrowed`, writable if `flags` say so.
+    /// Maps `buffer`, which is the buffer of `borrowed` and writable if `flags` say so.
     fn new(
         buffer: *mut ffi::GstBuffer,
         borrowed: &'a gst::BufferRef,
@@ -184,7 +185,7 @@ impl<'a> Mapped<'a> {
     ) -> Result<Self, String> {
         let is_cuda = borrowed.n_memory() == 1 && borrowed.peek_memory(0).is_type(MEMORY_TYPE);
         if !is_cuda {
-            return Err("the buffer is not in CUDA memory, as its caps say".to_owned());
+            return Err("the buffer is not in CUDA memory, although its caps say so".to_owned());
         }
         let mut info = std::mem::MaybeUninit::zeroed();
         // SAFETY: the buffer is borrowed for as long as `Mapped` lives, which unmaps it. With
@@ -202,7 +203,7 @@ impl<'a> Mapped<'a> {
             _borrowed: borrowed,
         };
         if rows.end().is_none_or(|end| end > mapped.info.size) {
-            return Err("the buffer is too small for its picture".to_owned());
+            return Err("the buffer is too small for its frame".to_owned());
         }
         Ok(mapped)
     }
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_the_host_is_never_taken_for_a_cards() {
+    fn memory_of_the_host_is_never_taken_for_memory_of_a_gpu() {
         gst::init().unwrap();
         let rows = Rows {
             start: 0,

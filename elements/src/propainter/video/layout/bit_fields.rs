@@ -1,20 +1,18 @@
-//! Formats whose samples are bit fields of a group of bytes: v210 and its like. The rows in use
-//! are unpacked to a plane of words for each component, and packed again after a change.
+//! Formats whose samples are bit fields in groups of bytes, such as v210. The rows in use are
+//! unpacked to a plane of words for each component, and packed again after a change.
 
 use std::ops::Range;
 
 use gst_video::{VideoFormat, VideoInfo};
 
-use crate::propainter::video::{
-    error::BadPicture,
-    layout::{
-        Component, Plane,
-        sample::{Sample, Word},
-        too_small,
-    },
+use crate::propainter::video::layout::{
+    Component, Plane,
+    error::InvalidBuffer,
+    sample::{Sample, WordSample},
+    too_small,
 };
 
-/// A field lies within the two bytes from `byte` on, with `shift` bits of them below it.
+/// A bit field within the two bytes from `byte` on; `shift` bits of them are below it.
 #[derive(Debug)]
 struct Field {
     byte: usize,
@@ -67,7 +65,7 @@ static Y410: Packing = word32([MIDDLE, LOW, HIGH, TOP]);
 static RGB10A2: Packing = word32([LOW, MIDDLE, HIGH, TOP]);
 static BGR10A2: Packing = word32([HIGH, MIDDLE, LOW, TOP]);
 
-/// Two bits of nothing, red, green and blue in a big-endian word.
+/// Two unused bits, red, green and blue in a big-endian word.
 static R210: Packing = Packing {
     group: 4,
     big: true,
@@ -75,7 +73,7 @@ static R210: Packing = Packing {
 };
 
 impl Packing {
-    /// Returns the format's packing; `None` where each sample has bytes of its own.
+    /// Returns the packing of a format; `None` if each sample has bytes of its own.
     pub fn of(format: VideoFormat) -> Option<&'static Self> {
         match format {
             VideoFormat::V210 => Some(&V210),
@@ -87,7 +85,7 @@ impl Packing {
         }
     }
 
-    /// Returns the bytes of a row: up to the last one that a sample has a bit in.
+    /// Returns the number of bytes of a row, up to the last byte that a sample has a bit in.
     fn row(&self, info: &VideoInfo) -> usize {
         let end = |c: u8| {
             let fields = self.fields[usize::from(c)];
@@ -100,7 +98,7 @@ impl Packing {
     }
 }
 
-/// A picture of bit fields, and its samples in planes.
+/// A frame of bit fields, and its samples in planes.
 pub struct Unpacked<'a> {
     packing: &'static Packing,
     info: &'a VideoInfo,
@@ -111,15 +109,15 @@ pub struct Unpacked<'a> {
 }
 
 impl<'a> Unpacked<'a> {
-    /// Finds the picture in a buffer; its planes are empty yet.
+    /// Finds the frame in a buffer. The planes are not filled yet.
     ///
     /// # Errors
-    /// A buffer that is too small for its caps.
+    /// The buffer is too small for its caps.
     pub fn new(
         packing: &'static Packing,
         info: &'a VideoInfo,
         buffer: &gst::BufferRef,
-    ) -> Result<Self, BadPicture> {
+    ) -> Result<Self, InvalidBuffer> {
         let row = packing.row(info);
         let height = info.height() as usize;
         let plane = Plane::of(info, buffer, 0)?;
@@ -155,7 +153,7 @@ impl<'a> Unpacked<'a> {
         self.components[index]
     }
 
-    /// Returns how many components there are.
+    /// Returns the number of components.
     pub fn components(&self) -> usize {
         self.components.len()
     }
@@ -169,7 +167,7 @@ impl<'a> Unpacked<'a> {
         }
     }
 
-    /// Puts these rows of the planes into the picture; bits that belong to no sample stay.
+    /// Packs these rows of the planes into the frame. Bits that belong to no sample stay.
     pub fn pack(&self, packed: &mut [u8], rows: Range<usize>) {
         if self.packing.big {
             self.pack_words::<true>(packed, rows);
@@ -178,11 +176,11 @@ impl<'a> Unpacked<'a> {
         }
     }
 
-    /// Returns each sample's place in a row: its field within which group.
-    fn words<const BIG: bool>(&self, component: usize) -> Vec<(usize, Word<BIG>)> {
+    /// Returns the byte and the bit field of each sample within a group.
+    fn words<const BIG: bool>(&self, component: usize) -> Vec<(usize, WordSample<BIG>)> {
         let depth = self.info.comp_depth(component as u8);
         let fields = self.packing.fields[component].iter();
-        let word = |field: &Field| (field.byte, Word::new(depth, field.shift));
+        let word = |field: &Field| (field.byte, WordSample::new(depth, field.shift));
         fields.map(word).collect()
     }
 

@@ -1,36 +1,38 @@
-//! Where the samples of a picture lie in a buffer.
+//! Where the samples of a frame lie in a buffer, and how they are stored ([`sample`],
+//! [`bit_fields`]).
 
 pub mod bit_fields;
+pub mod error;
 pub mod sample;
 
 use std::ops::Range;
 
 use gst_video::{VideoFormat, VideoInfo, VideoMeta};
 
-use crate::propainter::video::error::BadPicture;
+use crate::propainter::video::layout::error::InvalidBuffer;
 
-/// Where one component lies in a buffer, in bytes.
+/// The place of one component in a buffer, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Component {
     /// First byte of its plane.
     pub plane: usize,
     pub stride: usize,
-    /// From sample to sample.
+    /// Distance from sample to sample.
     pub step: usize,
-    /// First sample within the step.
+    /// Offset of the first sample.
     pub first: usize,
     pub columns: usize,
 }
 
 impl Component {
-    /// The bytes of row `y`, a whole number of steps.
+    /// Returns the bytes of row `y`, a whole number of steps.
     pub fn row(self, y: usize) -> Range<usize> {
         let start = self.plane + y * self.stride;
         start..start + self.columns * self.step
     }
 }
 
-/// Where a plane lies in a buffer, in bytes.
+/// The place of a plane in a buffer, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane {
     pub offset: usize,
@@ -38,15 +40,22 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Finds a plane: by the buffer's meta if it has one, else by the caps.
-    pub fn of(info: &VideoInfo, buffer: &gst::BufferRef, plane: usize) -> Result<Self, BadPicture> {
+    /// Finds a plane: by the meta of the buffer if there is one, otherwise by the caps.
+    ///
+    /// # Errors
+    /// The meta contradicts the caps.
+    pub fn of(
+        info: &VideoInfo,
+        buffer: &gst::BufferRef,
+        plane: usize,
+    ) -> Result<Self, InvalidBuffer> {
         let (width, height) = (info.width(), info.height());
         let meta = buffer.meta::<VideoMeta>();
         let (offsets, strides) = match &meta {
             Some(meta) => {
                 if (meta.format(), meta.width(), meta.height()) != (info.format(), width, height) {
-                    return Err(BadPicture(format!(
-                        "a buffer holds {} of {}x{}, the caps say {} of {width}x{height}",
+                    return Err(InvalidBuffer(format!(
+                        "the meta of a buffer says {} of {}x{}, but the caps say {} of {width}x{height}",
                         meta.format(),
                         meta.width(),
                         meta.height(),
@@ -67,7 +76,7 @@ impl Plane {
     }
 
     /// Returns whether `rows` rows of `row` bytes lie within `size` bytes and do not overlap,
-    /// which would make a picture larger than its buffer.
+    /// as a frame would be larger than its buffer then.
     pub fn holds(self, row: usize, rows: usize, size: usize) -> bool {
         let end = || {
             let rows_before = rows.checked_sub(1)?;
@@ -81,11 +90,11 @@ impl Plane {
     }
 }
 
-/// The error for a buffer whose planes lie beyond its end.
-pub fn too_small(info: &VideoInfo, buffer: &gst::BufferRef) -> BadPicture {
+/// Returns the error for a buffer whose planes lie beyond its end.
+pub fn too_small(info: &VideoInfo, buffer: &gst::BufferRef) -> InvalidBuffer {
     let meta = buffer.meta::<VideoMeta>();
     let strides = meta.as_ref().map_or(info.stride(), |meta| meta.stride());
-    BadPicture(format!(
+    InvalidBuffer(format!(
         "a buffer of {} bytes is too small for {} of {}x{} with strides {:?}",
         buffer.size(),
         info.format(),
@@ -95,21 +104,25 @@ pub fn too_small(info: &VideoInfo, buffer: &gst::BufferRef) -> BadPicture {
     ))
 }
 
+/// Maps a buffer for reading.
+///
+/// # Errors
+/// The buffer cannot be mapped.
 pub fn readable(
     buffer: &gst::BufferRef,
-) -> Result<gst::BufferMap<'_, gst::buffer::Readable>, BadPicture> {
+) -> Result<gst::BufferMap<'_, gst::buffer::Readable>, InvalidBuffer> {
     let map = buffer.map_readable();
-    map.map_err(|_| BadPicture("the buffer cannot be read".to_owned()))
+    map.map_err(|_| InvalidBuffer("the buffer cannot be read".to_owned()))
 }
 
-/// Returns where a component's first sample is within its step.
+/// Returns the offset of a component's first sample within its step.
 fn first(info: &VideoInfo, index: u8) -> usize {
     let own = match info.format() {
-        // GStreamer 1.22 says otherwise of these, and packs like this.
+        // GStreamer 1.22 describes these differently, but packs like this.
         VideoFormat::Y210 | VideoFormat::Y212Le | VideoFormat::Y212Be => [0, 2, 6, 0],
         VideoFormat::Y412Le | VideoFormat::Y412Be => [2, 0, 4, 6],
         VideoFormat::Vyuy => [1, 2, 0, 0],
-        // It has V of P010 one byte in, which is in the middle of U.
+        // It places V of P010 one byte in, which is in the middle of U.
         _ => {
             let size = info.comp_depth(index).div_ceil(8) as usize;
             return (info.comp_poffset(index) as usize).next_multiple_of(size);
@@ -118,12 +131,15 @@ fn first(info: &VideoInfo, index: u8) -> usize {
     own[usize::from(index)]
 }
 
-/// Where a component lies in a buffer.
+/// Finds a component in a buffer.
+///
+/// # Errors
+/// The buffer is too small for its caps.
 pub fn component(
     info: &VideoInfo,
     buffer: &gst::BufferRef,
     index: u8,
-) -> Result<Component, BadPicture> {
+) -> Result<Component, InvalidBuffer> {
     let plane = Plane::of(info, buffer, info.comp_plane(index) as usize)?;
     let find = || {
         let component = Component {

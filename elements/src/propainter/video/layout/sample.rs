@@ -1,4 +1,4 @@
-//! How one sample is stored: in a byte, or in a word that may have bits beside it.
+//! How one sample is stored: in a byte, or in a word that may have other bits beside it.
 
 use gst_video::{VideoFormat, VideoFormatFlags, VideoInfo};
 
@@ -8,16 +8,19 @@ use crate::propainter::video::layout::Component;
 pub trait Sample: Copy {
     type Raw: Copy + Default;
 
+    /// Returns the bytes as samples.
     fn all(bytes: &[u8]) -> &[Self::Raw];
 
+    /// Returns the bytes as samples.
     fn all_mut(bytes: &mut [u8]) -> &mut [Self::Raw];
 
+    /// Returns the value of a sample.
     fn get(self, raw: Self::Raw) -> i32;
 
     /// Returns `raw` with another value; bits beside the sample stay.
     fn with(self, raw: Self::Raw, value: i32) -> Self::Raw;
 
-    /// Gives the sample whose first byte is `at` another value.
+    /// Sets the sample whose first byte is `at`.
     fn put(self, bytes: &mut [u8], at: usize, value: i32) {
         let bytes = &mut bytes[at..at + size_of::<Self::Raw>()];
         let sample = &mut Self::all_mut(bytes)[0];
@@ -34,9 +37,9 @@ pub trait Sample: Copy {
 
 /// A sample that is a byte.
 #[derive(Clone, Copy, Debug)]
-pub struct Eight;
+pub struct ByteSample;
 
-impl Sample for Eight {
+impl Sample for ByteSample {
     type Raw = u8;
 
     #[inline(always)]
@@ -62,20 +65,20 @@ impl Sample for Eight {
 
 /// A sample within a word of 16 bits, which is big-endian or little-endian.
 #[derive(Clone, Copy, Debug)]
-pub struct Word<const BIG: bool> {
+pub struct WordSample<const BIG: bool> {
     /// Number of bits below the sample.
     shift: u32,
     /// The largest sample.
     most: u16,
 }
 
-impl<const BIG: bool> Word<BIG> {
+impl<const BIG: bool> WordSample<BIG> {
     pub fn new(depth: u32, shift: u32) -> Self {
         let most = u16::MAX >> (16 - depth);
         Self { shift, most }
     }
 
-    /// Returns the `bits` upper bits of the sample as a sample, where it has more.
+    /// Returns the sample that has the `bits` upper bits of this one, if it has more.
     fn upper(self, bits: u32) -> Self {
         let surplus = (16 - self.most.leading_zeros()).saturating_sub(bits);
         Self {
@@ -94,7 +97,7 @@ impl<const BIG: bool> Word<BIG> {
     }
 }
 
-impl<const BIG: bool> Sample for Word<BIG> {
+impl<const BIG: bool> Sample for WordSample<BIG> {
     type Raw = [u8; 2];
 
     #[inline(always)]
@@ -126,39 +129,38 @@ impl<const BIG: bool> Sample for Word<BIG> {
 
 /// How the samples of a format are stored.
 #[derive(Clone, Copy, Debug)]
-pub enum Stored {
+pub enum SampleFormat {
     Bytes,
-    Little(Word<false>),
-    Big(Word<true>),
+    Little(WordSample<false>),
+    Big(WordSample<true>),
 }
 
-impl Stored {
-    /// Returns how [`super::bit_fields`] stores samples of so many bits.
+impl SampleFormat {
+    /// Returns how [`super::bit_fields`] stores samples of `depth` bits.
     pub fn unpacked(depth: u32) -> Self {
-        Self::Little(Word::new(depth, 0))
+        Self::Little(WordSample::new(depth, 0))
     }
 
-    /// Returns how the format's samples are stored; `None` for fewer than 8 bits or more
-    /// than 16.
+    /// Returns how a format stores its samples; `None` for fewer than 8 or more than 16 bits.
     pub fn of(info: &VideoInfo) -> Option<Self> {
         let format = info.format();
         let (depth, shift) = match format {
-            // GStreamer 1.22 says 0 bits below the sample, and packs with 6.
+            // GStreamer 1.22 describes 0 bits below the sample, but packs with 6.
             VideoFormat::Y210 => (10, 6),
             _ => (info.comp_depth(0), info.format_info().shift()[0]),
         };
-        // These two have no flag and are little-endian.
+        // These two lack the flag for little-endian.
         let little = matches!(format, VideoFormat::Y210 | VideoFormat::V216)
             || info.format_info().flags().contains(VideoFormatFlags::LE);
         match (depth, depth + shift) {
             (8, 8) => Some(Self::Bytes),
-            (9.., ..=16) if little => Some(Self::Little(Word::new(depth, shift))),
-            (9.., ..=16) => Some(Self::Big(Word::new(depth, shift))),
+            (9.., ..=16) if little => Some(Self::Little(WordSample::new(depth, shift))),
+            (9.., ..=16) => Some(Self::Big(WordSample::new(depth, shift))),
             _ => None,
         }
     }
 
-    /// Returns the form that reads the `bits` upper bits where a sample has more.
+    /// Returns the format that reads the `bits` upper bits of a sample if it has more.
     pub fn upper(self, bits: u32) -> Self {
         match self {
             Self::Bytes => Self::Bytes,
@@ -174,20 +176,20 @@ mod tests {
 
     #[test]
     fn bits_beside_a_sample_stay() {
-        let high = Word::<false>::new(10, 6);
+        let high = WordSample::<false>::new(10, 6);
         assert_eq!(high.get([0x40, 0x80]), 0x201);
         assert_eq!(high.with([0x3f, 0xff], 1), [0x7f, 0x00]);
-        let low = Word::<true>::new(12, 0);
+        let low = WordSample::<true>::new(12, 0);
         assert_eq!(low.get([0xf1, 0x23]), 0x123);
         assert_eq!(low.with([0xf1, 0x23], 0xabc), [0xfa, 0xbc]);
     }
 
     #[test]
     fn the_upper_bits_of_a_sample_are_a_sample() {
-        let all = Word::<false>::new(16, 0);
+        let all = WordSample::<false>::new(16, 0);
         assert_eq!(all.get([0x34, 0x12]), 0x1234);
         assert_eq!(all.upper(12).get([0x34, 0x12]), 0x123);
-        let twelve = Word::<true>::new(12, 4);
+        let twelve = WordSample::<true>::new(12, 4);
         assert_eq!(twelve.upper(12).get([0x12, 0x34]), 0x123);
         assert_eq!(twelve.upper(10).get([0x12, 0x34]), 0x48);
     }

@@ -33,8 +33,8 @@ fn what_lets_more_than_the_threshold_through_is_hole_and_becomes_opaque() {
         for threshold in [0u8, 1, 100, 254, 255] {
             let (converter, source, alphas) = ramp(format);
             let info = converter.info().clone();
-            let converter = converter.see_through(Some(threshold));
-            let hole = converter.transparent(&source).unwrap();
+            let converter = converter.with_alpha_threshold(Some(threshold));
+            let hole = converter.alpha_mask(&source).unwrap();
             let (width, most) = (alphas.len(), (1u32 << info.comp_depth(3)) - 1);
             let is_hole = |alpha: u32| (most - alpha) * 255 > u32::from(threshold) * most;
             let row = alphas.iter().map(|&alpha| u8::from(is_hole(alpha)));
@@ -81,15 +81,15 @@ fn without_alpha_or_a_threshold_nothing_is_transparent() {
     for format in with_alpha() {
         let (converter, source, _) = ramp(format);
         assert!(converter.has_alpha());
-        assert_eq!(converter.transparent(&source).unwrap(), None);
+        assert_eq!(converter.alpha_mask(&source).unwrap(), None);
     }
     for format in [VideoFormat::Bgrx, VideoFormat::Xrgb, VideoFormat::I420] {
         let info = info(format, (16, 8));
         let converter = Arc::new(Converter::new(&info).unwrap());
-        let same = converter.see_through(Some(0));
+        let same = converter.with_alpha_threshold(Some(0));
         assert!(Arc::ptr_eq(&converter, &same));
         assert!(!same.has_alpha());
         let source = buffer(&info, 0, 3);
-        assert_eq!(same.transparent(&source).unwrap(), None);
+        assert_eq!(same.alpha_mask(&source).unwrap(), None);
     }
 }

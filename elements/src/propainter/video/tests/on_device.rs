@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::{
-    super::device::{DeviceCopies, Rows},
+    super::device::transfer::{DeviceTransfer, Rows},
     *,
 };
 
@@ -15,7 +15,7 @@ struct Host {
     broken: bool,
 }
 
-impl DeviceCopies for Host {
+impl DeviceTransfer for Host {
     fn read(&self, buffer: &gst::BufferRef, rows: Rows, out: &mut [u8]) -> Result<(), String> {
         if self.broken {
             return Err("the device is gone".to_owned());
@@ -46,7 +46,7 @@ fn a_picture_on_a_device_is_read_and_written_as_on_the_host() {
         let (width, height) = (size.0 as usize, size.1 as usize);
         let on_host = Converter::new(&info).unwrap();
         let device = Arc::new(Host::default());
-        let on_device = on_host.clone().on_device(device.clone()).unwrap();
+        let on_device = on_host.clone().with_device(device.clone()).unwrap();
         let source = buffer(&info, pad, 4);
         let frame = on_host.read(&source).unwrap();
         assert_eq!(frame, on_device.read(&source).unwrap());
@@ -73,7 +73,7 @@ fn nothing_travels_where_there_is_no_hole() {
     let info = info(VideoFormat::Nv12, (16, 8));
     let device = Arc::new(Host::default());
     let converter = Converter::new(&info).unwrap();
-    let converter = converter.on_device(device.clone()).unwrap();
+    let converter = converter.with_device(device.clone()).unwrap();
     let mut buffer = buffer(&info, 0, 4);
     let done = Done {
         frame: Frame::new(16, 8, vec![0; 3 * 16 * 8]),
@@ -89,7 +89,7 @@ fn other_formats_and_broken_devices_are_refused() {
     gst::init().unwrap();
     for format in FORMATS.into_iter().filter(|&f| f != VideoFormat::Nv12) {
         let converter = Converter::new(&info(format, (16, 8))).unwrap();
-        assert!(converter.on_device(Arc::new(Host::default())).is_none());
+        assert!(converter.with_device(Arc::new(Host::default())).is_none());
     }
     let info = info(VideoFormat::Nv12, (16, 8));
     let broken = Host {
@@ -97,7 +97,7 @@ fn other_formats_and_broken_devices_are_refused() {
         ..Host::default()
     };
     let converter = Converter::new(&info).unwrap();
-    let converter = converter.on_device(Arc::new(broken)).unwrap();
+    let converter = converter.with_device(Arc::new(broken)).unwrap();
     let error = converter.read(&buffer(&info, 0, 4)).unwrap_err();
     assert_eq!(error.to_string(), "the device is gone");
     // Too small for its caps: not even asked for.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// Why a buffer is no picture of its caps.
+/// A buffer is no frame of its caps; the text says why.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BadPicture(pub String);
+pub struct InvalidBuffer(pub String);
 
-impl fmt::Display for BadPicture {
+impl fmt::Display for InvalidBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -2,13 +2,13 @@
 
 use gst::{ClockTime, prelude::*};
 
-/// The least that a frame is taken to last where caps name no rate.
+/// The least duration that is assumed where caps name no rate.
 pub const UNKNOWN: ClockTime = ClockTime::from_mseconds(40);
 
-/// The most: what is slower is no stream, and sums of durations stay within 64 bits.
+/// The longest duration that is believed. It keeps sums of durations within 64 bits.
 const LONGEST: ClockTime = ClockTime::from_seconds(3600);
 
-/// Duration of a frame at this rate; `None` where it is unknown or variable.
+/// Returns the duration of a frame at this rate; `None` where the rate is unknown or variable.
 pub fn frame_duration(fps: Option<gst::Fraction>) -> Option<ClockTime> {
     fps.filter(|fps| fps.numer() > 0 && fps.denom() > 0)
         .and_then(|fps| ClockTime::SECOND.mul_div_ceil(fps.denom() as u64, fps.numer() as u64))

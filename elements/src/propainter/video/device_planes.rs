@@ -1,18 +1,17 @@
-//! NV12 on a device: planes come to the host to be read, and of what is filled only the rows
-//! that have hole travel.
+//! NV12 on a device: whole planes are copied to the host for reading; for writing only the rows of
+//! the hole are copied.
 
 use std::ops::Range;
 
 use propainter::Done;
 
 use crate::propainter::video::{
-    device::{DeviceCopies, Rows},
-    error::BadPicture,
-    layout::{Component, sample::Eight},
+    device::transfer::{DeviceTransfer, Rows},
+    layout::{Component, error::InvalidBuffer, sample::ByteSample},
     planar::Yuv,
 };
 
-/// A picture's planes on the device, and where they lie in `host`.
+/// The planes of a frame: on the device, and in `bytes` on the host.
 struct Planes {
     device: [Component; 3],
     host: [Component; 3],
@@ -35,7 +34,8 @@ impl Planes {
         }
     }
 
-    /// Luma's and chroma's share of these rows of the picture: on the device and on the host.
+    /// Returns the rows of luma and of chroma that belong to these rows of the frame: on the device
+    /// and on the host.
     fn parts(&self, rows: &Range<usize>) -> [(Rows, Range<usize>); 2] {
         let chroma = rows.start / 2..rows.end.div_ceil(2);
         [(0, rows.clone()), (1, chroma)].map(|(component, rows)| {
@@ -53,53 +53,59 @@ impl Planes {
 
     fn fetch(
         &mut self,
-        copies: &dyn DeviceCopies,
+        transfer: &dyn DeviceTransfer,
         buffer: &gst::BufferRef,
         rows: &Range<usize>,
-    ) -> Result<(), BadPicture> {
+    ) -> Result<(), InvalidBuffer> {
         for (part, host) in self.parts(rows) {
-            copies
+            transfer
                 .read(buffer, part, &mut self.bytes[host])
-                .map_err(BadPicture)?;
+                .map_err(InvalidBuffer)?;
         }
         Ok(())
     }
 }
 
-/// The picture as RGB.
+/// Reads a frame into RGB.
+///
+/// # Errors
+/// The transfer fails.
 pub fn read(
     yuv: &Yuv,
-    copies: &dyn DeviceCopies,
+    transfer: &dyn DeviceTransfer,
     buffer: &gst::BufferRef,
     components: [Component; 3],
     height: usize,
     rgb: &mut [u8],
-) -> Result<(), BadPicture> {
+) -> Result<(), InvalidBuffer> {
     let mut planes = Planes::new(components, height);
-    planes.fetch(copies, buffer, &(0..height))?;
-    yuv.read(Eight, &planes.bytes, planes.host, rgb);
+    planes.fetch(transfer, buffer, &(0..height))?;
+    yuv.read(ByteSample, &planes.bytes, planes.host, rgb);
     Ok(())
 }
 
-/// Writes what was filled, as on the host.
+/// Writes the fill.
+///
+/// # Errors
+/// The transfer fails.
 pub fn write(
     yuv: &Yuv,
-    copies: &dyn DeviceCopies,
+    transfer: &dyn DeviceTransfer,
     buffer: &mut gst::BufferRef,
     components: [Component; 3],
     done: &Done,
-) -> Result<(), BadPicture> {
+) -> Result<(), InvalidBuffer> {
     let rows = done.hole.area().rows;
     if rows.is_empty() {
         return Ok(());
     }
     let mut planes = Planes::new(components, done.hole.height());
-    planes.fetch(copies, buffer, &rows)?;
-    yuv.write(Eight, &mut planes.bytes, planes.host, done);
+    planes.fetch(transfer, buffer, &rows)?;
+    yuv.write(ByteSample, &mut planes.bytes, planes.host, done);
     for (part, host) in planes.parts(&rows) {
-        copies
+        transfer
             .write(buffer, part, &planes.bytes[host])
-            .map_err(BadPicture)?;
+            .map_err(InvalidBuffer)?;
     }
     Ok(())
 }
