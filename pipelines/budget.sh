@@ -1,7 +1,7 @@
 #!/bin/sh
-# Takes what a still mask covers out of a video file, within a budget of device memory: bytes,
-# or the size of a card (4gb, 6gb, 8gb, 12gb, 16gb, 24gb) less half a GiB for the desktop.
-# Tells the plan, and what had to be given up to fit.
+# Removes from a video file what a still mask covers, within a budget of device memory: bytes, or
+# the size of a GPU's memory (4gb, 6gb, 8gb, 12gb, 16gb, 24gb) less half a GiB for the desktop.
+# Prints the plan and the reductions of quality.
 #
 #   budget.sh [--force] VIDEO MASK.png OUT.mp4 8gb|BYTES [property=value ...]
 set -eu
@@ -12,7 +12,7 @@ video=$1 mask=$2 out=$3 budget=$4
 shift 4
 
 case $budget in
-*gb) limit="budget-policy=$budget" ;;
+*gb) limit="vram-budget=$((${budget%gb} * 1073741824 - 536870912))" ;;
 *) limit="vram-budget=$budget" ;;
 esac
 

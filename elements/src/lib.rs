@@ -3,12 +3,13 @@
 mod propainter;
 
 pub use propainter::Propainter;
+#[cfg(feature = "internals")]
 #[doc(hidden)]
 pub use propainter::fuzz;
 
 use gst::glib;
 
-/// Registers the elements with the plugin.
+/// Registers the element with the plugin.
 ///
 /// # Errors
 /// The registry refuses.
@@ -16,8 +17,8 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     propainter::register(Some(plugin))
 }
 
-/// Registers the elements for this process, without a plugin file: what tests need.
-/// GStreamer must be initialised.
+/// Registers the element for this process, without a plugin file, as tests need it. GStreamer must
+/// be initialised.
 ///
 /// # Errors
 /// The registry refuses.

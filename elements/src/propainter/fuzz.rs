@@ -1,4 +1,5 @@
-//! What the element does with bytes from outside, without an element around it: for fuzzing.
+//! Entry points for fuzzing and tests: what the element does with bytes from outside, without an
+//! element around it.
 
 use std::{io::Cursor, path::PathBuf, sync::Arc};
 
@@ -6,72 +7,78 @@ use gst::subclass::prelude::*;
 use gst_video::VideoInfo;
 use propainter::{Config, Done, Error, Frame, Mask};
 
-use super::{
+use crate::propainter::{
     Propainter,
-    formats::{Converter, read_gray},
-    gray::{Cut, Cutter},
-    located::Location,
-    mask_image::{Style, decode},
-    own_masks::regions_of_interest,
-    turn::Turn,
+    masks::{
+        image_file::{ImageTraits, decode},
+        image_sequence::FilePattern,
+        orientation::Orientation,
+        per_frame::regions_of_interest,
+        threshold::{Threshold, ThresholdCache},
+    },
+    video::converter::{Converter, read_gray},
 };
 
-/// The hole that an image file of these bytes makes.
+/// Returns the mask in an image file of these bytes.
 pub fn mask_image(bytes: &[u8], threshold: u8, invert: bool) -> Option<Arc<Mask>> {
-    let picture = decode(Cursor::new(bytes)).ok()?;
-    let (gray, _) = picture.into_gray(&mut Style::default(), true);
-    let cut = Cut { threshold, invert };
-    let (mask, _) = Cutter::default().cut(&Arc::new(gray), cut, Turn::NONE);
+    let image = decode(Cursor::new(bytes)).ok()?;
+    let (gray, _) = image.into_gray(&mut ImageTraits::default(), true);
+    let threshold = Threshold {
+        level: threshold,
+        invert,
+    };
+    let mut cache = ThresholdCache::default();
+    let (mask, _) = cache.apply(&Arc::new(gray), threshold, Orientation::IDENTITY);
     Some(mask)
 }
 
-/// The file that `mask-location` names for a frame.
+/// Returns the file that `mask-location` names for a frame.
 pub fn mask_file(location: &str, number: u64) -> PathBuf {
-    Location::parse(location).file(number)
+    FilePattern::parse(location).file(number)
 }
 
-/// How many regions of interest of the buffer are of these types.
+/// Returns the number of regions of interest of the buffer that have one of these types.
 pub fn mask_rois(buffer: &gst::BufferRef, types: &str) -> usize {
     regions_of_interest(buffer, types).count()
 }
 
-/// The configuration that an element's properties make.
+/// Returns the configuration of a session by the element's properties.
 ///
 /// # Errors
-/// A device name that means nothing.
+/// The properties are invalid.
 pub fn config(element: &Propainter, live: bool) -> Result<Config, Error> {
-    let imp = element.imp();
-    imp.settings.lock().config((64, 48), live)
+    let shared = element.imp().shared();
+    shared.settings.lock().config((64, 48), live)
 }
 
-/// The luma of a buffer that claims to be a picture of `mask_sink`.
-pub fn mask_picture(info: &VideoInfo, buffer: &gst::BufferRef) -> Option<Vec<u8>> {
+/// Returns the luma of a buffer of `mask_sink`.
+pub fn mask_luma(info: &VideoInfo, buffer: &gst::BufferRef) -> Option<Vec<u8>> {
     read_gray(info, buffer).ok()
 }
 
-/// The picture that a buffer claims to be, and the hole that its alpha makes; `None` for a
-/// format that is not taken.
+/// Returns the frame in a buffer and the mask from its alpha; `None` for a format that is not
+/// supported.
 pub fn read(
     info: &VideoInfo,
     buffer: &gst::BufferRef,
-    see_through: Option<u8>,
+    alpha_threshold: Option<u8>,
 ) -> Option<(Option<Frame>, Option<Mask>)> {
-    let converter = Arc::new(Converter::new(info)?).see_through(see_through);
-    let transparent = converter.transparent(buffer).ok().flatten();
-    Some((converter.read(buffer).ok(), transparent))
+    let converter = Arc::new(Converter::new(info)?).with_alpha_threshold(alpha_threshold);
+    let mask = converter.alpha_mask(buffer).ok().flatten();
+    Some((converter.read(buffer).ok(), mask))
 }
 
-/// Fills `hole` with one colour; whether the buffer is a picture.
+/// Fills `hole` with one colour and returns whether the buffer could be written.
 pub fn write(
     info: &VideoInfo,
     buffer: &mut gst::BufferRef,
     hole: Mask,
-    see_through: Option<u8>,
+    alpha_threshold: Option<u8>,
 ) -> bool {
     let Some(converter) = Converter::new(info) else {
         return false;
     };
-    let converter = Arc::new(converter).see_through(see_through);
+    let converter = Arc::new(converter).with_alpha_threshold(alpha_threshold);
     let (width, height) = (hole.width(), hole.height());
     let frame = Frame::new(width, height, vec![77; 3 * width * height]);
     converter.write(buffer, &Done { frame, hole }).is_ok()

@@ -1,65 +1,56 @@
 //! The element's class: pads, properties and state changes.
 
-use std::{sync::LazyLock, thread::JoinHandle};
+use std::{
+    sync::{Arc, LazyLock},
+    thread::JoinHandle,
+};
 
 use gst::{glib, prelude::*, subclass::prelude::*};
-use gst_video::{VideoCapsBuilder, VideoFormat};
 use parking_lot::Mutex;
 
-use super::{
-    device_memory,
-    formats::FORMATS,
-    masks::Masks,
-    own_masks::OwnMasks,
-    properties::specifications,
-    regions,
-    settings::Settings,
-    state::{Shared, State},
-    trim,
-    warm_up::WarmUp,
-    worker,
+use crate::propainter::{
+    log::CAT,
+    masks::{combine::MaskCombiner, regions},
+    pads::{
+        mask_sink, sink, sink_query, src, task,
+        templates::{MASK_PAD, templates},
+    },
+    properties::specs::specifications,
+    stream::{
+        context::{Context, Shared},
+        latency,
+        run::{Phase, Run},
+        warm_up::{self, WarmUp},
+        worker,
+    },
+    video::trim,
 };
-use propainter::memory::Faults;
 
-pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "propainter",
-        gst::DebugColorFlags::empty(),
-        Some("Video inpainting"),
-    )
-});
-
-const MASK_PAD: &str = "mask_sink";
-
+/// The instance of the element.
 pub struct Propainter {
-    pub(super) sink: gst::Pad,
-    pub(super) src: gst::Pad,
-    pub(super) settings: Mutex<Settings>,
-    pub(super) own: OwnMasks,
-    /// Of frames that have to go before the worker has come to them.
-    pub(super) late_masks: Mutex<Masks>,
-    pub(super) shared: Shared,
-    pub(super) warm_up: Mutex<Option<WarmUp>>,
-    faults: Mutex<Faults>,
+    shared: Arc<Shared>,
+    warm_up: Mutex<Option<WarmUp>>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Propainter {
+    fn context(&self) -> Context {
+        let element = self.obj().upcast_ref::<gst::Element>().clone();
+        Context::new(element, self.shared.clone())
+    }
+
+    /// Returns what the threads of the element share.
+    #[cfg(feature = "internals")]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn start(&self) -> Result<(), gst::StateChangeError> {
-        let settings = self.settings.lock().clone();
-        {
-            let mut state = self.shared.lock();
-            *state = State {
-                settings,
-                mask_pad: state.mask_pad.take(),
-                warming: state.warming,
-                warm: state.warm.take(),
-                flushing: true,
-                ..State::default()
-            };
-        }
-        self.promise();
-        let worker = worker::spawn(self.obj().clone()).map_err(|error| {
+        let settings = self.shared.settings.lock().clone();
+        self.shared.state.lock().run = Run::new(settings);
+        let context = self.context();
+        latency::update_expected(&context);
+        let worker = worker::spawn(context).map_err(|error| {
             gst::element_imp_error!(
                 self,
                 gst::ResourceError::Failed,
@@ -71,14 +62,15 @@ impl Propainter {
         Ok(())
     }
 
-    /// Lets everyone who waits go, and the session's running call end.
+    /// Wakes everyone who waits, and ends the running call of the session.
     fn begin_stop(&self) {
-        let mut state = self.shared.lock();
-        state.stopping = true;
-        state.flushing = true;
-        state.abandon();
-        drop(state);
-        self.shared.notify();
+        {
+            let run = &mut self.shared.state.lock().run;
+            run.stopping = true;
+            run.phase = Phase::Inactive;
+            run.invalidate();
+        }
+        self.shared.state.notify();
     }
 
     fn finish_stop(&self) {
@@ -86,67 +78,99 @@ impl Propainter {
         if worker.is_some_and(|worker| worker.join().is_err()) {
             gst::error!(CAT, imp = self, "the worker thread panicked");
         }
-        // `stats` stays readable; what holds memory goes.
-        let mut state = self.shared.lock();
-        state.clear_line();
-        state.masks.flush();
-        state.converter = None;
-        state.cancel = None;
-        state.last_mask = None;
-        drop(state);
-        *self.late_masks.lock() = Masks::default();
-        self.own.forget();
+        {
+            // `stats` stays readable; everything that holds memory is dropped.
+            let run = &mut self.shared.state.lock().run;
+            run.clear_queue();
+            run.masks.stream.flush();
+            run.input.converter = None;
+            run.cancel = None;
+            run.last_mask = None;
+        }
+        *self.shared.overdue_masks.lock() = MaskCombiner::default();
+        self.shared.mask_sources.reset();
     }
 
-    pub(super) fn faults(&self) -> Faults {
-        self.faults.lock().clone()
-    }
-
-    pub(super) fn set_faults(&self, faults: Faults) {
-        *self.faults.lock() = faults;
-    }
-
-    /// What may change while playing takes effect at once.
-    fn follow(&self, name: &str, value: &glib::Value) {
+    /// Applies a property that may change while playing.
+    fn apply_at_once(&self, name: &str, value: &glib::Value) {
         if !matches!(name, "late-policy" | "processing-latency" | "qos") {
             return;
         }
-        // It was good for the settings already.
-        let _ = self.shared.lock().settings.set(name, value);
-        self.shared.notify();
-        self.publish_latency();
+        // The value was accepted for the settings already.
+        let _ = self.shared.state.lock().run.settings.set(name, value);
+        self.shared.state.notify();
+        latency::publish(&self.context());
     }
 
-    fn new_mask_pad(&self, template: &gst::PadTemplate) -> gst::Pad {
+    /// Sets the children to `value` and announces the changes.
+    fn set_regions(&self, value: &glib::Value) -> Result<(), String> {
+        let wanted = regions::parse(value)?;
+        let element = self.obj();
+        let children = &self.shared.mask_sources.regions;
+        let changes = children.set(element.upcast_ref(), &wanted);
+        for child in &changes.changed {
+            child.notify_all();
+        }
+        for child in changes.removed.iter().rev() {
+            element.child_removed(child, &child.name());
+        }
+        for child in &changes.added {
+            element.child_added(child, &child.name());
+        }
+        Ok(())
+    }
+
+    fn new_mask_pad(template: &gst::PadTemplate) -> gst::Pad {
         gst::Pad::builder_from_template(template)
             .name(MASK_PAD)
             .chain_function(|pad, parent, buffer| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |this| this.mask_chain(pad, &buffer),
-                )
+                call(parent, flow_error, |cx| mask_sink::chain(cx, pad, &buffer))
             })
             .event_function(|pad, parent, event| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || false,
-                    |this| this.mask_event(pad, &event),
-                )
+                call(parent, || false, |cx| mask_sink::event(cx, pad, &event))
             })
             .activatemode_function(|_, parent, mode, active| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::loggable_error!(CAT, "panic")),
-                    |this| this.mask_activate(mode, active),
-                )
+                call(parent, panicked, |cx| mask_sink::activate(cx, mode, active))
             })
-            .unlink_function(|_, parent| {
-                Propainter::catch_panic_pad_function(parent, || (), Self::mask_unlinked);
-            })
-            // Masks are turned into holes here; nothing of them goes on.
+            .unlink_function(|_, parent| call(parent, || (), mask_sink::unlinked))
+            // Masks do not go downstream.
             .iterate_internal_links_function(|_, _| gst::Iterator::from_vec(vec![]))
             .build()
+    }
+}
+
+/// Calls a pad function with the context of the element. A panic in it is posted as an error, and
+/// `fallback` gives the result.
+fn call<R>(
+    parent: Option<&gst::Object>,
+    fallback: impl FnOnce() -> R,
+    function: impl FnOnce(&Context) -> R,
+) -> R {
+    Propainter::catch_panic_pad_function(parent, fallback, |this| function(&this.context()))
+}
+
+fn flow_error() -> Result<gst::FlowSuccess, gst::FlowError> {
+    Err(gst::FlowError::Error)
+}
+
+fn panicked() -> Result<(), gst::LoggableError> {
+    Err(gst::loggable_error!(CAT, "panic"))
+}
+
+fn no_pads() -> gst::Iterator<gst::Pad> {
+    gst::Iterator::from_vec(vec![])
+}
+
+fn pad_iterator(pad: &gst::Pad) -> gst::Iterator<gst::Pad> {
+    gst::Iterator::from_vec(vec![pad.clone()])
+}
+
+/// Runs a step of the source pad's task. A panic in it is posted as an error; the task is paused, as
+/// it would only panic again.
+fn guarded(element: &gst::Element, step: &mut dyn FnMut()) {
+    if let Some(element) = element.downcast_ref::<super::Propainter>() {
+        let this = element.imp();
+        this.catch_panic(|| drop(this.shared.src.pause_task()), |_| step());
     }
 }
 
@@ -165,67 +189,33 @@ impl ObjectSubclass for Propainter {
         };
         let sink = gst::Pad::builder_from_template(&template("sink"))
             .chain_function(|_, parent, buffer| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |this| this.sink_chain(buffer),
-                )
+                call(parent, flow_error, |cx| sink::chain(cx, buffer))
             })
             .event_full_function(|_, parent, event| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |this| this.sink_event(event),
-                )
+                call(parent, flow_error, |cx| sink::event(cx, event))
             })
             .query_function(|_, parent, query| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || false,
-                    |this| this.sink_query(query),
-                )
+                call(parent, || false, |cx| sink_query::query(cx, query))
             })
             .iterate_internal_links_function(|_, parent| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || gst::Iterator::from_vec(vec![]),
-                    |this| gst::Iterator::from_vec(vec![this.src.clone()]),
-                )
+                call(parent, no_pads, |cx| pad_iterator(&cx.src))
             })
             .flags(gst::PadFlags::PROXY_CAPS)
             .build();
         let src = gst::Pad::builder_from_template(&template("src"))
-            .event_function(|_, parent, event| {
-                Propainter::catch_panic_pad_function(parent, || false, |this| this.src_event(event))
-            })
-            .query_function(|_, parent, query| {
-                Propainter::catch_panic_pad_function(parent, || false, |this| this.src_query(query))
-            })
+            .event_function(|_, parent, event| call(parent, || false, |cx| src::event(cx, event)))
+            .query_function(|_, parent, query| call(parent, || false, |cx| src::query(cx, query)))
             .activatemode_function(|_, parent, _, active| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::loggable_error!(CAT, "panic")),
-                    |this| this.src_activate(active),
-                )
+                call(parent, panicked, |cx| task::activate(cx, active))
             })
             .iterate_internal_links_function(|_, parent| {
-                Propainter::catch_panic_pad_function(
-                    parent,
-                    || gst::Iterator::from_vec(vec![]),
-                    |this| gst::Iterator::from_vec(vec![this.sink.clone()]),
-                )
+                call(parent, no_pads, |cx| pad_iterator(&cx.sink))
             })
             .flags(gst::PadFlags::PROXY_CAPS)
             .build();
         Self {
-            sink,
-            src,
-            settings: Mutex::default(),
-            own: OwnMasks::default(),
-            late_masks: Mutex::default(),
-            shared: Shared::default(),
+            shared: Arc::new(Shared::new(sink, src, guarded)),
             warm_up: Mutex::default(),
-            faults: Mutex::default(),
             worker: Mutex::default(),
         }
     }
@@ -240,24 +230,27 @@ impl ObjectImpl for Propainter {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let set = match pspec.name() {
             "mask-regions" => self.set_regions(value),
-            name => self.settings.lock().set(name, value),
+            name => self.shared.settings.lock().set(name, value),
         };
         match set {
-            Ok(()) => self.follow(pspec.name(), value),
+            Ok(()) => self.apply_at_once(pspec.name(), value),
             Err(problem) => {
-                gst::warning!(CAT, imp = self, "{} stays: {problem}", pspec.name());
+                gst::warning!(CAT, imp = self, "{} is not set: {problem}", pspec.name());
             }
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "mask-regions" => regions::to_value(&self.own.regions.regions()),
-            "stats" => self.stats().to_value(),
-            "plan" => self.shared.lock().plan.to_value(),
-            "latency" => self.shared.lock().latency.nseconds().to_value(),
+            "mask-regions" => regions::to_value(&self.shared.mask_sources.regions.regions()),
+            "stats" => self.shared.state.lock().run.statistics().to_value(),
+            "plan" => self.shared.state.lock().run.session.plan.to_value(),
+            "latency" => {
+                let latency = self.shared.state.lock().run.latency;
+                latency.nseconds().to_value()
+            }
             name => {
-                let value = self.settings.lock().get(name);
+                let value = self.shared.settings.lock().get(name);
                 value.unwrap_or_else(|| pspec.default_value().clone())
             }
         }
@@ -266,13 +259,13 @@ impl ObjectImpl for Propainter {
     fn constructed(&self) {
         self.parent_constructed();
         let element = self.obj();
-        for pad in [&self.sink, &self.src] {
+        for pad in [&self.shared.sink, &self.shared.src] {
             element.add_pad(pad).expect("a new element has no pads");
         }
     }
 
     fn dispose(&self) {
-        self.own.regions.clear();
+        self.shared.mask_sources.regions.clear();
     }
 }
 
@@ -286,8 +279,8 @@ impl ElementImpl for Propainter {
             gst::subclass::ElementMetadata::new(
                 "ProPainter video inpainting",
                 "Filter/Effect/Video",
-                "Fills a hole in moving pictures (a logo, a wire, a person) with what was \
-                 behind it, seen in other frames",
+                "Fills a hole in video (a logo, a wire, a person) with the background that \
+                 other frames show",
                 "The propainter developers",
             )
         });
@@ -295,24 +288,7 @@ impl ElementImpl for Propainter {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            use gst::{PadDirection, PadPresence};
-            let mut video = VideoCapsBuilder::new().format_list(FORMATS).build();
-            video
-                .make_mut()
-                .append(device_memory::caps().unwrap_or_else(gst::Caps::new_empty));
-            let gray = VideoCapsBuilder::new().format(VideoFormat::Gray8).build();
-            [
-                ("sink", PadDirection::Sink, PadPresence::Always, &video),
-                ("src", PadDirection::Src, PadPresence::Always, &video),
-                (MASK_PAD, PadDirection::Sink, PadPresence::Request, &gray),
-            ]
-            .map(|(name, direction, presence, caps)| {
-                gst::PadTemplate::new(name, direction, presence, caps)
-                    .expect("the caps are fixed in the code")
-            })
-            .to_vec()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(templates);
         &TEMPLATES
     }
 
@@ -321,18 +297,21 @@ impl ElementImpl for Propainter {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
-            gst::StateChange::NullToReady => self.begin_warm_up(),
+            gst::StateChange::NullToReady => {
+                *self.warm_up.lock() = warm_up::begin(&self.context());
+            }
             gst::StateChange::ReadyToPaused => self.start()?,
             gst::StateChange::PausedToReady => self.begin_stop(),
-            // Only while playing does the clock say when a frame has to go.
+            // Frames are due by the clock only while playing.
             gst::StateChange::PausedToPlaying | gst::StateChange::PlayingToPaused => {
-                let mut state = self.shared.lock();
-                state.playing = transition == gst::StateChange::PausedToPlaying;
-                state.arrivals.interrupt();
-                state.mask_arrivals.interrupt();
-                state.note_movement();
-                drop(state);
-                self.shared.notify();
+                {
+                    let run = &mut self.shared.state.lock().run;
+                    run.playing = transition == gst::StateChange::PausedToPlaying;
+                    run.input.arrivals.interrupt();
+                    run.masks.arrivals.interrupt();
+                    run.note_progress();
+                }
+                self.shared.state.notify();
             }
             _ => {}
         }
@@ -345,8 +324,9 @@ impl ElementImpl for Propainter {
             self.finish_stop();
         }
         if transition == gst::StateChange::ReadyToNull {
-            self.end_warm_up();
-            // The source's buffers are gone by now, too.
+            let warm_up = self.warm_up.lock().take();
+            warm_up::end(&self.context(), warm_up);
+            // The buffers of the source are freed by now, too.
             trim::trim();
         }
         result
@@ -359,13 +339,13 @@ impl ElementImpl for Propainter {
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
         let pad = {
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             if state.mask_pad.is_some() {
-                gst::error!(CAT, imp = self, "there is one {MASK_PAD} only");
+                gst::error!(CAT, imp = self, "there is only one {MASK_PAD}");
                 return None;
             }
-            let pad = self.new_mask_pad(template);
-            state.masks.flush();
+            let pad = Self::new_mask_pad(template);
+            state.run.masks.stream.flush();
             state.mask_pad = Some(pad.clone());
             pad
         };
@@ -374,14 +354,26 @@ impl ElementImpl for Propainter {
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        // Deactivated first, which lets its chain function go.
+        // Deactivated first, so that its chain function returns.
         let _ = pad.set_active(false);
         {
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             state.mask_pad = None;
-            state.masks.flush();
+            state.run.masks.stream.flush();
         }
-        self.shared.notify();
+        self.shared.state.notify();
         let _ = self.obj().remove_pad(pad);
+    }
+}
+
+impl ChildProxyImpl for Propainter {
+    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
+        let children = self.shared.mask_sources.regions.children();
+        Some(children.get(index as usize)?.clone().upcast())
+    }
+
+    fn children_count(&self) -> u32 {
+        let children = self.shared.mask_sources.regions.children();
+        u32::try_from(children.len()).unwrap_or(u32::MAX)
     }
 }

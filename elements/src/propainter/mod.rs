@@ -1,99 +1,68 @@
 //! # propainter
 //!
-//! Fills a hole in moving pictures with what was behind it.
+//! Fills a hole in video with the background that other frames show.
 //!
-//! Every frame that comes in goes out once, in order, with its timestamps, duration, flags,
-//! metas and caps. Pixels outside the (dilated) hole are bit-identical: the fill is written
-//! into a copy of the incoming buffer, in the stream's own format.
+//! Every frame that comes in goes out once, in order, with its timestamps, duration, flags, metas
+//! and caps. Pixels outside the (dilated) hole are bit-identical: the fill is written into a copy
+//! of the incoming buffer, in the stream's own format.
 //!
 //! ## Masks
 //!
-//! A frame's hole is the union of what these say of it; without any it is empty.
+//! The hole of a frame is the union of these sources; without any it is empty.
 //!
-//! * `mask_sink`, a request pad for GRAY8 video of any size and rate.
-//!   A frame gets the latest mask whose running time is not after its own; after EOS the last
-//!   mask stays, so a still image is enough.
+//! * `mask_sink`, a request pad for GRAY8 video of any size and rate. A frame gets the latest mask
+//!   whose running time is not after its own. After EOS the last mask stays, so a still image is
+//!   enough.
 //! * `mask-location`, one image, or numbered images `mask%05d.png`, one for each frame.
-//! * `mask-regions`, rectangles in pixels of the frame. Each is also a child `region0`,
-//!   `region1`, … with the properties `x`, `y`, `width` and `height`, so that a control source
-//!   can move it: `propainter mask-regions="<<0,0,64,32>>" region0::x=40`.
-//! * `mask-roi-type`, the types of `GstVideoRegionOfInterestMeta` whose rectangles are hole.
-//! * `mask-from-alpha`: what is not opaque is hole, and is opaque once it is filled.
+//! * `mask-regions`, rectangles in pixels of the frame. Each is also a child `region0`, `region1`,
+//!   … with the properties `x`, `y`, `width` and `height`, so that a control source can move it:
+//!   `propainter mask-regions="<<0,0,64,32>>" region0::x=40`.
+//! * `mask-roi-type`, the types of `GstVideoRegionOfInterestMeta` whose rectangles are filled.
+//! * `mask-from-alpha`: pixels that are not opaque are filled and become opaque.
 //!
-//! Of the pictures of the first two, luma above `mask-threshold` is hole, with `mask-invert`
-//! luma that is not. How a mask was stored is found by looking (`looks.rs`, `mask_image.rs`), how
-//! it lies on the frame by aspect and orientation tag (`fit.rs`); what is odd is told once for each
-//! source (`remarks.rs`). Properties hold for the frames that come after they were set, and
-//! controlled ones have their value at the frame's stream time.
+//! In the first two, luma above `mask-threshold` is hole; with `mask-invert` all other luma is. The
+//! element detects how a mask was stored (`masks/luma_analysis.rs`, `masks/image_file.rs`), and
+//! lays it on the frame by its aspect ratio and the orientation tags (`masks/fit.rs`). It reports
+//! masks that look wrong once for each source (`masks/diagnostics.rs`). A property holds for the
+//! frames that come after it was set; a controlled one has its value at the frame's stream time.
 //!
 //! ## Streaming
 //!
-//! Frames, events and queries stand in one line (`line.rs`). The sink pad appends to it
-//! (`sink.rs`), a worker thread owns the session and computes (`worker.rs`), and the source
-//! pad's task sends out what is ready at the front (`src.rs`). The engine holds frames back
-//! for its look-ahead; `latency` and the LATENCY query say how long.
+//! Frames, events and queries wait in one queue (`stream/queue`). The sink pad appends to it
+//! (`pads/sink.rs`), a worker thread owns the session and computes (`stream/worker`), and the task
+//! of the source pad sends out what is ready at the front (`pads/src.rs`). The engine holds frames
+//! back for its look-ahead; `latency` and the LATENCY query report for how long.
 //!
 //! ## Memory
 //!
-//! Before the first frame is computed the engine plans how to cut its work to fit
-//! `vram-budget` and `host-budget`, and tells the plan (`plan`, `stats`, an INFO line). What
-//! it decides is posted as element messages (`notices.rs`): `propainter-plan` to start with,
-//! `propainter-degraded` where something had to be given up, `propainter-out-of-memory`
-//! where memory was short and it goes on with less, `propainter-regrown` where more is tried again.
+//! Before the first frame is computed the engine plans how to divide its work to fit `vram-budget`
+//! and `host-budget`, and reports the plan (`plan`, `stats`, an INFO line). Its decisions are
+//! posted as element messages (`bus/memory.rs`): `propainter-plan` at the start,
+//! `propainter-degraded` when quality is reduced, `propainter-out-of-memory` when memory ran out
+//! and it goes on with less, `propainter-regrown` when it tries more again.
 //!
 //! ```console
 //! gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert \
 //!     ! propainter mask-location=logo.png ! videoconvert ! autovideosink
 //! ```
 
-mod alarm;
-mod arrivals;
-mod choices;
-mod color;
-mod cuda;
-mod device_memory;
-mod duty;
-mod family;
-mod fit;
-mod formats;
+mod bus;
+mod error;
+#[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod fuzz;
-mod gray;
 mod imp;
-mod late;
-mod latency;
-mod lateness;
-mod line;
-mod located;
-mod looks;
-mod mask_image;
-mod mask_pad;
-mod mask_stream;
+mod log;
 mod masks;
-mod messages;
-mod notices;
-mod own_masks;
-mod pool;
+mod pads;
 mod properties;
-mod recent;
-mod region;
-mod regions;
-mod remarks;
-mod seat;
-mod settings;
-mod sink;
-mod src;
-mod stall;
-mod stand_in;
-mod state;
-mod stats;
-mod trim;
-mod turn;
-mod upstream;
-mod warm_up;
-mod worker;
+mod qos;
+mod stream;
+mod video;
 
-use gst::{glib, prelude::*, subclass::prelude::*};
+use gst::{glib, prelude::*};
+
+use self::{masks::regions::object::PropainterRegion, properties::enums};
 
 glib::wrapper! {
     /// The element `propainter`.
@@ -102,11 +71,13 @@ glib::wrapper! {
         @implements gst::ChildProxy, gst::Preset;
 }
 
+#[cfg(feature = "internals")]
 impl Propainter {
-    /// Faults for sessions opened from now on: what tests use to see the element recover.
+    /// Sets the faults of the sessions that are opened from now on, for tests of the recovery.
     #[doc(hidden)]
     pub fn set_faults(&self, faults: propainter::memory::Faults) {
-        self.imp().set_faults(faults);
+        use gst::subclass::prelude::*;
+        *self.imp().shared().faults.lock() = faults;
     }
 }
 
@@ -116,12 +87,13 @@ impl Propainter {
 /// The registry refuses.
 pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
     for api in [
-        choices::Model::static_type(),
-        choices::Mode::static_type(),
-        choices::LatePolicy::static_type(),
-        choices::Precision::static_type(),
-        choices::BudgetPolicy::static_type(),
-        region::PropainterRegion::static_type(),
+        enums::Model::static_type(),
+        enums::Mode::static_type(),
+        enums::CropMode::static_type(),
+        enums::LatePolicy::static_type(),
+        enums::Precision::static_type(),
+        enums::AllowedDegradation::static_type(),
+        PropainterRegion::static_type(),
     ] {
         api.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

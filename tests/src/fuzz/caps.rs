@@ -112,7 +112,7 @@ fn check(info: &VideoInfo, buffer: &mut gst::BufferRef, empty: bool, see_through
     let (gray, most) = peak(|| {
         let gray = info.format() == VideoFormat::Gray8;
         fuzz::read(info, buffer, see_through);
-        gray.then(|| fuzz::mask_picture(info, buffer)).flatten()
+        gray.then(|| fuzz::mask_luma(info, buffer)).flatten()
     });
     // 3 bytes a pixel, of a byte a pixel at least.
     assert!(

@@ -1,0 +1,13 @@
+//! The pad functions. The sink pad appends frames, events and queries to the output queue
+//! ([`sink`], [`sink_query`]), the pad `mask_sink` collects masks ([`mask_sink`]), and the task of the source pad
+//! sends out what is ready ([`task`], [`src`]).
+//!
+//! All functions get the [context](crate::propainter::stream::context) of the element.
+
+pub mod latency;
+pub mod mask_sink;
+pub mod sink;
+pub mod sink_query;
+pub mod src;
+pub mod task;
+pub mod templates;

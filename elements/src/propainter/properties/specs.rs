@@ -1,0 +1,299 @@
+//! The specifications of the properties: names, ranges and descriptions.
+
+use gst::{glib, prelude::*};
+
+use crate::propainter::properties::{enums::AllowedDegradation, settings::Settings};
+
+/// Returns the specifications in the order in which `gst-inspect-1.0` shows them.
+pub fn specifications() -> Vec<glib::ParamSpec> {
+    let default = Settings::default();
+    let count = |name, nick, blurb, least, default| {
+        glib::ParamSpecUInt::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .minimum(least)
+            .maximum(100_000)
+            .default_value(default)
+            .mutable_ready()
+            .build()
+    };
+    let side = |name, nick, blurb| {
+        glib::ParamSpecUInt::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .maximum(32_768)
+            .default_value(0)
+            .mutable_ready()
+            .build()
+    };
+    let bytes = |name, nick, blurb, default| {
+        glib::ParamSpecUInt64::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .default_value(default)
+            .mutable_ready()
+            .build()
+    };
+    let number = glib::ParamSpecInt::builder("number")
+        .nick("Number")
+        .blurb("x, y, width or height in pixels")
+        .build();
+    let region = gst::ParamSpecArray::builder("region")
+        .nick("Region")
+        .blurb("x, y, width and height of a rectangle")
+        .element_spec(&number)
+        .build();
+    vec![
+        glib::ParamSpecEnum::builder_with_default("model", default.model)
+            .nick("Model")
+            .blurb("Engine that fills the hole")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("weights")
+            .nick("Weights")
+            .blurb(
+                "Folder with the checkpoints of the networks (unset = $PROPAINTER_WEIGHTS, then the \
+                 user's data folder)",
+            )
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("device")
+            .nick("Device")
+            .blurb("Device to compute on: auto (a CUDA device if there is one), cpu, cuda, cuda:N")
+            .default_value(Some(default.device.as_str()))
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("mode", default.mode)
+            .nick("Mode")
+            .blurb("How the stream is divided into windows")
+            .mutable_ready()
+            .build(),
+        count(
+            "subvideo-length",
+            "Sub-video length",
+            "Number of frames over which flow is completed and pixels are propagated at once; more \
+             frames reach farther and need more memory and latency",
+            2,
+            default.subvideo_length,
+        ),
+        count(
+            "neighbor-length",
+            "Neighbor length",
+            "Number of neighbouring frames in a window of the generator",
+            2,
+            default.neighbor_length,
+        ),
+        count(
+            "ref-stride",
+            "Reference stride",
+            "Distance between the reference frames of a window, in frames",
+            1,
+            default.ref_stride,
+        ),
+        count(
+            "raft-iterations",
+            "RAFT iterations",
+            "Number of refinement steps of the optical flow",
+            1,
+            default.raft_iterations,
+        ),
+        count(
+            "lookahead",
+            "Look-ahead",
+            "Number of future frames that a sliding window waits for",
+            1,
+            default.lookahead,
+        ),
+        count(
+            "max-held-frames",
+            "Maximum held frames",
+            "Largest number of frames that are held for future frames (0 = as many as the windows \
+             need); if mode=auto would hold more, it uses sliding windows",
+            0,
+            default.max_held_frames,
+        ),
+        glib::ParamSpecBoolean::builder("scene-cuts")
+            .nick("Scene cuts")
+            .blurb("Whether a scene cut ends a sliding window")
+            .default_value(default.scene_cuts)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecDouble::builder("scene-threshold")
+            .nick("Scene threshold")
+            .blurb("Difference of two consecutive frames from which on they are in different scenes")
+            .minimum(0.01)
+            .maximum(1.0)
+            .default_value(default.scene_threshold)
+            .mutable_ready()
+            .build(),
+        count(
+            "mask-dilation",
+            "Mask dilation",
+            "Number of pixels by which the hole is dilated, at processing size",
+            0,
+            default.mask_dilation,
+        ),
+        glib::ParamSpecString::builder("mask-location")
+            .nick("Mask location")
+            .blurb(
+                "Mask image for all frames, or numbered images such as mask%05d.png, one for each \
+                 frame (BMP, GIF, JPEG, PNG, PNM, TIFF or WebP); the mask is alpha if it varies, \
+                 otherwise luma",
+            )
+            .mutable_playing()
+            .build(),
+        gst::ParamSpecArray::builder("mask-regions")
+            .nick("Mask regions")
+            .blurb(
+                "Rectangles to fill, in pixels of the frame: <<x, y, width, height>, ...>; each is \
+                 also a child region0, region1, ... with properties of its own",
+            )
+            .element_spec(&region)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("mask-threshold")
+            .nick("Mask threshold")
+            .blurb(
+                "Luma of the masks from mask-location and mask_sink above which pixels are filled, \
+                 in full range of 8 bits (0 = all but black and the noise that lossy codecs leave \
+                 on it); with mask-from-alpha, transparency above which pixels are filled",
+            )
+            .maximum(255)
+            .default_value(default.mask_threshold)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("mask-invert")
+            .nick("Mask invert")
+            .blurb(
+                "Whether to fill the pixels that are not above mask-threshold instead of those that \
+                 are; for mask-location and mask_sink",
+            )
+            .default_value(default.mask_invert)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("mask-from-alpha")
+            .nick("Mask from alpha")
+            .blurb(
+                "Whether to fill pixels whose transparency (255 - alpha) is above mask-threshold, \
+                 and make them opaque; for formats with alpha",
+            )
+            .default_value(default.mask_from_alpha)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("mask-roi-type")
+            .nick("Mask ROI type")
+            .blurb(
+                "Types of the regions of interest (GstVideoRegionOfInterestMeta) to fill, separated \
+                 by commas (* = any, unset = none)",
+            )
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("mask-feather")
+            .nick("Mask feather")
+            .blurb(
+                "Number of pixels around the dilated hole over which the fill fades into the frame, \
+                 at processing size",
+            )
+            .maximum(100)
+            .default_value(default.mask_feather)
+            .mutable_ready()
+            .build(),
+        side(
+            "width",
+            "Width",
+            "Processing width, rounded down to a multiple of 8 (0 = width of the frames)",
+        ),
+        side(
+            "height",
+            "Height",
+            "Processing height, rounded down to a multiple of 8 (0 = height of the frames)",
+        ),
+        glib::ParamSpecDouble::builder("resize-ratio")
+            .nick("Resize ratio")
+            .blurb("Processing size relative to the size of the frames, if no width or height is set")
+            .minimum(0.01)
+            .maximum(4.0)
+            .default_value(default.resize_ratio)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("crop-mode", default.crop_mode)
+            .nick("Crop mode")
+            .blurb(
+                "Whether the engine processes whole frames or crops around the holes; width and \
+                 height limit the processing size of a crop, which is 864x480 pixels at most",
+            )
+            .mutable_ready()
+            .build(),
+        bytes(
+            "vram-budget",
+            "Device memory budget",
+            "Limit on the device's memory in bytes, including the driver's context; with device=cpu \
+             on the host's memory (0 = the memory that is free at the start, less vram-reserve)",
+            default.vram_budget,
+        ),
+        bytes(
+            "vram-reserve",
+            "Device memory reserve",
+            "Bytes of the device's free memory to leave to others, if vram-budget is 0",
+            default.vram_reserve,
+        ),
+        bytes(
+            "host-budget",
+            "Host memory budget",
+            "Limit on the host's memory for held frames, flows and features in bytes (0 = the memory \
+             that is free)",
+            default.host_budget,
+        ),
+        glib::ParamSpecEnum::builder_with_default("precision", default.precision)
+            .nick("Precision")
+            .blurb("Number format of flow completion and the generator")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecFlags::builder::<AllowedDegradation>("allow-degradation")
+            .default_value(default.allow_degradation)
+            .nick("Allowed degradation")
+            .blurb(
+                "Reductions of quality, applied in the order of the flags, if nothing exact fits \
+                 the budget",
+            )
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("late-policy", default.late_policy)
+            .nick("Late policy")
+            .blurb("What to do with a frame that is not done when it is due")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("processing-latency")
+            .nick("Processing latency")
+            .blurb(
+                "Time for computing on top of the look-ahead, in ns; a frame that takes longer is \
+                 late (18446744073709551615 = the duration of the frames that become final at \
+                 once, or 0 if late frames wait)",
+            )
+            .default_value(u64::MAX)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("qos")
+            .nick("Quality of service")
+            .blurb("Whether frames count as late if downstream reports them as late")
+            .default_value(default.qos)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("plan")
+            .nick("Memory plan")
+            .blurb("How the work is divided to fit the budget, in one line (unset until it is known)")
+            .read_only()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("Counts of frames, times, memory in use, and the engine in use")
+            .read_only()
+            .build(),
+        glib::ParamSpecUInt64::builder("latency")
+            .nick("Latency")
+            .blurb("Time that a frame stays in the element, in ns (0 until it is known)")
+            .read_only()
+            .build(),
+    ]
+}

@@ -1,0 +1,97 @@
+//! The fallback, which fills frames while the engine is bypassed: the weights-free engine or,
+//! where that is the engine, a fill of single frames.
+
+use propainter::{Cancel, Config, Done, Error, Frame, Mask, Mode, Model, Session, stop_gap};
+
+use crate::propainter::{
+    error::Failure, properties::settings::Settings, stream::tracked_session::TrackedSession,
+};
+
+/// The fallback of one stream.
+#[derive(Default)]
+pub struct Fallback {
+    /// The weights-free engine, unless that is the engine that is bypassed.
+    session: Option<TrackedSession>,
+    /// Size of the frames that the session was opened for, in pixels.
+    size: (usize, usize),
+    dilation: usize,
+}
+
+impl Fallback {
+    /// Prepares for frames of `size` pixels, each of which is filled `latency_frames` frames
+    /// later at most. Returns the token that ends a running call.
+    ///
+    /// # Errors
+    /// The settings are invalid, or the session does not open.
+    pub fn prepare(
+        &mut self,
+        settings: &Settings,
+        size: (usize, usize),
+        latency_frames: usize,
+    ) -> Result<Option<Cancel>, Failure> {
+        if self.size != size {
+            let config = settings.config(size, true)?;
+            self.dilation = config.mask_dilation;
+            self.session = match config.engine() {
+                Model::Propagation => None,
+                _ => Some(weights_free(config, latency_frames)?),
+            };
+            self.size = size;
+        }
+        let session = self.session.as_ref();
+        Ok(session.map(|tracked| tracked.session.cancel_token()))
+    }
+
+    /// Fills a frame, at once or with later ones.
+    ///
+    /// # Errors
+    /// The session was cancelled or has failed.
+    pub fn push(
+        &mut self,
+        id: u64,
+        frame: Frame,
+        mask: &Mask,
+    ) -> Result<Vec<(u64, Done)>, Failure> {
+        match &mut self.session {
+            Some(session) => session.push(id, frame, mask).map_err(internal),
+            None => Ok(vec![(id, stop_gap(&frame, mask, self.dilation))]),
+        }
+    }
+
+    /// Finishes all frames that are held.
+    ///
+    /// # Errors
+    /// See [`Fallback::push`].
+    pub fn drain(&mut self) -> Result<Vec<(u64, Done)>, Failure> {
+        match &mut self.session {
+            Some(session) if !session.is_empty() => session.drain().map_err(internal),
+            _ => Ok(vec![]),
+        }
+    }
+
+    /// Forgets all frames that are held.
+    pub fn flush(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.flush();
+        }
+    }
+}
+
+fn weights_free(config: Config, latency_frames: usize) -> Result<TrackedSession, Failure> {
+    let config = Config {
+        model: Model::Propagation,
+        mode: Mode::Sliding,
+        lookahead: config.lookahead.min(latency_frames).max(1),
+        whole: false,
+        ..config
+    };
+    Ok(TrackedSession::new(Session::open(config)?))
+}
+
+/// Turns an error of the fallback, which needs no device, into a failure.
+fn internal(error: Error) -> Failure {
+    match error {
+        Error::Cancelled => error.into(),
+        error => Failure::Internal(error.to_string()),
+    }
+}

@@ -1,0 +1,96 @@
+//! The frames of the output queue: as they come in, go to the worker and go out.
+
+use std::sync::Arc;
+
+use gst::ClockTime;
+use propainter::{Done, Frame, Mask};
+
+use crate::propainter::{
+    masks::combine::FrameMasks,
+    video::{converter::Converter, layout::error::InvalidBuffer},
+};
+
+/// A frame that came in.
+#[derive(Clone)]
+pub struct InputFrame {
+    pub buffer: gst::Buffer,
+    /// The frame in RGB, until the worker takes it; [`InputFrame::take_frame`] converts it again.
+    pub frame: Option<Frame>,
+    pub masks: FrameMasks,
+    pub converter: Arc<Converter>,
+    pub running_time: Option<ClockTime>,
+    /// Running time from which the frame's stay is counted. It is later than the frame's own time
+    /// where the source is late.
+    pub stay_from: Option<ClockTime>,
+    /// The frame does not continue the frame before it.
+    pub discont: bool,
+}
+
+impl InputFrame {
+    /// Returns width and height in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        let info = self.converter.info();
+        (info.width() as usize, info.height() as usize)
+    }
+
+    /// Returns the frame in RGB.
+    ///
+    /// # Errors
+    /// The buffer can no longer be read.
+    pub fn take_frame(&mut self) -> Result<Frame, InvalidBuffer> {
+        let converted = self.frame.take();
+        converted.map_or_else(|| self.converter.read(&self.buffer), Ok)
+    }
+}
+
+/// A frame for the worker.
+pub struct FrameTask {
+    /// Number of the frame since the element was created. It is never used twice.
+    pub id: u64,
+    /// Width and height in pixels.
+    pub size: (usize, usize),
+    /// The frame in RGB; `None` if it was taken before, see [`OutputQueue::input`].
+    pub frame: Option<Frame>,
+    pub masks: FrameMasks,
+    pub running_time: Option<ClockTime>,
+    pub stay_from: Option<ClockTime>,
+    /// The frame's mask, if it is known from an earlier attempt.
+    pub mask: Option<Arc<Mask>>,
+}
+
+/// The worker's next job.
+pub enum Job {
+    Frame(FrameTask),
+    /// Finish all frames before this place, then start anew.
+    Drain,
+}
+
+/// How a frame goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Inpainted by the engine.
+    Engine(Done),
+    /// Filled by the fallback.
+    Fallback(Done),
+    /// Unchanged, with its hole.
+    PassedThrough,
+    /// Not at all.
+    Dropped,
+}
+
+/// A frame that leaves the queue before its outcome is decided.
+pub struct UndecidedFrame {
+    pub id: u64,
+    pub input: InputFrame,
+    /// The frame's mask, if it is known.
+    pub mask: Option<Arc<Mask>>,
+    /// The worker has taken the frame, and the frame's mask from `mask_sink` with it.
+    pub taken: bool,
+}
+
+/// What goes out next.
+pub enum Output {
+    Frame { input: InputFrame, outcome: Outcome },
+    Event(gst::Event),
+    Query(gst::Query),
+}

@@ -1,0 +1,158 @@
+//! The engine's session: opened, drained, reported, and replaced after a failure of its device.
+
+use propainter::{Cancel, Error, Session};
+
+use super::Worker;
+use crate::propainter::{
+    bus::{failures, memory},
+    error::Failure,
+    log::CAT,
+    properties::stats::SessionFacts,
+    stream::{latency, queue::frame::Outcome, run::READY, tracked_session::TrackedSession},
+};
+
+impl Worker {
+    /// Opens the session for frames of `size` pixels, unless it is open. Returns false if the
+    /// frames are void meanwhile.
+    pub(super) fn open(&mut self, size: (usize, usize)) -> Result<bool, Failure> {
+        if self.engine.is_some() && self.size == size {
+            return Ok(true);
+        }
+        // The memory of the old one is freed first.
+        self.engine = None;
+        let (settings, live, cancel, warm) = {
+            let mut state = self.cx.state.lock();
+            let run = &mut state.run;
+            (run.session.facts, run.session.plan) = (None, None);
+            run.breaker.opening();
+            while state.warming_up && self.is_current(&state.run) {
+                self.cx.state.wait(&mut state);
+            }
+            if !self.is_current(&state.run) {
+                return Ok(false);
+            }
+            let cancel = Cancel::default();
+            let warm = state.warm.take();
+            let run = &mut state.run;
+            run.cancel = Some(cancel.clone());
+            (run.settings.clone(), run.live, cancel, warm)
+        };
+        let mut config = settings.config(size, live)?;
+        #[cfg(feature = "internals")]
+        {
+            config.limits.faults = self.cx.faults.lock().clone();
+        }
+        config.limits.outside = self.cx.state.lock().outside();
+        // The pixels outside the hole are in the buffers.
+        config.whole = false;
+        config.device = self.device.unwrap_or(config.device);
+        let session = Session::open_with(config, cancel, warm.as_deref())?;
+        let facts = SessionFacts::of(&session);
+        gst::info!(
+            CAT,
+            obj = self.cx.element,
+            "{:?} at {}x{}, look-ahead {} frames",
+            facts.model,
+            facts.processing.0,
+            facts.processing.1,
+            facts.latency_frames
+        );
+        self.device = Some(session.device());
+        (self.engine, self.size) = (Some(TrackedSession::new(session)), size);
+        self.report_session();
+        let run = &mut self.cx.state.lock().run;
+        // Frames that came meanwhile are behind by the time that opening took; one window later
+        // the engine has caught up, or it is too slow.
+        let behind = (run.latency_frames() + run.session.expected.hop) as u64;
+        let next = run.queue.next_id();
+        run.breaker.opened(next + behind);
+        Ok(true)
+    }
+
+    /// Finishes all frames that the engine holds, as downstream takes them.
+    pub(super) fn drain_engine(&mut self) -> Result<(), Failure> {
+        while self
+            .engine
+            .as_ref()
+            .is_some_and(|engine| !engine.is_empty())
+            && self.wait_for_room()
+        {
+            let Some(engine) = &mut self.engine else {
+                break;
+            };
+            let done = engine.drain_some();
+            self.report_session();
+            let done = done?;
+            if done.is_empty() {
+                let problem = "the session kept frames when it was drained";
+                return Err(Failure::Internal(problem.to_owned()));
+            }
+            // If frames are left, the next call tells why.
+            self.publish(done, Outcome::Engine);
+        }
+        Ok(())
+    }
+
+    /// Waits until downstream has taken enough frames. Returns false if the frames that are held
+    /// are void meanwhile.
+    fn wait_for_room(&self) -> bool {
+        let mut state = self.cx.state.lock();
+        while self.is_current(&state.run) {
+            if state.run.queue.ready() < READY || state.run.may_be_late() {
+                return true;
+            }
+            self.cx.state.wait(&mut state);
+        }
+        false
+    }
+
+    /// Publishes what the session says of itself and what it has decided.
+    pub(super) fn report_session(&mut self) {
+        let Some(TrackedSession { session, .. }) = &mut self.engine else {
+            return;
+        };
+        let notices = session.notices();
+        {
+            let info = &mut self.cx.state.lock().run.session;
+            info.facts = Some(SessionFacts::of(session));
+            info.plan = session.plan();
+            info.stats = session.stats();
+        }
+        for notice in notices {
+            memory::post_notice(&self.cx.element, notice);
+        }
+        latency::publish(&self.cx);
+    }
+
+    /// Returns whether the device may recover from an error. A file rather ends with an error
+    /// than go on without the networks when memory runs out.
+    pub(super) fn is_device_error(&self, error: &Error) -> bool {
+        let may_be_late = || self.cx.state.lock().run.may_be_late();
+        match error {
+            Error::Compute { .. } => true,
+            Error::OutOfMemory { .. } if self.engine.is_some() => may_be_late(),
+            Error::Device { .. } | Error::Budget { .. } | Error::OutOfMemory { .. } => {
+                self.device.is_some() && self.engine.is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// Goes on with the fallback after a failure of the device, which is tried again later.
+    pub(super) fn device_failed(&mut self, error: &Error) {
+        self.engine = None;
+        let failures = {
+            let run = &mut self.cx.state.lock().run;
+            if !self.is_current(run) {
+                return;
+            }
+            run.cancel = None;
+            run.counts.device_failures += 1;
+            run.queue.requeue();
+            run.breaker.failed()
+        };
+        self.fallback.flush();
+        failures::warn_device(&self.cx.element, error, failures);
+        self.cx.state.notify();
+    }
+}

@@ -1,0 +1,127 @@
+//! The way of one frame through the worker: its mask, its route, the computation, its outcome.
+
+use std::sync::Arc;
+
+use propainter::{Done, Frame, Mask};
+
+use super::Worker;
+use crate::propainter::{
+    error::Failure,
+    properties::enums::LatePolicy,
+    qos::circuit_breaker,
+    stream::queue::frame::{FrameTask, Outcome},
+};
+
+/// Where a frame goes.
+enum Route {
+    Engine,
+    Fallback,
+    /// Nowhere: the late policy decides.
+    Policy(Outcome),
+}
+
+/// The frames that became final, and how they go out.
+type Finished = (Vec<(u64, Done)>, fn(Done) -> Outcome);
+
+impl Worker {
+    /// Processes a frame. Does nothing more once the frame is void.
+    pub(super) fn frame(&mut self, task: FrameTask) -> Result<(), Failure> {
+        let Some(mask) = self.mask(&task)? else {
+            return Ok(());
+        };
+        let finished = match self.route(&task, &mask) {
+            None => None,
+            Some(Route::Engine) => self.run_engine(task, &mask)?,
+            Some(Route::Fallback) => self.run_fallback(task, &mask)?,
+            Some(Route::Policy(outcome)) => {
+                // The policy may have changed: frames may be in the fallback.
+                self.drain_fallback()?;
+                self.decide([(task.id, outcome)]);
+                None
+            }
+        };
+        if let Some((done, outcome)) = finished {
+            self.publish(done, outcome);
+        }
+        Ok(())
+    }
+
+    /// Stores the mask of a frame and decides where the frame goes; `None` if it is void.
+    fn route(&self, task: &FrameTask, mask: &Arc<Mask>) -> Option<Route> {
+        let run = &mut self.cx.state.lock().run;
+        if !self.is_current(run) {
+            return None;
+        }
+        run.queue.set_mask(task.id, mask);
+        run.last_mask = Some(mask.clone());
+        let route = run.breaker.route(task.id);
+        // After a failure of the device there is no hurry, and the late policy does not apply.
+        let policy = (!run.breaker.has_failed()).then(|| run.late_policy());
+        Some(match (route, policy) {
+            (circuit_breaker::Route::Engine, _) => Route::Engine,
+            (_, Some(LatePolicy::PassThrough)) => Route::Policy(Outcome::PassedThrough),
+            (_, Some(LatePolicy::Drop)) => Route::Policy(Outcome::Dropped),
+            _ => Route::Fallback,
+        })
+    }
+
+    fn run_engine(
+        &mut self,
+        mut task: FrameTask,
+        mask: &Mask,
+    ) -> Result<Option<Finished>, Failure> {
+        self.drain_fallback()?;
+        if !self.open(task.size)? {
+            return Ok(None);
+        }
+        let Some(frame) = self.rgb(&mut task)? else {
+            return Ok(None);
+        };
+        let Some(engine) = &mut self.engine else {
+            return Ok(None);
+        };
+        let done = engine.push(task.id, frame, mask);
+        self.report_session();
+        Ok(Some((done?, Outcome::Engine)))
+    }
+
+    fn run_fallback(
+        &mut self,
+        mut task: FrameTask,
+        mask: &Mask,
+    ) -> Result<Option<Finished>, Failure> {
+        let (settings, latency_frames) = {
+            let run = &self.cx.state.lock().run;
+            (run.settings.clone(), run.latency_frames())
+        };
+        let cancel = self
+            .fallback
+            .prepare(&settings, task.size, latency_frames)?;
+        {
+            let run = &mut self.cx.state.lock().run;
+            if !self.is_current(run) {
+                return Ok(None);
+            }
+            run.fallback_cancel = cancel;
+        }
+        let Some(frame) = self.rgb(&mut task)? else {
+            return Ok(None);
+        };
+        let done = self.fallback.push(task.id, frame, mask)?;
+        Ok(Some((done, Outcome::Fallback)))
+    }
+
+    /// Returns a frame in RGB; `None` if it has left the queue meanwhile.
+    fn rgb(&self, task: &mut FrameTask) -> Result<Option<Frame>, Failure> {
+        if let Some(frame) = task.frame.take() {
+            return Ok(Some(frame));
+        }
+        let Some(mut input) = self.cx.state.lock().run.queue.input(task.id) else {
+            return Ok(None);
+        };
+        let frame = input.take_frame();
+        frame
+            .map(Some)
+            .map_err(|problem| Failure::Internal(problem.to_string()))
+    }
+}

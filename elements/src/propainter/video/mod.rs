@@ -1,0 +1,22 @@
+//! Conversion between video buffers and the RGB frames of a session.
+//!
+//! [`converter`] is the entry. It finds the samples in a buffer ([`layout`]) and converts them by
+//! their color model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
+//! [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through [`device`] and
+//! [`device_planes`].
+
+mod alpha;
+mod channels;
+pub mod converter;
+pub mod device;
+mod device_planes;
+pub mod formats;
+mod hole_rows;
+pub mod layout;
+mod matrix;
+mod packed;
+mod planar;
+pub mod pool;
+#[cfg(test)]
+mod tests;
+pub mod trim;

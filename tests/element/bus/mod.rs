@@ -1,0 +1,3 @@
+//! Errors and warnings on the bus.
+
+pub mod failures;

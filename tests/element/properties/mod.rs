@@ -1,0 +1,5 @@
+//! The properties: what is set, what is read, budgets and presets.
+
+mod budgets;
+mod cpu;
+mod inspect;

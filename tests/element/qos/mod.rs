@@ -1,0 +1,6 @@
+//! Late frames, a slow engine, a device that fails, and the latency that is reported.
+
+mod device_failure;
+mod late_sources;
+mod latency;
+mod overload;

@@ -1,0 +1,4 @@
+//! Video formats: what of a frame is written.
+
+mod frames;
+mod interlaced;
