@@ -25,4 +25,4 @@ cargo fmt --all -- --check
 optional typos
 optional cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 cargo clippy --release --workspace --all-targets -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
