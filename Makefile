@@ -1,6 +1,6 @@
 # A fresh Debian 12 machine with Rust needs nothing but these.
 
-.PHONY: demo test bench soak setup plugin
+.PHONY: demo test lint bench soak setup plugin
 
 # `make demo` shows a generated clip; `make demo VIDEO=clip.mp4 MASK=mask.png` your own;
 # `make demo DEMO="--model propainter"` adds options. It replaces out/demo.mp4 and out/demo.png;
@@ -13,6 +13,10 @@ demo: plugin
 test: export G_DEBUG = fatal-warnings
 test: plugin
 	@sh scripts/test.sh
+
+# Format, clippy, documentation, dependencies, spelling.
+lint: setup
+	@sh scripts/lint.sh
 
 bench: plugin
 	cargo build --release --workspace --examples

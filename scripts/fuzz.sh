@@ -1,5 +1,5 @@
 #!/bin/sh
-# Coverage-guided fuzzing of what reads outside input (tests/src/fuzz.rs), each target for some
+# Coverage-guided fuzzing of what reads outside input (tests/support/fuzz.rs), each target for some
 # seconds. New inputs go to target/fuzz/out, those that do harm to target/fuzz/bad; what
 # tests/fuzz/corpus keeps is the start.
 #

@@ -1,5 +1,7 @@
 //! The GStreamer element `propainter`, as a library for the plugin and the tests.
 
+#![warn(missing_docs)]
+
 mod propainter;
 
 pub use propainter::Propainter;

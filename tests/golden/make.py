@@ -8,7 +8,7 @@ value is changed; a file may hold less than the whole one:
 - `cut.KEY = "AXIS START END"`: only that range of what a network must give;
 - `xor.KEY = "OTHER"`: the bits that differ from the tensor OTHER, which compress better.
 
-These notes are the metadata of the file, which is compressed. `tests/src/golden.rs` reads them,
+These notes are the metadata of the file, which is compressed. `tests/support/golden.rs` reads them,
 and a test compares every file here with the whole set where that is at hand.
 """
 

@@ -1,6 +1,6 @@
 //! The official checkpoints: finding them, reading them, checking them (spec section 1).
 //!
-//! [`find`] looks for the three files, [`Checkpoint::read`] reads one of them, whether
+//! [`find()`] looks for the three files, [`Checkpoint::read`] reads one of them, whether
 //! PyTorch or safetensors wrote it, and lets through exactly the network's own tensors.
 //! What a file claims is never believed before the file's own bytes bear it out, and no
 //! code in it is run.

@@ -83,7 +83,7 @@ impl Builder {
         self.slots.push(Slot { key, shape, role });
     }
 
-    /// `weight` of this shape, [out, in, kernel…] or [out, in], and `bias` [out].
+    /// `weight` of this shape, `[out, in, kernel…]` or `[out, in]`, and `bias` of `[out]`.
     fn layer(&mut self, prefix: &str, weight: &[usize]) {
         self.layer_for(prefix, weight, Role::Parameter);
     }

@@ -1,0 +1,28 @@
+#!/bin/sh
+# All checks that run no test: format, clippy, documentation, dependencies, spelling. `cargo-deny`
+# and `typos` run where they are installed.
+#
+#   lint.sh [--install]    --install puts these two into target/tools first
+set -eu
+cd "$(dirname "$0")/.."
+tools=target/tools
+if [ "${1:-}" = --install ]; then
+    # Debug builds without symbols take 3 CPU minutes together, and run for a second.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $tools cargo-deny@0.20.2 typos-cli@1.52.0
+fi
+PATH=$PWD/$tools/bin:$PATH
+
+# Runs a program that may be absent.
+optional() {
+    if command -v "$1" >/dev/null; then
+        "$@"
+    else
+        echo "lint: $1 is not installed, so its check is left out; CONTRIBUTING.md says how to install it"
+    fi
+}
+
+cargo fmt --all -- --check
+optional typos
+optional cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
+cargo clippy --release --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
