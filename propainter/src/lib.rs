@@ -1,4 +1,12 @@
-//! Video inpainting with ProPainter as a stream.
+//! Video inpainting as a stream: frames and masks in, inpainted frames out.
+//!
+//! - [`Session`], opened with a [`Config`], inpaints a stream; [`Warm`] prepares one
+//! - [`Frame`], [`Mask`] and [`Done`] are what goes in and comes out
+//! - [`memory`] limits the memory of a session and reports what it takes
+//! - [`weights`] finds, reads and converts the checkpoints of the networks
+//!
+//! The cargo feature `networks`, on by default, adds the networks of ProPainter. Without it the
+//! engine is the weights-free one, and neither a tensor library nor LLVM nor CUDA is built.
 
 mod area;
 mod cancel;
@@ -6,18 +14,23 @@ mod device;
 mod engine;
 mod error;
 mod frame;
-pub mod isa;
-pub mod kernels;
+mod isa;
+#[cfg(feature = "networks")]
+mod kernels;
 pub mod memory;
-pub mod networks;
+#[cfg(feature = "networks")]
+mod networks;
 mod precision;
-pub mod propagation;
-pub mod resize;
-pub mod scene_cuts;
-pub mod scenes;
+mod propagation;
+mod resize;
+mod scene_cuts;
+mod scenes;
 mod session;
 pub mod weights;
-pub mod windows;
+mod windows;
+
+#[doc(hidden)]
+pub mod internals;
 
 pub use area::Area;
 pub use cancel::Cancel;

@@ -3,12 +3,14 @@
 
 use propainter::{
     Numbers,
-    memory::{
-        Degradation,
-        bytes::Machine,
-        planner::{Budget, Level, Planner},
+    internals::{
+        memory::planning::{
+            bytes::Machine,
+            planner::{Budget, Level, Planner},
+        },
+        windows::schedule::Cut,
     },
-    windows::schedule::Cut,
+    memory::Degradation,
 };
 
 const GIB: u64 = 1 << 30;

@@ -4,7 +4,9 @@
 
 use std::time::Instant;
 
-use propainter::{Config, DeviceChoice, Frame, Mask, Mode, Model, Session, scenes::Scene};
+use propainter::{
+    Config, DeviceChoice, Frame, Mask, Mode, Model, Session, internals::scenes::Scene,
+};
 use propainter_tests::golden::weights_folder;
 
 fn main() {

@@ -4,14 +4,18 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use propainter::{
     Numbers,
-    memory::{
-        Plan,
-        bytes::{Machine, Scene},
-        counting::{Counting, Watch},
+    internals::{
+        memory::{
+            counting::{Counting, Watch},
+            planning::{
+                Plan,
+                bytes::{Machine, Scene},
+            },
+        },
+        networks::{generator::Generator, pace::Strips},
+        windows::schedule::Cut,
     },
-    networks::{generator::Generator, pace::Strips},
     weights::Network,
-    windows::schedule::Cut,
 };
 use propainter_tests::golden::{checkpoint, device};
 

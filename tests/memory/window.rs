@@ -2,8 +2,8 @@
 
 use propainter::{
     Config, Error, Limits, Mask, Mode, Model, Roi, Session,
-    memory::{Counting, Degradation, Notice, Step, counting::Watch},
-    scenes::Scene,
+    internals::{memory::counting::Watch, scenes::Scene},
+    memory::{Counting, Degradation, Notice, Step},
 };
 
 use super::turn;

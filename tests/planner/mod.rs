@@ -2,12 +2,14 @@
 
 use propainter::{
     Error, Numbers,
-    memory::{
-        Degradation, Step,
-        bytes::Machine,
-        planner::{Budget, Chosen, Level, Planner},
+    internals::{
+        memory::planning::{
+            bytes::Machine,
+            planner::{Budget, Chosen, Level, Planner},
+        },
+        windows::schedule::Cut,
     },
-    windows::schedule::Cut,
+    memory::{Degradation, Step},
 };
 use proptest::prelude::*;
 

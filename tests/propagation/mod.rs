@@ -3,7 +3,7 @@
 mod quality;
 mod stream;
 
-use propainter::{Config, Done, Frame, Mask, Model, Session, scenes::Scene};
+use propainter::{Config, Done, Frame, Mask, Model, Session, internals::scenes::Scene};
 
 /// A session of the weights-free engine that takes masks as they are.
 fn open(width: usize, height: usize) -> Session {

@@ -1,6 +1,6 @@
 //! Frames in, frames out: order, look-ahead, odd streams.
 
-use propainter::{Cancel, Error, Frame, Mask, Session, scenes::Scene};
+use propainter::{Cancel, Error, Frame, Mask, Session, internals::scenes::Scene};
 
 use super::{assert_untouched_outside, clip, open, open_with, run};
 
@@ -107,7 +107,8 @@ fn a_frame_that_is_all_hole_is_filled_from_its_neighbours() {
     clip[2].0.rgb_mut().fill(7);
     let done = run(&mut open(64, 48), &clip);
     assert_untouched_outside(&clip, &done);
-    let psnr = propainter::scenes::psnr_in_hole(&scene.truth(2), &done[2].frame, &done[2].hole);
+    let psnr =
+        propainter::internals::scenes::psnr_in_hole(&scene.truth(2), &done[2].frame, &done[2].hole);
     assert!(psnr.is_some_and(|psnr| psnr > 40.0), "{psnr:?}");
 }
 

@@ -1,6 +1,6 @@
 //! Crops around holes through the session's door.
 
-use propainter::{Config, Done, Error, Frame, Mask, Mode, Roi, Session, scenes::Scene};
+use propainter::{Config, Done, Error, Frame, Mask, Mode, Roi, Session, internals::scenes::Scene};
 
 use super::{networks, propagation};
 
@@ -189,8 +189,11 @@ fn a_hole_that_comes_late_is_filled_from_the_past() {
     let clip: Vec<_> = (0..18).map(|i| (scene.frame(i), mask(&hole(i)))).collect();
     let done = run(cropped(), &clip, |_, _| ());
     let (sum, count) = (15..18).fold((0, 0), |(sum, count), i| {
-        let (s, c) =
-            propainter::scenes::square_error_in_hole(&clip[i].0, &done[i].frame, &done[i].hole);
+        let (s, c) = propainter::internals::scenes::square_error_in_hole(
+            &clip[i].0,
+            &done[i].frame,
+            &done[i].hole,
+        );
         (sum + s, count + c)
     });
     let psnr = 10.0 * (255.0 * 255.0 * count as f64 / sum as f64).log10();

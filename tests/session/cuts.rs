@@ -3,9 +3,8 @@
 use gst::prelude::*;
 use propainter::{
     Config, Done, Frame, Limits, Mask, Mode, Session,
+    internals::{scene_cuts::Detector, scenes::Scene},
     memory::{Faults, Notice, Stage},
-    scene_cuts::Detector,
-    scenes::Scene,
 };
 use propainter_tests::shared::media;
 

@@ -1,6 +1,6 @@
 //! A soft edge around the hole, through the session.
 
-use propainter::{Config, Done, Mask, Session, scenes::Scene};
+use propainter::{Config, Done, Mask, Session, internals::scenes::Scene};
 
 use super::{networks, propagation};
 

@@ -9,7 +9,9 @@ mod sliding;
 
 use std::path::Path;
 
-use propainter::{Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, scenes::Scene};
+use propainter::{
+    Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, internals::scenes::Scene,
+};
 use propainter_tests::golden::weights_folder;
 
 fn networks(width: usize, height: usize) -> Option<Config> {

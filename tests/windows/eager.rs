@@ -4,17 +4,19 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Area, Cancel, Frame, Mask,
-    kernels::correlation::CorrelationForm,
-    networks::{
-        flow_completion::{FlowCompletion, Pace, Video, combine, known},
-        generator::{Generator, GeneratorInput, Guides},
-        image_propagation::propagate,
-        kept::Place,
-        pace::Strips,
-        raft::Raft,
+    internals::{
+        kernels::correlation::CorrelationForm,
+        networks::{
+            flow_completion::{FlowCompletion, Pace, Video, combine, known},
+            generator::{Generator, GeneratorInput, Guides},
+            image_propagation::propagate,
+            kept::Place,
+            pace::Strips,
+            raft::Raft,
+        },
+        windows::schedule::{Cut, Schedule, Task, Window},
     },
     weights::Network,
-    windows::schedule::{Cut, Schedule, Task, Window},
 };
 use propainter_tests::golden::{checkpoint, device};
 

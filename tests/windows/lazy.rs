@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use propainter::{
-    Config, DeviceChoice, Done, Frame, Limits, Mask, Mode, Model, Session, memory::Plan,
-    scenes::Scene, windows::schedule::Cut,
+    Config, DeviceChoice, Done, Frame, Limits, Mask, Mode, Model, Session,
+    internals::{memory::planning::Plan, scenes::Scene, windows::schedule::Cut},
+    memory::Faults,
 };
 use propainter_tests::golden::weights_folder;
 
@@ -31,7 +32,7 @@ fn config(cut: Cut) -> Option<Config> {
         raft_iterations: 1,
         mask_dilation: 0,
         limits: Limits {
-            plan: Some(Plan::LARGEST),
+            faults: Faults::force_plan(Plan::LARGEST),
             ..Limits::default()
         },
         ..Config::new(SIZE[0], SIZE[1])

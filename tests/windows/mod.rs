@@ -8,7 +8,7 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use propainter::windows::schedule::{Cut, Schedule, Task};
+use propainter::internals::windows::schedule::{Cut, Schedule, Task};
 use proptest::prelude::*;
 
 /// What the procedure does with a clip of `total` frames, in no streaming terms.

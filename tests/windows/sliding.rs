@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use propainter::windows::schedule::{Cut, Schedule, Task};
+use propainter::internals::windows::schedule::{Cut, Schedule, Task};
 use proptest::prelude::*;
 
 use super::{Whole, stream as stream_reference, walk as walk_reference};

@@ -5,15 +5,17 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 use propainter::{
     Area, Cancel, Mask,
-    kernels::{correlation::CorrelationForm, work::counted},
-    networks::{
-        flow_completion::{FlowCompletion, Pace, Video},
-        generator::{Flows, Generator, GeneratorInput, Guides},
-        pace::Strips,
-        raft::Raft,
+    internals::{
+        kernels::{correlation::CorrelationForm, work::counted},
+        networks::{
+            flow_completion::{FlowCompletion, Pace, Video},
+            generator::{Flows, Generator, GeneratorInput, Guides},
+            pace::Strips,
+            raft::Raft,
+        },
+        windows::schedule::{Cut, Schedule, Task, Window},
     },
     weights::Network,
-    windows::schedule::{Cut, Schedule, Task, Window},
 };
 use propainter_tests::golden::checkpoint;
 

@@ -49,6 +49,15 @@ impl Propainter {
                     .field("plan", plan)
                     .build()
             }
+            Notice::NotBuilt => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::LibraryError::Settings,
+                    ("model=auto: checkpoints are here, but this build has no networks; \
+                         `make plugin` builds them (cargo feature `networks`)")
+                );
+                return;
+            }
             Notice::FellBack { problem } => {
                 gst::element_imp_warning!(
                     self,

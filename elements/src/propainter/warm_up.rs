@@ -8,7 +8,7 @@ use std::{
 };
 
 use gst::{prelude::*, subclass::prelude::*};
-use propainter::{Cancel, Model, Warm, isa::Isa};
+use propainter::{Cancel, Model, Warm, internals::isa::Isa};
 
 use super::imp::{CAT, Propainter};
 

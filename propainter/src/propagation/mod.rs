@@ -8,6 +8,7 @@
 
 mod align;
 mod alone;
+mod bytes;
 mod completion;
 mod compose;
 mod fill;
@@ -35,14 +36,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use self::alone::fill_alone;
 pub use self::reach::Reach;
 pub(crate) use self::room::Room;
+pub(crate) use self::{
+    alone::fill_alone,
+    bytes::{Frames, Window},
+};
 use self::{held::Held, reach::Seen};
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
-    memory::{Notice, Usage, bytes::propagation::Window},
+    memory::{Notice, Usage},
 };
 
 /// Most frames looked ahead, and kept behind, however long a sub-video is.

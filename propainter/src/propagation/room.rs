@@ -1,13 +1,13 @@
 //! Keeps a window to its budget: before a frame is taken it is known what frames with such holes
 //! need, and the window is as long as fits.
 
-use super::Reach;
+use super::{
+    Reach,
+    bytes::{Frames, Window},
+};
 use crate::{
     Error,
-    memory::{
-        Degradation, Notice, Step, Usage,
-        bytes::propagation::{Frames, Window},
-    },
+    memory::{Degradation, Notice, Step, Usage},
 };
 
 /// The window, and what it may take.

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::weights_free;
-use crate::{DeviceChoice, Error, Limits, isa::Isa, weights, windows::schedule::Cut};
+use super::{networks_builder, weights_free};
+use crate::{
+    DeviceChoice, Error, Limits, isa::Isa, memory::Notice, weights, windows::schedule::Cut,
+};
 
 /// Which engine fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,7 +178,7 @@ impl Config {
     /// reading checkpoints.
     pub fn engine(&self) -> Model {
         match self.model {
-            Model::Auto if weights::find(self.weights.as_deref()).is_ok() => Model::Propainter,
+            Model::Auto if networks_builder::BUILT && self.weights_found() => Model::Propainter,
             Model::Auto => Model::Propagation,
             model => model,
         }
@@ -186,9 +188,21 @@ impl Config {
     /// the usual places may be empty.
     pub(super) fn to_open(&self) -> Model {
         match self.model {
-            Model::Auto if self.weights.is_some() => Model::Propainter,
+            Model::Auto if networks_builder::BUILT && self.weights.is_some() => Model::Propainter,
             _ => self.engine(),
         }
+    }
+
+    fn weights_found(&self) -> bool {
+        weights::find(self.weights.as_deref()).is_ok()
+    }
+
+    /// Returns a notice where [`Model::Auto`] would be the networks if they were in this build.
+    pub(super) fn without_networks(&self) -> Option<Notice> {
+        let missed = !networks_builder::BUILT
+            && self.model == Model::Auto
+            && (self.weights.is_some() || self.weights_found());
+        missed.then_some(Notice::NotBuilt)
     }
 
     fn networks(&self) -> bool {
@@ -226,10 +240,6 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     at_least("ref-stride", config.ref_stride, 1)?;
     at_least("raft-iterations", config.raft_iterations, 1)?;
     at_least("lookahead", config.lookahead, 1)?;
-    if let Some(plan) = config.limits.plan {
-        at_least("plan: pairs", plan.pairs, 1)?;
-        at_least("plan: completion-frames", plan.completion_frames, 1)?;
-    }
     if !(config.scene_threshold > 0.0 && config.scene_threshold <= 1.0) {
         return Err(Error::Setting {
             name: "scene-threshold",

@@ -6,13 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{Config, feather, idle::Idle, workshop::Workshop};
+use super::{
+    Config, feather,
+    idle::Idle,
+    networks_builder::{Chosen, Networks},
+    workshop::Workshop,
+};
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
-    memory::{Notice, Usage, planner::Chosen},
+    memory::{Notice, Usage},
     resize,
-    windows::Networks,
 };
 
 pub struct Lane {

@@ -5,6 +5,8 @@ mod crops;
 mod feather;
 mod idle;
 mod lane;
+#[cfg_attr(not(feature = "networks"), path = "networks_absent.rs")]
+mod networks_builder;
 mod stats;
 mod stop_gap;
 mod warm;
@@ -32,6 +34,8 @@ pub struct Session {
     cuts: Option<Detector>,
     /// An error that came after frames that were final: told at the next call.
     failed: Option<Error>,
+    /// What was decided when it was opened.
+    notices: Vec<Notice>,
     cancel: Cancel,
     stats: Stats,
 }
@@ -63,6 +67,7 @@ impl Session {
     pub fn open_with(config: Config, cancel: Cancel, warm: Option<&Warm>) -> Result<Self, Error> {
         config::check(&config)?;
         config.limits.faults.opening(&cancel)?;
+        let notices = config.without_networks().into_iter().collect();
         // What is found now is at work to the end, and not looked for again.
         let config = Config {
             model: config.to_open(),
@@ -74,6 +79,7 @@ impl Session {
             cuts: detector(&config),
             config,
             crops,
+            notices,
             failed: None,
             cancel,
             stats: Stats::default(),
@@ -216,7 +222,9 @@ impl Session {
 
     /// What was decided about memory since the last call, oldest first.
     pub fn notices(&mut self) -> Vec<Notice> {
-        self.crops.notices()
+        let mut notices = std::mem::take(&mut self.notices);
+        notices.extend(self.crops.notices());
+        notices
     }
 
     /// Runs a call: its time counts, and an error after frames that were final comes with the

@@ -6,8 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Config, Model, crops, lane, workshop};
-use crate::{Cancel, DeviceChoice, Error, Frame, Mask, Precision, windows::Networks};
+use super::{
+    Config, Model, crops, lane,
+    networks_builder::{self, Networks},
+};
+use crate::{Cancel, DeviceChoice, Error, Frame, Mask, Precision};
 
 /// Networks that are on their device, with kernels that have run, for sessions to come.
 pub struct Warm {
@@ -49,10 +52,10 @@ impl Warm {
             return Ok(None);
         }
         let start = Instant::now();
-        let networks = lane::guarded(|| workshop::read(config, cancel))?;
+        let networks = lane::guarded(|| networks_builder::read(config, cancel))?;
         let reading = start.elapsed();
         let start = Instant::now();
-        if !crate::kernels::host::is_cpu(&networks.device) {
+        if !networks.on_cpu() {
             run(config, cancel, networks.clone())?;
         }
         Ok(Some(Self {

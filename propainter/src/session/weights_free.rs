@@ -3,12 +3,9 @@
 use super::{Config, Mode};
 use crate::{
     DeviceChoice, Error, Limits,
-    memory::{
-        Degradation, Meter, Notice, Step,
-        bytes::propagation::{Frames, Window},
-        planner,
-    },
-    propagation::{self, Propagation, Room},
+    memory::{Degradation, Notice, Step, meter::Meter},
+    propagation::{self, Frames, Propagation, Room, Window},
+    resize,
 };
 
 /// All that the engine is built from.
@@ -105,7 +102,7 @@ impl WeightsFree {
         let before = (self.frames, self.degraded, self.notices.len());
         while self.allowed.contains(Step::Resolution) {
             let from = self.processing();
-            let Some((width, height)) = planner::smaller(from) else {
+            let Some((width, height)) = resize::smaller(from) else {
                 break;
             };
             self.frames = Frames {

@@ -2,14 +2,21 @@
 //! which network when; [`Stream`] runs the networks over them, holds what later windows
 //! can ask for and lets go of the rest.
 
-pub mod census;
-mod held;
-mod pixels;
 pub mod schedule;
 mod sliding;
+
+#[cfg(feature = "networks")]
+pub mod census;
+#[cfg(feature = "networks")]
+mod held;
+#[cfg(feature = "networks")]
+mod pixels;
+#[cfg(feature = "networks")]
 mod state;
+#[cfg(feature = "networks")]
 mod stream;
+#[cfg(feature = "networks")]
 mod work;
 
-pub(crate) use stream::Stream;
-pub(crate) use work::Networks;
+#[cfg(feature = "networks")]
+pub(crate) use {stream::Stream, work::Networks};

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Done, Error, Frame, Mask,
-    memory::Plan,
+    memory::planning::Plan,
     networks::{
         kept::{Kept, Place},
         raft::Features,

@@ -16,7 +16,10 @@ use super::{
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
-    memory::{Guard, Notice, Plan, Stage, Usage},
+    memory::{
+        Notice, Stage, Usage,
+        planning::{Guard, Plan},
+    },
     networks::raft::Features,
 };
 

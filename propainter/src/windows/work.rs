@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Area, Cancel, Error, Frame, Numbers, Precision,
     kernels::{host, wide::wide},
-    memory::Plan,
+    memory::planning::Plan,
     networks::{
         flow_completion::{FlowCompletion, Pace, Video, combine_area, known},
         generator::{Flows, Generator, GeneratorInput, Guides, quarter},
@@ -52,7 +52,7 @@ impl Networks {
         let generator = read(Network::Generator)?;
         let both = [&completion, &generator];
         let numbers = match (numbers, asked) {
-            (Numbers::F16, Precision::Fp16) => asked.resolve(&device, &both)?,
+            (Numbers::F16, Precision::Fp16) => asked.resolve(host::is_cpu(&device), &both)?,
             (Numbers::F16, _) if !both.iter().all(|c| c.fits(Numbers::F16)) => Numbers::Bf16,
             (numbers, _) => numbers,
         };
@@ -66,6 +66,11 @@ impl Networks {
             device,
             numbers,
         })
+    }
+
+    /// Whether they run on the CPU.
+    pub fn on_cpu(&self) -> bool {
+        host::is_cpu(&self.device)
     }
 
     /// In the numbers of completion and generator.

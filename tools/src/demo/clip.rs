@@ -3,7 +3,7 @@
 use std::{path::Path, thread};
 
 use gst::prelude::*;
-use propainter::scenes::Scene;
+use propainter::internals::scenes::Scene;
 
 use super::{DemoError, Options};
 

@@ -2,7 +2,7 @@
 
 use propainter::{
     Done,
-    isa::{Isa, Job},
+    internals::isa::{Isa, Job},
 };
 
 use super::{super::color::Coefficients, hole_row, holes, layout::Component, sample::Sample};

@@ -17,11 +17,10 @@ use self::{
     layout::{Crop, Placed},
     pixels::{cut, cut_mask, put_together},
 };
-use super::{Config, Roi, lane::Lane, workshop::Workshop};
+use super::{Config, Roi, lane::Lane, networks_builder::Networks, workshop::Workshop};
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     memory::{Notice, Usage},
-    windows::Networks,
 };
 
 /// Bytes of frames that are kept for the past of crops to come, at most.

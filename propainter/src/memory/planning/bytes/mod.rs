@@ -7,15 +7,15 @@
 
 mod completion;
 mod generator;
-pub mod propagation;
 mod raft;
 
 use std::{collections::HashMap, sync::Arc};
 
 use gemm_common::cache::CACHE_INFO;
 
-use super::{Outside, Plan, Stage};
+use super::Plan;
 use crate::{
+    memory::{Outside, Stage},
     networks::kept::Place,
     precision::Numbers,
     windows::{
@@ -308,7 +308,6 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::Plan;
 
     const CUT: Cut = Cut {
         subvideo_length: 12,

@@ -1,7 +1,7 @@
 //! Flow completion of one direction.
 
 use super::{Machine, Sizes};
-use crate::{memory::Plan, networks::kept::Place};
+use crate::{memory::planning::Plan, networks::kept::Place};
 
 /// Frames of context that an encoder's part carries along, and that both ends are continued by.
 const CARRY: u64 = 4;

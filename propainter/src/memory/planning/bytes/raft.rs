@@ -1,7 +1,7 @@
 //! Optical flow and image propagation: always 32 bits.
 
 use super::{Machine, Sizes};
-use crate::{kernels::correlation::CorrelationForm, memory::Plan, networks::kept::Place};
+use crate::{kernels::correlation::CorrelationForm, memory::planning::Plan, networks::kept::Place};
 
 /// RAFT continues smaller sides to this.
 const SMALLEST: u64 = 128;

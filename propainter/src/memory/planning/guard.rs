@@ -9,8 +9,12 @@ use std::{
 
 use burn::tensor::Device;
 
-use super::{Faults, Meter, Needs, Notice, Plan, Reservation, Stage, Usage};
-use crate::{Error, kernels::work::counted};
+use super::{Needs, Plan};
+use crate::{
+    Error,
+    kernels::work::counted,
+    memory::{Faults, Notice, Stage, Usage, ledger::Reservation, meter::Meter},
+};
 
 /// Windows without trouble before a larger plan is tried again, the first time.
 const PATIENCE: u32 = 8;
@@ -304,7 +308,7 @@ fn lack_of_memory(problem: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{Ledger, Reading};
+    use crate::memory::{ledger::Ledger, meter::Reading};
 
     #[test]
     fn a_lack_of_memory_is_known_by_the_words_of_library_and_driver() {

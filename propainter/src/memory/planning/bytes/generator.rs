@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Machine, Sizes};
 use crate::{
     Area,
-    memory::Plan,
+    memory::planning::Plan,
     networks::{
         generator::{
             TILE,

@@ -1,7 +1,8 @@
-//! The weights-free engine: what a window of frames takes, and what filling one of them takes
-//! besides. What depends on the hole is told with it.
+//! The byte model of the weights-free engine: the bytes that a window of frames takes, and those
+//! that filling one of them takes besides. The caller gives what depends on the hole.
 
-use crate::{memory::Outside, propagation::Reach};
+use super::Reach;
+use crate::memory::Outside;
 
 /// Frames that a window looks ahead, and keeps behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

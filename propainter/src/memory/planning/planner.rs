@@ -4,11 +4,15 @@
 use std::fmt;
 
 use super::{
-    Degradation, Needs, Outside, Plan, Step,
+    Needs, Plan,
     bytes::{Machine, Scene},
 };
 use crate::{
-    Error, Numbers, kernels::correlation::CorrelationForm, networks::kept::Place,
+    Error, Numbers,
+    kernels::correlation::CorrelationForm,
+    memory::{Degradation, Outside, Step},
+    networks::kept::Place,
+    resize::smaller,
     windows::schedule::Cut,
 };
 
@@ -16,7 +20,6 @@ use crate::{
 const LARGEST_STRIDE: usize = 40;
 const SMALLEST_NEIGHBORS: usize = 6;
 const SMALLEST_SUBVIDEO: usize = 20;
-const SMALLEST_WIDTH: usize = 320;
 
 /// What frames are computed with: the user's wish or less.
 #[derive(Clone, Debug, PartialEq)]
@@ -261,13 +264,6 @@ fn worse(level: &Level, step: Step) -> Option<Level> {
     };
     next.given_up.push(loss);
     Some(next)
-}
-
-/// The next smaller processing size; `None` below the smallest.
-pub(crate) fn smaller((width, height): (usize, usize)) -> Option<(usize, usize)> {
-    let smaller = |side: usize| (side * 3 / 4 / 8 * 8).max(8);
-    let size = (smaller(width), smaller(height));
-    (size.0 >= SMALLEST_WIDTH).then_some(size)
 }
 
 /// All plans of a machine, the fastest first.
