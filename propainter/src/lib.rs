@@ -15,9 +15,10 @@ pub mod propagation;
 pub mod resize;
 pub mod scene_cuts;
 pub mod scenes;
+pub mod schedule;
 mod session;
+mod stream;
 pub mod weights;
-pub mod windows;
 
 pub use area::Area;
 pub use cancel::Cancel;
@@ -26,4 +27,4 @@ pub use error::Error;
 pub use frame::{Done, Frame, Mask};
 pub use memory::Limits;
 pub use precision::{Numbers, Precision};
-pub use session::{Config, Mode, Model, Roi, Session, Stats, Warm, stop_gap};
+pub use session::{Config, Mode, Model, OpenOptions, Roi, Session, Stats, Warm, fill_single_frame};

@@ -10,8 +10,8 @@ use propainter::{
         counting::{Counting, Watch},
     },
     networks::{generator::Generator, pace::Strips},
+    schedule::WindowParams,
     weights::Network,
-    windows::schedule::Cut,
 };
 use propainter_tests::golden::{checkpoint, device};
 
@@ -56,7 +56,7 @@ fn strips_take_what_the_model_says() {
     let Some(checkpoint) = checkpoint(Network::Generator) else {
         return;
     };
-    let cut = Cut {
+    let cut = WindowParams {
         subvideo_length: 20,
         neighbor_length: 10,
         ref_stride: 10,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error, Numbers, kernels::correlation::CorrelationForm, networks::kept::Place,
-    windows::schedule::Cut,
+    schedule::WindowParams,
 };
 
 /// How far each step goes.
@@ -21,7 +21,7 @@ const SMALLEST_WIDTH: usize = 320;
 /// What frames are computed with: the user's wish or less.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {
-    pub cut: Cut,
+    pub cut: WindowParams,
     /// Processing size, (width, height), multiples of 8.
     pub size: (usize, usize),
     pub numbers: Numbers,
@@ -40,7 +40,7 @@ pub struct Loss {
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (width, height) = self.size;
-        let Cut {
+        let WindowParams {
             subvideo_length,
             neighbor_length,
             ref_stride,
@@ -56,7 +56,7 @@ impl fmt::Display for Level {
             "{width}x{height} {numbers} subvideo-length={subvideo_length} \
              neighbor-length={neighbor_length} ref-stride={ref_stride}"
         )?;
-        match self.cut.ahead() {
+        match self.cut.effective_lookahead() {
             Some(ahead) => write!(f, " lookahead={ahead}"),
             None => Ok(()),
         }

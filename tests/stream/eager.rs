@@ -13,8 +13,8 @@ use propainter::{
         pace::Strips,
         raft::Raft,
     },
+    schedule::{Schedule, Task, Window, WindowParams},
     weights::Network,
-    windows::schedule::{Cut, Schedule, Task, Window},
 };
 use propainter_tests::golden::{checkpoint, device};
 
@@ -51,7 +51,7 @@ impl Eager {
     }
 
     /// A clip, its holes dilated, at processing size.
-    pub fn inpaint(&self, clip: &[(Frame, Mask)], cut: Cut) -> Vec<Frame> {
+    pub fn inpaint(&self, clip: &[(Frame, Mask)], cut: WindowParams) -> Vec<Frame> {
         let features: Vec<_> = clip
             .iter()
             .map(|(frame, _)| self.raft.encode(self.picture(frame)))

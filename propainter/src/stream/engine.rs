@@ -9,30 +9,35 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     pixels::Filled,
-    schedule::{Cut, Task, Window},
+    stage_runner::{Networks, StageRunner},
     state::{Direction, Flow, Raw, Source, State, Updated},
-    work::{Networks, Work},
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
     memory::{Guard, Notice, Plan, Stage, Usage},
     networks::raft::Features,
+    schedule::{Task, Window, WindowParams},
 };
 
 /// The streaming engine of the networks.
-pub struct Stream {
+pub struct StreamEngine {
     networks: Arc<Networks>,
     guard: Guard,
-    cut: Cut,
+    cut: WindowParams,
     raft_iterations: usize,
     state: State,
     /// The plan by which what is held lies where it lies.
     arranged: Plan,
 }
 
-impl Stream {
-    pub fn new(networks: Arc<Networks>, guard: Guard, cut: Cut, raft_iterations: usize) -> Self {
+impl StreamEngine {
+    pub fn new(
+        networks: Arc<Networks>,
+        guard: Guard,
+        cut: WindowParams,
+        raft_iterations: usize,
+    ) -> Self {
         Self {
             arranged: guard.plan(),
             networks,
@@ -51,7 +56,7 @@ impl Stream {
         &mut self,
         stage: Stage,
         cancel: &Cancel,
-        work: impl Fn(&Work<'_>, &State) -> Result<T, Error>,
+        work: impl Fn(&StageRunner<'_>, &State) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
             let plan = self.guard.plan();
@@ -62,7 +67,7 @@ impl Stream {
             };
             let result = arranged.and_then(|()| {
                 self.arranged = plan;
-                let tools = Work {
+                let tools = StageRunner {
                     networks: &self.networks,
                     plan,
                     cancel,
@@ -291,7 +296,7 @@ impl Stream {
     }
 }
 
-impl Engine for Stream {
+impl Engine for StreamEngine {
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         let index = self.state.sources.indices().end;
         self.state.sources.push(Source::new(frame, hole));
@@ -330,8 +335,8 @@ impl Engine for Stream {
         self.guard.flush();
     }
 
-    fn look_ahead(&self) -> usize {
-        self.cut.look_ahead()
+    fn latency_frames(&self) -> usize {
+        self.cut.latency_frames()
     }
 
     fn plan(&self) -> Option<String> {
@@ -342,7 +347,7 @@ impl Engine for Stream {
         self.guard.usage()
     }
 
-    fn calm(&self) -> u32 {
+    fn quiet_windows(&self) -> u32 {
         self.guard.quiet()
     }
 

@@ -12,15 +12,15 @@ use propainter::{
         pace::Strips,
         raft::Raft,
     },
+    schedule::{Schedule, Task, Window, WindowParams},
     weights::Network,
-    windows::schedule::{Cut, Schedule, Task, Window},
 };
 use propainter_tests::golden::checkpoint;
 
 const WIDTH: usize = 432;
 const HEIGHT: usize = 240;
 /// The official defaults.
-const CUT: Cut = Cut {
+const CUT: WindowParams = WindowParams {
     subvideo_length: 80,
     neighbor_length: 10,
     ref_stride: 10,
