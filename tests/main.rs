@@ -9,10 +9,11 @@ mod kernels;
 mod pipelines;
 mod planner;
 mod propagation;
+mod schedule;
 mod session;
 mod soak;
+mod stream;
 mod weights;
-mod windows;
 
 #[global_allocator]
 static COUNTING: propainter_tests::allocation::Counting = propainter_tests::allocation::Counting;

@@ -19,8 +19,8 @@ pub mod scene_cuts {
 pub mod scenes {
     pub use crate::scenes::*;
 }
-pub mod windows {
-    pub use crate::windows::*;
+pub mod schedule {
+    pub use crate::schedule::*;
 }
 
 #[cfg(feature = "networks")]

@@ -25,9 +25,11 @@ mod propagation;
 mod resize;
 mod scene_cuts;
 mod scenes;
+mod schedule;
 mod session;
+#[cfg(feature = "networks")]
+mod stream;
 pub mod weights;
-mod windows;
 
 #[doc(hidden)]
 pub mod internals;
@@ -39,4 +41,4 @@ pub use error::Error;
 pub use frame::{Done, Frame, Mask};
 pub use memory::Limits;
 pub use precision::{Numbers, Precision};
-pub use session::{Config, Mode, Model, Roi, Session, Stats, Warm, stop_gap};
+pub use session::{Config, Mode, Model, OpenOptions, Roi, Session, Stats, Warm, fill_single_frame};

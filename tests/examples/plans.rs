@@ -8,7 +8,7 @@ use propainter::{
             bytes::Machine,
             planner::{Budget, Level, Planner},
         },
-        windows::schedule::Cut,
+        schedule::WindowParams,
     },
     memory::Degradation,
 };
@@ -28,7 +28,7 @@ const SIZES: [(usize, usize); 6] = [
 
 fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
     Level {
-        cut: Cut {
+        cut: WindowParams {
             subvideo_length: 80,
             neighbor_length: 10,
             ref_stride: 10,

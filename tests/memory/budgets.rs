@@ -121,7 +121,7 @@ fn where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost() {
         ..config
     };
     let mut session = Session::open(config).expect("the session opens");
-    let look_ahead = session.look_ahead();
+    let look_ahead = session.latency_frames();
     let mask = hole(SIZE[0], SIZE[1], 0.6);
     let done = run(&mut session, SIZE[0], SIZE[1], &mask, FRAMES);
     assert_eq!(done.len(), FRAMES);
@@ -133,7 +133,7 @@ fn where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost() {
         notice,
         Notice::Degraded { step: Step::Precision, from, to } if from == "precision=fp32" && to == "precision=fp16"
     )), "{notices:?}");
-    assert!(session.look_ahead() <= look_ahead);
+    assert!(session.latency_frames() <= look_ahead);
 }
 
 #[test]

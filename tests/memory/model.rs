@@ -10,7 +10,7 @@ use propainter::{
             bytes::{Machine, Scene},
             planner::{Level, Planner},
         },
-        windows::schedule::Cut,
+        schedule::WindowParams,
     },
     memory::{Counting, Degradation, Faults, Stage},
 };
@@ -82,7 +82,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         let Some(config) = networks(width, height) else {
             return;
         };
-        let cut = Cut {
+        let cut = WindowParams {
             subvideo_length: v,
             neighbor_length: n,
             ref_stride: r,
@@ -201,7 +201,7 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
             return;
         };
         let level = Level {
-            cut: Cut {
+            cut: WindowParams {
                 subvideo_length: 9,
                 neighbor_length: 4,
                 ref_stride: 3,

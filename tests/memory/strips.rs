@@ -13,7 +13,7 @@ use propainter::{
             },
         },
         networks::{generator::Generator, pace::Strips},
-        windows::schedule::Cut,
+        schedule::WindowParams,
     },
     weights::Network,
 };
@@ -60,7 +60,7 @@ fn strips_take_what_the_model_says() {
     let Some(checkpoint) = checkpoint(Network::Generator) else {
         return;
     };
-    let cut = Cut {
+    let cut = WindowParams {
         subvideo_length: 20,
         neighbor_length: 10,
         ref_stride: 10,

@@ -10,7 +10,7 @@ fn a_frame_is_out_when_the_look_ahead_has_been_pushed() {
         let scene = Scene::new(64, 40, 1);
         let clip = clip(&scene, 20);
         let mut session = open_with(64, 40, subvideo_length);
-        let ahead = session.look_ahead();
+        let ahead = session.latency_frames();
         assert!(ahead < subvideo_length);
         let mut out = 0;
         for (i, (frame, mask)) in clip.iter().enumerate() {

@@ -33,7 +33,7 @@ fn run(config: Config, clip: &[(Frame, Mask)], mut look: impl FnMut(usize, &Sess
     let mut done = Vec::new();
     for (i, (frame, mask)) in clip.iter().enumerate() {
         done.extend(session.push(frame.clone(), mask).expect("taken"));
-        assert!(i + 1 - done.len() <= session.look_ahead(), "frame {i}");
+        assert!(i + 1 - done.len() <= session.latency_frames(), "frame {i}");
         look(i, &session);
     }
     done.extend(session.drain().expect("the rest comes out"));

@@ -3,7 +3,7 @@
 mod crops;
 mod cuts;
 mod feather;
-mod look_ahead;
+mod latency;
 mod opening;
 mod sliding;
 
@@ -58,7 +58,7 @@ fn push(session: &mut Session, scene: &Scene, mask: &Mask, frames: usize) -> Vec
                 .push(scene.frame(t), mask)
                 .expect("the frame is taken"),
         );
-        assert!(t + 1 - done.len() <= session.look_ahead());
+        assert!(t + 1 - done.len() <= session.latency_frames());
     }
     done.extend(session.drain().expect("the rest comes out"));
     done

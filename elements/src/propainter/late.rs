@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
-use propainter::{Mask, stop_gap};
+use propainter::{Mask, fill_single_frame};
 
 use super::{
     choices::LatePolicy,
@@ -104,9 +104,11 @@ impl Propainter {
             LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
                 let dilation = self.settings.lock().mask_dilation as usize;
                 match overdue.frame.clone().picture() {
-                    Ok(picture) => {
-                        Fate::StandIn(stop_gap(&picture, &self.late_mask(overdue), dilation))
-                    }
+                    Ok(picture) => Fate::StandIn(fill_single_frame(
+                        &picture,
+                        &self.late_mask(overdue),
+                        dilation,
+                    )),
                     Err(problem) => {
                         gst::warning!(CAT, imp = self, "a late frame is not filled: {problem}");
                         Fate::PassedThrough

@@ -100,7 +100,7 @@ impl Propainter {
         // The size changes nothing; a setting that is wrong is an error at the first frame.
         if let Ok(config) = settings.config((8, 8), live) {
             self.shared.lock().promise = Promise {
-                look_ahead: config.look_ahead(),
+                look_ahead: config.latency_frames(),
                 hop: config.hop(),
             };
         }

@@ -44,8 +44,8 @@ impl Seat {
     }
 
     /// Frames wait for no more than so many later ones from now on.
-    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<Final>, Error> {
-        let done = self.session.limit_look_ahead(frames)?;
+    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<Final>, Error> {
+        let done = self.session.limit_latency(frames)?;
         Ok(self.name(done))
     }
 

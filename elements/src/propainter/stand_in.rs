@@ -1,7 +1,7 @@
 //! What fills frames while the engine is relieved: the weights-free engine or, where that is
 //! the engine, the picture around the hole.
 
-use propainter::{Cancel, Config, Error, Frame, Mask, Mode, Model, Session, stop_gap};
+use propainter::{Cancel, Config, Error, Frame, Mask, Mode, Model, Session, fill_single_frame};
 
 use super::{
     choices::LatePolicy,
@@ -54,7 +54,7 @@ impl StandIn {
     pub fn push(&mut self, id: u64, picture: Frame, mask: &Mask) -> Result<Vec<Final>, Failure> {
         match &mut self.seat {
             Some(seat) => seat.push(id, picture, mask).map_err(own),
-            None => Ok(vec![(id, stop_gap(&picture, mask, self.dilation))]),
+            None => Ok(vec![(id, fill_single_frame(&picture, mask, self.dilation))]),
         }
     }
 

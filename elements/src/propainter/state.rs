@@ -36,7 +36,7 @@ impl Facts {
         Self {
             model: session.model(),
             processing: session.processing_size(),
-            look_ahead: session.look_ahead(),
+            look_ahead: session.latency_frames(),
             memory: session.stats().memory,
         }
     }

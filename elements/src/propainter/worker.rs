@@ -14,7 +14,7 @@ use std::{
 
 use gst::{ClockTime, prelude::*, subclass::prelude::*};
 use parking_lot::MutexGuard;
-use propainter::{Cancel, DeviceChoice, Error, Frame, Mask, Session};
+use propainter::{Cancel, DeviceChoice, Error, Frame, Mask, OpenOptions, Session};
 
 use super::{
     alarm::Alarm,
@@ -162,7 +162,7 @@ impl<'a> Worker<'a> {
         let Some(seat) = self.engine.as_mut().filter(|seat| !seat.is_empty()) else {
             return Ok(());
         };
-        let done = seat.limit_look_ahead(frames.max(1));
+        let done = seat.limit_latency(frames.max(1));
         self.look();
         let done = done?;
         if done.is_empty() {
@@ -396,7 +396,13 @@ impl<'a> Worker<'a> {
         // What is outside the holes is in the buffers.
         config.whole = false;
         config.device = self.device.unwrap_or(config.device);
-        let session = Session::open_with(config, cancel, warm.as_deref())?;
+        let session = Session::open_with(
+            config,
+            OpenOptions {
+                cancel,
+                warm: warm.as_deref(),
+            },
+        )?;
         let facts = Facts::of(&session);
         gst::info!(
             CAT,

@@ -214,7 +214,7 @@ impl Engine for Propagation {
         self.note();
     }
 
-    fn look_ahead(&self) -> usize {
+    fn latency_frames(&self) -> usize {
         self.room.window().ahead
     }
 
@@ -222,8 +222,8 @@ impl Engine for Propagation {
         Some(self.room.plan())
     }
 
-    fn limit_look_ahead(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        self.room.limit_look_ahead(frames);
+    fn limit_latency(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.room.limit_latency(frames);
         self.timed(|engine| engine.finish_known(cancel))
     }
 

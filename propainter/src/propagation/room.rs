@@ -55,7 +55,7 @@ impl Room {
     }
 
     /// Frames wait for no more than so many later ones from now on.
-    pub fn limit_look_ahead(&mut self, frames: usize) {
+    pub fn limit_latency(&mut self, frames: usize) {
         self.window.ahead = self.window.ahead.min(frames);
     }
 

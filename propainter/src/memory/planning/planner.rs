@@ -13,7 +13,7 @@ use crate::{
     memory::{Degradation, Outside, Step},
     networks::kept::Place,
     resize::smaller,
-    windows::schedule::Cut,
+    schedule::WindowParams,
 };
 
 /// How far each step goes.
@@ -24,7 +24,7 @@ const SMALLEST_SUBVIDEO: usize = 20;
 /// What frames are computed with: the user's wish or less.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {
-    pub cut: Cut,
+    pub cut: WindowParams,
     /// Processing size, (width, height), multiples of 8.
     pub size: (usize, usize),
     pub numbers: Numbers,
@@ -43,7 +43,7 @@ pub struct Loss {
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (width, height) = self.size;
-        let Cut {
+        let WindowParams {
             subvideo_length,
             neighbor_length,
             ref_stride,
@@ -59,7 +59,7 @@ impl fmt::Display for Level {
             "{width}x{height} {numbers} subvideo-length={subvideo_length} \
              neighbor-length={neighbor_length} ref-stride={ref_stride}"
         )?;
-        match self.cut.ahead() {
+        match self.cut.effective_lookahead() {
             Some(ahead) => write!(f, " lookahead={ahead}"),
             None => Ok(()),
         }

@@ -2,7 +2,7 @@
 //!
 //! Written tensor by tensor beside the code it describes; a test holds it against counted
 //! allocations. Sums name what lies in memory at one moment; a stage takes the largest of its
-//! moments. `px` is a picture's pixels; `n` the bytes of a stored number of completion and
+//! snapshots. `px` is a picture's pixels; `n` the bytes of a stored number of completion and
 //! generator, `w` those it is computed in.
 
 mod completion;
@@ -18,9 +18,9 @@ use crate::{
     memory::{Outside, Stage},
     networks::kept::Place,
     precision::Numbers,
-    windows::{
-        census::{Counts, Doing, Moment, census},
-        schedule::Cut,
+    schedule::{
+        WindowParams,
+        simulate::{Counts, Snapshot, TaskKind, simulate},
     },
 };
 
@@ -63,7 +63,7 @@ pub struct Scene {
     pub source: u64,
     /// What of the host's memory is held elsewhere.
     pub outside: Outside,
-    moments: Arc<[Moment]>,
+    snapshots: Arc<[Snapshot]>,
 }
 
 /// Bytes at most.
@@ -106,7 +106,7 @@ impl Scene {
     pub fn new(
         machine: Machine,
         [width, height]: [usize; 2],
-        cut: Cut,
+        cut: WindowParams,
         length: Option<usize>,
     ) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl Scene {
             masked: 100,
             source: (width * height) as u64,
             outside: Outside::default(),
-            moments: census(cut, length).into(),
+            snapshots: simulate(cut, length).into(),
         }
     }
 
@@ -128,13 +128,13 @@ impl Scene {
             loading: sizes.loading(),
             ..Needs::default()
         };
-        // Many moments do the same with other things held.
+        // Many snapshots do the same with other things held.
         let mut works = HashMap::new();
-        for moment in self.moments.iter() {
+        for moment in self.snapshots.iter() {
             let (device, host) = sizes.held(&moment.held, plan);
-            let stage = &mut needs.stages[stage(moment.doing) as usize];
-            let work = works.entry(moment.doing);
-            let working = device + *work.or_insert_with(|| sizes.work(moment.doing, plan));
+            let stage = &mut needs.stages[stage(moment.kind) as usize];
+            let work = works.entry(moment.kind);
+            let working = device + *work.or_insert_with(|| sizes.work(moment.kind, plan));
             *stage = (*stage).max(fixed + sizes.rounded(working));
             let outside = self.outside.always + moment.held.frames as u64 * self.outside.frame;
             needs.host = needs.host.max(host + outside);
@@ -170,13 +170,13 @@ impl Scene {
     }
 }
 
-fn stage(doing: Doing) -> Stage {
+fn stage(doing: TaskKind) -> Stage {
     match doing {
-        Doing::Flow { .. } => Stage::Flow,
-        Doing::Completion { .. } => Stage::Completion,
-        Doing::Propagation { .. } | Doing::Guides { .. } => Stage::Propagation,
-        Doing::Encoding | Doing::Tokens => Stage::Encoder,
-        Doing::Window { .. } => Stage::Generator,
+        TaskKind::Flow { .. } => Stage::Flow,
+        TaskKind::Completion { .. } => Stage::Completion,
+        TaskKind::Propagation { .. } | TaskKind::Guides { .. } => Stage::Propagation,
+        TaskKind::Encoding | TaskKind::Tokens => Stage::Encoder,
+        TaskKind::Window { .. } => Stage::Generator,
     }
 }
 
@@ -243,18 +243,18 @@ impl Sizes {
     }
 
     /// What a task takes besides.
-    fn work(&self, doing: Doing, plan: &Plan) -> u64 {
+    fn work(&self, doing: TaskKind, plan: &Plan) -> u64 {
         match doing {
-            Doing::Flow { first } => self.flow(first, plan),
-            Doing::Completion { run, keep } => self.completion(run as u64, keep as u64, plan),
-            Doing::Propagation { run, keep } => self.propagation(run as u64, keep as u64, plan),
-            Doing::Guides { flows, keep } => {
+            TaskKind::Flow { first } => self.flow(first, plan),
+            TaskKind::Completion { run, keep } => self.completion(run as u64, keep as u64, plan),
+            TaskKind::Propagation { run, keep } => self.propagation(run as u64, keep as u64, plan),
+            TaskKind::Guides { flows, keep } => {
                 // The frames propagated before, a slice of a flow, its sum and the results.
                 keep as u64 * 4 * self.px + flows as u64 * self.px + 2 * self.px
             }
-            Doing::Encoding => self.encoding(plan),
-            Doing::Tokens => self.tokenising(),
-            Doing::Window { locals, references } => {
+            TaskKind::Encoding => self.encoding(plan),
+            TaskKind::Tokens => self.tokenising(),
+            TaskKind::Window { locals, references } => {
                 self.window(locals as u64, references as u64, plan)
             }
         }
@@ -309,7 +309,7 @@ impl Sizes {
 mod tests {
     use super::*;
 
-    const CUT: Cut = Cut {
+    const CUT: WindowParams = WindowParams {
         subvideo_length: 12,
         neighbor_length: 6,
         ref_stride: 4,

@@ -1,14 +1,11 @@
 //! The window schedule against a walk over the whole clip, written as the official
 //! procedure states it.
 
-mod eager;
-mod lazy;
 mod sliding;
-mod work;
 
 use std::collections::BTreeSet;
 
-use propainter::internals::windows::schedule::{Cut, Schedule, Task};
+use propainter::internals::schedule::{Schedule, Task, WindowParams};
 use proptest::prelude::*;
 
 /// What the procedure does with a clip of `total` frames, in no streaming terms.
@@ -19,7 +16,7 @@ struct Whole {
     windows: Vec<(Vec<usize>, Vec<usize>)>,
 }
 
-fn walk(total: usize, cut: Cut) -> Whole {
+fn walk(total: usize, cut: WindowParams) -> Whole {
     let (t, v) = (total as i64, cut.subvideo_length as i64);
     let chunks = |count: i64, length: i64, pad: i64| {
         let mut out = vec![];
@@ -79,7 +76,7 @@ fn walk(total: usize, cut: Cut) -> Whole {
 /// Streams a clip through the schedule, checking on the way that every task finds its
 /// inputs, that nothing needed was let go, and that each frame is final when no later
 /// window holds it and no later than the look-ahead promises.
-fn stream(total: usize, cut: Cut) -> (Whole, usize) {
+fn stream(total: usize, cut: WindowParams) -> (Whole, usize) {
     let mut schedule = Schedule::new(cut);
     let mut whole = Whole::default();
     let mut last_window = vec![0; total];
@@ -152,9 +149,9 @@ fn stream(total: usize, cut: Cut) -> (Whole, usize) {
         if step < total {
             let held = frames - sent;
             assert!(
-                held <= cut.look_ahead(),
+                held <= cut.latency_frames(),
                 "{held} held, {} promised",
-                cut.look_ahead()
+                cut.latency_frames()
             );
         }
     }
@@ -172,7 +169,7 @@ proptest! {
         neighbor_length in 2usize..=40,
         ref_stride in 1usize..=40,
     ) {
-        let cut = Cut { subvideo_length, neighbor_length, ref_stride, lookahead: None };
+        let cut = WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead: None };
         let (streamed, _) = stream(total, cut);
         prop_assert_eq!(streamed, walk(total, cut));
     }
@@ -181,7 +178,7 @@ proptest! {
 #[test]
 fn every_length_around_the_chunk_borders_streams_as_the_whole_clip() {
     for (subvideo_length, neighbor_length, ref_stride) in [(80, 10, 10), (12, 6, 4), (20, 9, 3)] {
-        let cut = Cut {
+        let cut = WindowParams {
             subvideo_length,
             neighbor_length,
             ref_stride,
@@ -199,13 +196,13 @@ fn every_length_around_the_chunk_borders_streams_as_the_whole_clip() {
 
 #[test]
 fn the_stated_look_ahead_is_what_a_long_stream_needs_with_the_defaults() {
-    let cut = Cut {
+    let cut = WindowParams {
         subvideo_length: 80,
         neighbor_length: 10,
         ref_stride: 10,
         lookahead: None,
     };
     let (_, worst) = stream(1000, cut);
-    println!("stated {}, met {worst}", cut.look_ahead());
-    assert!(worst <= cut.look_ahead() && worst + 20 > cut.look_ahead());
+    println!("stated {}, met {worst}", cut.latency_frames());
+    assert!(worst <= cut.latency_frames() && worst + 20 > cut.latency_frames());
 }

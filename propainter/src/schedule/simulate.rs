@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::schedule::{Cut, Schedule, Task};
+use super::{Schedule, Task, WindowParams};
 
 /// What is held while a task runs, in numbers of things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub struct Counts {
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Doing {
+pub enum TaskKind {
     /// Flows of a new frame; of the first there are none.
     Flow {
         first: bool,
@@ -59,16 +59,16 @@ pub enum Doing {
 
 /// A task and what is held meanwhile, its own results not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Moment {
+pub struct Snapshot {
     pub held: Counts,
-    pub doing: Doing,
+    pub kind: TaskKind,
 }
 
-/// The different moments of a stream of `length` frames that all have a hole or, where that is
+/// The different snapshots of a stream of `length` frames that all have a hole or, where that is
 /// not known, of any stream.
-pub fn census(cut: Cut, length: Option<usize>) -> Vec<Moment> {
+pub fn simulate(cut: WindowParams, length: Option<usize>) -> Vec<Snapshot> {
     // A sliding window meets its references anew after so many frames, or fewer.
-    let turn = match cut.ahead() {
+    let turn = match cut.effective_lookahead() {
         Some(_) => cut.hop() * cut.ref_stride.min(cut.subvideo_length),
         None => 0,
     };
@@ -76,25 +76,25 @@ pub fn census(cut: Cut, length: Option<usize>) -> Vec<Moment> {
         Some(length) => vec![length],
         // The longest clip that is one chunk, and one long enough to repeat itself.
         None => vec![
-            cut.ahead().unwrap_or(cut.subvideo_length),
-            2 * cut.look_ahead() + 2 * cut.subvideo_length + turn + 64,
+            cut.effective_lookahead().unwrap_or(cut.subvideo_length),
+            2 * cut.latency_frames() + 2 * cut.subvideo_length + turn + 64,
         ],
     };
-    let mut moments = HashSet::new();
+    let mut snapshots = HashSet::new();
     for frames in lengths {
-        let mut walk = Walk::new(cut, &mut moments, length.is_none());
+        let mut walk = Simulation::new(cut, &mut snapshots, length.is_none());
         for _ in 0..frames {
             walk.push();
         }
         walk.schedule.end();
         walk.advance();
     }
-    moments.into_iter().collect()
+    snapshots.into_iter().collect()
 }
 
 /// The engine's bookkeeping, in indices.
-struct Walk<'a> {
-    moments: &'a mut HashSet<Moment>,
+struct Simulation<'a> {
+    snapshots: &'a mut HashSet<Snapshot>,
     /// Whether frames may be without a hole, so that flows wait until a task asks for them.
     late: bool,
     schedule: Schedule,
@@ -109,10 +109,10 @@ struct Walk<'a> {
     tokens: BTreeSet<usize>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(cut: Cut, moments: &'a mut HashSet<Moment>, late: bool) -> Self {
+impl<'a> Simulation<'a> {
+    fn new(cut: WindowParams, snapshots: &'a mut HashSet<Snapshot>, late: bool) -> Self {
         Self {
-            moments,
+            snapshots,
             late,
             schedule: Schedule::new(cut),
             pushed: 0,
@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
         let mut held = self.held();
         held.frames += 1;
         let first = self.pushed == 0;
-        self.note(held, Doing::Flow { first });
+        self.note(held, TaskKind::Flow { first });
         self.pushed += 1;
         self.schedule.push();
         self.advance();
@@ -153,15 +153,15 @@ impl<'a> Walk<'a> {
                 before.guides = since(self.guided, needed.guides);
             }
             if self.late {
-                self.note_generator(before, Doing::Flow { first: false });
+                self.note_generator(before, TaskKind::Flow { first: false });
             }
             match task {
                 Task::Complete { run, keep } => {
-                    let doing = Doing::Completion {
+                    let kind = TaskKind::Completion {
                         run: run.len(),
                         keep: keep.len(),
                     };
-                    self.note(before, doing);
+                    self.note(before, kind);
                     // The forward flows are completed, and gone as far as nothing needs them.
                     let gone = self.schedule.needed().raw_flows.min(keep.end);
                     let oldest = self.pushed.saturating_sub(1) - before.raw / 2;
@@ -170,19 +170,19 @@ impl<'a> Walk<'a> {
                         half: keep.len(),
                         ..before
                     };
-                    self.note(half, doing);
+                    self.note(half, kind);
                     self.completed = keep.end;
                 }
                 Task::Propagate { run, keep, .. } => {
-                    let doing = Doing::Propagation {
+                    let kind = TaskKind::Propagation {
                         run: run.len(),
                         keep: keep.len(),
                     };
-                    self.note(before, doing);
+                    self.note(before, kind);
                     let flows = (keep.end - 1).saturating_sub(self.guided);
                     self.note(
                         before,
-                        Doing::Guides {
+                        TaskKind::Guides {
                             flows,
                             keep: keep.len(),
                         },
@@ -199,11 +199,11 @@ impl<'a> Walk<'a> {
                     for &index in &window.references {
                         self.tokenise(before, index);
                     }
-                    let doing = Doing::Window {
+                    let kind = TaskKind::Window {
                         locals: locals.len(),
                         references: window.references.len(),
                     };
-                    self.note_generator(before, doing);
+                    self.note_generator(before, kind);
                     self.blended = self.blended.max(locals.end);
                     let local = self.schedule.needed().features;
                     let leaving: Vec<_> = self.features.range(..local).copied().collect();
@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
 
     fn encode(&mut self, held: Counts, index: usize) {
         if !self.features.contains(&index) {
-            self.note_generator(held, Doing::Encoding);
+            self.note_generator(held, TaskKind::Encoding);
             self.features.insert(index);
         }
     }
@@ -231,22 +231,22 @@ impl<'a> Walk<'a> {
     fn tokenise(&mut self, held: Counts, index: usize) {
         if !self.tokens.contains(&index) {
             self.encode(held, index);
-            self.note_generator(held, Doing::Tokens);
+            self.note_generator(held, TaskKind::Tokens);
             self.tokens.insert(index);
         }
     }
 
-    fn note_generator(&mut self, held: Counts, doing: Doing) {
+    fn note_generator(&mut self, held: Counts, kind: TaskKind) {
         let held = Counts {
             features: self.features.len(),
             tokens: self.tokens.len(),
             ..held
         };
-        self.note(held, doing);
+        self.note(held, kind);
     }
 
-    fn note(&mut self, held: Counts, doing: Doing) {
-        self.moments.insert(Moment { held, doing });
+    fn note(&mut self, held: Counts, kind: TaskKind) {
+        self.snapshots.insert(Snapshot { held, kind });
     }
 
     /// What is held between two tasks.

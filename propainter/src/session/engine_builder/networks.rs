@@ -1,9 +1,8 @@
-//! Builds the engine of the networks: on which device, and with how much memory; and another one
-//! where that turns out to be too much, or where there is room for a better one again.
+//! Builds the engine of the networks at the best quality level that fits the device's memory.
 
 use std::sync::Arc;
 
-use super::Config;
+use super::super::config::Config;
 use crate::{
     Cancel, DeviceChoice, Error, Numbers, Precision,
     engine::Engine,
@@ -18,18 +17,18 @@ use crate::{
             planner::{Budget, Level, Planner},
         },
     },
+    stream::StreamEngine,
     weights,
-    windows::Stream,
 };
-pub(crate) use crate::{memory::planning::planner::Chosen, windows::Networks};
+pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
 
 /// Whether this build has the networks.
 pub const BUILT: bool = true;
 
-/// Windows without trouble before a better level is tried again, the first time.
+/// Windows without trouble after which a better level is tried again, the first time.
 const PATIENCE: u32 = 16;
 
-/// All that an engine of the networks is built from.
+/// Everything that an engine of the networks is built from.
 pub struct NetworksBuilder {
     config: Config,
     paths: weights::Paths,
@@ -39,32 +38,36 @@ pub struct NetworksBuilder {
     reservation: Arc<Reservation>,
     budget: Budget,
     planner: Planner,
-    /// What the settings ask for.
-    wish: Level,
+    /// The level that the settings ask for.
+    wanted: Level,
     networks: Option<Arc<Networks>>,
-    /// What the process may take, where the budget is what was free.
+    /// Bytes that the process may take, if the budget is the memory that was free.
     fixed: Option<u64>,
-    /// The level at work, and those left for worse ones, the last one last.
+    /// Rank of the level in force.
     rank: usize,
-    left: Vec<usize>,
+    /// Ranks of the better levels that were tried, the last one last.
+    tried: Vec<usize>,
     level: Level,
     /// Windows without trouble that a better level waits for.
     patience: u32,
     notices: Vec<Notice>,
 }
 
-/// The networks that a configuration asks for, as they are where nothing is given up.
+/// Reads the networks that a configuration asks for, in the precision of the best level.
+///
+/// # Errors
+/// Checkpoints that are missing or wrong; a device that does not open; [`Error::Cancelled`].
 pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     let paths = weights::find(config.weights.as_deref())?;
     let device = config.device.open()?;
     cancel.check()?;
     let asked = config.limits.precision;
-    let numbers = wished(asked, host::is_cpu(&device));
+    let numbers = wanted_numbers(asked, host::is_cpu(&device));
     Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
 }
 
-/// The numbers to compute in, where memory allows.
-fn wished(precision: Precision, on_cpu: bool) -> Numbers {
+/// Returns the number type to compute in, if memory allows.
+fn wanted_numbers(precision: Precision, on_cpu: bool) -> Numbers {
     match precision {
         Precision::Fp32 => Numbers::F32,
         Precision::Auto if on_cpu => Numbers::F32,
@@ -74,23 +77,23 @@ fn wished(precision: Precision, on_cpu: bool) -> Numbers {
 }
 
 impl NetworksBuilder {
-    /// Plans for this processing size, and builds the first engine. `networks` that another
-    /// engine has are not read again.
+    /// Opens the device, plans its memory and builds the first engine, at this processing size.
+    /// Uses `networks` if they are on the same device.
     ///
     /// # Errors
-    /// Checkpoints that are missing or wrong, a device that does not open, a budget that is too
-    /// small; [`Error::Cancelled`].
+    /// As [`EngineBuilder::open`](super::EngineBuilder::open).
     pub fn open(
         config: &Config,
         processing: (usize, usize),
-        cancel: &Cancel,
         networks: Option<Arc<Networks>>,
+        cancel: &Cancel,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
         let paths = weights::find(config.weights.as_deref())?;
         let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
         builder.networks = networks.filter(|networks| networks.device == builder.device);
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
+        cancel.check()?;
         Ok((builder, engine))
     }
 
@@ -100,7 +103,7 @@ impl NetworksBuilder {
         processing: (usize, usize),
         cancel: &Cancel,
     ) -> Result<(Self, Chosen), Error> {
-        // Before the device: its own context counts, too.
+        // Opened before the device, because the device's own context counts too.
         let meter = Meter::open(config.device);
         cancel.check()?;
         let (device, fell_back) = config.device.open_and_tell()?;
@@ -122,16 +125,16 @@ impl NetworksBuilder {
             0 => Meter::open(DeviceChoice::Cpu).free().unwrap_or(u64::MAX),
             bytes => bytes,
         };
-        let wish = Level {
-            cut: config.cut(),
+        let wanted = Level {
+            cut: config.window_params(),
             size: processing,
-            numbers: wished(limits.precision, on_cpu),
+            numbers: wanted_numbers(limits.precision, on_cpu),
             given_up: Vec::new(),
         };
-        let mut planned = Self {
-            planner: planner(config, machine, &wish),
+        let mut builder = Self {
+            planner: planner(config, machine, &wanted),
             machine,
-            wish: wish.clone(),
+            wanted: wanted.clone(),
             config: Config {
                 device: choice,
                 ..config.clone()
@@ -144,87 +147,78 @@ impl NetworksBuilder {
             fixed: None,
             networks: None,
             rank: 0,
-            left: Vec::new(),
-            level: wish,
+            tried: Vec::new(),
+            level: wanted,
             patience: PATIENCE,
             notices: fell_back
                 .map(|problem| Notice::FellBack { problem })
                 .into_iter()
                 .collect(),
         };
-        let chosen = planned.choose(0)?;
-        Ok((planned, chosen))
+        let chosen = builder.choose(0)?;
+        Ok((builder, chosen))
     }
 
-    /// Where the networks run; never [`DeviceChoice::Auto`].
     pub fn device(&self) -> DeviceChoice {
         self.config.device
     }
 
-    /// Size at which is computed, (width, height).
     pub fn processing(&self) -> (usize, usize) {
         self.level.size
     }
 
-    /// The networks at work, for another engine.
-    pub fn loaded(&self) -> Option<Arc<Networks>> {
-        self.networks.clone()
-    }
-
-    /// The quality level at work, in one line.
+    /// Returns the quality level in force as one line.
     pub fn level(&self) -> String {
         self.level.to_string()
     }
 
-    /// What is given up at present.
     pub fn degraded(&self) -> Degradation {
         let losses = self.level.given_up.iter();
         losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
+    }
+
+    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
+        self.networks.clone()
     }
 
     pub fn notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
 
-    /// The next level, where memory ran out on this one; `None` where nothing more may be given up.
-    pub fn worse(&mut self) -> Option<Chosen> {
+    pub fn next_lower(&mut self) -> Option<Chosen> {
         let chosen = self.choose(self.rank + 1).ok()?;
-        self.left.push(self.rank);
+        self.tried.push(self.rank);
         Some(chosen)
     }
 
-    /// The level that was left last, once the engine had no trouble for a while; each try waits
-    /// twice as long as the last.
-    pub fn better(&mut self, calm: u32) -> Option<Chosen> {
-        if calm < self.patience {
+    pub fn better(&mut self, quiet_windows: u32) -> Option<Chosen> {
+        if quiet_windows < self.patience {
             return None;
         }
-        let rank = *self.left.last()?;
+        let rank = *self.tried.last()?;
         self.patience = self.patience.saturating_mul(2);
         let chosen = self.choose(rank).ok()?;
         if chosen.rank >= self.rank {
             return None;
         }
-        self.left.pop();
+        self.tried.pop();
         Some(chosen)
     }
 
-    /// The level at work, once more.
-    pub fn same(&mut self) -> Option<Chosen> {
+    pub fn current(&mut self) -> Option<Chosen> {
         self.choose(self.rank).ok()
     }
 
-    /// The best level for the windows of a configuration, whatever was given up before.
-    pub fn plan_anew(&mut self, config: &Config) -> Result<Chosen, Error> {
+    pub fn replan(&mut self, config: &Config) -> Result<Chosen, Error> {
         self.config.take_windows(config);
-        self.wish.cut = self.config.cut();
-        self.planner = planner(&self.config, self.machine, &self.wish);
-        (self.rank, self.left) = (0, Vec::new());
+        self.wanted.cut = self.config.window_params();
+        self.planner = planner(&self.config, self.machine, &self.wanted);
+        (self.rank, self.tried) = (0, Vec::new());
         self.choose(0)
     }
 
-    /// The first level from number `from` on that fits what others leave. Planned and reserved in
-    /// one go: no other session counts on the same bytes meanwhile.
+    /// Returns the first level from rank `from` on that fits the memory that others leave. Plans
+    /// and reserves in one transaction, so that no other session counts on the same bytes.
     fn choose(&mut self, from: usize) -> Result<Chosen, Error> {
         let before = self.reservation.bytes();
         let limits = &self.config.limits;
@@ -235,7 +229,7 @@ impl NetworksBuilder {
             let chosen = self.planner.choose(from, budget);
             let bytes = match &chosen {
                 Err(_) => before,
-                // What is free belongs to others, too: only what plans need is reserved.
+                // Free memory belongs to others too: only the bytes that plans need are reserved.
                 Ok(chosen) if limits.vram_budget == 0 => {
                     let needs = chosen.plans.iter().map(|(_, needs)| needs.device());
                     needs.max().unwrap_or(0)
@@ -246,15 +240,15 @@ impl NetworksBuilder {
             result = Some(chosen);
             bytes
         });
-        let chosen = result.expect("the ledger asks once")?;
+        let chosen = result.expect("the reservation calls its closure once")?;
         self.budget = budget;
         self.fixed = all.filter(|_| limits.vram_budget == 0);
         Ok(chosen)
     }
 
-    /// The engine of a level with its plans; `usage` goes on.
+    /// Builds the engine of a level with its plans; `usage` continues.
     pub fn build(&mut self, chosen: Chosen, mut usage: Usage) -> Result<Box<dyn Engine>, Error> {
-        let networks = self.networks(chosen.level.numbers)?;
+        let networks = self.networks_in(chosen.level.numbers)?;
         let (plan, needs) = chosen.plans[0];
         let line = format!("{} {plan}", chosen.level);
         if chosen.rank < self.rank {
@@ -290,19 +284,21 @@ impl NetworksBuilder {
             self.rank + 1 < self.planner.levels().len(),
             usage,
         );
-        let (cut, iterations) = (self.level.cut, self.config.raft_iterations);
-        Ok(Box::new(Stream::new(networks, guard, cut, iterations)))
+        let (params, iterations) = (self.level.cut, self.config.raft_iterations);
+        Ok(Box::new(StreamEngine::new(
+            networks, guard, params, iterations,
+        )))
     }
 
-    /// The networks in these numbers, read again where they are there in others.
-    fn networks(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
+    /// Returns the networks in this number type; reads them again if they are held in another.
+    fn networks_in(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
         let fitting = self.networks.as_ref();
         if let Some(networks) =
             fitting.filter(|networks| networks.numbers.bytes() == numbers.bytes())
         {
             return Ok(networks.clone());
         }
-        // Both at once would be too much.
+        // Both at once would take too much memory.
         self.networks = None;
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
         let networks = Networks::read(&self.paths, device, numbers, asked)?;
@@ -312,10 +308,10 @@ impl NetworksBuilder {
     }
 }
 
-/// The levels from `wish` down, as far as the settings allow.
-fn planner(config: &Config, machine: Machine, wish: &Level) -> Planner {
+/// Returns the planner of the levels from `wanted` down, as far as the settings allow.
+fn planner(config: &Config, machine: Machine, wanted: &Level) -> Planner {
     let (source, limits) = ((config.width, config.height), &config.limits);
-    let planner = Planner::new(machine, source, wish.clone(), limits.allow_degradation)
+    let planner = Planner::new(machine, source, wanted.clone(), limits.allow_degradation)
         .beside(limits.outside);
     match limits.faults.plan() {
         Some(plan) => planner.only(plan),

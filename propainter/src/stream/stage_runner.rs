@@ -6,8 +6,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    pixels::{self, Filled},
-    schedule::Window,
+    pixels::{self, Filled, Patch},
     state::{Direction, Flow, Raw, State},
 };
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
         kept::{self, Kept},
         raft::{Features, Raft},
     },
+    schedule::Window,
     weights::{Checkpoint, Network, Paths},
 };
 
@@ -81,13 +81,13 @@ impl Networks {
 
 /// The networks at work: a plan, and a token that ends it.
 #[derive(Clone, Copy)]
-pub struct Work<'a> {
+pub struct StageRunner<'a> {
     pub networks: &'a Networks,
     pub plan: Plan,
     pub cancel: &'a Cancel,
 }
 
-impl Work<'_> {
+impl StageRunner<'_> {
     /// RAFT's features of a frame.
     pub fn features(&self, frame: &Frame) -> Result<Features, Error> {
         self.cancel.check()?;
@@ -302,15 +302,6 @@ impl Work<'_> {
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
         Ok(pictures)
     }
-}
-
-/// An area of a frame's picture.
-pub struct Patch {
-    /// The frame's.
-    pub index: usize,
-    pub area: Area,
-    /// RGB bytes.
-    pub rgb: Vec<u8>,
 }
 
 /// Completed flows that whoever asks has seen to.

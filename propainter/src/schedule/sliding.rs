@@ -1,15 +1,16 @@
 //! Windows of bounded latency.
 //!
-//! A window looks at the frames that are there when it runs and at no more than a sub-video of
-//! them. What it makes of frames that are not final is provisional: the next one sees more of
-//! the future and takes its place. What is final stays, and flows on by recursion: the frame
-//! before comes into image propagation as it was propagated.
+//! A window looks at the frames that are there when it runs, and at no more than a sub-video of
+//! them. Its results for frames that are not final are provisional: the next window sees more of
+//! the future and replaces them. Final results stay and feed the next window: image propagation
+//! begins with the frame before, as it was propagated.
 
-use super::schedule::{
-    COMPLETION_PAD, Cut, Needed, PROPAGATION_LIMIT, PROPAGATION_PAD, Schedule, Task, Window,
+use super::{
+    Needed, Schedule, Task, Window, WindowParams,
+    params::{COMPLETION_PAD, PROPAGATION_LIMIT, PROPAGATION_PAD},
 };
 
-/// What the window around a centre looks at.
+/// The frames that the window around a centre looks at.
 struct View {
     /// The oldest frame.
     start: usize,
@@ -20,11 +21,11 @@ struct View {
 }
 
 impl View {
-    fn new(cut: Cut, centre: usize, end: usize) -> Self {
-        let first = centre.saturating_sub(cut.hop());
+    fn new(params: WindowParams, centre: usize, end: usize) -> Self {
+        let first = centre.saturating_sub(params.hop());
         let before = first.saturating_sub(1);
         Self {
-            start: end.saturating_sub(cut.subvideo_length).min(before),
+            start: end.saturating_sub(params.subvideo_length).min(before),
             first,
             end,
         }
@@ -32,8 +33,8 @@ impl View {
 }
 
 impl Schedule {
-    pub(super) fn slide(&mut self, ahead: usize) -> Option<Task> {
-        let view = self.view(ahead)?;
+    pub(super) fn slide(&mut self, lookahead: usize) -> Option<Task> {
+        let view = self.view(lookahead)?;
         if self.completed + 1 < view.end {
             let start = view.first.saturating_sub(COMPLETION_PAD).max(view.start);
             self.completed = view.end - 1;
@@ -51,20 +52,21 @@ impl Schedule {
         Some(Task::Generate(self.window(view)))
     }
 
-    /// The next window's, once its frames are there. The last one may be around a centre after
-    /// the end: without it, frames would be local in none.
-    fn view(&self, ahead: usize) -> Option<View> {
-        let full = self.centre + ahead;
+    /// Returns the view of the next window once its frames are there. The centre of the last one
+    /// may lie after the end: without it, the last frames would be local in no window.
+    fn view(&self, lookahead: usize) -> Option<View> {
+        let full = self.centre + lookahead;
         let ready = self.frames >= full || (self.ended && self.remain());
-        ready.then(|| View::new(self.cut, self.centre, full.min(self.frames)))
+        ready.then(|| View::new(self.params, self.centre, full.min(self.frames)))
     }
 
-    /// Whether a window is left, should the clip end here.
+    /// Returns whether a window is left if the clip ends here.
     fn remain(&self) -> bool {
         self.centre < self.frames || self.covered < self.frames
     }
 
-    /// As the chunks of the official procedure, from the first frame that is not final on.
+    /// Propagates in the chunks of the official procedure, from the first frame that is not final
+    /// on.
     fn propagate_tail(&mut self, view: &View) -> Task {
         let first = self.propagated;
         let continued = first == view.first;
@@ -82,9 +84,9 @@ impl Schedule {
     }
 
     fn window(&mut self, view: View) -> Window {
-        let (centre, hop) = (self.centre, self.cut.hop());
+        let (centre, hop) = (self.centre, self.params.hop());
         let neighbours = view.first..(centre + hop + 1).min(view.end);
-        let stride = self.cut.ref_stride;
+        let stride = self.params.ref_stride;
         let references = (view.start.next_multiple_of(stride)..view.end).step_by(stride);
         let references = references.filter(|i| !neighbours.contains(i)).collect();
         self.centre += hop;
@@ -99,12 +101,12 @@ impl Schedule {
         }
     }
 
-    pub(super) fn needed_sliding(&self, ahead: usize) -> Needed {
+    pub(super) fn needed_sliding(&self, lookahead: usize) -> Needed {
         // No later window ends before the last one did.
-        let View { start, first, .. } = View::new(self.cut, self.centre, self.seen);
-        // What this window has done is next needed one hop later.
+        let View { start, first, .. } = View::new(self.params, self.centre, self.seen);
+        // The results of this window are next needed one hop later.
         let (mut flows, mut frames) = (first, first);
-        if let Some(view) = self.view(ahead)
+        if let Some(view) = self.view(lookahead)
             && self.completed + 1 >= view.end
         {
             flows = self.centre;
@@ -123,9 +125,9 @@ impl Schedule {
         }
     }
 
-    pub(super) fn refers_sliding(&self, ahead: usize, index: usize) -> bool {
+    pub(super) fn refers_sliding(&self, lookahead: usize, index: usize) -> bool {
         let more = !self.ended || self.remain();
-        more && index.is_multiple_of(self.cut.ref_stride)
-            && index >= self.needed_sliding(ahead).updated
+        more && index.is_multiple_of(self.params.ref_stride)
+            && index >= self.needed_sliding(lookahead).updated
     }
 }

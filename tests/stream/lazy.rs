@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use propainter::{
     Config, DeviceChoice, Done, Frame, Limits, Mask, Mode, Model, Session,
-    internals::{memory::planning::Plan, scenes::Scene, windows::schedule::Cut},
+    internals::{memory::planning::Plan, scenes::Scene, schedule::WindowParams},
     memory::Faults,
 };
 use propainter_tests::golden::weights_folder;
@@ -15,7 +15,7 @@ const SIZE: [usize; 2] = [64, 48];
 
 static EAGER: LazyLock<Option<Eager>> = LazyLock::new(|| Eager::new(1));
 
-fn config(cut: Cut) -> Option<Config> {
+fn config(cut: WindowParams) -> Option<Config> {
     Some(Config {
         model: Model::Propainter,
         weights: Some(weights_folder()?.to_owned()),
@@ -64,7 +64,7 @@ fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Frame> {
 }
 
 /// Runs of stages that a clip took.
-fn assert_eager(holes: &str, cut: Cut) -> u64 {
+fn assert_eager(holes: &str, cut: WindowParams) -> u64 {
     let (Some(eager), Some(config)) = (&*EAGER, config(cut)) else {
         return 0;
     };
@@ -79,9 +79,9 @@ fn assert_eager(holes: &str, cut: Cut) -> u64 {
     session.stats().memory.runs
 }
 
-fn cut(numbers: [usize; 3], lookahead: Option<usize>) -> Cut {
+fn cut(numbers: [usize; 3], lookahead: Option<usize>) -> WindowParams {
     let [subvideo_length, neighbor_length, ref_stride] = numbers;
-    Cut {
+    WindowParams {
         subvideo_length,
         neighbor_length,
         ref_stride,

@@ -13,11 +13,11 @@ fn settings_within_a_look_ahead_promise_no_more() {
                 mode,
                 ..Config::new(64, 48)
             };
-            let before = config.look_ahead();
+            let before = config.latency_frames();
             for most in 1..80 {
-                let within = config.with_look_ahead_within(most);
-                assert!(within.look_ahead() <= most, "{model:?} {mode:?} {most}");
-                assert!(within.look_ahead() <= before);
+                let within = config.with_latency_within(most);
+                assert!(within.latency_frames() <= most, "{model:?} {mode:?} {most}");
+                assert!(within.latency_frames() <= before);
                 if most >= before {
                     assert_eq!(within, config);
                 }
@@ -39,16 +39,16 @@ fn the_weights_free_engine_lets_frames_go_at_once() {
         done.extend(session.push(scene.frame(t), &mask).expect("it is taken"));
     }
     assert!(done.is_empty(), "all are held for their future");
-    done.extend(session.limit_look_ahead(6).expect("it looks less far"));
-    assert_eq!(session.look_ahead(), 6);
+    done.extend(session.limit_latency(6).expect("it looks less far"));
+    assert_eq!(session.latency_frames(), 6);
     assert_eq!(done.len(), 14);
     for t in 20..40 {
         let finals = session.push(scene.frame(t), &mask).expect("it is taken");
         assert_eq!(finals.len(), 1);
         done.extend(finals);
     }
-    done.extend(session.limit_look_ahead(9).expect("no more than before"));
-    assert_eq!(session.look_ahead(), 6);
+    done.extend(session.limit_latency(9).expect("no more than before"));
+    assert_eq!(session.latency_frames(), 6);
     done.extend(session.drain().expect("the rest comes out"));
     assert_whole(&done, &scene, 40);
 }
@@ -66,8 +66,8 @@ fn networks_begin_anew_with_the_frames_they_hold() {
         ..config
     };
     let (scene, mask) = (scene(&config), middle(&config));
-    let within = config.with_look_ahead_within(5);
-    assert_eq!((within.mode, within.look_ahead()), (Mode::Sliding, 5));
+    let within = config.with_latency_within(5);
+    assert_eq!((within.mode, within.latency_frames()), (Mode::Sliding, 5));
     let mut sliding = Session::open(within).expect("the session opens");
     let expected = push(&mut sliding, &scene, &mask, 12);
 
@@ -77,8 +77,8 @@ fn networks_begin_anew_with_the_frames_they_hold() {
         done.extend(session.push(scene.frame(t), &mask).expect("it is taken"));
     }
     assert!(done.is_empty(), "the official procedure waits for more");
-    done.extend(session.limit_look_ahead(5).expect("it looks less far"));
-    assert_eq!(session.look_ahead(), 5);
+    done.extend(session.limit_latency(5).expect("it looks less far"));
+    assert_eq!(session.latency_frames(), 5);
     assert!(!done.is_empty());
     for t in 6..12 {
         done.extend(session.push(scene.frame(t), &mask).expect("it is taken"));

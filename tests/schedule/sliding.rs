@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use propainter::internals::windows::schedule::{Cut, Schedule, Task};
+use propainter::internals::schedule::{Schedule, Task, WindowParams};
 use proptest::prelude::*;
 
 use super::{Whole, stream as stream_reference, walk as walk_reference};
 
 /// What sliding windows do with a clip of `total` frames.
-fn walk(total: usize, cut: Cut) -> Whole {
+fn walk(total: usize, cut: WindowParams) -> Whole {
     let (v, n, r) = (cut.subvideo_length, cut.neighbor_length / 2, cut.ref_stride);
     let most = if v > n + 2 { v - n - 1 } else { 1 };
     let ahead = cut.lookahead.expect("it slides").clamp(1, most);
@@ -54,7 +54,7 @@ struct Met {
 
 /// Streams a clip through the schedule, checking on the way that every task finds its inputs,
 /// that nothing needed was let go, and that no final frame is touched again.
-fn stream(total: usize, cut: Cut) -> Met {
+fn stream(total: usize, cut: WindowParams) -> Met {
     let mut schedule = Schedule::new(cut);
     let mut met = Met::default();
     let (mut completed, mut propagated, mut sent, mut local) = (0, 0, 0, 0);
@@ -139,7 +139,7 @@ fn stream(total: usize, cut: Cut) -> Met {
         }
         if step < total {
             let held = frames - sent;
-            assert!(held <= cut.look_ahead(), "{held} held");
+            assert!(held <= cut.latency_frames(), "{held} held");
             let oldest = [kept.raw_flows, kept.frames, kept.guides, kept.updated];
             let oldest = oldest.into_iter().min().unwrap_or(0);
             met.span = met.span.max(frames - oldest.min(frames));
@@ -155,8 +155,8 @@ prop_compose! {
         neighbor_length in 2usize..=40,
         ref_stride in 1usize..=40,
         lookahead in 1usize..=170,
-    ) -> Cut {
-        Cut { subvideo_length, neighbor_length, ref_stride, lookahead: Some(lookahead) }
+    ) -> WindowParams {
+        WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead: Some(lookahead) }
     }
 }
 
@@ -171,8 +171,8 @@ proptest! {
     #[test]
     fn the_stated_look_ahead_is_met_within_any_hop(cut in cuts(), more in 0usize..=40) {
         let hop = cut.neighbor_length / 2;
-        let total = cut.look_ahead() + hop + more;
-        prop_assert_eq!(stream(total, cut).look_ahead, cut.look_ahead());
+        let total = cut.latency_frames() + hop + more;
+        prop_assert_eq!(stream(total, cut).look_ahead, cut.latency_frames());
     }
 
     #[test]
@@ -180,19 +180,19 @@ proptest! {
         cut in cuts(),
         share in 0.0f64..1.0,
     ) {
-        let ahead = cut.ahead().expect("it slides");
+        let ahead = cut.effective_lookahead().expect("it slides");
         let total = 1 + (share * ahead as f64) as usize;
         let whole = stream(total, cut).whole;
         prop_assert_eq!(&whole, &walk_reference(total, cut));
-        let cut = Cut { lookahead: None, ..cut };
+        let cut = WindowParams { lookahead: None, ..cut };
         prop_assert_eq!(whole, stream_reference(total, cut).0);
     }
 
     #[test]
     fn what_is_held_depends_on_the_cut_and_not_on_the_length(cut in cuts()) {
         // Frames that come in while a window waits are held beside those it looks at.
-        let most = cut.subvideo_length.max(cut.look_ahead() + 1) + cut.neighbor_length / 2 + 1;
-        let turns = cut.subvideo_length + cut.look_ahead();
+        let most = cut.subvideo_length.max(cut.latency_frames() + 1) + cut.neighbor_length / 2 + 1;
+        let turns = cut.subvideo_length + cut.latency_frames();
         let spans = [3, 9].map(|times| stream(times * turns, cut).span);
         prop_assert!(spans[0] == spans[1] && spans[1] <= most, "{spans:?}, {most}");
     }
@@ -207,7 +207,7 @@ fn every_length_streams_as_the_walk_states() {
         (4, 10, 3, 2),
         (240, 10, 10, 230),
     ] {
-        let cut = Cut {
+        let cut = WindowParams {
             subvideo_length,
             neighbor_length,
             ref_stride,
@@ -222,11 +222,14 @@ fn every_length_streams_as_the_walk_states() {
 
 #[test]
 fn the_defaults_wait_for_fourteen_frames() {
-    let cut = Cut {
+    let cut = WindowParams {
         subvideo_length: 80,
         neighbor_length: 10,
         ref_stride: 10,
         lookahead: Some(10),
     };
-    assert_eq!((cut.look_ahead(), stream(500, cut).look_ahead), (14, 14));
+    assert_eq!(
+        (cut.latency_frames(), stream(500, cut).look_ahead),
+        (14, 14)
+    );
 }

@@ -9,9 +9,8 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     pixels::Filled,
-    schedule::{Cut, Task, Window},
+    stage_runner::{Networks, StageRunner},
     state::{Direction, Flow, Raw, Source, State, Updated},
-    work::{Networks, Work},
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,
@@ -21,21 +20,27 @@ use crate::{
         planning::{Guard, Plan},
     },
     networks::raft::Features,
+    schedule::{Task, Window, WindowParams},
 };
 
 /// The streaming engine of the networks.
-pub struct Stream {
+pub struct StreamEngine {
     networks: Arc<Networks>,
     guard: Guard,
-    cut: Cut,
+    cut: WindowParams,
     raft_iterations: usize,
     state: State,
     /// The plan by which what is held lies where it lies.
     arranged: Plan,
 }
 
-impl Stream {
-    pub fn new(networks: Arc<Networks>, guard: Guard, cut: Cut, raft_iterations: usize) -> Self {
+impl StreamEngine {
+    pub fn new(
+        networks: Arc<Networks>,
+        guard: Guard,
+        cut: WindowParams,
+        raft_iterations: usize,
+    ) -> Self {
         Self {
             arranged: guard.plan(),
             networks,
@@ -54,7 +59,7 @@ impl Stream {
         &mut self,
         stage: Stage,
         cancel: &Cancel,
-        work: impl Fn(&Work<'_>, &State) -> Result<T, Error>,
+        work: impl Fn(&StageRunner<'_>, &State) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
             let plan = self.guard.plan();
@@ -65,7 +70,7 @@ impl Stream {
             };
             let result = arranged.and_then(|()| {
                 self.arranged = plan;
-                let tools = Work {
+                let tools = StageRunner {
                     networks: &self.networks,
                     plan,
                     cancel,
@@ -294,7 +299,7 @@ impl Stream {
     }
 }
 
-impl Engine for Stream {
+impl Engine for StreamEngine {
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         let index = self.state.sources.indices().end;
         self.state.sources.push(Source::new(frame, hole));
@@ -333,8 +338,8 @@ impl Engine for Stream {
         self.guard.flush();
     }
 
-    fn look_ahead(&self) -> usize {
-        self.cut.look_ahead()
+    fn latency_frames(&self) -> usize {
+        self.cut.latency_frames()
     }
 
     fn plan(&self) -> Option<String> {
@@ -345,7 +350,7 @@ impl Engine for Stream {
         self.guard.usage()
     }
 
-    fn calm(&self) -> u32 {
+    fn quiet_windows(&self) -> u32 {
         self.guard.quiet()
     }
 

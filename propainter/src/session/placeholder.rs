@@ -1,15 +1,15 @@
-//! What holds an engine's place.
+//! The engine that stands in while another one is built.
 
 use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine, memory::Usage};
 
-/// In the place of an engine while another one is built.
+/// Holds the place of an engine that was dropped until the next one is built. Refuses all frames.
 #[derive(Clone, Copy)]
-pub struct Idle {
+pub struct PlaceholderEngine {
     pub usage: Usage,
-    pub look_ahead: usize,
+    pub latency_frames: usize,
 }
 
-impl Engine for Idle {
+impl Engine for PlaceholderEngine {
     fn push(&mut self, _: Frame, _: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
         self.drain(cancel)
     }
@@ -17,14 +17,14 @@ impl Engine for Idle {
     fn drain(&mut self, _: &Cancel) -> Result<Vec<Done>, Error> {
         Err(Error::Compute {
             stage: "the engine",
-            problem: "it could not be built again".to_owned(),
+            problem: "it could not be rebuilt".to_owned(),
         })
     }
 
     fn flush(&mut self) {}
 
-    fn look_ahead(&self) -> usize {
-        self.look_ahead
+    fn latency_frames(&self) -> usize {
+        self.latency_frames
     }
 
     fn usage(&self) -> Usage {

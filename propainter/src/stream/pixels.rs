@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Error, Frame, Mask};
+use crate::{Area, Error, Frame, Mask};
 
 /// A frame as the networks read it, `[1, 3, H, W]` in [−1, 1].
 pub fn picture(frame: &Frame, device: &Device) -> Tensor<4> {
@@ -77,6 +77,15 @@ impl Filled {
     pub fn bytes(&self) -> u64 {
         (self.rgb.len() + self.missing.len()) as u64
     }
+}
+
+/// An area of a frame's picture.
+pub struct Patch {
+    /// The frame's.
+    pub index: usize,
+    pub area: Area,
+    /// RGB bytes.
+    pub rgb: Vec<u8>,
 }
 
 /// The first of each 4×4 of a mask.

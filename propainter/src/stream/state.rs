@@ -5,10 +5,8 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    held::Held,
-    pixels::{self, Filled},
-    schedule::{Cut, Schedule},
-    work::Patch,
+    pixels::{self, Filled, Patch},
+    ring::Ring,
 };
 use crate::{
     Done, Error, Frame, Mask,
@@ -17,24 +15,25 @@ use crate::{
         kept::{Kept, Place},
         raft::Features,
     },
+    schedule::{Schedule, WindowParams},
 };
 
 /// The stream so far; a flush starts a new one.
 #[derive(Debug)]
 pub struct State {
     pub schedule: Schedule,
-    pub sources: Held<Source>,
+    pub sources: Ring<Source>,
     /// RAFT's features of the frame that was seen last, and its index.
     pub known: Option<(usize, Features)>,
-    pub raw_flows: Held<Raw>,
+    pub raw_flows: Ring<Raw>,
     /// Forward flows completed in a chunk whose backward flows are not yet.
     pub half: Vec<Kept>,
     /// Completed flows. Where no frame had a hole there was nothing to complete: RAFT's flow,
     /// once something needs it.
-    pub flows: Held<Option<Flow>>,
+    pub flows: Ring<Option<Flow>>,
     /// Completed flows at 1/4, which guide the generator, where something needed them yet.
-    pub guides: Held<Option<Flow>>,
-    pub updated: Held<Updated>,
+    pub guides: Ring<Option<Flow>>,
+    pub updated: Ring<Updated>,
     /// Frames already sent.
     sent: usize,
 }
@@ -82,16 +81,16 @@ pub struct Updated {
 }
 
 impl State {
-    pub fn new(cut: Cut) -> Self {
+    pub fn new(cut: WindowParams) -> Self {
         Self {
             schedule: Schedule::new(cut),
-            sources: Held::default(),
+            sources: Ring::default(),
             known: None,
-            raw_flows: Held::default(),
+            raw_flows: Ring::default(),
             half: Vec::new(),
-            flows: Held::default(),
-            guides: Held::default(),
-            updated: Held::default(),
+            flows: Ring::default(),
+            guides: Ring::default(),
+            updated: Ring::default(),
             sent: 0,
         }
     }

@@ -1,9 +1,9 @@
 //! Stands in for the builder of the networks' engine in a build without the feature `networks`.
-//! Its types have no values, so the compiler sees that nothing of them is ever called.
+//! Its types have no values, so none of their methods can ever be called.
 
 use std::sync::Arc;
 
-use super::Config;
+use super::super::config::Config;
 use crate::{
     Cancel, DeviceChoice, Error,
     engine::Engine,
@@ -34,8 +34,8 @@ impl NetworksBuilder {
     pub fn open(
         _: &Config,
         _: (usize, usize),
-        _: &Cancel,
         _: Option<Arc<Networks>>,
+        _: &Cancel,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
         Err(not_built())
     }
@@ -48,7 +48,7 @@ impl NetworksBuilder {
         match *self {}
     }
 
-    pub fn loaded(&self) -> Option<Arc<Networks>> {
+    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
         match *self {}
     }
 
@@ -64,7 +64,7 @@ impl NetworksBuilder {
         match *self {}
     }
 
-    pub fn worse(&mut self) -> Option<Chosen> {
+    pub fn next_lower(&mut self) -> Option<Chosen> {
         match *self {}
     }
 
@@ -72,11 +72,11 @@ impl NetworksBuilder {
         match *self {}
     }
 
-    pub fn plan_anew(&mut self, _: &Config) -> Result<Chosen, Error> {
+    pub fn current(&mut self) -> Option<Chosen> {
         match *self {}
     }
 
-    pub fn same(&mut self) -> Option<Chosen> {
+    pub fn replan(&mut self, _: &Config) -> Result<Chosen, Error> {
         match *self {}
     }
 
@@ -94,8 +94,8 @@ pub fn read(_: &Config, _: &Cancel) -> Result<Arc<Networks>, Error> {
 fn not_built() -> Error {
     Error::Setting {
         name: "model",
-        problem: "this build has no networks; `make plugin` builds them (cargo feature \
-                  `networks`), model=propagation needs none"
+        problem: "this build has no networks; build with `make` (cargo feature `networks`), or \
+                  set model=propagation"
             .to_owned(),
     }
 }

@@ -14,7 +14,7 @@ use propainter::{
             pace::Strips,
             raft::Raft,
         },
-        windows::schedule::{Cut, Schedule, Task, Window},
+        schedule::{Schedule, Task, Window, WindowParams},
     },
     weights::Network,
 };
@@ -53,7 +53,7 @@ impl Eager {
     }
 
     /// A clip, its holes dilated, at processing size.
-    pub fn inpaint(&self, clip: &[(Frame, Mask)], cut: Cut) -> Vec<Frame> {
+    pub fn inpaint(&self, clip: &[(Frame, Mask)], cut: WindowParams) -> Vec<Frame> {
         let features: Vec<_> = clip
             .iter()
             .map(|(frame, _)| self.raft.encode(self.picture(frame)))

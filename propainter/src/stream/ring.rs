@@ -4,12 +4,12 @@ use std::{collections::VecDeque, ops::Range};
 
 /// Items `first..end`, of which the oldest are let go.
 #[derive(Debug)]
-pub struct Held<T> {
+pub struct Ring<T> {
     first: usize,
     items: VecDeque<T>,
 }
 
-impl<T> Default for Held<T> {
+impl<T> Default for Ring<T> {
     fn default() -> Self {
         Self {
             first: 0,
@@ -18,7 +18,7 @@ impl<T> Default for Held<T> {
     }
 }
 
-impl<T> Held<T> {
+impl<T> Ring<T> {
     pub fn push(&mut self, item: T) {
         self.items.push_back(item);
     }

@@ -1,35 +1,30 @@
-//! Builds the weights-free engine within its budget of the host's memory.
+//! Builds the weights-free engine within its budget of host memory.
 
-use super::{Config, Mode};
+use super::super::config::Config;
 use crate::{
     DeviceChoice, Error, Limits,
     memory::{Degradation, Notice, Step, meter::Meter},
-    propagation::{self, Frames, Propagation, Room, Window},
+    propagation::{Frames, Propagation, Room, Window},
     resize,
 };
 
-/// All that the engine is built from.
-pub struct WeightsFree {
+/// Everything that a weights-free engine is built from.
+pub struct ClassicalBuilder {
     frames: Frames,
-    wish: Window,
+    /// The window that the settings ask for.
+    wanted: Window,
     budget: u64,
     allowed: Degradation,
-    /// Given up: the processing size is smaller than was wished for.
+    /// Whether the processing size is smaller than the settings ask for.
     degraded: Degradation,
     notices: Vec<Notice>,
 }
 
-/// The window that is wished for.
-pub fn window(config: &Config) -> Window {
-    let lookahead = (config.mode == Mode::Sliding).then_some(config.lookahead);
-    propagation::window(config.subvideo_length, lookahead)
-}
-
-impl WeightsFree {
-    /// The engine at this processing size, or at a smaller one where only that fits.
+impl ClassicalBuilder {
+    /// Builds the engine at this processing size, or at a smaller one if only that fits.
     ///
     /// # Errors
-    /// [`Error::Budget`] where none does.
+    /// [`Error::Budget`] if none fits.
     pub fn open(
         config: &Config,
         (width, height): (usize, usize),
@@ -44,41 +39,40 @@ impl WeightsFree {
         let scaled = (width, height) != (config.width, config.height);
         let free = || Meter::open(DeviceChoice::Cpu).free().unwrap_or(u64::MAX);
         let budget = match host_budget {
-            // What is not known to be too much is not refused.
+            // The window may not shrink: frames are refused only if a budget is set.
             0 if !allowed.contains(Step::Window) => u64::MAX,
             0 => free(),
             bytes => bytes,
         };
-        // A picture is put together from the one pushed, or fades into it; one that is not scaled
-        // is in the window.
-        let pictures = scaled && (config.whole || config.mask_feather > 0);
-        let mut built = Self {
+        // The source frame is kept to compose the result with it, or to fade into it. A frame that
+        // is not scaled is in the window anyway.
+        let kept = scaled && (config.whole || config.mask_feather > 0);
+        let mut builder = Self {
             frames: Frames {
                 width: width as u64,
                 height: height as u64,
                 source,
                 scaled,
-                kept: if pictures { 3 * source } else { 0 },
+                kept: if kept { 3 * source } else { 0 },
                 fades: config.mask_feather > 0,
                 outside,
             },
-            wish: window(config),
+            wanted: config.classical_window(),
             budget,
             allowed,
             degraded: Degradation::NONE,
             notices: Vec::new(),
         };
-        let engine = match built.room() {
+        let engine = match builder.room() {
             Ok(room) => Propagation::new(room),
-            Err(needed) => match built.smaller() {
+            Err(needed) => match builder.smaller() {
                 Some(engine) => engine,
-                None => return Err(built.error(needed)),
+                None => return Err(builder.error(needed)),
             },
         };
-        Ok((built, engine))
+        Ok((builder, engine))
     }
 
-    /// Size at which is computed, (width, height).
     pub fn processing(&self) -> (usize, usize) {
         (self.frames.width as usize, self.frames.height as usize)
     }
@@ -91,13 +85,13 @@ impl WeightsFree {
         std::mem::take(&mut self.notices)
     }
 
-    /// Engines to come look no farther ahead than these settings say.
-    pub fn look_less_far(&mut self, config: &Config) {
-        self.wish = window(config);
+    /// Takes over the windows of `config` for the engines to come.
+    pub fn take_windows(&mut self, config: &Config) {
+        self.wanted = config.classical_window();
     }
 
-    /// The engine at the next smaller size that fits; `None` where there is none, or it may not
-    /// be given up.
+    /// Builds the engine at the next smaller size that fits; `None` if there is none, or if the
+    /// size may not be reduced.
     pub fn smaller(&mut self) -> Option<Propagation> {
         let before = (self.frames, self.degraded, self.notices.len());
         while self.allowed.contains(Step::Resolution) {
@@ -128,7 +122,7 @@ impl WeightsFree {
 
     fn room(&self) -> Result<Room, u64> {
         let may_shrink = self.allowed.contains(Step::Window);
-        Room::new(self.frames, self.budget, self.wish, may_shrink)
+        Room::new(self.frames, self.budget, self.wanted, may_shrink)
     }
 
     fn error(&self, needed: u64) -> Error {

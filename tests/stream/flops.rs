@@ -13,7 +13,7 @@ use propainter::{
             pace::Strips,
             raft::Raft,
         },
-        windows::schedule::{Cut, Schedule, Task, Window},
+        schedule::{Schedule, Task, Window, WindowParams},
     },
     weights::Network,
 };
@@ -22,7 +22,7 @@ use propainter_tests::golden::checkpoint;
 const WIDTH: usize = 432;
 const HEIGHT: usize = 240;
 /// The official defaults.
-const CUT: Cut = Cut {
+const CUT: WindowParams = WindowParams {
     subvideo_length: 80,
     neighbor_length: 10,
     ref_stride: 10,
