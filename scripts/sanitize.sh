@@ -10,7 +10,7 @@ if [ ! -d $folder/release ] && [ -d target/release ]; then
     mkdir -p $folder
     cp -al target/release $folder/release
 fi
-[ $# -gt 0 ] || set -- kernels:: propagation:: weights:: element::
+[ $# -gt 0 ] || set -- kernels:: classical:: weights:: element::
 
 # GLib and GStreamer keep what they have until the process ends, which is no leak of ours.
 export ASAN_OPTIONS=detect_leaks=0

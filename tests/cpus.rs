@@ -24,7 +24,7 @@ fn kernels_and_stages_match_under_every_instruction_set() {
         "goldens::raft::correlation",
         "goldens::raft::raft_matches",
         "e2e::default_windows",
-        "propagation::quality::an_invented",
+        "classical::quality::a_fill_without_sources",
     ];
     let passed = run_under_others(&tests);
     let others = Isa::all().len() - 1;

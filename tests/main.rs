@@ -1,5 +1,6 @@
 //! Every integration test in one binary: LLVM is linked once.
 
+mod classical;
 mod cpus;
 mod e2e;
 mod element;
@@ -8,7 +9,6 @@ mod goldens;
 mod kernels;
 mod pipelines;
 mod planner;
-mod propagation;
 mod schedule;
 mod session;
 mod soak;

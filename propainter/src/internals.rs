@@ -1,14 +1,14 @@
 //! Re-exports for the tests, the benchmarks and the GStreamer element. No part of the public face:
 //! what is here may change at any time.
 
+pub mod classical {
+    pub use crate::classical::*;
+}
 pub mod isa {
     pub use crate::isa::*;
 }
 pub mod memory {
     pub use crate::memory::*;
-}
-pub mod propagation {
-    pub use crate::propagation::*;
 }
 pub mod resize {
     pub use crate::resize::*;
@@ -16,11 +16,11 @@ pub mod resize {
 pub mod scene_cuts {
     pub use crate::scene_cuts::*;
 }
-pub mod scenes {
-    pub use crate::scenes::*;
-}
 pub mod schedule {
     pub use crate::schedule::*;
+}
+pub mod synthetic {
+    pub use crate::synthetic::*;
 }
 
 #[cfg(feature = "networks")]

@@ -10,6 +10,7 @@
 
 mod area;
 mod cancel;
+mod classical;
 mod device;
 mod engine;
 mod error;
@@ -21,14 +22,13 @@ pub mod memory;
 #[cfg(feature = "networks")]
 mod networks;
 mod precision;
-mod propagation;
 mod resize;
 mod scene_cuts;
-mod scenes;
 mod schedule;
 mod session;
 #[cfg(feature = "networks")]
 mod stream;
+mod synthetic;
 pub mod weights;
 
 #[doc(hidden)]

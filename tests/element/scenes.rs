@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoInfo};
-use propainter::internals::scenes::Scene;
+use propainter::internals::synthetic::Scene;
 
 use super::support::*;
 

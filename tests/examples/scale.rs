@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use propainter::{
-    Config, DeviceChoice, Frame, Mask, Mode, Model, Session, internals::scenes::Scene,
+    Config, DeviceChoice, Frame, Mask, Mode, Model, Session, internals::synthetic::Scene,
 };
 use propainter_tests::golden::weights_folder;
 

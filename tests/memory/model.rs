@@ -230,7 +230,7 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
             ..config
         };
         let mut session = Session::open(config).expect("the session opens");
-        let scene = propainter::internals::scenes::Scene::new(SIDE, SIDE, 3);
+        let scene = propainter::internals::synthetic::Scene::new(SIDE, SIDE, 3);
         let masks = [hole(SIDE, SIDE, 0.0), hole(SIDE, SIDE, 1.0)];
         for (t, open) in holes.bytes().enumerate() {
             let mask = &masks[usize::from(open == b'#')];

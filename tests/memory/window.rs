@@ -2,7 +2,7 @@
 
 use propainter::{
     Config, Error, Limits, Mask, Mode, Model, Roi, Session,
-    internals::{memory::counting::Watch, scenes::Scene},
+    internals::{memory::counting::Watch, synthetic::Scene},
     memory::{Counting, Degradation, Notice, Step},
 };
 

@@ -1,6 +1,8 @@
 //! Crops around holes through the session's door.
 
-use propainter::{Config, Done, Error, Frame, Mask, Mode, Roi, Session, internals::scenes::Scene};
+use propainter::{
+    Config, Done, Error, Frame, Mask, Mode, Roi, Session, internals::synthetic::Scene,
+};
 
 use super::{networks, propagation};
 
@@ -189,7 +191,7 @@ fn a_hole_that_comes_late_is_filled_from_the_past() {
     let clip: Vec<_> = (0..18).map(|i| (scene.frame(i), mask(&hole(i)))).collect();
     let done = run(cropped(), &clip, |_, _| ());
     let (sum, count) = (15..18).fold((0, 0), |(sum, count), i| {
-        let (s, c) = propainter::internals::scenes::square_error_in_hole(
+        let (s, c) = propainter::internals::synthetic::square_error_in_hole(
             &clip[i].0,
             &done[i].frame,
             &done[i].hole,

@@ -3,7 +3,7 @@
 use gst::prelude::*;
 use propainter::{
     Config, Done, Frame, Limits, Mask, Mode, Session,
-    internals::{scene_cuts::Detector, scenes::Scene},
+    internals::{scene_cuts::Detector, synthetic::Scene},
     memory::{Faults, Notice, Stage},
 };
 use propainter_tests::shared::media;

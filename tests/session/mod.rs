@@ -10,7 +10,7 @@ mod sliding;
 use std::path::Path;
 
 use propainter::{
-    Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, internals::scenes::Scene,
+    Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, internals::synthetic::Scene,
 };
 use propainter_tests::golden::weights_folder;
 

@@ -1,49 +1,50 @@
-//! Where one scene ends and another begins.
+//! Detection of scene cuts.
 //!
-//! Both pictures are brought to a thumbnail of luma, 64 cells on the longer side, less the mean
-//! around each cell: what is left is structure, which neither a fade nor a swing of exposure
-//! changes but in strength. The thumbnail is cut into blocks, and each that has structure is
-//! compared with the thumbnail before, by correlation, which strength does not change either. The
-//! displacement, up to an eighth of the longer side, at which most is found again is the
-//! camera's; each block may then be a little off it, or where it was. The difference of two
-//! pictures is one less the mean of the blocks' best correlations: 0 where all is found again, as
-//! in pans, slow zooms and around moving objects; far above where nothing is. Cells in the hole do
-//! not count.
+//! Each frame is reduced to a luma thumbnail of 64 cells on the longer side, and the local mean is
+//! subtracted. The remaining structure keeps its shape in fades and exposure changes; only its
+//! contrast varies. The thumbnail is divided into blocks. Each block with structure is compared
+//! with the previous thumbnail by normalised cross-correlation, which is invariant to contrast.
 //!
-//! A picture without structure (a white flash, a fade's black) says nothing: the next one that
-//! has some is compared with the last one that had.
+//! The displacement with the highest sum of correlations, up to an eighth of the longer side, is
+//! taken as the camera motion. Each block may deviate slightly from it or stand still. The
+//! difference of two frames is one minus the mean of the blocks' best correlations. It is near 0 in
+//! pans, in slow zooms and around moving objects, and far above across a cut. Cells inside the hole
+//! are ignored.
+//!
+//! A frame without structure (a white flash, a fade to black) cannot be compared. The next frame
+//! with structure is compared with the last one before.
 
 mod thumbnail;
 
 use self::thumbnail::Thumbnail;
 use crate::{Frame, Mask};
 
-/// Looks at a stream's frames, one by one.
+/// A detector of scene cuts in a stream of frames.
 #[derive(Clone, Debug)]
 pub struct Detector {
-    /// The difference from which on two frames are of two scenes.
+    /// Difference above which two frames belong to different scenes.
     threshold: f64,
-    /// Frames of the shortest scene.
+    /// Length of the shortest scene in frames.
     shortest: usize,
-    /// The last picture with structure.
-    before: Option<Thumbnail>,
-    /// Frames since the scene began.
+    /// Thumbnail of the last frame with structure.
+    previous: Option<Thumbnail>,
+    /// Frames since the current scene began.
     since: usize,
 }
 
 impl Detector {
-    /// `threshold` is within 0 to 1. A scene of fewer than `shortest` frames is none: it goes
-    /// with the one after it.
+    /// Creates a detector. `threshold` is a difference within 0 to 1. A cut that would end a scene
+    /// of fewer than `shortest` frames is ignored.
     pub fn new(threshold: f64, shortest: usize) -> Self {
         Self {
             threshold,
             shortest,
-            before: None,
+            previous: None,
             since: 0,
         }
     }
 
-    /// Whether `frame` begins a scene. `hole`, of any size, is where it shows something else.
+    /// Returns whether `frame` begins a new scene. `hole`, of any size, marks the pixels to ignore.
     pub fn begins(&mut self, frame: &Frame, hole: &Mask) -> bool {
         let difference = self.difference(frame, hole);
         let cut = difference.is_some_and(|d| d > self.threshold) && self.since >= self.shortest;
@@ -51,21 +52,21 @@ impl Detector {
         cut
     }
 
-    /// How different `frame` is from the last one that had structure, 0 to 1; `None` where
-    /// nothing can be compared.
+    /// Returns the difference of `frame` from the last frame with structure, 0 to 1, or `None` if
+    /// they cannot be compared.
     pub fn difference(&mut self, frame: &Frame, hole: &Mask) -> Option<f64> {
         let now = Thumbnail::new(frame, hole);
-        if !now.telling() {
+        if !now.has_structure() {
             return None;
         }
-        let before = self.before.replace(now);
-        let (now, before) = (self.before.as_ref()?, before?);
+        let before = self.previous.replace(now);
+        let (now, before) = (self.previous.as_ref()?, before?);
         now.difference(&before)
     }
 
-    /// Forgets all frames: another stream begins.
+    /// Forgets all frames, for the start of another stream.
     pub fn flush(&mut self) {
-        self.before = None;
+        self.previous = None;
         self.since = 0;
     }
 }
@@ -73,7 +74,7 @@ impl Detector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenes::Scene;
+    use crate::synthetic::Scene;
 
     fn difference(a: &Frame, b: &Frame, hole: &Mask) -> Option<f64> {
         let mut detector = Detector::new(0.45, 3);
@@ -93,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hole_shows_does_not_count() {
+    fn pixels_inside_the_hole_are_ignored() {
         let (a, b) = (Scene::new(192, 128, 3), Scene::new(192, 128, 8));
-        // The hole shows another scene, and covers the half of the picture and more.
+        // The hole shows another scene and covers more than half of the frame.
         let mut hole = Mask::empty(96, 64);
         hole.add_rectangle(10, 6, 70, 50);
         let wide = hole.resized(192, 128);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_say_nothing_are_no_scene() {
+    fn frames_without_structure_begin_no_scene() {
         let plain = |grey: u8| Frame::new(96, 56, vec![grey; 3 * 96 * 56]);
         let none = Mask::empty(96, 56);
         assert_eq!(difference(&plain(20), &plain(200), &none), None);
@@ -122,7 +123,7 @@ mod tests {
         let mut all = none.clone();
         all.add_rectangle(0, 0, 96, 56);
         assert_eq!(difference(&scene.frame(0), &scene.frame(1), &all), None);
-        // What comes after is compared with what was before.
+        // The next frame is compared with the last one before.
         let mut detector = Detector::new(0.45, 3);
         detector.difference(&scene.frame(0), &none);
         assert_eq!(detector.difference(&plain(255), &none), None);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_that_is_too_short_is_none() {
+    fn a_scene_that_is_too_short_is_ignored() {
         let scenes = [3, 8, 5].map(|seed| Scene::new(192, 128, seed));
         let begun = |lengths: [usize; 3]| {
             let mut detector = Detector::new(0.45, 4);

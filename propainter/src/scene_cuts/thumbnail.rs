@@ -1,61 +1,64 @@
-//! A small picture of structure, and how much of it another one has.
+//! A thumbnail of the structure of a frame, and the correlation of two thumbnails.
 
 use crate::{Frame, Mask};
 
-/// Cells of the longer side.
+/// Number of cells on the longer side.
 const CELLS: usize = 64;
-/// Pixels of a cell's side at least: single ones are noise.
-const LEAST: usize = 2;
-/// Samples of a cell on each axis, at most.
+/// Smallest side of a cell in pixels. Single pixels are too noisy.
+const MIN_CELL: usize = 2;
+/// Largest number of samples of a cell on each axis.
 const SAMPLES: usize = 4;
-/// Cells around a cell whose mean is taken off.
-const AROUND: usize = 3;
-/// Size of a block in cells: what a row of lanes takes.
+/// Radius in cells of the local mean that is subtracted.
+const MEAN_RADIUS: usize = 3;
+/// Size of a block in cells (columns, rows). A row fills a vector register.
 const BLOCK: (usize, usize) = (16, 12);
-/// Cells by which the camera may move to each side.
-const REACH: isize = 8;
-/// Displacements on an axis.
-const SHIFTS: usize = 2 * REACH as usize + 1;
-/// Cells by which a block may be off the camera's displacement, and off none.
-const OFF: usize = 3;
-/// Share of a block's energy that must lie on known cells of the picture before.
-const SEEN: f32 = 0.4;
-/// Mean square of a block that has structure, in levels of 255.
-const STRUCTURE: f32 = 6.0;
-/// Share of a picture's cells that must lie in blocks that can be compared.
-const TELLING: f32 = 0.15;
+/// Largest camera motion in cells on each axis.
+const MAX_MOTION: isize = 8;
+/// Number of displacements on an axis.
+const SHIFTS: usize = 2 * MAX_MOTION as usize + 1;
+/// Largest deviation in cells of a block from the camera motion, or from standing still.
+const MAX_DEVIATION: usize = 3;
+/// Smallest share of a block's energy that must lie on known cells of the previous thumbnail.
+const MIN_KNOWN_ENERGY: f32 = 0.4;
+/// Smallest mean square of a block with structure, in squared levels of 255.
+const MIN_ENERGY: f32 = 6.0;
+/// Smallest share of a frame's blocks that must have structure.
+const MIN_STRUCTURED: f32 = 0.15;
 
-/// A picture's structure, with a margin of nothing on every side that holds what a block at the
-/// rim reaches.
+/// The structure of a frame. A margin of zeros on every side covers the displacements of the outer
+/// blocks.
 #[derive(Clone, Debug)]
 pub struct Thumbnail {
+    /// Width in cells, without the margin.
     width: usize,
+    /// Height in cells, without the margin.
     height: usize,
-    /// Luma less the mean around; 0 where not known.
+    /// Luma minus the local mean; 0 where unknown.
     structure: Vec<f32>,
     /// 1 where known, else 0.
     known: Vec<f32>,
-    /// `structure`, squared.
+    /// Square of `structure`.
     energy: Vec<f32>,
 }
 
-const MARGIN: usize = REACH as usize + BLOCK.0;
+/// Width of the margin in cells.
+const MARGIN: usize = MAX_MOTION as usize + BLOCK.0;
 
-/// What a block and a displaced one have in common: sums over cells known in both of the product
-/// and of either's energy.
+/// The sums of a cross-correlation over the cells known in both blocks: the product, and the energy
+/// of each block.
 #[derive(Clone, Copy, Default)]
-struct Common {
-    both: f32,
+struct CrossCorrelation {
+    product: f32,
     own: f32,
     other: f32,
 }
 
-impl Common {
-    /// 0 (nothing in common) to 1.
+impl CrossCorrelation {
+    /// Returns the normalised correlation, 0 to 1.
     fn correlation(self) -> f32 {
         let energies = self.own * self.other;
         if energies > 0.0 {
-            (self.both / energies.sqrt()).clamp(0.0, 1.0)
+            (self.product / energies.sqrt()).clamp(0.0, 1.0)
         } else {
             0.0
         }
@@ -63,13 +66,13 @@ impl Common {
 }
 
 impl Thumbnail {
-    /// Of a frame; `hole`, of any size, is where it shows something else.
+    /// Computes the thumbnail of a frame. `hole`, of any size, marks the pixels to ignore.
     pub fn new(frame: &Frame, hole: &Mask) -> Self {
         let (width, height) = (frame.width(), frame.height());
-        let cell = width.max(height).div_ceil(CELLS).max(LEAST);
+        let cell = width.max(height).div_ceil(CELLS).max(MIN_CELL);
         let (columns, rows) = (width.div_ceil(cell), height.div_ceil(cell));
         let (luma, known) = means(frame, hole, cell, (columns, rows));
-        let around = around(&luma, &known, columns, rows);
+        let means = local_means(&luma, &known, columns, rows);
         let stride = columns + 2 * MARGIN;
         let cells = stride * (rows + 2 * MARGIN);
         let mut out = Self {
@@ -81,7 +84,7 @@ impl Thumbnail {
         };
         for i in 0..columns * rows {
             let at = (i / columns + MARGIN) * stride + i % columns + MARGIN;
-            let structure = known[i] * (luma[i] - around[i]);
+            let structure = known[i] * (luma[i] - means[i]);
             out.structure[at] = structure;
             out.energy[at] = structure * structure;
             out.known[at] = known[i];
@@ -89,11 +92,12 @@ impl Thumbnail {
         out
     }
 
+    /// Returns the distance between rows, in cells.
     fn stride(&self) -> usize {
         self.width + 2 * MARGIN
     }
 
-    /// Place of each block's upper left cell; the last ones may overlap those before.
+    /// Returns the index of each block's upper left cell. The last blocks may overlap those before.
     fn blocks(&self) -> impl Iterator<Item = usize> {
         let starts = |length: usize, block: usize| {
             let count = length.div_ceil(block);
@@ -104,14 +108,17 @@ impl Thumbnail {
         starts(self.height, BLOCK.1).flat_map(move |y| columns.clone().map(move |x| y * stride + x))
     }
 
-    /// Whether enough of it has structure.
-    pub fn telling(&self) -> bool {
-        let textured = self.blocks().filter(|&block| self.textured(block)).count();
-        textured as f32 >= TELLING * self.blocks().count() as f32 && textured > 0
+    /// Returns whether enough blocks have structure for a comparison.
+    pub fn has_structure(&self) -> bool {
+        let structured = self
+            .blocks()
+            .filter(|&block| self.block_has_structure(block))
+            .count();
+        structured as f32 >= MIN_STRUCTURED * self.blocks().count() as f32 && structured > 0
     }
 
-    /// Whether the block at a place has structure on enough known cells.
-    fn textured(&self, block: usize) -> bool {
+    /// Returns whether a block has structure on enough known cells.
+    fn block_has_structure(&self, block: usize) -> bool {
         let (mut known, mut energy) = (0.0, 0.0);
         for row in 0..BLOCK.1 {
             let at = block + row * self.stride();
@@ -119,23 +126,24 @@ impl Thumbnail {
             energy += self.energy[at..at + BLOCK.0].iter().sum::<f32>();
         }
         let cells = BLOCK.0.min(self.width) * BLOCK.1.min(self.height);
-        known >= 0.5 * cells as f32 && energy > STRUCTURE * known
+        known >= 0.5 * cells as f32 && energy > MIN_ENERGY * known
     }
 
-    /// One less the mean correlation; `None` where the two are not of one size.
+    /// Returns one minus the mean correlation, or `None` if the sizes differ or no block has
+    /// structure.
     pub fn difference(&self, before: &Self) -> Option<f64> {
         if (self.width, self.height) != (before.width, before.height) {
             return None;
         }
-        let blocks: Vec<Vec<Common>> = self
+        let blocks: Vec<Vec<CrossCorrelation>> = self
             .blocks()
-            .filter(|&block| self.textured(block))
-            .map(|block| self.search(before, block))
+            .filter(|&block| self.block_has_structure(block))
+            .map(|block| self.correlate_all(before, block))
             .collect();
-        // Each block counts as one: a still caption has the most contrast, not the most to say.
+        // Each block counts once. Otherwise the high contrast of a still caption would dominate.
         let all =
             |shift: usize| -> f32 { blocks.iter().map(|block| block[shift].correlation()).sum() };
-        let still = (REACH as usize, REACH as usize);
+        let still = (MAX_MOTION as usize, MAX_MOTION as usize);
         let mut camera = (still, 0.0);
         for shift in 0..SHIFTS * SHIFTS {
             let found = all(shift);
@@ -143,9 +151,10 @@ impl Thumbnail {
                 camera = ((shift % SHIFTS, shift / SHIFTS), found);
             }
         }
-        let best = |block: &Vec<Common>| {
+        let best = |block: &Vec<CrossCorrelation>| {
             let around = |(x, y): (usize, usize)| {
-                let span = |t: usize| t.saturating_sub(OFF)..(t + OFF + 1).min(SHIFTS);
+                let span =
+                    |t: usize| t.saturating_sub(MAX_DEVIATION)..(t + MAX_DEVIATION + 1).min(SHIFTS);
                 span(y).flat_map(move |y| span(x).map(move |x| y * SHIFTS + x))
             };
             let shifts = around(camera.0).chain(around(still));
@@ -155,36 +164,37 @@ impl Thumbnail {
         (!blocks.is_empty()).then(|| f64::from(1.0 - sum / blocks.len() as f32).clamp(0.0, 1.0))
     }
 
-    /// What a block has in common with the picture before at each displacement, row by row;
-    /// nothing where too little of it is known there.
-    fn search(&self, before: &Self, block: usize) -> Vec<Common> {
+    /// Correlates a block with the previous thumbnail at every displacement, row by row. Entries
+    /// are zero where too little of the block is known.
+    fn correlate_all(&self, before: &Self, block: usize) -> Vec<CrossCorrelation> {
         let stride = self.stride();
-        let least = SEEN
+        let least = MIN_KNOWN_ENERGY
             * (0..BLOCK.1)
                 .map(|row| block + row * stride)
                 .map(|at| self.energy[at..at + BLOCK.0].iter().sum::<f32>())
                 .sum::<f32>();
         let mut out = Vec::with_capacity(SHIFTS * SHIFTS);
-        for dy in -REACH..=REACH {
-            for dx in -REACH..=REACH {
+        for dy in -MAX_MOTION..=MAX_MOTION {
+            for dx in -MAX_MOTION..=MAX_MOTION {
                 let there = block.wrapping_add_signed(dy * stride as isize + dx);
-                let common = self.common(before, block, there);
-                out.push(if common.own >= least {
-                    common
+                let correlation = self.correlate(before, block, there);
+                out.push(if correlation.own >= least {
+                    correlation
                 } else {
-                    Common::default()
+                    CrossCorrelation::default()
                 });
             }
         }
         out
     }
 
-    fn common(&self, before: &Self, here: usize, there: usize) -> Common {
+    /// Correlates a block with one of the previous thumbnail.
+    fn correlate(&self, before: &Self, here: usize, there: usize) -> CrossCorrelation {
         const W: usize = BLOCK.0;
         let lanes = |plane: &[f32], at: usize| -> [f32; W] {
             plane[at..].first_chunk().copied().unwrap_or([0.0; W])
         };
-        let (mut both, mut own, mut other) = ([0.0f32; W], [0.0f32; W], [0.0f32; W]);
+        let (mut product, mut own, mut other) = ([0.0f32; W], [0.0f32; W], [0.0f32; W]);
         for row in 0..BLOCK.1 {
             let step = row * self.stride();
             let (here, there) = (here + step, there + step);
@@ -195,20 +205,20 @@ impl Thumbnail {
             let (ea, eb) = (lanes(&self.energy, here), lanes(&before.energy, there));
             let (ka, kb) = (lanes(&self.known, here), lanes(&before.known, there));
             for i in 0..W {
-                both[i] += a[i] * b[i];
+                product[i] += a[i] * b[i];
                 own[i] += ea[i] * kb[i];
                 other[i] += eb[i] * ka[i];
             }
         }
-        Common {
-            both: both.iter().sum(),
+        CrossCorrelation {
+            product: product.iter().sum(),
             own: own.iter().sum(),
             other: other.iter().sum(),
         }
     }
 }
 
-/// Mean luma of each cell's known samples, and whether half of them are known.
+/// Returns the mean luma of each cell's known samples, and 1 where at least half of them are known.
 fn means(
     frame: &Frame,
     hole: &Mask,
@@ -243,10 +253,11 @@ fn means(
         .unzip()
 }
 
-/// Mean of the known cells around each cell.
-fn around(luma: &[f32], known: &[f32], columns: usize, rows: usize) -> Vec<f32> {
-    let span = |t: usize, limit: usize| t.saturating_sub(AROUND)..(t + AROUND + 1).min(limit);
-    // Along rows, then along columns.
+/// Returns the mean of the known cells around each cell, by a separable box filter.
+fn local_means(luma: &[f32], known: &[f32], columns: usize, rows: usize) -> Vec<f32> {
+    let span =
+        |t: usize, limit: usize| t.saturating_sub(MEAN_RADIUS)..(t + MEAN_RADIUS + 1).min(limit);
+    // First along rows, then along columns.
     let mut sums = Vec::with_capacity(luma.len());
     for i in 0..luma.len() {
         let row = i / columns * columns;

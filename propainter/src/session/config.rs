@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::engine_builder;
 use crate::{
     DeviceChoice, Error, Limits,
+    classical::{self, Window},
     isa::Isa,
     memory::Notice,
-    propagation::{self, Window},
     schedule::WindowParams,
     weights,
 };
@@ -223,7 +223,7 @@ impl Config {
     /// Returns the window of the weights-free engine.
     pub(super) fn classical_window(&self) -> Window {
         let lookahead = (self.mode == Mode::Sliding).then_some(self.lookahead);
-        propagation::window(self.subvideo_length, lookahead)
+        classical::window(self.subvideo_length, lookahead)
     }
 
     fn networks(&self) -> bool {

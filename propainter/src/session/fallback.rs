@@ -1,6 +1,6 @@
 //! Fills a frame that cannot wait for a session.
 
-use crate::{Done, Frame, Mask, propagation::fill_alone};
+use crate::{Done, Frame, Mask, classical::diffusion_fill};
 
 /// Fills the hole of one frame from the pixels around it, in a few milliseconds. `mask` is the
 /// hole before dilation, at any size; `dilation` is in pixels of the frame.
@@ -10,7 +10,7 @@ pub fn fill_single_frame(frame: &Frame, mask: &Mask, dilation: usize) -> Done {
         .dilated(dilation);
     let frame = match hole.is_empty() {
         true => frame.clone(),
-        false => fill_alone(frame, &hole),
+        false => diffusion_fill(frame, &hole),
     };
     Done { frame, hole }
 }

@@ -3,8 +3,8 @@
 use super::super::config::Config;
 use crate::{
     DeviceChoice, Error, Limits,
+    classical::{ClassicalEngine, Frames, Window, WindowBudget},
     memory::{Degradation, Notice, Step, meter::Meter},
-    propagation::{Frames, Propagation, Room, Window},
     resize,
 };
 
@@ -28,7 +28,7 @@ impl ClassicalBuilder {
     pub fn open(
         config: &Config,
         (width, height): (usize, usize),
-    ) -> Result<(Self, Propagation), Error> {
+    ) -> Result<(Self, ClassicalEngine), Error> {
         let Limits {
             host_budget,
             outside,
@@ -64,7 +64,7 @@ impl ClassicalBuilder {
             notices: Vec::new(),
         };
         let engine = match builder.room() {
-            Ok(room) => Propagation::new(room),
+            Ok(room) => ClassicalEngine::new(room),
             Err(needed) => match builder.smaller() {
                 Some(engine) => engine,
                 None => return Err(builder.error(needed)),
@@ -92,7 +92,7 @@ impl ClassicalBuilder {
 
     /// Builds the engine at the next smaller size that fits; `None` if there is none, or if the
     /// size may not be reduced.
-    pub fn smaller(&mut self) -> Option<Propagation> {
+    pub fn smaller(&mut self) -> Option<ClassicalEngine> {
         let before = (self.frames, self.degraded, self.notices.len());
         while self.allowed.contains(Step::Resolution) {
             let from = self.processing();
@@ -112,7 +112,7 @@ impl ClassicalBuilder {
                 to: format!("{width}x{height}"),
             });
             if let Ok(room) = self.room() {
-                return Some(Propagation::new(room));
+                return Some(ClassicalEngine::new(room));
             }
         }
         (self.frames, self.degraded) = (before.0, before.1);
@@ -120,9 +120,9 @@ impl ClassicalBuilder {
         None
     }
 
-    fn room(&self) -> Result<Room, u64> {
+    fn room(&self) -> Result<WindowBudget, u64> {
         let may_shrink = self.allowed.contains(Step::Window);
-        Room::new(self.frames, self.budget, self.wanted, may_shrink)
+        WindowBudget::new(self.frames, self.budget, self.wanted, may_shrink)
     }
 
     fn error(&self, needed: u64) -> Error {

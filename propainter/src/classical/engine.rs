@@ -1,0 +1,195 @@
+//! The streaming engine: keeps the window of frames and fills them in order.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::{
+    blending::compose,
+    motion::flow,
+    window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
+};
+use crate::{
+    Cancel, Done, Error, Frame, Mask,
+    engine::Engine,
+    memory::{Notice, Usage},
+};
+
+/// The streaming engine behind `model=propagation`.
+pub struct ClassicalEngine {
+    window: VecDeque<WindowFrame>,
+    /// Index in the window of the first frame that is not final.
+    next: usize,
+    /// The lengths of the window on both sides of the frame being filled, and their memory budget.
+    budget: WindowBudget,
+    /// The most recent hole. Consecutive frames often share one, which is then analysed once.
+    last_hole: Option<AnalysedHole>,
+    /// Total time spent while a frame in the window had a hole.
+    computing: Duration,
+}
+
+impl ClassicalEngine {
+    /// Creates an engine with an empty window.
+    pub fn new(budget: WindowBudget) -> Self {
+        Self {
+            window: VecDeque::new(),
+            next: 0,
+            budget,
+            last_hole: None,
+            computing: Duration::ZERO,
+        }
+    }
+
+    /// Returns the analysis of `hole`, reusing the previous one when the hole is unchanged.
+    fn analyse(&mut self, hole: &Mask) -> &AnalysedHole {
+        let last = self.last_hole.take().filter(|last| last.matches(hole));
+        self.last_hole
+            .insert(last.unwrap_or_else(|| AnalysedHole::new(hole.clone())))
+    }
+
+    /// Runs `step` and adds its duration to `computing` if a frame in the window has a hole.
+    fn timed(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Vec<Done>, Error>,
+    ) -> Result<Vec<Done>, Error> {
+        let start = Instant::now();
+        // The check comes first because the step may drop frames.
+        let holes = self.window.iter().any(WindowFrame::has_hole);
+        let done = step(self);
+        if holes {
+            self.computing += start.elapsed();
+        }
+        done
+    }
+
+    /// Estimates the flow between the last two frames in each direction that starts in a frame with
+    /// a hole, and detects a scene cut between them.
+    fn estimate_flow(&mut self) {
+        let last = self.window.len() - 1;
+        let Some(before) = last.checked_sub(1) else {
+            if self.window[last].has_hole() {
+                self.window[last].build_pyramid();
+            }
+            return;
+        };
+        let holes = (self.window[before].has_hole(), self.window[last].has_hole());
+        if holes.0 || holes.1 {
+            self.window[before].build_pyramid();
+            self.window[last].build_pyramid();
+            let predictions = (
+                before
+                    .checked_sub(1)
+                    .and_then(|i| self.window[i].forward.as_ref()),
+                self.window[before].backward.as_ref(),
+            );
+            let pyramids = (&self.window[before].pyramid, &self.window[last].pyramid);
+            let (Some(a), Some(b)) = pyramids else {
+                return;
+            };
+            let (forward, backward, scene_cut) = flow::bidirectional(a, b, predictions);
+            self.window[before].forward = holes.0.then_some(forward);
+            self.window[last].backward = holes.1.then_some(backward);
+            self.window[last].scene_cut = scene_cut;
+        }
+        self.window[before].pyramid = None;
+    }
+
+    /// Finishes every frame at the front that has seen enough of its future or has no hole.
+    fn finish_ready(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        let mut done = Vec::new();
+        while let Some(next) = self.window.get(self.next)
+            && (self.window.len() - self.next > self.budget.window().ahead || !next.has_hole())
+        {
+            cancel.check()?;
+            done.push(self.finish_next(cancel)?);
+        }
+        Ok(done)
+    }
+
+    /// Fills the next frame, then drops the frames that are too old to serve as sources.
+    fn finish_next(&mut self, cancel: &Cancel) -> Result<Done, Error> {
+        let now = self.next;
+        let hole = self.window[now].hole_mask();
+        if self.window[now].has_hole() {
+            compose::fill_frame(&mut self.window, now, &hole, cancel)?;
+        }
+        let frame = self.window[now].frame.clone();
+        self.next += 1;
+        while self.next > self.budget.window().past {
+            self.window.pop_front();
+            self.next -= 1;
+        }
+        Ok(Done { frame, hole })
+    }
+
+    /// Reports the memory held by the window to the budget.
+    fn record_use(&mut self) {
+        let bytes = self.window.iter().map(WindowFrame::bytes).sum();
+        self.budget.record_use(bytes, self.window.len() - self.next);
+    }
+}
+
+impl Engine for ClassicalEngine {
+    fn admit(&mut self, hole: &Mask) -> Result<(), Error> {
+        let footprint = *self.analyse(hole).footprint();
+        self.budget.admit(&footprint)
+    }
+
+    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        cancel.check()?;
+        let source_map = self.analyse(&hole).source_map();
+        self.window.push_back(WindowFrame::new(frame, source_map));
+        self.timed(|engine| {
+            engine.estimate_flow();
+            engine.record_use();
+            engine.finish_ready(cancel)
+        })
+    }
+
+    /// Returns at most one frame a call. All remaining frames at once would take as much memory as
+    /// the window itself.
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.timed(|engine| {
+            let mut done = Vec::new();
+            if engine.next < engine.window.len() {
+                cancel.check()?;
+                done.push(engine.finish_next(cancel)?);
+            }
+            if engine.next == engine.window.len() {
+                engine.flush();
+            }
+            Ok(done)
+        })
+    }
+
+    fn flush(&mut self) {
+        self.window.clear();
+        self.next = 0;
+        self.record_use();
+    }
+
+    fn latency_frames(&self) -> usize {
+        self.budget.window().ahead
+    }
+
+    fn plan(&self) -> Option<String> {
+        Some(self.budget.plan())
+    }
+
+    fn limit_latency(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.budget.limit_latency(frames);
+        self.timed(|engine| engine.finish_ready(cancel))
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            computing: self.computing,
+            ..self.budget.usage()
+        }
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        self.budget.notices()
+    }
+}

@@ -1,0 +1,5 @@
+//! Fills within a single frame: by diffusion and by exemplars.
+
+pub mod diffusion;
+pub mod exemplar;
+mod patch_match;

@@ -1,0 +1,152 @@
+//! Quality of the fill, against the ground truth.
+
+use propainter::{
+    Done, Frame, Mask,
+    internals::synthetic::{Scene, square_error_in_hole},
+};
+use propainter_tests::shared::media;
+
+use super::{assert_untouched_outside, clip, open, run};
+
+/// Returns the PSNR over all holes of a clip in dB.
+fn psnr<'a>(truth: impl Iterator<Item = Frame>, done: impl Iterator<Item = &'a Done>) -> f64 {
+    let (mut sum, mut count) = (0, 0);
+    for (truth, done) in truth.zip(done) {
+        let (s, n) = square_error_in_hole(&truth, &done.frame, &done.hole);
+        (sum, count) = (sum + s, count + n);
+    }
+    10.0 * (255.0 * 255.0 * count as f64 / sum as f64).log10()
+}
+
+fn assert_filled(name: &str, scene: &Scene, frames: usize, least: f64) {
+    let clip = clip(scene, frames);
+    let done = run(&mut open(scene.width, scene.height), &clip);
+    assert_untouched_outside(&clip, &done);
+    let psnr = psnr((0..frames).map(|i| scene.truth(i)), done.iter());
+    println!("{name}: {psnr:.2} dB");
+    assert!(
+        psnr >= least,
+        "{name}: {psnr:.2} dB, at least {least} wanted"
+    );
+}
+
+#[test]
+fn a_still_logo_over_a_pan_is_filled_within_30_db() {
+    for (width, height, frames) in [(192, 128, 48), (432, 240, 48)] {
+        for pan in [(-1.5, 0.0), (2.25, 0.4), (-4.0, -0.7), (9.3, 0.0)] {
+            let scene = Scene {
+                pan,
+                parallax: 0.0,
+                object: false,
+                ..Scene::new(width, height, 7)
+            };
+            let name = format!("logo, {width}×{height}, pan {pan:?}");
+            // Where the scenery needs longer than the lookahead to pass the logo, the first frames
+            // contain pixels that no frame shows.
+            assert_filled(&name, &scene, frames, 30.0);
+        }
+    }
+}
+
+#[test]
+fn a_slow_pan_below_a_pixel_per_frame_is_filled_within_30_db() {
+    let scene = Scene {
+        pan: (0.0, 0.6),
+        parallax: 0.0,
+        object: false,
+        ..Scene::new(192, 128, 2)
+    };
+    assert_filled("slow pan", &scene, 48, 30.0);
+}
+
+#[test]
+fn an_object_and_a_logo_before_parallax_are_filled_within_30_db() {
+    for (width, height) in [(192, 128), (432, 240)] {
+        let scene = Scene::new(width, height, 3);
+        assert_filled(&format!("parallax, {width}×{height}"), &scene, 40, 30.0);
+    }
+}
+
+#[test]
+fn an_oscillation_of_exposure_leaves_no_seam() {
+    let scene = Scene {
+        exposure: 0.12,
+        ..Scene::new(192, 128, 4)
+    };
+    assert_filled("exposure", &scene, 48, 30.0);
+}
+
+#[test]
+fn nothing_crosses_a_scene_cut() {
+    let scenes = [3, 8].map(|seed| Scene {
+        object: false,
+        pan: (-3.0, 0.0),
+        ..Scene::new(192, 128, seed)
+    });
+    let mut frames = clip(&scenes[0], 24);
+    frames.extend(clip(&scenes[1], 24));
+    let done = run(&mut open(192, 128), &frames);
+    assert_untouched_outside(&frames, &done);
+    let truth = scenes
+        .iter()
+        .flat_map(|scene| (0..24).map(|i| scene.truth(i)));
+    let psnr = psnr(truth, done.iter());
+    println!("cut: {psnr:.2} dB");
+    assert!(psnr >= 30.0, "{psnr:.2} dB");
+}
+
+#[test]
+fn a_fill_without_sources_stays_still_in_a_still_scene() {
+    let scene = Scene {
+        pan: (0.0, 0.0),
+        object: false,
+        ..Scene::new(192, 128, 6)
+    };
+    let clip = clip(&scene, 12);
+    let done = run(&mut open(192, 128), &clip);
+    for pair in done.windows(2) {
+        let (sum, count) = square_error_in_hole(&pair[0].frame, &pair[1].frame, &pair[0].hole);
+        let change = (sum as f64 / count as f64).sqrt();
+        assert!(
+            change < 0.5,
+            "the fill flickers: {change:.2} of 255 per frame"
+        );
+    }
+}
+
+#[test]
+fn a_badge_over_film_is_filled_within_30_db() {
+    let Some(folder) = media("bmx-trees") else {
+        return;
+    };
+    let mut mask = Mask::empty(432, 240);
+    mask.add_rectangle(302, 24, 86, 38);
+    let film: Vec<Frame> = (0..60)
+        .map(|i| {
+            let image = image::open(folder.join(format!("{i:05}.jpg"))).expect("a readable image");
+            let image = image.to_rgb8();
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            Frame::new(width, height, image.into_raw())
+        })
+        .collect();
+    let clip: Vec<(Frame, Mask)> = film
+        .iter()
+        .map(|frame| {
+            let mut frame = frame.clone();
+            for (pixel, _) in frame
+                .rgb_mut()
+                .chunks_exact_mut(3)
+                .zip(mask.hole())
+                .filter(|(_, hole)| **hole == 1)
+            {
+                pixel.copy_from_slice(&[255, 0, 0]);
+            }
+            (frame, mask.clone())
+        })
+        .collect();
+    let done = run(&mut open(432, 240), &clip);
+    assert_untouched_outside(&clip, &done);
+    let psnr = psnr(film.into_iter(), done.iter());
+    println!("badge over bmx-trees: {psnr:.2} dB");
+    assert!(psnr >= 30.0, "{psnr:.2} dB");
+}
