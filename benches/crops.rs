@@ -8,7 +8,7 @@ use std::{path::Path, time::Instant};
 use image::imageops::{self, FilterType};
 use propainter::{
     Config, DeviceChoice, Frame, Mask, Mode, Model, Roi, Session,
-    synthetic::{Scene, square_error_in_hole},
+    internals::synthetic::{Scene, square_error_in_hole},
 };
 
 /// A rectangle: left, top, width, height.

@@ -18,7 +18,7 @@ use std::{
 
 use burn::tensor::{Device, Distribution, Tensor, module};
 use propainter::Area;
-use propainter::kernels::{
+use propainter::internals::kernels::{
     attention::{attention, attention_plain},
     conv2d::{Activation, Filter, Geometry, conv2d_plain},
     deform_conv::{self, Sites, deform_conv_plain},

@@ -4,7 +4,9 @@
 
 use std::{path::Path, time::Instant};
 
-use propainter::{Config, DeviceChoice, Mask, Mode, Model, Roi, Session, synthetic::Scene};
+use propainter::{
+    Config, DeviceChoice, Mask, Mode, Model, Roi, Session, internals::synthetic::Scene,
+};
 use propainter_tests::golden::weights_folder;
 
 const FRAMES: usize = 40;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_video::{VideoConverter, VideoFormat, VideoFrame, VideoInfo};
-use propainter::{Config, DeviceChoice, Frame, Mask, Model, Session, synthetic::Scene};
+use propainter::{Config, DeviceChoice, Frame, Mask, Model, Session, internals::synthetic::Scene};
 use propainter_tests::golden::weights_folder;
 
 const TURNS: usize = 9;

@@ -3,12 +3,14 @@
 
 use propainter::{
     Numbers,
-    memory::{
-        Degradation,
-        bytes::Machine,
-        planner::{Budget, Level, Planner},
+    internals::{
+        memory::planning::{
+            bytes::Machine,
+            planner::{Budget, Level, Planner},
+        },
+        schedule::WindowParams,
     },
-    windows::schedule::Cut,
+    memory::Degradation,
 };
 
 const GIB: u64 = 1 << 30;
@@ -26,7 +28,7 @@ const SIZES: [(usize, usize); 6] = [
 
 fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
     Level {
-        cut: Cut {
+        cut: WindowParams {
             subvideo_length: 80,
             neighbor_length: 10,
             ref_stride: 10,

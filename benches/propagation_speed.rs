@@ -8,7 +8,7 @@ use std::{path::Path, time::Instant};
 use image::imageops::{self, FilterType};
 use propainter::{
     Config, Frame, Mask, Model, Session,
-    synthetic::{Scene, square_error_in_hole},
+    internals::synthetic::{Scene, square_error_in_hole},
 };
 
 const FRAMES: usize = 120;

@@ -4,7 +4,9 @@
 
 use std::time::Instant;
 
-use propainter::{Config, DeviceChoice, Frame, Mask, Mode, Model, Session, synthetic::Scene};
+use propainter::{
+    Config, DeviceChoice, Frame, Mask, Mode, Model, Session, internals::synthetic::Scene,
+};
 use propainter_tests::golden::weights_folder;
 
 fn main() {

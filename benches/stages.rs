@@ -16,15 +16,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
 use propainter::{
     Area, Cancel, DeviceChoice, Numbers,
-    kernels::{correlation::CorrelationForm, wide::wide},
-    memory::Meter,
-    networks::{
-        flow_completion::FlowCompletion,
-        generator::{Generator, GeneratorInput, Guides},
-        image_propagation::propagate,
-        kept::Place,
-        pace::Strips,
-        raft::Raft,
+    internals::{
+        kernels::{correlation::CorrelationForm, wide::wide},
+        memory::meter::Meter,
+        networks::{
+            flow_completion::FlowCompletion,
+            generator::{Generator, GeneratorInput, Guides},
+            image_propagation::propagate,
+            kept::Place,
+            pace::Strips,
+            raft::Raft,
+        },
     },
     weights::Network,
 };

@@ -1,7 +1,7 @@
 //! `PROPAINTER_CPU`: the kernels, every stage of the networks and a whole clip under the other
 //! instruction sets that the machine has, by the vectors of the repository.
 
-use propainter::isa::Isa;
+use propainter::internals::isa::Isa;
 use propainter_tests::cpus::run_under_others;
 
 #[test]

@@ -10,10 +10,11 @@ mod goldens;
 mod kernels;
 mod pipelines;
 mod planner;
+mod schedule;
 mod session;
 mod soak;
+mod stream;
 mod weights;
-mod windows;
 
 #[global_allocator]
 static COUNTING: propainter_tests::allocation::Counting = propainter_tests::allocation::Counting;

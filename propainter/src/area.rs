@@ -46,6 +46,26 @@ impl Area {
         }
     }
 
+    /// Returns the pixels that both contain.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let meet = |a: &Range<usize>, b: &Range<usize>| {
+            let start = a.start.max(b.start);
+            start..a.end.min(b.end).max(start)
+        };
+        Self::of([
+            meet(&self.rows, &other.rows),
+            meet(&self.columns, &other.columns),
+        ])
+    }
+
+    /// Returns the rectangle with `by` more pixels on every side, clipped to an image of `size`
+    /// rows and columns.
+    pub fn grown(&self, by: usize, size: [usize; 2]) -> Self {
+        self.map(|range, axis| {
+            range.start.saturating_sub(by)..range.end.saturating_add(by).min(size[axis])
+        })
+    }
+
     /// What `axis` makes of the rows and of the columns.
     pub fn map(&self, axis: impl Fn(Range<usize>, usize) -> Range<usize>) -> Self {
         Self::of([axis(self.rows.clone(), 0), axis(self.columns.clone(), 1)])
@@ -55,5 +75,19 @@ impl Area {
     pub fn index(&self, [row, column]: [usize; 2]) -> Option<usize> {
         let inside = self.rows.contains(&row) && self.columns.contains(&column);
         inside.then(|| (row - self.rows.start) * self.columns.len() + column - self.columns.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rectangles_join_meet_and_grow_within_the_image() {
+        let (a, b) = (Area::of([3..8, 2..6]), Area::of([1..5, 5..15]));
+        assert_eq!(a.union(&b), Area::of([1..8, 2..15]));
+        assert_eq!(a.intersection(&b), Area::of([3..5, 5..6]));
+        assert!(a.intersection(&Area::of([3..4, 6..7])).is_empty());
+        assert_eq!(a.grown(3, [9, 8]), Area::of([0..9, 0..8]));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) trait Engine: Send {
     /// Some of the frames that are held become final, if there are any, or all.
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
     fn flush(&mut self);
-    fn look_ahead(&self) -> usize;
+    fn latency_frames(&self) -> usize;
 
     /// Sees to it, before a frame is pushed, that one with such a hole fits the budget.
     ///
@@ -24,7 +24,7 @@ pub(crate) trait Engine: Send {
 
     /// Makes frames wait for no more than `frames` later ones from now on, and returns what became
     /// final by that; an engine of the networks is built anew instead.
-    fn limit_look_ahead(&mut self, _frames: usize, _cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn limit_latency(&mut self, _frames: usize, _cancel: &Cancel) -> Result<Vec<Done>, Error> {
         Ok(Vec::new())
     }
     /// The memory plan, in one line; `None` where there is nothing to plan.
@@ -35,7 +35,7 @@ pub(crate) trait Engine: Send {
         Usage::default()
     }
     /// Windows since the last trouble with memory.
-    fn calm(&self) -> u32 {
+    fn quiet_windows(&self) -> u32 {
         0
     }
     fn notices(&mut self) -> Vec<Notice> {

@@ -18,7 +18,7 @@ static CHOICE: LazyLock<Choice> = LazyLock::new(|| {
 pub struct Isa(Level);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -83,7 +83,7 @@ impl Isa {
         all
     }
 
-    pub(super) fn level(self) -> Level {
+    pub fn level(self) -> Level {
         self.0
     }
 

@@ -1,23 +1,38 @@
-//! Video inpainting with ProPainter as a stream.
+//! Video inpainting as a stream: frames and masks in, inpainted frames out.
+//!
+//! - [`Session`], opened with a [`Config`], inpaints a stream; [`Warm`] prepares one
+//! - [`Frame`], [`Mask`] and [`Done`] are what goes in and comes out
+//! - [`memory`] limits the memory of a session and reports what it takes
+//! - [`weights`] finds, reads and converts the checkpoints of the networks
+//!
+//! The cargo feature `networks`, on by default, adds the networks of ProPainter. Without it the
+//! engine is the weights-free one, and neither a tensor library nor LLVM nor CUDA is built.
 
 mod area;
 mod cancel;
-pub mod classical;
+mod classical;
 mod device;
 mod engine;
 mod error;
 mod frame;
-pub mod isa;
-pub mod kernels;
+mod isa;
+#[cfg(feature = "networks")]
+mod kernels;
 pub mod memory;
-pub mod networks;
+#[cfg(feature = "networks")]
+mod networks;
 mod precision;
-pub mod resize;
-pub mod scene_cuts;
+mod resize;
+mod scene_cuts;
+mod schedule;
 mod session;
-pub mod synthetic;
+#[cfg(feature = "networks")]
+mod stream;
+mod synthetic;
 pub mod weights;
-pub mod windows;
+
+#[doc(hidden)]
+pub mod internals;
 
 pub use area::Area;
 pub use cancel::Cancel;
@@ -26,4 +41,4 @@ pub use error::Error;
 pub use frame::{Done, Frame, Mask};
 pub use memory::Limits;
 pub use precision::{Numbers, Precision};
-pub use session::{Config, Mode, Model, Roi, Session, Stats, Warm, stop_gap};
+pub use session::{Config, Mode, Model, OpenOptions, Roi, Session, Stats, Warm, fill_single_frame};

@@ -3,10 +3,9 @@
 
 use std::{fmt, str::FromStr};
 
-use burn::tensor::{DType, Device};
 use half::{bf16, f16};
 
-use crate::{Error, kernels::host, weights::Checkpoint};
+use crate::{Error, weights::Checkpoint};
 
 /// The precision as a user names it: `auto`, `fp32`, `fp16` or `bf16`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,17 +46,17 @@ impl fmt::Display for Precision {
 }
 
 impl Precision {
-    /// The numbers in which the networks of these checkpoints run on `device`.
+    /// The numbers in which the networks of these checkpoints run, on the CPU or a GPU.
     ///
     /// # Errors
     /// A precision that was asked for by name and cannot hold a weight.
-    pub fn resolve(self, device: &Device, checkpoints: &[&Checkpoint]) -> Result<Numbers, Error> {
+    pub fn resolve(self, on_cpu: bool, checkpoints: &[&Checkpoint]) -> Result<Numbers, Error> {
         let fit = |numbers| {
             let mut all = checkpoints.iter();
             all.all(|checkpoint| checkpoint.fits(numbers))
         };
         let numbers = match self {
-            Self::Auto if host::is_cpu(device) => Numbers::F32,
+            Self::Auto if on_cpu => Numbers::F32,
             Self::Auto if fit(Numbers::F16) => Numbers::F16,
             Self::Auto if fit(Numbers::Bf16) => Numbers::Bf16,
             Self::Auto | Self::Fp32 => return Ok(Numbers::F32),
@@ -92,30 +91,11 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    /// The tensors' type.
-    pub fn dtype(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-            Self::Bf16 => DType::BF16,
-        }
-    }
-
     /// Bytes of a number.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
-        }
-    }
-
-    /// The type of weights in these numbers on `device`. The CPU's kernels read 32 bits: there
-    /// weights are rounded only.
-    pub fn on(self, device: &Device) -> DType {
-        if host::is_cpu(device) {
-            DType::F32
-        } else {
-            self.dtype()
         }
     }
 
@@ -161,8 +141,7 @@ mod tests {
         let small = Checkpoint::filled(1.0);
         let resolve = |precision: Precision, weight: f32| {
             let large = Checkpoint::filled(weight);
-            // Any device that is not the CPU of our kernels.
-            precision.resolve(&Device::cpu(), &[&small, &large])
+            precision.resolve(false, &[&small, &large])
         };
         let auto = |weight| resolve(Precision::Auto, weight).unwrap();
         assert_eq!(auto(-65504.0), Numbers::F16);
@@ -175,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_cpu_keeps_all_bits_unless_told_otherwise() {
-        let resolve = |precision: Precision| precision.resolve(&Device::flex(), &[]).unwrap();
+        let resolve = |precision: Precision| precision.resolve(true, &[]).unwrap();
         assert_eq!(resolve(Precision::Auto), Numbers::F32);
         assert_eq!(resolve(Precision::Fp32), Numbers::F32);
         assert_eq!(resolve(Precision::Fp16), Numbers::F16);
@@ -193,7 +172,6 @@ mod tests {
         assert_eq!(Numbers::F32.round(0.1), 0.1);
         for numbers in [Numbers::F32, Numbers::F16, Numbers::Bf16] {
             assert_eq!(numbers.round(numbers.most()), numbers.most());
-            assert_eq!(numbers.bytes(), numbers.dtype().size());
         }
     }
 }

@@ -7,6 +7,9 @@ use fast_image_resize::{
 
 use crate::{Frame, Mask, isa::Isa};
 
+/// Pixels of the narrowest processing width that a session gives up resolution for.
+const NARROWEST: usize = 320;
+
 /// The size the networks work at: the wanted size, or the frames' own by the ratio
 /// (truncated), down to multiples of 8 and never under 8.
 pub fn processing_size(
@@ -19,6 +22,14 @@ pub fn processing_size(
         (side / 8 * 8).max(8)
     };
     (side(wanted_width, width), side(wanted_height, height))
+}
+
+/// Returns the next smaller processing size of a session that gives up resolution: about three
+/// quarters of each side, multiples of 8. `None` where that is narrower than the narrowest.
+pub(crate) fn smaller((width, height): (usize, usize)) -> Option<(usize, usize)> {
+    let smaller = |side: usize| (side * 3 / 4 / 8 * 8).max(8);
+    let size = (smaller(width), smaller(height));
+    (size.0 >= NARROWEST).then_some(size)
 }
 
 /// Down or up with Pillow's default for pictures: bicubic, widened when shrinking.

@@ -3,7 +3,7 @@
 mod quality;
 mod stream;
 
-use propainter::{Config, Done, Frame, Mask, Model, Session, synthetic::Scene};
+use propainter::{Config, Done, Frame, Mask, Model, Session, internals::synthetic::Scene};
 
 /// Opens a session of the engine without networks that takes masks undilated.
 fn open(width: usize, height: usize) -> Session {

@@ -2,7 +2,7 @@
 
 use propainter::{
     Done, Frame, Mask,
-    synthetic::{Scene, square_error_in_hole},
+    internals::synthetic::{Scene, square_error_in_hole},
 };
 use propainter_tests::shared::media;
 

@@ -1,6 +1,6 @@
 //! The behaviour over a stream: order, latency and unusual streams.
 
-use propainter::{Cancel, Error, Frame, Mask, Session, synthetic::Scene};
+use propainter::{Cancel, Error, Frame, Mask, Session, internals::synthetic::Scene};
 
 use super::{assert_untouched_outside, clip, open, open_with, run};
 
@@ -10,7 +10,7 @@ fn a_frame_is_final_once_its_lookahead_has_been_pushed() {
         let scene = Scene::new(64, 40, 1);
         let clip = clip(&scene, 20);
         let mut session = open_with(64, 40, subvideo_length);
-        let ahead = session.look_ahead();
+        let ahead = session.latency_frames();
         assert!(ahead < subvideo_length);
         let mut out = 0;
         for (i, (frame, mask)) in clip.iter().enumerate() {
@@ -107,7 +107,11 @@ fn a_frame_that_is_all_hole_is_filled_from_its_neighbours() {
     clip[2].0.rgb_mut().fill(7);
     let done = run(&mut open(64, 48), &clip);
     assert_untouched_outside(&clip, &done);
-    let psnr = propainter::synthetic::psnr_in_hole(&scene.truth(2), &done[2].frame, &done[2].hole);
+    let psnr = propainter::internals::synthetic::psnr_in_hole(
+        &scene.truth(2),
+        &done[2].frame,
+        &done[2].hole,
+    );
     assert!(psnr.is_some_and(|psnr| psnr > 40.0), "{psnr:?}");
 }
 

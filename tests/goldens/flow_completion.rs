@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Int, Tensor};
 use propainter::{
     Area, Cancel,
-    networks::{
+    internals::networks::{
         flow_completion::{Carries, FlowCompletion, Pace, Video, known},
         kept::Place,
     },

@@ -5,14 +5,16 @@ use std::sync::LazyLock;
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Area, Cancel, Error,
-    kernels::fold::patches,
-    networks::{
-        generator::{
-            Generator, GeneratorInput, Guides,
-            attention::Routes,
-            windows::{Grid, Roles, token_holes},
+    internals::{
+        kernels::fold::patches,
+        networks::{
+            generator::{
+                Generator, GeneratorInput, Guides,
+                attention::Routes,
+                windows::{Grid, Roles, token_holes},
+            },
+            pace::Strips,
         },
-        pace::Strips,
     },
     weights::Network,
 };

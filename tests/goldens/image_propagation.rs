@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use propainter::{
     Cancel,
-    networks::{image_propagation::propagate, kept::Place},
+    internals::networks::{image_propagation::propagate, kept::Place},
 };
 use propainter_tests::golden::{Vectors, device};
 

@@ -4,7 +4,7 @@
 use burn::tensor::{DType, Tensor};
 use propainter::{
     Cancel, Numbers,
-    networks::{
+    internals::networks::{
         flow_completion::{Carries, FlowCompletion},
         generator::{
             Generator,

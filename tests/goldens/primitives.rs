@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use propainter::{
     Mask,
-    kernels::{
+    internals::kernels::{
         deform_conv::{deform_conv, deform_conv_plain},
         warp::{Sampling, consistency, warp, warp_plain},
     },

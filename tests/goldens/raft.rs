@@ -2,8 +2,10 @@
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
-    kernels::correlation::{Correlation, CorrelationForm},
-    networks::raft::{Raft, convex_upsample},
+    internals::{
+        kernels::correlation::{Correlation, CorrelationForm},
+        networks::raft::{Raft, convex_upsample},
+    },
     weights::Network,
 };
 use propainter_tests::golden::{Vectors, assert_close, checkpoint, device, relative_error};

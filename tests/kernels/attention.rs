@@ -1,6 +1,6 @@
 use burn::tensor::activation::softmax;
-use propainter::isa::Isa;
-use propainter::kernels::attention_cpu::attend;
+use propainter::internals::isa::Isa;
+use propainter::internals::kernels::attention_cpu::attend;
 use proptest::prelude::*;
 
 use super::{assert_twins, from_slice, numbers};

@@ -1,5 +1,5 @@
-use propainter::isa::Isa;
-use propainter::kernels::conv2d::{Activation, Filter, Geometry, Way, conv2d_plain};
+use propainter::internals::isa::Isa;
+use propainter::internals::kernels::conv2d::{Activation, Filter, Geometry, Way, conv2d_plain};
 use proptest::prelude::*;
 
 use super::{assert_twins, from_slice, numbers, tensor};

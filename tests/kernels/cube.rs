@@ -4,16 +4,18 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use propainter::{
     Area,
-    kernels::{
-        attention::attention_plain,
-        cube,
-        deform_conv::{Sites, deform_conv_plain, on_card, pack},
-        fold::{AREA, fold_plain, patches, unfold_plain},
-        instance_norm::instance_norm_plain,
-        upsample::upsample_area_plain,
-        warp::{Sampling, consistency_plain, warp_plain},
+    internals::{
+        kernels::{
+            attention::attention_plain,
+            cube,
+            deform_conv::{Sites, deform_conv_plain, on_card, pack},
+            fold::{AREA, fold_plain, patches, unfold_plain},
+            instance_norm::instance_norm_plain,
+            upsample::upsample_area_plain,
+            warp::{Sampling, consistency_plain, warp_plain},
+        },
+        networks::raft::convex_upsample_plain,
     },
-    networks::raft::convex_upsample_plain,
 };
 use propainter_tests::golden;
 

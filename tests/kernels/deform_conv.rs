@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
-use propainter::isa::Isa;
-use propainter::kernels::deform_conv::{Filter, Sites, deform_conv_plain};
+use propainter::internals::isa::Isa;
+use propainter::internals::kernels::deform_conv::{Filter, Sites, deform_conv_plain};
 use proptest::prelude::*;
 
 use super::{assert_twins, from_slice, numbers, tensor};

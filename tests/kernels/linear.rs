@@ -1,6 +1,6 @@
 use burn::tensor::module;
-use propainter::isa::Isa;
-use propainter::kernels::linear::Matrix;
+use propainter::internals::isa::Isa;
+use propainter::internals::kernels::linear::Matrix;
 use proptest::prelude::*;
 
 use super::{assert_twins, from_slice, numbers, tensor};

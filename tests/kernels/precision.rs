@@ -4,7 +4,7 @@
 use burn::tensor::{DType, Tensor, module};
 use propainter::{
     Area, Numbers,
-    kernels::{
+    internals::kernels::{
         attention::{attention, attention_plain},
         conv2d::{Activation, Filter, Geometry, conv2d_plain},
         deform_conv::{self, Sites, deform_conv_plain},

@@ -3,8 +3,8 @@ use burn::tensor::{
     ops::{InterpolateMode, InterpolateOptions},
 };
 use propainter::Area;
-use propainter::isa::Isa;
-use propainter::kernels::{
+use propainter::internals::isa::Isa;
+use propainter::internals::kernels::{
     upsample::{Part, sources, upsample_area, upsample_area_plain},
     warp::{Sampling, warp, warp_plain},
 };

@@ -79,7 +79,7 @@ fn after_a_while_the_larger_plan_is_tried_again() {
     };
     let mut session = Session::open(Config { limits, ..config }).expect("the session opens");
     let largest = session.plan();
-    let scene = propainter::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
+    let scene = propainter::internals::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
     let mask = hole(SIZE[0], SIZE[1], 0.6);
     session
         .push(scene.frame(0), &mask)
@@ -121,7 +121,7 @@ fn where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost() {
         ..config
     };
     let mut session = Session::open(config).expect("the session opens");
-    let look_ahead = session.look_ahead();
+    let look_ahead = session.latency_frames();
     let mask = hole(SIZE[0], SIZE[1], 0.6);
     let done = run(&mut session, SIZE[0], SIZE[1], &mask, FRAMES);
     assert_eq!(done.len(), FRAMES);
@@ -133,7 +133,7 @@ fn where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost() {
         notice,
         Notice::Degraded { step: Step::Precision, from, to } if from == "precision=fp32" && to == "precision=fp16"
     )), "{notices:?}");
-    assert!(session.look_ahead() <= look_ahead);
+    assert!(session.latency_frames() <= look_ahead);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn what_may_not_be_given_up_ends_in_an_error_that_names_the_stage() {
         ..Limits::default()
     };
     let mut session = Session::open(Config { limits, ..config }).expect("the session opens");
-    let scene = propainter::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
+    let scene = propainter::internals::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
     let mask = hole(SIZE[0], SIZE[1], 0.6);
     let results = (0..FRAMES).map(|t| session.push(scene.frame(t), &mask).map(drop));
     let error = results
@@ -227,7 +227,7 @@ fn two_sessions_on_one_device_stay_within_both_budgets() {
     };
     let config = Config { limits, ..config };
     let mut sessions = [(); 2].map(|()| Session::open(config.clone()).expect("the session opens"));
-    let scene = propainter::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
+    let scene = propainter::internals::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
     let mask = hole(SIZE[0], SIZE[1], 0.6);
     let mut out = [0; 2];
     for t in 0..FRAMES {

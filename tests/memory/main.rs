@@ -9,7 +9,7 @@ mod window;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use propainter::{
-    Config, DeviceChoice, Done, Mask, Model, Session, memory::Counting, synthetic::Scene,
+    Config, DeviceChoice, Done, Mask, Model, Session, internals::synthetic::Scene, memory::Counting,
 };
 use propainter_tests::golden::weights_folder;
 

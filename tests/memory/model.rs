@@ -4,13 +4,15 @@
 use burn::tensor::{Device, Tensor};
 use propainter::{
     Config, Limits, Mode, Numbers, Precision, Session,
-    isa::Isa,
-    memory::{
-        Counting, Degradation, Stage,
-        bytes::{Machine, Scene},
-        planner::{Level, Planner},
+    internals::{
+        isa::Isa,
+        memory::planning::{
+            bytes::{Machine, Scene},
+            planner::{Level, Planner},
+        },
+        schedule::WindowParams,
     },
-    windows::schedule::Cut,
+    memory::{Counting, Degradation, Faults, Stage},
 };
 
 use super::{hole, networks, run, turn};
@@ -80,7 +82,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         let Some(config) = networks(width, height) else {
             return;
         };
-        let cut = Cut {
+        let cut = WindowParams {
             subvideo_length: v,
             neighbor_length: n,
             ref_stride: r,
@@ -114,7 +116,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
                     Numbers::Bf16 => Precision::Bf16,
                 },
                 allow_degradation: Degradation::NONE,
-                plan: Some(plan),
+                faults: Faults::force_plan(plan),
                 ..Limits::default()
             },
             ..config
@@ -199,7 +201,7 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
             return;
         };
         let level = Level {
-            cut: Cut {
+            cut: WindowParams {
                 subvideo_length: 9,
                 neighbor_length: 4,
                 ref_stride: 3,
@@ -222,13 +224,13 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
             lookahead: lookahead.unwrap_or(1),
             scene_cuts: false,
             limits: Limits {
-                plan: Some(plan),
+                faults: Faults::force_plan(plan),
                 ..Limits::default()
             },
             ..config
         };
         let mut session = Session::open(config).expect("the session opens");
-        let scene = propainter::synthetic::Scene::new(SIDE, SIDE, 3);
+        let scene = propainter::internals::synthetic::Scene::new(SIDE, SIDE, 3);
         let masks = [hole(SIDE, SIDE, 0.0), hole(SIDE, SIDE, 1.0)];
         for (t, open) in holes.bytes().enumerate() {
             let mask = &masks[usize::from(open == b'#')];

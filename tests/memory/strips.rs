@@ -4,14 +4,18 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use propainter::{
     Numbers,
-    memory::{
-        Plan,
-        bytes::{Machine, Scene},
-        counting::{Counting, Watch},
+    internals::{
+        memory::{
+            counting::{Counting, Watch},
+            planning::{
+                Plan,
+                bytes::{Machine, Scene},
+            },
+        },
+        networks::{generator::Generator, pace::Strips},
+        schedule::WindowParams,
     },
-    networks::{generator::Generator, pace::Strips},
     weights::Network,
-    windows::schedule::Cut,
 };
 use propainter_tests::golden::{checkpoint, device};
 
@@ -56,7 +60,7 @@ fn strips_take_what_the_model_says() {
     let Some(checkpoint) = checkpoint(Network::Generator) else {
         return;
     };
-    let cut = Cut {
+    let cut = WindowParams {
         subvideo_length: 20,
         neighbor_length: 10,
         ref_stride: 10,

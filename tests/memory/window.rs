@@ -2,8 +2,8 @@
 
 use propainter::{
     Config, Error, Limits, Mask, Mode, Model, Roi, Session,
-    memory::{Counting, Degradation, Notice, Step, counting::Watch},
-    synthetic::Scene,
+    internals::{memory::counting::Watch, synthetic::Scene},
+    memory::{Counting, Degradation, Notice, Step},
 };
 
 use super::turn;
@@ -89,7 +89,7 @@ fn run_panned(
         counted: counted - before,
         planned: usage.host_planned,
         degraded: usage.degraded,
-        look_ahead: session.look_ahead(),
+        look_ahead: session.latency_frames(),
         done,
     })
 }
@@ -297,7 +297,7 @@ fn a_hole_that_grows_shortens_the_window_and_is_told_once() {
     for t in 0..60 {
         let frame = scene.frame(t);
         done += session.push(frame, &masks[t / 30]).expect("push").len();
-        assert_eq!(session.look_ahead() < 20, t >= 30);
+        assert_eq!(session.latency_frames() < 20, t >= 30);
     }
     done += session.drain().expect("drain").len();
     assert_eq!(done, 60);

@@ -2,12 +2,14 @@
 
 use propainter::{
     Error, Numbers,
-    memory::{
-        Degradation, Step,
-        bytes::Machine,
-        planner::{Budget, Chosen, Level, Planner},
+    internals::{
+        memory::planning::{
+            bytes::Machine,
+            planner::{Budget, Chosen, Level, Planner},
+        },
+        schedule::WindowParams,
     },
-    windows::schedule::Cut,
+    memory::{Degradation, Step},
 };
 use proptest::prelude::*;
 
@@ -17,7 +19,7 @@ const L2: u64 = 1 << 20;
 
 fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Level {
     Level {
-        cut: Cut {
+        cut: WindowParams {
             subvideo_length,
             neighbor_length: 10,
             ref_stride: 10,
@@ -100,12 +102,12 @@ fn a_sliding_window_shrinks_with_its_sub_video() {
     let allowed = Degradation::NONE.with(Step::Window);
     let planner = Planner::new(Machine::Card, wish.size, wish, allowed);
     let levels = planner.levels().iter().map(|level| {
-        let Cut {
+        let WindowParams {
             neighbor_length,
             subvideo_length,
             ..
         } = level.cut;
-        let ahead = level.cut.ahead().expect("it slides");
+        let ahead = level.cut.effective_lookahead().expect("it slides");
         assert!(level.to_string().ends_with(&format!(" lookahead={ahead}")));
         (neighbor_length, subvideo_length, ahead)
     });
@@ -193,7 +195,7 @@ proptest! {
     ) {
         let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
         let wish = Level {
-            cut: Cut { subvideo_length, neighbor_length, ref_stride, lookahead },
+            cut: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
             numbers: if wide { Numbers::F32 } else { Numbers::F16 },
             given_up: Vec::new(),

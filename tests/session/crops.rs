@@ -1,6 +1,8 @@
 //! Crops around holes through the session's door.
 
-use propainter::{Config, Done, Error, Frame, Mask, Mode, Roi, Session, synthetic::Scene};
+use propainter::{
+    Config, Done, Error, Frame, Mask, Mode, Roi, Session, internals::synthetic::Scene,
+};
 
 use super::{networks, propagation};
 
@@ -33,7 +35,7 @@ fn run(config: Config, clip: &[(Frame, Mask)], mut look: impl FnMut(usize, &Sess
     let mut done = Vec::new();
     for (i, (frame, mask)) in clip.iter().enumerate() {
         done.extend(session.push(frame.clone(), mask).expect("taken"));
-        assert!(i + 1 - done.len() <= session.look_ahead(), "frame {i}");
+        assert!(i + 1 - done.len() <= session.latency_frames(), "frame {i}");
         look(i, &session);
     }
     done.extend(session.drain().expect("the rest comes out"));
@@ -189,8 +191,11 @@ fn a_hole_that_comes_late_is_filled_from_the_past() {
     let clip: Vec<_> = (0..18).map(|i| (scene.frame(i), mask(&hole(i)))).collect();
     let done = run(cropped(), &clip, |_, _| ());
     let (sum, count) = (15..18).fold((0, 0), |(sum, count), i| {
-        let (s, c) =
-            propainter::synthetic::square_error_in_hole(&clip[i].0, &done[i].frame, &done[i].hole);
+        let (s, c) = propainter::internals::synthetic::square_error_in_hole(
+            &clip[i].0,
+            &done[i].frame,
+            &done[i].hole,
+        );
         (sum + s, count + c)
     });
     let psnr = 10.0 * (255.0 * 255.0 * count as f64 / sum as f64).log10();

@@ -3,9 +3,8 @@
 use gst::prelude::*;
 use propainter::{
     Config, Done, Frame, Limits, Mask, Mode, Session,
+    internals::{scene_cuts::Detector, synthetic::Scene},
     memory::{Faults, Notice, Stage},
-    scene_cuts::Detector,
-    synthetic::Scene,
 };
 use propainter_tests::shared::media;
 
@@ -42,7 +41,7 @@ fn plain(frames: impl IntoIterator<Item = Frame>) -> Clip {
 /// A clip through a session: one out per one in, none held longer than promised.
 fn stream(session: &mut Session, clip: &Clip) -> Vec<Done> {
     let mut done = Vec::new();
-    let promised = session.look_ahead();
+    let promised = session.latency_frames();
     for (t, (frame, mask)) in clip.iter().enumerate() {
         let finals = session.push(frame.clone(), mask);
         done.extend(finals.expect("the frame is taken"));

@@ -1,6 +1,6 @@
 //! A soft edge around the hole, through the session.
 
-use propainter::{Config, Done, Mask, Session, synthetic::Scene};
+use propainter::{Config, Done, Mask, Session, internals::synthetic::Scene};
 
 use super::{networks, propagation};
 

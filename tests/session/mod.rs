@@ -3,14 +3,14 @@
 mod crops;
 mod cuts;
 mod feather;
-mod look_ahead;
+mod latency;
 mod opening;
 mod sliding;
 
 use std::path::Path;
 
 use propainter::{
-    Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, synthetic::Scene,
+    Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, internals::synthetic::Scene,
 };
 use propainter_tests::golden::weights_folder;
 
@@ -58,7 +58,7 @@ fn push(session: &mut Session, scene: &Scene, mask: &Mask, frames: usize) -> Vec
                 .push(scene.frame(t), mask)
                 .expect("the frame is taken"),
         );
-        assert!(t + 1 - done.len() <= session.look_ahead());
+        assert!(t + 1 - done.len() <= session.latency_frames());
     }
     done.extend(session.drain().expect("the rest comes out"));
     done

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use propainter::{Cancel, Config, Error, Limits, Mask, Mode, Model, Session, memory::Faults};
+use propainter::{
+    Cancel, Config, Error, Limits, Mask, Mode, Model, OpenOptions, Session, memory::Faults,
+};
 
 use super::{inpaint, middle, networks, propagation, push, scene};
 
@@ -19,12 +21,12 @@ fn the_look_ahead_of_settings_is_that_of_their_session() {
                 lookahead,
                 ..propagation(64, 48)
             };
-            let stated = config.look_ahead();
+            let stated = config.latency_frames();
             assert!(stated >= 1 && config.hop() == 1);
             let session = Session::open(config).expect("the session opens");
             assert_eq!(
                 stated,
-                session.look_ahead(),
+                session.latency_frames(),
                 "{mode:?} {subvideo_length} {lookahead}"
             );
             if mode == Mode::Sliding {
@@ -46,9 +48,9 @@ fn the_look_ahead_of_the_networks_settings_is_that_of_their_session() {
             ..config
         };
         assert_eq!(config.hop(), 1);
-        let stated = config.look_ahead();
+        let stated = config.latency_frames();
         let session = Session::open(config).expect("the session opens");
-        assert_eq!(stated, session.look_ahead());
+        assert_eq!(stated, session.latency_frames());
     }
 }
 
@@ -65,7 +67,7 @@ fn a_sliding_window_waits_for_the_look_ahead_and_a_hop() {
             lookahead,
             ..config.clone()
         };
-        (config.hop(), config.look_ahead())
+        (config.hop(), config.latency_frames())
     };
     assert_eq!(of(80, 10, 10), (5, 14));
     // No more than the sub-video leaves beside a hop and a frame.
@@ -87,8 +89,15 @@ fn settings_out_of_range_still_have_a_look_ahead() {
                 lookahead: 0,
                 ..config
             };
-            assert!(config.look_ahead() < 100 && config.hop() == 1);
+            assert!(config.latency_frames() < 100 && config.hop() == 1);
         }
+    }
+}
+
+fn options(cancel: &Cancel) -> OpenOptions<'static> {
+    OpenOptions {
+        cancel: cancel.clone(),
+        ..OpenOptions::default()
     }
 }
 
@@ -97,13 +106,13 @@ fn an_opening_that_was_called_off_ends() {
     let configs = [Some(propagation(64, 48)), networks(64, 48)];
     for config in configs.into_iter().flatten() {
         let token = Cancel::default();
-        let session = Session::open_unless(config.clone(), token.clone());
+        let session = Session::open_with(config.clone(), options(&token));
         let mut session = session.expect("nobody called it off");
         token.cancel();
         let (scene, mask) = (scene(&config), middle(&config));
         let error = session.push(scene.frame(0), &mask);
         assert!(matches!(error, Err(Error::Cancelled)), "the same token");
-        let error = Session::open_unless(config, token).err();
+        let error = Session::open_with(config, options(&token)).err();
         assert!(matches!(error, Some(Error::Cancelled)), "{error:?}");
     }
 }

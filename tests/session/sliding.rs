@@ -48,7 +48,7 @@ fn one_comes_out_for_one_that_goes_in_as_early_as_promised() {
         };
         let (scene, mask) = (scene(&config), middle(&config));
         let mut session = Session::open(config).expect("the session opens");
-        assert_eq!(session.look_ahead(), lookahead + 1);
+        assert_eq!(session.latency_frames(), lookahead + 1);
         let plan = session.plan().expect("networks have a plan");
         assert!(plan.contains(&format!("lookahead={lookahead}")), "{plan}");
         let (mut done, mut worst): (Vec<Done>, _) = (Vec::new(), 0);
@@ -59,9 +59,9 @@ fn one_comes_out_for_one_that_goes_in_as_early_as_promised() {
                 worst = worst.max(t - done.len());
             }
             done.extend(finals);
-            assert!(t + 1 - done.len() <= session.look_ahead());
+            assert!(t + 1 - done.len() <= session.latency_frames());
         }
-        assert_eq!(worst, session.look_ahead());
+        assert_eq!(worst, session.latency_frames());
         done.extend(session.drain().expect("the rest comes out"));
         assert_whole(&done, &scene, 15);
     }

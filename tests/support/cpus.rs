@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use propainter::isa::{Isa, VARIABLE};
+use propainter::internals::isa::{Isa, VARIABLE};
 
 use crate::skip;
 

@@ -63,7 +63,7 @@ impl Clip {
             );
             out.extend(done.expect("the frame is taken"));
             let held = t + 1 - out.len();
-            assert!(held <= session.look_ahead(), "{held} frames are held");
+            assert!(held <= session.latency_frames(), "{held} frames are held");
         }
         out.extend(session.drain().expect("the rest comes out"));
         assert_eq!(out.len(), self.length);

@@ -169,7 +169,7 @@ impl Engine for ClassicalEngine {
         self.record_use();
     }
 
-    fn look_ahead(&self) -> usize {
+    fn latency_frames(&self) -> usize {
         self.budget.window().ahead
     }
 
@@ -177,8 +177,8 @@ impl Engine for ClassicalEngine {
         Some(self.budget.plan())
     }
 
-    fn limit_look_ahead(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
-        self.budget.limit_look_ahead(frames);
+    fn limit_latency(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+        self.budget.limit_latency(frames);
         self.timed(|engine| engine.finish_ready(cancel))
     }
 

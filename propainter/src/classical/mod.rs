@@ -37,8 +37,13 @@ mod temporal;
 mod window;
 
 pub use self::{engine::ClassicalEngine, window::footprint::HoleFootprint};
-pub(crate) use self::{spatial::diffusion::diffusion_fill, window::budget::WindowBudget};
-use crate::memory::bytes::propagation::Window;
+pub(crate) use self::{
+    spatial::diffusion::diffusion_fill,
+    window::{
+        budget::WindowBudget,
+        bytes::{Frames, Window},
+    },
+};
 
 /// Largest lookahead in frames, whatever the length of a sub-video.
 const AHEAD: usize = 40;

@@ -5,42 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::{Stage, planning::Plan};
 use crate::{Cancel, Error};
-
-/// The parts of the work that memory is planned for, in the order of a frame's way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// Features of a picture, then the flows of a pair.
-    Flow,
-    Completion,
-    /// Image propagation.
-    Propagation,
-    /// The generator's encoder.
-    Encoder,
-    Generator,
-}
-
-impl Stage {
-    pub const ALL: [Self; 5] = [
-        Self::Flow,
-        Self::Completion,
-        Self::Propagation,
-        Self::Encoder,
-        Self::Generator,
-    ];
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Flow => "optical flow",
-            Self::Completion => "flow completion",
-            Self::Propagation => "image propagation",
-            Self::Encoder => "the encoder",
-            Self::Generator => "the generator",
-        })
-    }
-}
 
 /// Faults still to come, shared by all clones: a test keeps one and gives one to the session.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +15,8 @@ pub struct Faults(Arc<Mutex<Planted>>);
 #[derive(Debug, Default)]
 struct Planted {
     faults: Vec<Fault>,
+    /// The one plan to work by.
+    plan: Option<Plan>,
     at_opening: Option<Hook>,
     at_frame: Option<Hook>,
 }
@@ -91,6 +59,18 @@ impl Faults {
     /// does before frames.
     pub fn at_opening(&self, hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static) {
         self.planted().at_opening = Some(Hook(Arc::new(hook)));
+    }
+
+    /// Returns faults that only make sessions work by `plan`, whatever the planner would choose.
+    pub fn force_plan(plan: Plan) -> Self {
+        let faults = Self::default();
+        faults.planted().plan = Some(plan);
+        faults
+    }
+
+    /// Returns the plan that is forced.
+    pub(crate) fn plan(&self) -> Option<Plan> {
+        self.planted().plan
     }
 
     /// Faults that have not come yet.

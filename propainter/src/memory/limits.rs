@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Faults, Plan, Stage};
+use super::{Faults, Stage};
 use crate::{Error, Precision};
 
 /// What a session may take of the device and the host.
@@ -21,9 +21,7 @@ pub struct Limits {
     pub precision: Precision,
     /// What may be given up when nothing exact fits.
     pub allow_degradation: Degradation,
-    /// The plan to work by, whatever others would do: for measurements.
-    pub plan: Option<Plan>,
-    /// Faults that tests put in; none by default.
+    /// Faults that tests inject; none by default, and without the feature `internals`.
     pub faults: Faults,
 }
 
@@ -36,7 +34,6 @@ impl Default for Limits {
             outside: Outside::default(),
             precision: Precision::default(),
             allow_degradation: Degradation::ALL,
-            plan: None,
             faults: Faults::default(),
         }
     }
@@ -170,6 +167,9 @@ pub enum Notice {
         from: String,
         to: String,
     },
+    /// `model=auto` has checkpoints, but this build has no networks to run with them: the
+    /// weights-free engine works.
+    NotBuilt,
     /// `device=auto` computes on the CPU though a card's driver is there; why.
     FellBack { problem: String },
 }

@@ -1,31 +1,30 @@
-//! How much memory a session takes, decided before it takes it.
+//! Limits the memory of a session, and measures it.
 //!
-//! - [`bytes`]: what each stage needs, as a function of sizes
-//! - [`planner`]: from a budget to a [`Plan`], and what is given up where none fits
-//! - `guard`: the watch over the stages, which keeps to the budget
-//! - [`meter`]: what the driver (`driver`), the system (`host`) or the allocator ([`counting`])
-//!   says that this process has
-//! - [`ledger`]: what the sessions of this process promised themselves
-//! - [`Limits`], [`Notice`], [`Usage`]: what a user sets and is told; [`Faults`]: what tests put in
+//! - [`Limits`], [`Notice`], [`Usage`]: the settings of a user, and what a session reports
+//! - `planning`: the memory plan of the networks and the guard that enforces it
+//! - [`meter`]: the bytes of this process by the driver, the system (`host`) or the allocator
+//!   ([`counting`])
+//! - [`ledger`]: the bytes that the sessions of this process have reserved
+//! - [`Faults`]: faults that tests inject
 
-pub mod bytes;
+#[doc(hidden)]
 pub mod counting;
 mod driver;
+#[cfg_attr(not(feature = "internals"), path = "no_faults.rs")]
 mod faults;
-mod guard;
 mod host;
+#[doc(hidden)]
 pub mod ledger;
 mod limits;
+#[doc(hidden)]
 pub mod meter;
-mod plan;
-pub mod planner;
+#[cfg(feature = "networks")]
+#[doc(hidden)]
+pub mod planning;
+mod stage;
 
-pub use bytes::Needs;
 pub use counting::Counting;
-pub use faults::{Faults, Stage};
-pub(crate) use guard::{Guard, Share};
+pub use faults::Faults;
 pub use host::resident;
-pub use ledger::{Ledger, Reservation, budget};
 pub use limits::{Degradation, Limits, Notice, Outside, Step, Usage};
-pub use meter::{Meter, Reading};
-pub use plan::Plan;
+pub use stage::Stage;

@@ -1,14 +1,21 @@
-//! What a session is told before its first frame.
+//! The configuration of a session, fixed before its first frame.
 
 use std::path::PathBuf;
 
-use super::weights_free;
-use crate::{DeviceChoice, Error, Limits, isa::Isa, weights, windows::schedule::Cut};
+use super::engine_builder;
+use crate::{
+    DeviceChoice, Error, Limits,
+    classical::{self, Window},
+    isa::Isa,
+    memory::Notice,
+    schedule::WindowParams,
+    weights,
+};
 
-/// Which engine fills the holes.
+/// The engine that fills the holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Model {
-    /// The networks where their checkpoints are found, else propagation.
+    /// The networks if their checkpoints are found, otherwise propagation.
     #[default]
     Auto,
     /// The ProPainter networks.
@@ -17,76 +24,76 @@ pub enum Model {
     Propagation,
 }
 
-/// How a stream is cut into windows.
+/// How a stream is divided into windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Frame by frame what the official procedure gives for the whole clip.
+    /// As the official procedure divides the whole clip; the result is the same frame by frame.
     #[default]
     Reference,
-    /// Bounded latency: a window every half neighbour length, over what came last and
-    /// `lookahead` frames of future.
+    /// With bounded latency: a window every half neighbour length, over the latest frames and
+    /// `lookahead` future ones.
     Sliding,
 }
 
-/// What of a frame the engine sees.
+/// The part of a frame that the engine processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Roi {
     /// The whole frame.
     #[default]
     Whole,
-    /// Crops around its holes, with context; a frame that is mostly hole, whole.
+    /// Crops around its holes, with context; the whole frame if most of it is to be filled.
     Crops,
 }
 
-/// Everything a session needs to know before its first frame.
+/// The settings of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Size of the frames that will be pushed, in pixels.
     pub width: usize,
     pub height: usize,
     pub model: Model,
-    /// Folder that holds the checkpoints; `None` searches the usual places.
+    /// Folder of the checkpoints; `None` searches the usual places.
     pub weights: Option<PathBuf>,
     pub device: DeviceChoice,
     pub mode: Mode,
-    /// Frames of a sub-video, 2 and up (`subvideo_length` of the script).
+    /// Frames of a sub-video, at least 2 (`subvideo_length` of the official script).
     pub subvideo_length: usize,
-    /// Local frames of a generator window, 2 and up (`neighbor_length`).
+    /// Local frames of a generator window, at least 2 (`neighbor_length`).
     pub neighbor_length: usize,
-    /// Distance of reference frames, 1 and up (`ref_stride`).
+    /// Distance between reference frames, at least 1 (`ref_stride`).
     pub ref_stride: usize,
-    /// RAFT's refinement steps, 1 and up (`raft_iter`).
+    /// Refinement steps of RAFT, at least 1 (`raft_iter`).
     pub raft_iterations: usize,
-    /// Pixels by which the hole grows, at processing size (`mask_dilation`).
+    /// Pixels by which the hole is dilated, at processing size (`mask_dilation`).
     pub mask_dilation: usize,
-    /// Processing size; `None` is the frames' own. Rounded down to multiples of 8.
+    /// Processing size in pixels, rounded down to multiples of 8; `None` is the frames' own size.
     pub processing_width: Option<usize>,
     pub processing_height: Option<usize>,
-    /// Factor on the frames' size where no processing size is given.
+    /// Factor on the frames' size if no processing size is given, above 0 and up to 4.
     pub resize_ratio: f64,
-    /// Frames of future that a window of [`Mode::Sliding`] waits for, 1 and up. What is given
-    /// beyond the sub-video less a hop and a frame is not waited for.
+    /// Future frames that a window of [`Mode::Sliding`] waits for, at least 1, at most the
+    /// sub-video less a hop and a frame; higher values have the effect of that one.
     pub lookahead: usize,
-    /// Whether a scene cut ends the windows of [`Mode::Sliding`].
+    /// Whether scene cuts end the windows of [`Mode::Sliding`].
     pub scene_cuts: bool,
-    /// How different two frames must be to be of two scenes, above 0, up to 1: what
-    /// [`scene_cuts`](crate::scene_cuts) measures, which is under 0.3 within most scenes and above
-    /// 0.5 between most.
+    /// Difference between two frames from which on they belong to two scenes, above 0 and up to 1,
+    /// as [`scene_cuts`](crate::scene_cuts) measures it: below 0.3 within most scenes, above 0.5
+    /// between most.
     pub scene_threshold: f64,
-    /// Pixels around the dilated hole over which the fill fades into the picture, at processing
+    /// Pixels around the dilated hole over which the fill fades into the frame, at processing
     /// size.
     pub mask_feather: usize,
-    /// What the engine sees. In crops the processing size is the most that one is seen at, and the
-    /// result is not the official procedure's.
+    /// The part of a frame that the engine processes. The processing size limits the size of each
+    /// crop, and the result of crops is not that of the official procedure.
     pub roi: Roi,
-    /// Whether frames come out whole. If not, only what lies in the hole means anything: whoever
-    /// pushes them has the rest, and it need not be held twice.
+    /// Whether frames come out whole. If not, only the pixels of the hole are valid: the caller
+    /// has the others, so the session does not hold them twice.
     pub whole: bool,
     pub limits: Limits,
 }
 
 impl Config {
-    /// The official defaults for frames of this size.
+    /// Returns the official defaults for frames of this size.
     pub fn new(width: usize, height: usize) -> Self {
         Self {
             width,
@@ -115,31 +122,30 @@ impl Config {
 }
 
 impl Config {
-    /// The look-ahead that [`Session::look_ahead`](super::Session::look_ahead) will state, as
-    /// far as it is known without opening anything: a window shortened to fit a budget makes it
-    /// less.
-    pub fn look_ahead(&self) -> usize {
+    /// Returns the value of [`Session::latency_frames`](super::Session::latency_frames) as far as
+    /// it is known before a session is opened: a window shortened to fit a budget lowers it.
+    pub fn latency_frames(&self) -> usize {
         match self.networks() {
-            true => self.cut().look_ahead(),
-            false => weights_free::window(self).ahead,
+            true => self.window_params().latency_frames(),
+            false => self.classical_window().ahead,
         }
     }
 
-    /// Frames that become final at once, in the middle of a stream: those of a hop of the
-    /// networks in [`Mode::Sliding`], else one.
+    /// Returns the number of frames that become final at once in the middle of a stream: a hop of
+    /// the networks in [`Mode::Sliding`], otherwise one.
     pub fn hop(&self) -> usize {
         match self.mode {
-            Mode::Sliding if self.networks() => self.cut().hop(),
+            Mode::Sliding if self.networks() => self.window_params().hop(),
             _ => 1,
         }
     }
 
-    /// These settings with windows in which no frame waits for more than `frames` later ones, 1
-    /// and up; sliding ones where the official procedure waits for more.
+    /// Returns these settings with windows in which no frame waits for more than `frames` later
+    /// ones, at least 1; sliding windows if those of the official procedure wait for more.
     #[must_use]
-    pub fn with_look_ahead_within(&self, frames: usize) -> Self {
+    pub fn with_latency_within(&self, frames: usize) -> Self {
         let frames = frames.max(1);
-        if self.look_ahead() <= frames {
+        if self.latency_frames() <= frames {
             return self.clone();
         }
         let mut config = Self {
@@ -148,7 +154,7 @@ impl Config {
             ..self.clone()
         };
         if self.networks() {
-            let hop = config.cut().hop();
+            let hop = config.window_params().hop();
             if hop > frames {
                 config.neighbor_length = 2 * frames;
             }
@@ -160,44 +166,74 @@ impl Config {
         config
     }
 
-    /// Takes over how `other` cuts the stream into windows.
+    /// Takes over the windows of `other`.
     pub(super) fn take_windows(&mut self, other: &Self) {
         self.mode = other.mode;
         self.lookahead = other.lookahead;
         self.neighbor_length = other.neighbor_length;
     }
 
-    /// Frames of the shortest scene that gets windows of its own.
+    /// Returns the number of frames of the shortest scene that gets windows of its own.
     pub(super) fn shortest_scene(&self) -> usize {
-        self.cut().hop().max(3)
+        self.window_params().hop().max(3)
     }
 
-    /// The engine that fills the holes, never [`Model::Auto`], as far as it is known without
-    /// reading checkpoints.
+    /// Returns the engine that fills the holes, never [`Model::Auto`], as far as it is known
+    /// without reading checkpoints.
     pub fn engine(&self) -> Model {
         match self.model {
-            Model::Auto if weights::find(self.weights.as_deref()).is_ok() => Model::Propainter,
+            Model::Auto if engine_builder::BUILT && self.weights_found() => Model::Propainter,
             Model::Auto => Model::Propagation,
             model => model,
         }
     }
 
-    /// The engine to open, never [`Model::Auto`]. A folder that was named must hold the checkpoints;
-    /// the usual places may be empty.
-    pub(super) fn to_open(&self) -> Model {
+    /// Returns the engine to open, never [`Model::Auto`]. A folder that was named must hold the
+    /// checkpoints; the usual places may be empty.
+    pub(super) fn model_to_open(&self) -> Model {
         match self.model {
-            Model::Auto if self.weights.is_some() => Model::Propainter,
+            Model::Auto if engine_builder::BUILT && self.weights.is_some() => Model::Propainter,
             _ => self.engine(),
         }
+    }
+
+    /// Returns a notice where [`Model::Auto`] would choose the networks if this build had them.
+    pub(super) fn without_networks(&self) -> Option<Notice> {
+        let missed = !engine_builder::BUILT
+            && self.model == Model::Auto
+            && (self.weights.is_some() || self.weights_found());
+        missed.then_some(Notice::NotBuilt)
+    }
+
+    fn weights_found(&self) -> bool {
+        weights::find(self.weights.as_deref()).is_ok()
+    }
+
+    /// Returns how many frames before the oldest one held a window can look back at, at least 1.
+    pub(super) fn history_frames(&self) -> usize {
+        let history = self.subvideo_length.saturating_sub(self.latency_frames());
+        history.max(1)
+    }
+
+    /// Returns by how many pixels the hole grows around the mask, at processing size.
+    pub(super) fn hole_growth(&self) -> usize {
+        self.mask_dilation.saturating_add(self.mask_feather)
+    }
+
+    /// Returns the window of the weights-free engine.
+    pub(super) fn classical_window(&self) -> Window {
+        let lookahead = (self.mode == Mode::Sliding).then_some(self.lookahead);
+        classical::window(self.subvideo_length, lookahead)
     }
 
     fn networks(&self) -> bool {
         self.engine() == Model::Propainter
     }
 
-    /// How a clip is cut. Settings out of their range, which nothing opens, are brought into it.
-    pub(super) fn cut(&self) -> Cut {
-        Cut {
+    /// Returns the window parameters of the networks. Clamps settings to their range; a session
+    /// with settings out of range does not open.
+    pub(super) fn window_params(&self) -> WindowParams {
+        WindowParams {
             subvideo_length: self.subvideo_length.max(2),
             neighbor_length: self.neighbor_length.max(2),
             ref_stride: self.ref_stride.max(1),
@@ -206,8 +242,10 @@ impl Config {
     }
 }
 
+/// Checks the ranges of the settings and of the environment variables that the engine reads.
+///
 /// # Errors
-/// [`Error::Setting`] for a setting out of its range, the environment's among them.
+/// [`Error::Setting`] for a value out of its range.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
     Isa::check()?;
     let at_least = |name: &'static str, value: usize, least: usize| {
@@ -216,7 +254,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
         }
         Err(Error::Setting {
             name,
-            problem: format!("{value} is too small; the least is {least}"),
+            problem: format!("{value} is too small; the minimum is {least}"),
         })
     };
     at_least("width", config.width, 1)?;
@@ -226,20 +264,16 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     at_least("ref-stride", config.ref_stride, 1)?;
     at_least("raft-iterations", config.raft_iterations, 1)?;
     at_least("lookahead", config.lookahead, 1)?;
-    if let Some(plan) = config.limits.plan {
-        at_least("plan: pairs", plan.pairs, 1)?;
-        at_least("plan: completion-frames", plan.completion_frames, 1)?;
-    }
     if !(config.scene_threshold > 0.0 && config.scene_threshold <= 1.0) {
         return Err(Error::Setting {
             name: "scene-threshold",
-            problem: format!("{} is not within 0 to 1", config.scene_threshold),
+            problem: format!("{} is not above 0 and up to 1", config.scene_threshold),
         });
     }
     if !(config.resize_ratio > 0.0 && config.resize_ratio <= 4.0) {
         return Err(Error::Setting {
             name: "resize-ratio",
-            problem: format!("{} is not within 0 to 4", config.resize_ratio),
+            problem: format!("{} is not above 0 and up to 4", config.resize_ratio),
         });
     }
     Ok(())

@@ -1,87 +1,92 @@
-//! The one door: frames and masks in, inpainted frames out.
+//! The engine's entry point: push frames and masks, get inpainted frames.
 
 mod config;
 mod crops;
+mod engine_builder;
+mod fallback;
 mod feather;
-mod idle;
-mod lane;
+mod placeholder;
 mod stats;
-mod stop_gap;
+mod supervisor;
 mod warm;
-mod weights_free;
-mod workshop;
 
 use std::time::Instant;
 
 pub use config::{Config, Mode, Model, Roi};
+pub use fallback::fill_single_frame;
 pub use stats::Stats;
-pub use stop_gap::stop_gap;
 pub use warm::Warm;
 
 use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, memory::Notice, scene_cuts::Detector};
 use crops::Crops;
-use workshop::Workshop;
+use engine_builder::EngineBuilder;
 
-/// A stream being inpainted: push frames with their masks, get final frames back, one for
-/// one and in order.
+/// Inpaints a stream: takes frames with their masks, and returns one finished frame for each of
+/// them, in order.
 pub struct Session {
     config: Config,
-    /// What works, on whole frames or on crops of them.
+    /// The engines, over whole frames or over crops of them.
     crops: Crops,
-    /// Where scene cuts end windows.
-    cuts: Option<Detector>,
-    /// An error that came after frames that were final: told at the next call.
-    failed: Option<Error>,
+    /// Detects the scene cuts that end windows.
+    detector: Option<Detector>,
+    /// An error that followed finished frames, returned by the next call.
+    deferred: Option<Error>,
+    /// Notices of the opening.
+    notices: Vec<Notice>,
     cancel: Cancel,
     stats: Stats,
 }
 
+/// Options of [`Session::open_with`].
+#[derive(Clone, Default)]
+pub struct OpenOptions<'a> {
+    /// Ends the opening once it is set, and stays the session's token.
+    pub cancel: Cancel,
+    /// Networks that were loaded before; used if they are those of the configuration.
+    pub warm: Option<&'a Warm>,
+}
+
 impl Session {
+    /// Opens a session as [`open_with`](Self::open_with) does, with the default options.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open(config: Config) -> Result<Self, Error> {
+        Self::open_with(config, OpenOptions::default())
+    }
+
     /// Checks the settings, finds and reads the checkpoints, opens the device, and plans its
     /// memory.
     ///
     /// # Errors
     /// A setting out of range, checkpoints that are missing or wrong, a device that does
-    /// not open, a budget that is too small; the message says which and what to do.
-    pub fn open(config: Config) -> Result<Self, Error> {
-        Self::open_unless(config, Cancel::default())
-    }
-
-    /// As [`open`](Self::open), until `cancel` is set; it stays the session's token.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), and [`Error::Cancelled`].
-    pub fn open_unless(config: Config, cancel: Cancel) -> Result<Self, Error> {
-        Self::open_with(config, cancel, None)
-    }
-
-    /// As [`open_unless`](Self::open_unless), with networks that are warm, if they are those of
-    /// this configuration.
-    ///
-    /// # Errors
-    /// As [`open_unless`](Self::open_unless).
-    pub fn open_with(config: Config, cancel: Cancel, warm: Option<&Warm>) -> Result<Self, Error> {
+    /// not open, a budget that is too small: the message names it and the remedy.
+    /// [`Error::Cancelled`] once the token is set.
+    pub fn open_with(config: Config, options: OpenOptions<'_>) -> Result<Self, Error> {
+        let OpenOptions { cancel, warm } = options;
         config::check(&config)?;
         config.limits.faults.opening(&cancel)?;
-        // What is found now is at work to the end, and not looked for again.
+        let notices = config.without_networks().into_iter().collect();
+        // The model found now is used to the end, and not searched for again.
         let config = Config {
-            model: config.to_open(),
+            model: config.model_to_open(),
             ..config
         };
         let networks = warm.and_then(|warm| warm.networks(&config));
         let crops = Crops::open(config.clone(), cancel.clone(), networks)?;
         Ok(Self {
-            cuts: detector(&config),
+            detector: detector(&config),
             config,
             crops,
-            failed: None,
+            deferred: None,
+            notices,
             cancel,
             stats: Stats::default(),
         })
     }
 
-    /// Takes one frame with its hole (before dilation, of any size: it is brought to the
-    /// frame's) and returns the frames that became final.
+    /// Takes one frame with its mask and returns the frames that became final. The mask is the
+    /// hole before dilation, at any size: it is scaled to the frame's.
     ///
     /// # Errors
     /// [`Error::Size`] leaves the session as it was; after any other error it needs a
@@ -101,8 +106,8 @@ impl Session {
         self.timed(|session, done| {
             session.stats.frames_in += 1;
             session.stats.held += 1;
-            let cuts = session.cuts.as_mut();
-            if cuts.is_some_and(|cuts| cuts.begins(&frame, mask)) {
+            let detector = session.detector.as_mut();
+            if detector.is_some_and(|detector| detector.begins(&frame, mask)) {
                 session.stats.scene_cuts += 1;
                 session.crops.end_scene(done)?;
             }
@@ -110,19 +115,20 @@ impl Session {
         })
     }
 
-    /// End of stream: all frames still held.
+    /// Ends the stream and returns all frames still held.
     ///
     /// # Errors
     /// As [`push`](Self::push).
     pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
         self.timed(|session, done| {
             session.crops.end_scene(done)?;
-            session.ended();
+            session.reset_detector();
             Ok(())
         })
     }
 
-    /// As [`drain`](Self::drain), some of the frames at each call; none where none is left.
+    /// Ends the stream as [`drain`](Self::drain) does, but returns only some of the frames held at
+    /// each call, and none once none is left.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -130,75 +136,75 @@ impl Session {
         self.timed(|session, done| {
             if session.crops.drain_some(done)? {
                 session.crops.end_scene(done)?;
-                session.ended();
+                session.reset_detector();
             }
             Ok(())
         })
     }
 
-    /// What comes next has nothing before it.
-    fn ended(&mut self) {
-        if let Some(cuts) = &mut self.cuts {
-            cuts.flush();
+    /// Lets the next frame begin a stream.
+    fn reset_detector(&mut self) {
+        if let Some(detector) = &mut self.detector {
+            detector.flush();
         }
     }
 
-    /// Forgets everything held; ready for a new start. Also clears the cancel token.
+    /// Drops all frames held and clears the cancel token; the next frame begins a stream.
     pub fn flush(&mut self) {
         self.crops.flush();
-        if let Some(cuts) = &mut self.cuts {
-            cuts.flush();
-        }
+        self.reset_detector();
         self.stats.held = 0;
-        self.failed = None;
+        self.deferred = None;
         self.cancel.reset();
     }
 
-    /// Makes frames wait for no more than `frames` later ones from now on, 1 and up, and returns
-    /// what became final by that: [`Config::with_look_ahead_within`] for a stream that runs.
+    /// Limits the latency to `frames` later frames from now on, at least 1, and returns the frames
+    /// that became final thereby. Applies [`Config::with_latency_within`] to a running stream.
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<Done>, Error> {
+    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<Done>, Error> {
         self.timed(|session, done| {
-            session.config = session.config.with_look_ahead_within(frames);
-            if session.cuts.is_none() {
-                session.cuts = detector(&session.config);
+            session.config = session.config.with_latency_within(frames);
+            if session.detector.is_none() {
+                session.detector = detector(&session.config);
             }
-            session.crops.limit_look_ahead(&session.config, done)
+            session.crops.limit_latency(&session.config, done)
         })
     }
 
-    /// Most frames held before the first comes out: frame i is out when frame
-    /// i + look-ahead has been pushed. Less where a shorter window was planned.
-    pub fn look_ahead(&self) -> usize {
-        self.crops.look_ahead()
+    /// Returns the number of later frames that a frame waits for at most: frame i is out once
+    /// frame i + latency has been pushed. Lower if a shorter window was planned.
+    pub fn latency_frames(&self) -> usize {
+        self.crops.latency_frames()
     }
 
-    /// The engine at work: never [`Model::Auto`].
+    /// Returns the engine in use, never [`Model::Auto`].
     pub fn model(&self) -> Model {
-        let workshop = self.crops.workshop();
-        workshop.map_or_else(|| self.config.engine(), Workshop::model)
+        let builder = self.crops.builder();
+        builder.map_or_else(|| self.config.engine(), EngineBuilder::model)
     }
 
-    /// The device that the networks run on, by its name; as it was set for the weights-free
-    /// engine.
+    /// Returns the device that the networks run on, by its name; for the weights-free engine the
+    /// device of the configuration.
     pub fn device(&self) -> DeviceChoice {
-        let device = self.crops.workshop().and_then(Workshop::device);
+        let device = self.crops.builder().and_then(EngineBuilder::device);
         device.unwrap_or(self.config.device)
     }
 
-    /// Size the engine works at, (width, height); of the first crop, where there are several.
+    /// Returns the processing size, (width, height) in pixels; that of the first crop if there are
+    /// several.
     pub fn processing_size(&self) -> (usize, usize) {
-        let size = self.crops.workshop().map(Workshop::processing);
+        let size = self.crops.builder().map(EngineBuilder::processing);
         size.unwrap_or_default()
     }
 
-    /// The token that ends a running call from another thread.
+    /// Returns the token that ends a running call from another thread.
     pub fn cancel_token(&self) -> Cancel {
         self.cancel.clone()
     }
 
+    /// Returns the counters and times since the session was opened.
     pub fn stats(&self) -> Stats {
         let memory = self.crops.usage();
         Stats {
@@ -209,23 +215,25 @@ impl Session {
         }
     }
 
-    /// The plan at work, in one line.
+    /// Returns the memory plan in force as one line.
     pub fn plan(&self) -> Option<String> {
         self.crops.plan()
     }
 
-    /// What was decided about memory since the last call, oldest first.
+    /// Takes the decisions about memory since the last call, oldest first.
     pub fn notices(&mut self) -> Vec<Notice> {
-        self.crops.notices()
+        let mut notices = std::mem::take(&mut self.notices);
+        notices.extend(self.crops.notices());
+        notices
     }
 
-    /// Runs a call: its time counts, and an error after frames that were final comes with the
-    /// next one, so that they are not lost.
+    /// Runs a call and measures its time. An error that follows finished frames is returned by the
+    /// next call, so that those frames are not lost.
     fn timed(
         &mut self,
         call: impl FnOnce(&mut Self, &mut Vec<Done>) -> Result<(), Error>,
     ) -> Result<Vec<Done>, Error> {
-        if let Some(error) = self.failed.take() {
+        if let Some(error) = self.deferred.take() {
             return Err(error);
         }
         let start = Instant::now();
@@ -240,14 +248,14 @@ impl Session {
         match result {
             Err(error) if done.is_empty() => Err(error),
             result => {
-                self.failed = result.err();
+                self.deferred = result.err();
                 Ok(done)
             }
         }
     }
 }
 
-/// What finds the scene cuts that end the windows of a configuration.
+/// Returns the detector of the scene cuts that end the windows of a configuration.
 fn detector(config: &Config) -> Option<Detector> {
     (config.mode == Mode::Sliding && config.scene_cuts)
         .then(|| Detector::new(config.scene_threshold, config.shortest_scene()))

@@ -1,10 +1,10 @@
-//! What a session has done.
+//! Statistics of a session.
 
 use std::time::Duration;
 
 use crate::memory::Usage;
 
-/// What a session has done so far.
+/// Counters and times of a session since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
     pub frames_in: u64,
@@ -13,14 +13,14 @@ pub struct Stats {
     pub held: usize,
     /// Time spent in push and drain.
     pub busy: Duration,
-    /// Of that, time the engine spent on frames for a hole's sake: none where no frame has one.
+    /// Part of `busy` in which the engine computed fills; zero if no frame has a hole.
     pub computing: Duration,
-    /// Frames given out whose hole was empty.
+    /// Frames returned whose hole was empty.
     pub untouched: u64,
     /// Scene cuts at which windows ended.
     pub scene_cuts: u64,
-    /// Crops that a frame is seen in; 1 where it is seen whole.
+    /// Crops that each frame is processed in; 1 if it is processed whole.
     pub views: usize,
-    /// Of the weights-free engine the host's, and the time.
+    /// Memory use. For the weights-free engine only the host's figures and the time are set.
     pub memory: Usage,
 }

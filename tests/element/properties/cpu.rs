@@ -1,6 +1,6 @@
 //! `PROPAINTER_CPU` as a user of the element meets it.
 
-use propainter::isa::{Isa, VARIABLE};
+use propainter::internals::isa::{Isa, VARIABLE};
 use propainter_tests::alone::alone;
 
 use crate::element::{bus::failures::fails, support::element};

@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoInfo};
-use propainter::synthetic::Scene;
+use propainter::internals::synthetic::Scene;
 
 use crate::element::support::*;
 

@@ -5,7 +5,7 @@ use gst_video::{
     VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry, VideoFormat,
     VideoFrameFlags, VideoInfo, VideoMeta, VideoRegionOfInterestMeta, VideoTransferFunction,
 };
-use propainter::{Mask, resize::processing_size};
+use propainter::{Mask, internals::resize::processing_size};
 
 use crate::element::{spots::*, support::*};
 

@@ -112,7 +112,7 @@ fn use_up(element: &Propainter) {
     }
     for live in [false, true] {
         if let Ok(config) = fuzz::config(element, live) {
-            assert!(config.hop() > 0 && config.look_ahead() >= config.hop().min(1));
+            assert!(config.hop() > 0 && config.latency_frames() >= config.hop().min(1));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, thread};
 
 use gst::prelude::*;
-use propainter::synthetic::Scene;
+use propainter::internals::synthetic::Scene;
 
 use super::{DemoError, Options};
 

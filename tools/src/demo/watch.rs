@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 use propainter::{
     Frame,
-    synthetic::{Scene, square_error_in_hole},
+    internals::synthetic::{Scene, square_error_in_hole},
 };
 
 use super::DemoError;

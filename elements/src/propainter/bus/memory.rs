@@ -53,6 +53,15 @@ pub fn post_notice(element: &gst::Element, notice: Notice) {
                 .field("plan", plan)
                 .build()
         }
+        Notice::NotBuilt => {
+            gst::element_warning!(
+                element,
+                gst::LibraryError::Settings,
+                ("model=auto: checkpoints are installed, but this build has no networks; \
+                     `make` builds them (cargo feature `networks`)")
+            );
+            return;
+        }
         Notice::FellBack { problem } => {
             gst::element_warning!(
                 element,

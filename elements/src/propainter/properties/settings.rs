@@ -135,7 +135,7 @@ impl Settings {
         if most == 0 {
             return Ok(config);
         }
-        let needed = config.look_ahead();
+        let needed = config.latency_frames();
         if self.mode == Mode::Reference && needed > most {
             return Err(Error::Setting {
                 name: "max-held-frames",
@@ -145,7 +145,7 @@ impl Settings {
                 ),
             });
         }
-        Ok(config.with_look_ahead_within(most))
+        Ok(config.with_latency_within(most))
     }
 
     /// Sets a property. GObject has checked the type and the range of the value by the

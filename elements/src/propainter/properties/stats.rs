@@ -65,7 +65,7 @@ impl SessionFacts {
         Self {
             model: session.model(),
             processing: session.processing_size(),
-            latency_frames: session.look_ahead(),
+            latency_frames: session.latency_frames(),
             memory: session.stats().memory,
         }
     }

@@ -1,7 +1,9 @@
 //! The fallback, which fills frames while the engine is bypassed: the weights-free engine or,
 //! where that is the engine, a fill of single frames.
 
-use propainter::{Cancel, Config, Done, Error, Frame, Mask, Mode, Model, Session, stop_gap};
+use propainter::{
+    Cancel, Config, Done, Error, Frame, Mask, Mode, Model, Session, fill_single_frame,
+};
 
 use crate::propainter::{
     error::Failure, properties::settings::Settings, stream::tracked_session::TrackedSession,
@@ -54,7 +56,7 @@ impl Fallback {
     ) -> Result<Vec<(u64, Done)>, Failure> {
         match &mut self.session {
             Some(session) => session.push(id, frame, mask).map_err(internal),
-            None => Ok(vec![(id, stop_gap(&frame, mask, self.dilation))]),
+            None => Ok(vec![(id, fill_single_frame(&frame, mask, self.dilation))]),
         }
     }
 

@@ -16,7 +16,7 @@ pub fn update_expected(cx: &Context) {
     // The size has no influence, and a wrong setting is an error at the first frame.
     if let Ok(config) = settings.config((8, 8), live) {
         cx.state.lock().run.session.expected = ExpectedDelay {
-            latency_frames: config.look_ahead(),
+            latency_frames: config.latency_frames(),
             hop: config.hop(),
         };
     }

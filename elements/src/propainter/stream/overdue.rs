@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gst::{ClockTime, prelude::*};
-use propainter::{Mask, stop_gap};
+use propainter::{Mask, fill_single_frame};
 
 use crate::propainter::{
     bus::{
@@ -105,9 +105,11 @@ pub fn decide(cx: &Context, overdue: &OverdueFrame) -> Outcome {
         LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
             let dilation = cx.settings.lock().mask_dilation as usize;
             match overdue.input.clone().take_frame() {
-                Ok(frame) => {
-                    Outcome::Fallback(stop_gap(&frame, &complete_mask(cx, overdue), dilation))
-                }
+                Ok(frame) => Outcome::Fallback(fill_single_frame(
+                    &frame,
+                    &complete_mask(cx, overdue),
+                    dilation,
+                )),
                 Err(problem) => {
                     gst::warning!(
                         CAT,

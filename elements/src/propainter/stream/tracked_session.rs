@@ -55,9 +55,9 @@ impl TrackedSession {
     /// Limits the later frames that a frame waits for, and returns the frames that became final.
     ///
     /// # Errors
-    /// See [`Session::limit_look_ahead`].
-    pub fn limit_look_ahead(&mut self, frames: usize) -> Result<Vec<(u64, Done)>, Error> {
-        let done = self.session.limit_look_ahead(frames)?;
+    /// See [`Session::limit_latency`].
+    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<(u64, Done)>, Error> {
+        let done = self.session.limit_latency(frames)?;
         Ok(self.with_ids(done))
     }
 

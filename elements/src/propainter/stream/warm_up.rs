@@ -9,7 +9,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use propainter::{Cancel, Model, Warm, isa::Isa};
+use propainter::{Cancel, Model, Warm, internals::isa::Isa};
 
 use crate::propainter::{bus::progress, log::CAT, stream::context::Context};
 

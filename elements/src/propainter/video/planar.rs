@@ -2,7 +2,7 @@
 
 use propainter::{
     Done,
-    isa::{Isa, Job},
+    internals::isa::{Isa, Job},
 };
 
 use crate::propainter::video::{

@@ -1,13 +1,13 @@
 //! Keeps the window of frames within its memory budget. The need is known before a frame is
 //! accepted, and the window is as long as fits.
 
-use super::footprint::HoleFootprint;
+use super::{
+    bytes::{Frames, Window},
+    footprint::HoleFootprint,
+};
 use crate::{
     Error,
-    memory::{
-        Degradation, Notice, Step, Usage,
-        bytes::propagation::{Frames, Window},
-    },
+    memory::{Degradation, Notice, Step, Usage},
 };
 
 /// The lengths of the window and the budget that they are chosen for.
@@ -58,7 +58,7 @@ impl WindowBudget {
     }
 
     /// Limits the lookahead to `frames` from now on.
-    pub fn limit_look_ahead(&mut self, frames: usize) {
+    pub fn limit_latency(&mut self, frames: usize) {
         self.window.ahead = self.window.ahead.min(frames);
     }
 

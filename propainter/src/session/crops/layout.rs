@@ -1,72 +1,62 @@
-//! Which crops a frame's holes are seen in: how many, how large, and where.
+//! Lays out the crops of a frame's holes: how many, how large, and where.
 
-use super::{around, boxes::Rect};
-use crate::{Config, resize};
+use std::ops::Range;
 
-/// The least size of a crop: what the networks were trained on.
-pub const LEAST: (usize, usize) = (432, 240);
-/// Most pixels at which a crop is processed; a larger one is seen smaller.
-const MOST: usize = 4 * LEAST.0 * LEAST.1;
-/// Context on each side of a hole: half its shorter side, within these.
+use super::around;
+use crate::{Area, Config, resize};
+
+/// The smallest size of a crop, (width, height): the size that the networks were trained on.
+pub const MIN_SIZE: (usize, usize) = (432, 240);
+/// Maximum number of crops at once.
+pub const MAX_CROPS: usize = 4;
+/// Maximum number of holes for which several crops are considered.
+const MAX_HOLES: usize = 24;
+/// Maximum number of pixels at which a crop is processed; a larger crop is scaled down.
+const MAX_PIXELS: usize = 4 * MIN_SIZE.0 * MIN_SIZE.1;
+/// Limits of the context on each side of a hole, which is half the hole's shorter side.
 const CONTEXT: (usize, usize) = (88, 160);
-/// Context that must be left where the hole grows or moves.
-const TIGHT: usize = 16;
-/// A crop that would have to move by more than one such part of its side is another one.
-const LEAP: usize = 4;
-/// Most crops at once, and most holes for which several are thought of.
-const CROPS: usize = 4;
-const HOLES: usize = 24;
-/// Share of the whole frame's cost, in percent, from which on crops are not worth it.
-const WORTH: usize = 75;
+/// Context that must be left when a hole grows or moves.
+const MIN_CONTEXT: usize = 16;
+/// A crop may move by at most its side divided by this; beyond, another crop replaces it.
+const MAX_MOVE: usize = 4;
+/// Share of the whole frame's cost, in percent, from which on crops do not pay off.
+const MAX_COST: usize = 75;
 
-/// A crop and the size it is processed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A crop and its processing size.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crop {
-    pub rect: Rect,
+    pub rect: Area,
     /// Width and height.
     pub processing: (usize, usize),
 }
 
 impl Crop {
-    /// The whole frame, as it is processed without crops.
+    /// Returns the whole frame, as it is processed without crops.
     pub fn whole(config: &Config) -> Self {
         let size = (config.width, config.height);
         let wanted = (config.processing_width, config.processing_height);
         Self {
-            rect: Rect {
-                x: 0,
-                y: 0,
-                width: size.0,
-                height: size.1,
-            },
+            rect: Area::whole([config.height, config.width]),
             processing: resize::processing_size(size, wanted, config.resize_ratio),
         }
     }
 
-    /// Around a hole, with context.
-    fn around(config: &Config, hole: &Rect) -> Self {
-        let context = (hole.width.min(hole.height) / 2).clamp(CONTEXT.0, CONTEXT.1);
-        let side = |hole: usize, least: usize, most: usize| {
-            (hole + 2 * context)
-                .max(least)
-                .next_multiple_of(8)
-                .min(most)
+    /// Returns a crop around a hole, with context.
+    fn around(config: &Config, hole: &Area) -> Self {
+        let [height, width] = hole.size();
+        let context = (width.min(height) / 2).clamp(CONTEXT.0, CONTEXT.1);
+        let span = |hole: &Range<usize>, min: usize, frame: usize| {
+            let length = (hole.len() + 2 * context).max(min);
+            let length = length.next_multiple_of(8).min(frame);
+            let start = (hole.start + hole.len() / 2).saturating_sub(length / 2);
+            let start = start.min(frame - length);
+            start..start + length
         };
-        let size = (
-            side(hole.width, LEAST.0, config.width),
-            side(hole.height, LEAST.1, config.height),
-        );
-        let place = |start: usize, length: usize, crop: usize, most: usize| {
-            (start + length / 2)
-                .saturating_sub(crop / 2)
-                .min(most - crop)
-        };
-        let rect = Rect {
-            x: place(hole.x, hole.width, size.0, config.width),
-            y: place(hole.y, hole.height, size.1, config.height),
-            width: size.0,
-            height: size.1,
-        };
+        let rect = Area::of([
+            span(&hole.rows, MIN_SIZE.1, config.height),
+            span(&hole.columns, MIN_SIZE.0, config.width),
+        ]);
+        let size = (rect.columns.len(), rect.rows.len());
         let fits = |wanted: Option<usize>, side: usize| {
             wanted.map_or(1.0, |wanted| wanted as f64 / side as f64)
         };
@@ -74,10 +64,10 @@ impl Crop {
             .resize_ratio
             .min(fits(config.processing_width, size.0))
             .min(fits(config.processing_height, size.1));
-        let most = (MOST as f64 / rect.area() as f64).sqrt();
+        let max_ratio = (MAX_PIXELS as f64 / rect.pixels() as f64).sqrt();
         Self {
             rect,
-            processing: resize::processing_size(size, (None, None), ratio.min(most)),
+            processing: resize::processing_size(size, (None, None), ratio.min(max_ratio)),
         }
     }
 
@@ -85,73 +75,73 @@ impl Crop {
         self.processing.0 * self.processing.1
     }
 
-    /// Whether the other one is of the same sizes.
+    /// Returns whether the other crop has the same sizes.
     pub fn is_alike(&self, other: &Self) -> bool {
-        let sizes = |crop: &Self| (crop.rect.width, crop.rect.height, crop.processing);
+        let sizes = |crop: &Self| (crop.rect.size(), crop.processing);
         sizes(self) == sizes(other)
     }
 
-    /// The crop moved as little as lets it hold `hole` with context; `None` where it is too
-    /// small for that, or would have to leap.
-    pub fn following(&self, hole: &Rect, (width, height): (usize, usize)) -> Option<Self> {
-        let rect = Rect {
-            x: follow(self.rect.x, self.rect.width, (hole.x, hole.right()), width)?,
-            y: follow(
-                self.rect.y,
-                self.rect.height,
-                (hole.y, hole.bottom()),
-                height,
-            )?,
-            ..self.rect
+    /// Returns the crop moved just far enough to contain `hole` with context; `None` if it is too
+    /// small for that, or would have to move too far at once.
+    pub fn following(&self, hole: &Area, (width, height): (usize, usize)) -> Option<Self> {
+        let rect = Area::of([
+            follow(&self.rect.rows, &hole.rows, height)?,
+            follow(&self.rect.columns, &hole.columns, width)?,
+        ]);
+        let too_far = |to: &Range<usize>, from: &Range<usize>| {
+            to.start.abs_diff(from.start) > to.len() / MAX_MOVE
         };
-        let leaps = rect.x.abs_diff(self.rect.x) > rect.width / LEAP
-            || rect.y.abs_diff(self.rect.y) > rect.height / LEAP;
-        (!leaps).then_some(Self { rect, ..*self })
+        let jumps =
+            too_far(&rect.rows, &self.rect.rows) || too_far(&rect.columns, &self.rect.columns);
+        (!jumps).then_some(Self { rect, ..*self })
     }
 }
 
-/// Where a span of `length` within `0..limit` begins that holds the span `from..to`. A quarter
-/// of what is left over stays free on either side, so that a hole that trembles moves nothing.
-fn follow(start: usize, length: usize, (from, to): (usize, usize), limit: usize) -> Option<usize> {
+/// Moves `span` within `0..limit` so that it contains `hole`. Leaves a quarter of the remaining
+/// length free on either side, so that the crop stays in place when the mask jitters.
+fn follow(span: &Range<usize>, hole: &Range<usize>, limit: usize) -> Option<Range<usize>> {
+    let length = span.len();
     if length == limit {
-        return Some(0);
+        return Some(0..limit);
     }
-    let free = length.checked_sub(to - from)?;
+    let free = length.checked_sub(hole.len())?;
     let context = free / 4;
-    // The picture's own edge needs no context.
-    let (from, to) = (from.saturating_sub(context), (to + context).min(limit));
-    (free >= 2 * TIGHT).then(|| start.clamp(to.saturating_sub(length), from.min(limit - length)))
+    // The frame's own edge needs no context.
+    let from = hole.start.saturating_sub(context);
+    let to = (hole.end + context).min(limit);
+    let start = span.start;
+    (free >= 2 * MIN_CONTEXT).then(|| {
+        let start = start.clamp(to.saturating_sub(length), from.min(limit - length));
+        start..start + length
+    })
 }
 
-/// The crops for holes, each with those it is for.
+/// A crop and the holes that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
     pub crop: Crop,
-    pub holes: Vec<Rect>,
+    pub holes: Vec<Area>,
 }
 
-/// Crops of least area together, at most so many; the whole frame where that costs little more.
-pub fn lay_out(config: &Config, holes: &[Rect], most: usize) -> Vec<Placed> {
+/// Lays out at most `max` crops whose total area is small; returns the whole frame instead if
+/// that costs little more.
+pub fn lay_out(config: &Config, holes: &[Area], max: usize) -> Vec<Placed> {
     let whole = Placed {
         crop: Crop::whole(config),
         holes: holes.to_vec(),
     };
-    let most = if holes.len() > HOLES {
+    let max = if holes.len() > MAX_HOLES {
         1
     } else {
-        most.clamp(1, CROPS)
+        max.clamp(1, MAX_CROPS)
     };
-    let mut groups: Vec<Vec<Rect>> = match most {
+    let mut groups: Vec<Vec<Area>> = match max {
         1 => vec![holes.to_vec()],
-        _ => holes.iter().map(|&hole| vec![hole]).collect(),
+        _ => holes.iter().map(|hole| vec![hole.clone()]).collect(),
     };
-    let middle = Rect {
-        x: config.width / 2,
-        y: config.height / 2,
-        width: 1,
-        height: 1,
-    };
-    let crop = |group: &[Rect]| Crop::around(config, &around(group).unwrap_or(middle));
+    let (x, y) = (config.width / 2, config.height / 2);
+    let middle = Area::of([y..y + 1, x..x + 1]);
+    let crop = |group: &[Area]| Crop::around(config, &around(group).unwrap_or(middle.clone()));
     if groups.is_empty() {
         groups.push(vec![]);
     }
@@ -160,14 +150,14 @@ pub fn lay_out(config: &Config, holes: &[Rect], most: usize) -> Vec<Placed> {
         let added = |&(a, b): &(usize, usize)| {
             let both = [&groups[a][..], &groups[b][..]].concat();
             let (joined, apart) = (crop(&both), [crop(&groups[a]), crop(&groups[b])]);
-            // In the frame's own pixels: what is seen small is cheap, but worse.
-            let apart: usize = apart.iter().map(|crop| crop.rect.area()).sum();
-            joined.rect.area() as i64 - apart as i64
+            // Compared in the frame's own pixels: a crop that is scaled down is cheap, but worse.
+            let apart: usize = apart.iter().map(|crop| crop.rect.pixels()).sum();
+            joined.rect.pixels() as i64 - apart as i64
         };
         let Some((added, (a, b))) = pairs.map(|pair| (added(&pair), pair)).min() else {
             break;
         };
-        if added > 0 && groups.len() <= most {
+        if added > 0 && groups.len() <= max {
             break;
         }
         let joined = groups.remove(b);
@@ -181,7 +171,7 @@ pub fn lay_out(config: &Config, holes: &[Rect], most: usize) -> Vec<Placed> {
         })
         .collect();
     let cost: usize = placed.iter().map(|placed| placed.crop.cost()).sum();
-    if 100 * cost < WORTH * whole.crop.cost() {
+    if 100 * cost < MAX_COST * whole.crop.cost() {
         placed
     } else {
         vec![whole]
@@ -198,24 +188,19 @@ mod tests {
         Config::new(HD.0, HD.1)
     }
 
-    fn rect(x: usize, y: usize, width: usize, height: usize) -> Rect {
-        Rect {
-            x,
-            y,
-            width,
-            height,
-        }
+    fn rect(x: usize, y: usize, width: usize, height: usize) -> Area {
+        Area::of([y..y + height, x..x + width])
     }
 
-    fn costs(holes: &[Rect]) -> Vec<f64> {
-        let placed = lay_out(&config(), holes, CROPS);
+    fn costs(holes: &[Area]) -> Vec<f64> {
+        let placed = lay_out(&config(), holes, MAX_CROPS);
         for Placed { crop, holes } in &placed {
             for hole in holes {
-                assert_eq!(crop.rect.shared(hole), hole.area(), "{crop:?} {hole:?}");
+                assert_eq!(crop.rect.intersection(hole), *hole, "{crop:?}");
             }
-            assert!(crop.rect.right() <= HD.0 && crop.rect.bottom() <= HD.1);
+            assert!(crop.rect.columns.end <= HD.0 && crop.rect.rows.end <= HD.1);
         }
-        let least = (LEAST.0 * LEAST.1) as f64;
+        let least = (MIN_SIZE.0 * MIN_SIZE.1) as f64;
         let costs = placed.iter().map(|p| p.crop.cost() as f64 / least);
         costs.collect()
     }
@@ -231,26 +216,27 @@ mod tests {
     #[test]
     fn holes_far_apart_have_crops_of_their_own_and_near_ones_share() {
         let (logo, ticker) = (rect(1600, 50, 200, 100), rect(100, 980, 1000, 60));
-        let (a, b) = (costs(&[logo]), costs(&[ticker]));
-        assert_eq!(costs(&[logo, ticker]), [a[0], b[0]]);
+        let both = [logo.clone(), ticker];
+        let (a, b) = (costs(&both[..1]), costs(&both[1..]));
+        assert_eq!(costs(&both), [a[0], b[0]]);
         assert_eq!(costs(&[logo, rect(1650, 160, 30, 30)]).len(), 1);
         let many: Vec<_> = (0..12)
             .map(|i| rect(i * 150, (i % 4) * 300, 9, 9))
             .collect();
-        assert!(costs(&many).len() <= CROPS);
+        assert!(costs(&many).len() <= MAX_CROPS);
         assert_eq!(costs(&[]).len(), 1);
     }
 
     #[test]
     fn what_is_mostly_hole_is_seen_whole_and_no_larger_than_the_networks_like() {
         let small = Config::new(432, 240);
-        let placed = lay_out(&small, &[rect(10, 10, 20, 20)], CROPS);
+        let placed = lay_out(&small, &[rect(10, 10, 20, 20)], MAX_CROPS);
         assert_eq!(placed[0].crop, Crop::whole(&small));
         let half = costs(&[rect(200, 100, 1500, 900)]);
         assert!(half.len() == 1 && half[0] <= 4.0, "{half:?}");
         let odd = Config::new(1919, 1079);
-        let placed = lay_out(&odd, &[rect(0, 1000, 1919, 60)], CROPS);
-        assert_eq!(placed[0].crop.rect.width, 1919);
+        let placed = lay_out(&odd, &[rect(0, 1000, 1919, 60)], MAX_CROPS);
+        assert_eq!(placed[0].crop.rect.columns.len(), 1919);
     }
 
     #[test]
@@ -259,23 +245,27 @@ mod tests {
             processing_width: Some(320),
             ..config()
         };
-        let placed = lay_out(&config, &[rect(500, 500, 240, 120)], CROPS);
+        let placed = lay_out(&config, &[rect(500, 500, 240, 120)], MAX_CROPS);
         assert_eq!(placed[0].crop.processing.0, 320);
     }
 
     #[test]
     fn a_crop_stays_where_a_hole_trembles_and_goes_with_one_that_moves() {
-        let start = lay_out(&config(), &[rect(800, 400, 100, 60)], 1)[0].crop;
+        let start = lay_out(&config(), &[rect(800, 400, 100, 60)], 1)[0]
+            .crop
+            .clone();
         for (x, y) in [(790, 395), (815, 408), (780, 402)] {
-            assert_eq!(start.following(&rect(x, y, 100, 60), HD), Some(start));
+            let moved = start.following(&rect(x, y, 100, 60), HD);
+            assert_eq!(moved.as_ref(), Some(&start));
         }
-        let mut crop = start;
+        let mut crop = start.clone();
         for step in 0..200 {
             let hole = rect(800 + 5 * step, 400, 100, 60);
             let moved = crop.following(&hole, HD).unwrap();
-            assert_eq!(moved.rect.y, start.rect.y);
-            assert!((0..=5).contains(&(moved.rect.x - crop.rect.x)));
-            assert_eq!(moved.rect.shared(&hole), hole.area());
+            assert_eq!(moved.rect.rows, start.rect.rows);
+            let step = moved.rect.columns.start - crop.rect.columns.start;
+            assert!((0..=5).contains(&step));
+            assert_eq!(moved.rect.intersection(&hole), hole);
             crop = moved;
         }
         assert_eq!(start.following(&rect(100, 100, 420, 60), HD), None);
@@ -283,15 +273,22 @@ mod tests {
 
     #[test]
     fn at_the_edge_of_the_picture_a_hole_needs_no_context() {
-        let start = lay_out(&config(), &[rect(0, 0, 100, 60)], 1)[0].crop;
-        assert_eq!((start.rect.x, start.rect.y), (0, 0));
-        let corner = rect(1820, 1020, 100, 60);
-        assert_eq!(start.following(&corner, HD), None, "too far for one step");
-        let mut crop = start;
+        let start = lay_out(&config(), &[rect(0, 0, 100, 60)], 1)[0]
+            .crop
+            .clone();
+        assert_eq!((start.rect.columns.start, start.rect.rows.start), (0, 0));
+        let corner = (1820, 1020);
+        let corner_hole = rect(corner.0, corner.1, 100, 60);
+        assert_eq!(
+            start.following(&corner_hole, HD),
+            None,
+            "too far for one step"
+        );
+        let mut crop = start.clone();
         for step in 1..=20 {
-            let hole = rect(corner.x * step / 20, corner.y * step / 20, 100, 60);
+            let hole = rect(corner.0 * step / 20, corner.1 * step / 20, 100, 60);
             crop = crop.following(&hole, HD).unwrap();
         }
-        assert_eq!((crop.rect.right(), crop.rect.bottom()), HD);
+        assert_eq!((crop.rect.columns.end, crop.rect.rows.end), HD);
     }
 }

@@ -1,27 +1,29 @@
-//! Rectangles out of pictures, and back.
+//! Cuts rectangles out of frames, and pastes them back.
 
-use super::boxes::Rect;
-use crate::{Done, Frame, Mask};
+use crate::{Area, Done, Frame, Mask};
 
-/// A frame of this size with what each view made of its own holes. Without the frame, it is what
-/// the one view made that shows all of it, or nothing is outside of the holes.
-pub fn put_together(
+/// Pastes the fills of all views into a frame of this size; each view comes with its rectangle and
+/// its holes. If `frame` is `None`, returns the result of the one view that shows the whole frame,
+/// or a frame that is valid only in the holes.
+pub fn assemble(
     frame: Option<Frame>,
     (width, height): (usize, usize),
-    mut views: Vec<((Rect, Vec<Rect>), Done)>,
+    mut views: Vec<((Area, Vec<Area>), Done)>,
 ) -> Done {
-    let whole = |rect: &Rect| (rect.width, rect.height) == (width, height);
+    let whole = |rect: &Area| rect.size() == [height, width];
     if frame.is_none() && matches!(&views[..], [((rect, _), _)] if whole(rect)) {
         return views.swap_remove(0).1;
     }
-    let nothing = || Frame::new(width, height, vec![0; 3 * width * height]);
-    let mut frame = frame.unwrap_or_else(nothing);
+    let black = || Frame::new(width, height, vec![0; 3 * width * height]);
+    let mut frame = frame.unwrap_or_else(black);
     let mut hole = vec![0; width * height];
     for ((rect, own), done) in views {
         for part in own {
-            for y in part.y.max(rect.y)..part.bottom().min(rect.bottom()) {
-                for x in part.x.max(rect.x)..part.right().min(rect.right()) {
-                    let (from, to) = ((y - rect.y) * rect.width + x - rect.x, y * width + x);
+            let part = part.intersection(&rect);
+            for y in part.rows {
+                for x in part.columns.clone() {
+                    let from = (y - rect.rows.start) * rect.columns.len() + x - rect.columns.start;
+                    let to = y * width + x;
                     if done.hole.hole()[from] == 1 {
                         hole[to] = 1;
                         let pixel = &done.frame.rgb()[3 * from..3 * from + 3];
@@ -37,26 +39,30 @@ pub fn put_together(
     }
 }
 
-pub fn cut(frame: &Frame, rect: &Rect) -> Frame {
-    if (rect.width, rect.height) == (frame.width(), frame.height()) {
+/// Returns the part of a frame in a rectangle.
+pub fn crop(frame: &Frame, rect: &Area) -> Frame {
+    let [height, width] = rect.size();
+    if (width, height) == (frame.width(), frame.height()) {
         return frame.clone();
     }
     let rows = rows(frame.rgb(), 3, frame.width(), rect);
-    Frame::new(rect.width, rect.height, rows)
+    Frame::new(width, height, rows)
 }
 
-pub fn cut_mask(mask: &Mask, rect: &Rect) -> Mask {
-    if (rect.width, rect.height) == (mask.width(), mask.height()) {
+/// Returns the part of a mask in a rectangle.
+pub fn crop_mask(mask: &Mask, rect: &Area) -> Mask {
+    let [height, width] = rect.size();
+    if (width, height) == (mask.width(), mask.height()) {
         return mask.clone();
     }
     let rows = rows(mask.hole(), 1, mask.width(), rect);
-    Mask::from_luma(rect.width, rect.height, rows)
+    Mask::from_luma(width, height, rows)
 }
 
-/// The rows of a rectangle of a picture with so many bytes a pixel.
-fn rows(picture: &[u8], bytes: usize, width: usize, rect: &Rect) -> Vec<u8> {
-    let rows = picture.chunks_exact(bytes * width);
-    let rows = rows.skip(rect.y).take(rect.height);
-    let row = |row: &[u8]| row[bytes * rect.x..bytes * rect.right()].to_vec();
+/// Returns the rows of a rectangle of an image with this many bytes per pixel.
+fn rows(image: &[u8], bytes: usize, width: usize, rect: &Area) -> Vec<u8> {
+    let rows = image.chunks_exact(bytes * width);
+    let rows = rows.skip(rect.rows.start).take(rect.rows.len());
+    let row = |row: &[u8]| row[bytes * rect.columns.start..bytes * rect.columns.end].to_vec();
     rows.flat_map(row).collect()
 }

@@ -1,6 +1,6 @@
 //! The engine's session: opened, drained, reported, and replaced after a failure of its device.
 
-use propainter::{Cancel, Error, Session};
+use propainter::{Cancel, Error, OpenOptions, Session};
 
 use super::Worker;
 use crate::propainter::{
@@ -8,7 +8,9 @@ use crate::propainter::{
     error::Failure,
     log::CAT,
     properties::stats::SessionFacts,
-    stream::{latency, queue::frame::Outcome, run::READY, tracked_session::TrackedSession},
+    stream::{
+        Session, latency, queue::frame::Outcome, run::READY, tracked_session::TrackedOpenOptions,
+    },
 };
 
 impl Worker {
@@ -46,7 +48,13 @@ impl Worker {
         // The pixels outside the hole are in the buffers.
         config.whole = false;
         config.device = self.device.unwrap_or(config.device);
-        let session = Session::open_with(config, cancel, warm.as_deref())?;
+        let session = Session::open_with(
+            config,
+            OpenOptions {
+                cancel,
+                warm: warm.as_deref(),
+            },
+        )?;
         let facts = SessionFacts::of(&session);
         gst::info!(
             CAT,

@@ -166,7 +166,7 @@ impl Worker {
         let Some(engine) = self.engine.as_mut().filter(|engine| !engine.is_empty()) else {
             return Ok(());
         };
-        let done = engine.limit_look_ahead(frames.max(1));
+        let done = engine.limit_latency(frames.max(1));
         self.report_session();
         let done = done?;
         if done.is_empty() {

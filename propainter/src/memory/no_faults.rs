@@ -1,0 +1,30 @@
+//! Stands in for the faults that tests inject, in a build without the feature `internals`.
+
+use super::Stage;
+use crate::{Cancel, Error};
+
+/// No faults: nothing fails but what fails by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults;
+
+impl Faults {
+    /// Does nothing.
+    pub fn frame(&self, _: &Cancel) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Does nothing.
+    pub fn opening(&self, _: &Cancel) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Does nothing.
+    pub fn check(&self, _: Stage) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Returns no plan.
+    pub fn plan<Plan>(&self) -> Option<Plan> {
+        None
+    }
+}

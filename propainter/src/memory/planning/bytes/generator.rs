@@ -1,0 +1,265 @@
+//! The generator.
+
+use std::ops::Range;
+
+use super::{Machine, Sizes};
+use crate::{
+    Area,
+    memory::planning::Plan,
+    networks::{
+        generator::{
+            TILE,
+            decoder::Reach,
+            encoder,
+            transformer::roles,
+            windows::{Grid, KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+        },
+        pace::strips,
+    },
+};
+
+/// Elements of a frame's patches per token: 128 channels, and 40 in the feed-forward.
+const PATCHES: u64 = 128 * 49;
+const EXPANDED: u64 = 40 * 49;
+const CHANNELS: u64 = 512;
+const HEADS: u64 = 4;
+/// Bytes of shapes and lists.
+const SMALL: u64 = 16 << 10;
+/// Bytes of an index on the device.
+const INDEX: u64 = 8;
+
+impl Sizes {
+    pub fn encoding(&self, plan: &Plan) -> u64 {
+        let height = self.height as usize;
+        let spans = strips(height / 4, plan.encoder_rows).map(|rows| encoder::span(height, rows));
+        let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
+        if most == height {
+            return self.features_of(self.px);
+        }
+        // The picture and the features so far.
+        let held = 5 * self.n * self.px + self.features();
+        held + self.features_of(most.next_multiple_of(4) as u64 * self.width)
+    }
+
+    /// Encoding so many pixels.
+    fn features_of(&self, px: u64) -> u64 {
+        let quarter = px / 16;
+        // 256 channels that each grouped layer sees again, beside: the layer before and both
+        // joined; both joined and what they become.
+        let again = 256 * quarter * self.n;
+        let joined = |own: u64| (own + 256 + own) * quarter * self.n;
+        // Grouped convolutions sum in 32 bits.
+        let layer = |own: u64, out: u64| self.wide_op((256 + own + out) * quarter);
+        // The first layer, at half size.
+        let input = 2 * 20 * px + self.op(64 * px / 4);
+        let down = self.op(2 * 64 * px / 4);
+        let moments = [joined(512), layer(384, 512), layer(512, 384), down, input];
+        again + moments.into_iter().max().unwrap_or(0) + SMALL
+    }
+
+    /// Decoding one frame; the picture is part of it, the features are where they are held on.
+    pub fn decoding(&self, plan: &Plan) -> u64 {
+        let height = (self.height / 4) as usize;
+        let strips = strips(height, plan.decoder_rows);
+        if plan.decoder_rows == 0 || plan.decoder_rows >= height {
+            // At full size with 64 channels.
+            return self.op(2 * 64 * self.px) + self.lines(64 * self.height) + SMALL;
+        }
+        let strip = |rows: Range<usize>| {
+            let size = [height, (self.width / 4) as usize];
+            let out = Area::of([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
+            let reach = Reach::of(size, &out);
+            let [half, full] = [&reach.half, &reach.full].map(|area| area.pixels() as u64);
+            let upsampled = self.op(64 * (half + full));
+            let convolved = self.op(2 * 128 * half);
+            let [half_lines, full_lines] =
+                [128 * reach.half.rows.len(), 64 * reach.full.rows.len()];
+            let at_half = convolved + self.lines(half_lines as u64);
+            let at_full = self.op(2 * 64 * full) + self.lines(full_lines as u64);
+            upsampled.max(at_half).max(at_full)
+        };
+        let most = strips.map(strip).max().unwrap_or(0);
+        most + self.features() + 3 * self.n * self.px + SMALL
+    }
+
+    /// The list of where a convolution's threads write, for so many lines.
+    fn lines(&self, lines: u64) -> u64 {
+        match self.machine {
+            Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
+            Machine::Card => 0,
+        }
+    }
+
+    pub fn tokenising(&self) -> u64 {
+        self.split(1) + self.tokens()
+    }
+
+    /// Patches of so many frames and their tokens.
+    fn split(&self, frames: u64) -> u64 {
+        let patches = frames * self.grid() * PATCHES;
+        let cast = if self.n == self.w {
+            0
+        } else {
+            self.n * patches
+        };
+        self.w * patches + cast + frames * self.grid() * CHANNELS * self.w + self.packing()
+    }
+
+    /// Rows that a linear layer's threads bring into order.
+    fn packing(&self) -> u64 {
+        match self.machine {
+            Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
+            Machine::Card => 0,
+        }
+    }
+
+    pub fn window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
+        let (px, frames) = (self.px, locals + references);
+        let (feature, token) = (self.features(), self.tokens());
+        // Masks and flows at 1/4.
+        let guides = locals * px / 2 + locals * px;
+        // Where references wait until they are joined with the local frames.
+        let waiting = references * token;
+
+        // Features, and the states of both passes; a step's alignment.
+        let step = self.deform(128, px / 16);
+        let propagation = waiting + 3 * locals * feature + step;
+
+        let local = locals * feature;
+        let at_once = (TILE as u64 / (self.grid() * PATCHES)).clamp(1, locals);
+        let split = waiting + local + locals * token + self.split(at_once);
+        let joined = waiting + local + locals * token + frames * token;
+
+        let mut routes = 0;
+        let mut blocks = 0;
+        let mut known: Vec<Roles> = Vec::new();
+        let read: Vec<_> = (0..locals as usize).collect();
+        let [rows, columns] = self.token_grid().map(|side| side as usize);
+        let grid = Grid { rows, columns };
+        for roles in roles(grid, frames as usize, (&read, &grid.whole()), 8) {
+            if !known.contains(&roles) {
+                routes += self.routes(&roles);
+                known.push(roles.clone());
+            }
+            blocks = blocks.max(routes + self.block(&roles));
+        }
+        let transformer = local + blocks;
+
+        // One frame after the other; the pictures done so far.
+        let decoder = local
+            + locals * token
+            + self
+                .decoding(plan)
+                .max(self.op(self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
+            + locals * 3 * px
+            + 12 * px;
+        let moments = [propagation, split, joined, transformer, decoder];
+        guides + moments.into_iter().max().unwrap_or(0)
+    }
+
+    /// Windows of a frame, rows and columns.
+    fn windows(&self) -> [u64; 2] {
+        let [rows, columns] = self.token_grid();
+        [
+            rows.div_ceil(WINDOW[0] as u64),
+            columns.div_ceil(WINDOW[1] as u64),
+        ]
+    }
+
+    /// Windows that see a hole, and that see none.
+    fn parted(&self) -> [u64; 2] {
+        let all = self.windows()[0] * self.windows()[1];
+        let masked = (all * self.masked).div_ceil(100);
+        [masked, all - masked]
+    }
+
+    fn pooled(&self) -> u64 {
+        let [down, across] = self.windows();
+        let pool = POOL as u64;
+        (down * WINDOW[0] as u64 / pool) * (across * WINDOW[1] as u64 / pool)
+    }
+
+    /// Keys that a window with a hole sees.
+    fn keys(&self, roles: &Roles) -> u64 {
+        roles.keys.len() as u64 * (area() + ROLLED as u64 + self.pooled())
+    }
+
+    /// Rows of the tables of keys and values.
+    fn key_rows(&self, roles: &Roles) -> u64 {
+        let [masked, alone] = self.parted();
+        let (grid, keys) = (self.grid(), roles.keys.len() as u64);
+        let own = roles.queries.len() as u64 * (alone * area()).min(grid);
+        let near = if masked > 0 { keys * grid } else { 0 };
+        (own + near).min(roles.frames as u64 * grid) + keys * self.pooled() + 1
+    }
+
+    /// The indices that lead through a block.
+    fn routes(&self, roles: &Roles) -> u64 {
+        let [masked, alone] = self.parted();
+        let queries = roles.queries.len() as u64;
+        let asked = (masked + alone) * area() * queries;
+        let keys = masked * self.keys(roles) + alone * queries * area();
+        INDEX * (HEADS * (asked + keys + queries * self.grid()) + self.key_rows(roles))
+    }
+
+    fn block(&self, roles: &Roles) -> u64 {
+        let [masked, alone] = self.parted();
+        let queries = roles.queries.len() as u64;
+        let x = roles.frames as u64 * self.tokens();
+        let asked = queries * self.tokens();
+        let row = CHANNELS * self.n;
+        let table = self.key_rows(roles) * row;
+        // What a layer computes with beside what is stored.
+        let extra = |bytes: u64| self.op(bytes / self.n) - bytes;
+        // Attention: the normalised input, queries, the tables; then windows part by part.
+        let normed = x + extra(2 * x) + asked + extra(asked);
+        let padded = self.windows()[0] * self.windows()[1] * area();
+        let pooling = roles.keys.len() as u64 * padded * CHANNELS;
+        let pooling = x + asked + table + 2 * self.op(pooling);
+        let tables = asked + 3 * table + extra(2 * table) + self.packing();
+        let answers = padded * queries * row;
+        let part = |windows: u64, asked: u64, keys: u64| {
+            if windows == 0 || keys == 0 {
+                return 0;
+            }
+            let at_once = (KEYS_AT_ONCE as u64).div_ceil(keys).min(windows);
+            // What earlier parts answered.
+            let before = (windows - 1) / at_once * at_once * asked;
+            let before = before.min((windows - at_once) * asked);
+            row * before + self.attending(at_once, asked, keys)
+        };
+        let parts = part(masked, area() * queries, self.keys(roles)).max(part(
+            alone * queries,
+            area(),
+            area(),
+        ));
+        let attention = asked + 2 * table + parts.max(2 * answers).max(answers + asked);
+        // Feed-forward: its input, twice; patches before and after they are averaged.
+        let grid = self.grid();
+        let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let expanded = at_once * grid * EXPANDED;
+        let averaged = at_once * 40 * self.px / 16;
+        let feed_forward = 3 * asked
+            + self.op(expanded + (2 * averaged).max(at_once * grid * CHANNELS))
+            + self.packing();
+        let moments = [normed, pooling, tables, attention, feed_forward];
+        x + moments.into_iter().max().unwrap_or(0)
+    }
+
+    /// The attention of some windows, with its answers.
+    fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
+        match self.machine {
+            // What is gathered; each thread packs a head's keys and values.
+            Machine::Cpu { threads, .. } => {
+                self.op(CHANNELS * windows * (2 * asked + 2 * keys))
+                    + threads * (2 * keys * 128 * 4 + 400_000)
+            }
+            // The kernel reads the tables by itself.
+            Machine::Card => CHANNELS * self.n * windows * asked,
+        }
+    }
+}
+
+fn area() -> u64 {
+    (WINDOW[0] * WINDOW[1]) as u64
+}

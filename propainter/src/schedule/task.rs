@@ -1,0 +1,52 @@
+//! The tasks of a schedule and the items that they need.
+
+use std::ops::Range;
+
+/// A task that may run, because its inputs are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Completes the flows `run` (masks `run.start..=run.end`) and keeps `keep`, which replaces
+    /// all completed flows from its start on.
+    Complete {
+        run: Range<usize>,
+        keep: Range<usize>,
+    },
+    /// Propagates the frames `run` (flows `run.start..run.end − 1`) and keeps `keep`, which
+    /// replaces all propagated frames from its start on.
+    Propagate {
+        run: Range<usize>,
+        keep: Range<usize>,
+        /// Whether the first frame of `run` is taken as it was propagated before.
+        seeded: bool,
+    },
+    /// Generates the local frames, blends them in, and returns the final frames.
+    Generate(Window),
+}
+
+/// One generator window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Consecutive local frames.
+    pub neighbours: Range<usize>,
+    /// Reference frames, ascending, none of them a neighbour.
+    pub references: Vec<usize>,
+    /// Every frame before this one is final after this window.
+    pub final_before: usize,
+}
+
+/// The lowest index of each kind of item that a later task can need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// Flows of RAFT.
+    pub raw_flows: usize,
+    /// Completed flows for propagation.
+    pub flows: usize,
+    /// Source frames for propagation.
+    pub frames: usize,
+    /// Completed flows for the generator.
+    pub guides: usize,
+    /// Propagated frames that may be local.
+    pub features: usize,
+    /// Propagated frames for the generator.
+    pub updated: usize,
+}

@@ -1,0 +1,320 @@
+//! Builds the engine of the networks at the best quality level that fits the device's memory.
+
+use std::sync::Arc;
+
+use super::super::config::Config;
+use crate::{
+    Cancel, DeviceChoice, Error, Numbers, Precision,
+    engine::Engine,
+    kernels::host,
+    memory::{
+        Degradation, Notice, Usage,
+        ledger::{Ledger, Reservation, budget as budget_of},
+        meter::Meter,
+        planning::{
+            Guard, Share,
+            bytes::Machine,
+            planner::{Budget, Level, Planner},
+        },
+    },
+    stream::StreamEngine,
+    weights,
+};
+pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
+
+/// Whether this build has the networks.
+pub const BUILT: bool = true;
+
+/// Windows without trouble after which a better level is tried again, the first time.
+const PATIENCE: u32 = 16;
+
+/// Everything that an engine of the networks is built from.
+pub struct NetworksBuilder {
+    config: Config,
+    paths: weights::Paths,
+    device: burn::tensor::Device,
+    machine: Machine,
+    meter: Meter,
+    reservation: Arc<Reservation>,
+    budget: Budget,
+    planner: Planner,
+    /// The level that the settings ask for.
+    wanted: Level,
+    networks: Option<Arc<Networks>>,
+    /// Bytes that the process may take, if the budget is the memory that was free.
+    fixed: Option<u64>,
+    /// Rank of the level in force.
+    rank: usize,
+    /// Ranks of the better levels that were tried, the last one last.
+    tried: Vec<usize>,
+    level: Level,
+    /// Windows without trouble that a better level waits for.
+    patience: u32,
+    notices: Vec<Notice>,
+}
+
+/// Reads the networks that a configuration asks for, in the precision of the best level.
+///
+/// # Errors
+/// Checkpoints that are missing or wrong; a device that does not open; [`Error::Cancelled`].
+pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
+    let paths = weights::find(config.weights.as_deref())?;
+    let device = config.device.open()?;
+    cancel.check()?;
+    let asked = config.limits.precision;
+    let numbers = wanted_numbers(asked, host::is_cpu(&device));
+    Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
+}
+
+/// Returns the number type to compute in, if memory allows.
+fn wanted_numbers(precision: Precision, on_cpu: bool) -> Numbers {
+    match precision {
+        Precision::Fp32 => Numbers::F32,
+        Precision::Auto if on_cpu => Numbers::F32,
+        Precision::Auto | Precision::Fp16 => Numbers::F16,
+        Precision::Bf16 => Numbers::Bf16,
+    }
+}
+
+impl NetworksBuilder {
+    /// Opens the device, plans its memory and builds the first engine, at this processing size.
+    /// Uses `networks` if they are on the same device.
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::open`](super::EngineBuilder::open).
+    pub fn open(
+        config: &Config,
+        processing: (usize, usize),
+        networks: Option<Arc<Networks>>,
+        cancel: &Cancel,
+    ) -> Result<(Self, Box<dyn Engine>), Error> {
+        let paths = weights::find(config.weights.as_deref())?;
+        let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
+        builder.networks = networks.filter(|networks| networks.device == builder.device);
+        cancel.check()?;
+        let engine = builder.build(chosen, Usage::default())?;
+        cancel.check()?;
+        Ok((builder, engine))
+    }
+
+    fn plan(
+        config: &Config,
+        paths: weights::Paths,
+        processing: (usize, usize),
+        cancel: &Cancel,
+    ) -> Result<(Self, Chosen), Error> {
+        // Opened before the device, because the device's own context counts too.
+        let meter = Meter::open(config.device);
+        cancel.check()?;
+        let (device, fell_back) = config.device.open_and_tell()?;
+        cancel.check()?;
+        let on_cpu = host::is_cpu(&device);
+        let (meter, machine, choice) = if on_cpu {
+            let choice = DeviceChoice::Cpu;
+            (Meter::open(choice), Machine::this_cpu(), choice)
+        } else {
+            let choice = match config.device {
+                DeviceChoice::Auto => DeviceChoice::Cuda(0),
+                choice => choice,
+            };
+            (meter, Machine::Card, choice)
+        };
+        let limits = &config.limits;
+        let host = match limits.host_budget {
+            0 if on_cpu => u64::MAX,
+            0 => Meter::open(DeviceChoice::Cpu).free().unwrap_or(u64::MAX),
+            bytes => bytes,
+        };
+        let wanted = Level {
+            cut: config.window_params(),
+            size: processing,
+            numbers: wanted_numbers(limits.precision, on_cpu),
+            given_up: Vec::new(),
+        };
+        let mut builder = Self {
+            planner: planner(config, machine, &wanted),
+            machine,
+            wanted: wanted.clone(),
+            config: Config {
+                device: choice,
+                ..config.clone()
+            },
+            paths,
+            device,
+            meter,
+            reservation: Arc::new(Ledger::of(choice).reserve(|_| 0)),
+            budget: Budget { device: 0, host },
+            fixed: None,
+            networks: None,
+            rank: 0,
+            tried: Vec::new(),
+            level: wanted,
+            patience: PATIENCE,
+            notices: fell_back
+                .map(|problem| Notice::FellBack { problem })
+                .into_iter()
+                .collect(),
+        };
+        let chosen = builder.choose(0)?;
+        Ok((builder, chosen))
+    }
+
+    pub fn device(&self) -> DeviceChoice {
+        self.config.device
+    }
+
+    pub fn processing(&self) -> (usize, usize) {
+        self.level.size
+    }
+
+    /// Returns the quality level in force as one line.
+    pub fn level(&self) -> String {
+        self.level.to_string()
+    }
+
+    pub fn degraded(&self) -> Degradation {
+        let losses = self.level.given_up.iter();
+        losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
+    }
+
+    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
+        self.networks.clone()
+    }
+
+    pub fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub fn next_lower(&mut self) -> Option<Chosen> {
+        let chosen = self.choose(self.rank + 1).ok()?;
+        self.tried.push(self.rank);
+        Some(chosen)
+    }
+
+    pub fn better(&mut self, quiet_windows: u32) -> Option<Chosen> {
+        if quiet_windows < self.patience {
+            return None;
+        }
+        let rank = *self.tried.last()?;
+        self.patience = self.patience.saturating_mul(2);
+        let chosen = self.choose(rank).ok()?;
+        if chosen.rank >= self.rank {
+            return None;
+        }
+        self.tried.pop();
+        Some(chosen)
+    }
+
+    pub fn current(&mut self) -> Option<Chosen> {
+        self.choose(self.rank).ok()
+    }
+
+    pub fn replan(&mut self, config: &Config) -> Result<Chosen, Error> {
+        self.config.take_windows(config);
+        self.wanted.cut = self.config.window_params();
+        self.planner = planner(&self.config, self.machine, &self.wanted);
+        (self.rank, self.tried) = (0, Vec::new());
+        self.choose(0)
+    }
+
+    /// Returns the first level from rank `from` on that fits the memory that others leave. Plans
+    /// and reserves in one transaction, so that no other session counts on the same bytes.
+    fn choose(&mut self, from: usize) -> Result<Chosen, Error> {
+        let before = self.reservation.bytes();
+        let limits = &self.config.limits;
+        let (mut budget, mut result) = (self.budget, None);
+        let mut all = None;
+        self.reservation.resize(|others| {
+            budget.device = budget_of(limits.vram_budget, limits.vram_reserve, &self.meter, others);
+            let chosen = self.planner.choose(from, budget);
+            let bytes = match &chosen {
+                Err(_) => before,
+                // Free memory belongs to others too: only the bytes that plans need are reserved.
+                Ok(chosen) if limits.vram_budget == 0 => {
+                    let needs = chosen.plans.iter().map(|(_, needs)| needs.device());
+                    needs.max().unwrap_or(0)
+                }
+                Ok(_) => budget.device,
+            };
+            all = Some(budget.device.saturating_add(others));
+            result = Some(chosen);
+            bytes
+        });
+        let chosen = result.expect("the reservation calls its closure once")?;
+        self.budget = budget;
+        self.fixed = all.filter(|_| limits.vram_budget == 0);
+        Ok(chosen)
+    }
+
+    /// Builds the engine of a level with its plans; `usage` continues.
+    pub fn build(&mut self, chosen: Chosen, mut usage: Usage) -> Result<Box<dyn Engine>, Error> {
+        let networks = self.networks_in(chosen.level.numbers)?;
+        let (plan, needs) = chosen.plans[0];
+        let line = format!("{} {plan}", chosen.level);
+        if chosen.rank < self.rank {
+            usage.grown += 1;
+            self.notices.push(Notice::Grown { plan: line.clone() });
+        }
+        let before = self.level.given_up.len().min(chosen.level.given_up.len());
+        for loss in &chosen.level.given_up[before..] {
+            self.notices.push(Notice::Degraded {
+                step: loss.step,
+                from: loss.from.clone(),
+                to: loss.to.clone(),
+            });
+        }
+        self.notices.push(Notice::Planned {
+            plan: line,
+            bytes: needs.device(),
+            budget: self.budget.device,
+        });
+        (self.rank, self.level) = (chosen.rank, chosen.level);
+        self.level.numbers = networks.numbers;
+        (usage.budget, usage.host_budget) = (self.budget.device, self.budget.host);
+        let share = Share {
+            device: self.device.clone(),
+            meter: self.meter.clone(),
+            reservation: self.reservation.clone(),
+            fixed: self.fixed,
+        };
+        let guard = Guard::new(
+            share,
+            self.config.limits.faults.clone(),
+            chosen.plans,
+            self.rank + 1 < self.planner.levels().len(),
+            usage,
+        );
+        let (params, iterations) = (self.level.cut, self.config.raft_iterations);
+        Ok(Box::new(StreamEngine::new(
+            networks, guard, params, iterations,
+        )))
+    }
+
+    /// Returns the networks in this number type; reads them again if they are held in another.
+    fn networks_in(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
+        let fitting = self.networks.as_ref();
+        if let Some(networks) =
+            fitting.filter(|networks| networks.numbers.bytes() == numbers.bytes())
+        {
+            return Ok(networks.clone());
+        }
+        // Both at once would take too much memory.
+        self.networks = None;
+        let (device, asked) = (self.device.clone(), self.config.limits.precision);
+        let networks = Networks::read(&self.paths, device, numbers, asked)?;
+        let networks = Arc::new(networks);
+        self.networks = Some(networks.clone());
+        Ok(networks)
+    }
+}
+
+/// Returns the planner of the levels from `wanted` down, as far as the settings allow.
+fn planner(config: &Config, machine: Machine, wanted: &Level) -> Planner {
+    let (source, limits) = ((config.width, config.height), &config.limits);
+    let planner = Planner::new(machine, source, wanted.clone(), limits.allow_degradation)
+        .beside(limits.outside);
+    match limits.faults.plan() {
+        Some(plan) => planner.only(plan),
+        None => planner,
+    }
+}

@@ -1,0 +1,101 @@
+//! Stands in for the builder of the networks' engine in a build without the feature `networks`.
+//! Its types have no values, so none of their methods can ever be called.
+
+use std::sync::Arc;
+
+use super::super::config::Config;
+use crate::{
+    Cancel, DeviceChoice, Error,
+    engine::Engine,
+    memory::{Degradation, Notice, Usage},
+};
+
+/// Whether this build has the networks.
+pub const BUILT: bool = false;
+
+/// Networks on their device.
+pub enum Networks {}
+
+/// A quality level with its plans.
+pub enum Chosen {}
+
+/// The builder of the networks' engine.
+pub enum NetworksBuilder {}
+
+impl Networks {
+    pub fn on_cpu(&self) -> bool {
+        match *self {}
+    }
+}
+
+impl NetworksBuilder {
+    /// # Errors
+    /// Always [`Error::Setting`]: this build has no networks.
+    pub fn open(
+        _: &Config,
+        _: (usize, usize),
+        _: Option<Arc<Networks>>,
+        _: &Cancel,
+    ) -> Result<(Self, Box<dyn Engine>), Error> {
+        Err(not_built())
+    }
+
+    pub fn device(&self) -> DeviceChoice {
+        match *self {}
+    }
+
+    pub fn processing(&self) -> (usize, usize) {
+        match *self {}
+    }
+
+    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
+        match *self {}
+    }
+
+    pub fn level(&self) -> String {
+        match *self {}
+    }
+
+    pub fn degraded(&self) -> Degradation {
+        match *self {}
+    }
+
+    pub fn notices(&mut self) -> Vec<Notice> {
+        match *self {}
+    }
+
+    pub fn next_lower(&mut self) -> Option<Chosen> {
+        match *self {}
+    }
+
+    pub fn better(&mut self, _: u32) -> Option<Chosen> {
+        match *self {}
+    }
+
+    pub fn current(&mut self) -> Option<Chosen> {
+        match *self {}
+    }
+
+    pub fn replan(&mut self, _: &Config) -> Result<Chosen, Error> {
+        match *self {}
+    }
+
+    pub fn build(&mut self, _: Chosen, _: Usage) -> Result<Box<dyn Engine>, Error> {
+        match *self {}
+    }
+}
+
+/// # Errors
+/// Always [`Error::Setting`]: this build has no networks.
+pub fn read(_: &Config, _: &Cancel) -> Result<Arc<Networks>, Error> {
+    Err(not_built())
+}
+
+fn not_built() -> Error {
+    Error::Setting {
+        name: "model",
+        problem: "this build has no networks; build with `make` (cargo feature `networks`), or \
+                  set model=propagation"
+            .to_owned(),
+    }
+}

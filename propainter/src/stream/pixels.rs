@@ -1,0 +1,175 @@
+//! Pictures and masks between the host's bytes and the networks' tensors.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::{Area, Error, Frame, Mask};
+
+/// A frame as the networks read it, `[1, 3, H, W]` in [−1, 1].
+pub fn picture(frame: &Frame, device: &Device) -> Tensor<4> {
+    let (width, height) = (frame.width(), frame.height());
+    planes(frame.rgb(), None, [height, width], device)
+}
+
+/// A mask `[1, 1, H, W]`, 1 is the hole.
+pub fn mask(mask: &Mask, device: &Device) -> Tensor<4> {
+    single(mask.hole(), [mask.height(), mask.width()], device)
+}
+
+/// A frame after image propagation. Its pixels are those of source frames, so bytes hold them
+/// without loss.
+#[derive(Debug, PartialEq)]
+pub struct Filled {
+    rgb: Vec<u8>,
+    hole: Mask,
+    /// 1 where nothing reached.
+    missing: Vec<u8>,
+}
+
+impl Filled {
+    /// A frame without a hole, as propagation leaves it.
+    pub fn whole(frame: &Frame, hole: &Mask) -> Self {
+        Self {
+            rgb: frame.rgb().to_vec(),
+            hole: hole.clone(),
+            missing: hole.hole().to_vec(),
+        }
+    }
+
+    /// From a picture `[1, 3, H, W]` and the mask `[1, 1, H, W]` of what is missing.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] when the device fails.
+    pub fn read(picture: Tensor<4>, missing: Tensor<4>, hole: &Mask) -> Result<Self, Error> {
+        let missing = read(missing, "image propagation")?;
+        Ok(Self {
+            rgb: interleaved(&read(picture, "image propagation")?, |v| {
+                ((v + 1.0) * 127.5).round() as u8
+            }),
+            hole: hole.clone(),
+            missing: missing.into_iter().map(|m| u8::from(m > 0.5)).collect(),
+        })
+    }
+
+    /// The picture `[1, 3, H, W]`, 0 where nothing reached, the mask and that of what is missing,
+    /// `[1, 1, H, W]`.
+    pub fn tensors(&self, device: &Device) -> [Tensor<4>; 3] {
+        let size = [self.hole.height(), self.hole.width()];
+        [
+            planes(&self.rgb, Some(&self.missing), size, device),
+            mask(&self.hole, device),
+            single(&self.missing, size, device),
+        ]
+    }
+
+    /// Mask, then what is missing, at 1/4, row by row.
+    pub fn quarters(&self) -> impl Iterator<Item = f32> {
+        let width = self.hole.width();
+        let both = [self.hole.hole(), &self.missing];
+        both.into_iter().flat_map(move |mask| quarter(mask, width))
+    }
+
+    /// Height and width at 1/4.
+    pub fn quarter_size(&self) -> [usize; 2] {
+        [self.hole.height() / 4, self.hole.width() / 4]
+    }
+
+    /// Bytes it holds alone; the hole is the source frame's as long as that is held.
+    pub fn bytes(&self) -> u64 {
+        (self.rgb.len() + self.missing.len()) as u64
+    }
+}
+
+/// An area of a frame's picture.
+pub struct Patch {
+    /// The frame's.
+    pub index: usize,
+    pub area: Area,
+    /// RGB bytes.
+    pub rgb: Vec<u8>,
+}
+
+/// The first of each 4×4 of a mask.
+fn quarter(mask: &[u8], width: usize) -> impl Iterator<Item = f32> {
+    let rows = mask.chunks_exact(width).step_by(4);
+    rows.flat_map(|row| row.iter().step_by(4).map(|&m| f32::from(m)))
+}
+
+/// A picture `[1, 3, H, W]` in [−1, 1] as bytes, pixel by pixel, cut off (spec section 7, step 7).
+///
+/// # Errors
+/// [`Error::Compute`] when the device fails.
+pub fn bytes(picture: Tensor<4>) -> Result<Vec<u8>, Error> {
+    let picture = read(picture, "the generator")?;
+    Ok(interleaved(&picture, |v| ((v + 1.0) / 2.0 * 255.0) as u8))
+}
+
+fn interleaved(picture: &[f32], byte: impl Fn(f32) -> u8) -> Vec<u8> {
+    let plane = picture.len() / 3;
+    let mut rgb = vec![0; picture.len()];
+    for (channel, values) in picture.chunks_exact(plane).enumerate() {
+        for (pixel, &value) in rgb.chunks_exact_mut(3).zip(values) {
+            pixel[channel] = byte(value);
+        }
+    }
+    rgb
+}
+
+fn planes(
+    rgb: &[u8],
+    missing: Option<&[u8]>,
+    [height, width]: [usize; 2],
+    device: &Device,
+) -> Tensor<4> {
+    let plane = width * height;
+    let mut data = vec![0.0; 3 * plane];
+    for (p, pixel) in rgb.chunks_exact(3).enumerate() {
+        if missing.is_some_and(|missing| missing[p] != 0) {
+            continue;
+        }
+        for (channel, &value) in pixel.iter().enumerate() {
+            data[channel * plane + p] = f32::from(value) / 255.0 * 2.0 - 1.0;
+        }
+    }
+    Tensor::from_data(TensorData::new(data, [1, 3, height, width]), device)
+}
+
+fn single(mask: &[u8], [height, width]: [usize; 2], device: &Device) -> Tensor<4> {
+    let data: Vec<f32> = mask.iter().map(|&m| f32::from(m)).collect();
+    Tensor::from_data(TensorData::new(data, [1, 1, height, width]), device)
+}
+
+/// Brings a tensor to the host as `f32`; the device's errors of all work before surface here.
+fn read(tensor: Tensor<4>, stage: &'static str) -> Result<Vec<f32>, Error> {
+    tensor.try_into_vec_as().map_err(|error| Error::Compute {
+        stage,
+        problem: format!("{error:?}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filled_frames_come_back_to_the_bit() {
+        let device = Device::flex();
+        let rgb: Vec<u8> = (0..=255).chain(0..=255).chain(0..=255).collect();
+        let frame = Frame::new(16, 16, rgb);
+        let whole = picture(&frame, &device);
+        let hole: Vec<u8> = (0..256).map(|p| u8::from(p % 5 == 0)).collect();
+        let hole = Mask::from_luma(16, 16, hole);
+        let missing = mask(&hole, &device);
+        let known = whole * (-missing.clone() + 1.0);
+        let filled = Filled::read(known.clone(), missing.clone(), &hole).unwrap();
+        let [picture, _, mask] = filled.tensors(&device);
+        let floats = |x: Tensor<4>| x.into_data().try_into_vec::<f32>().unwrap();
+        // −0 and 0 are the same picture.
+        assert!(
+            floats(picture)
+                .iter()
+                .zip(floats(known))
+                .all(|(a, b)| *a == b)
+        );
+        assert_eq!(floats(mask), floats(missing));
+    }
+}

@@ -1,0 +1,74 @@
+//! A run of consecutive items of a stream, counted from the stream's start.
+
+use std::{collections::VecDeque, ops::Range};
+
+/// Items `first..end`, of which the oldest are let go.
+#[derive(Debug)]
+pub struct Ring<T> {
+    first: usize,
+    items: VecDeque<T>,
+}
+
+impl<T> Default for Ring<T> {
+    fn default() -> Self {
+        Self {
+            first: 0,
+            items: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Ring<T> {
+    pub fn push(&mut self, item: T) {
+        self.items.push_back(item);
+    }
+
+    /// Item `index`, which the schedule promises is there.
+    pub fn get(&self, index: usize) -> &T {
+        &self.items[index - self.first]
+    }
+
+    pub fn get_mut(&mut self, index: usize) -> &mut T {
+        &mut self.items[index - self.first]
+    }
+
+    /// Item `index`, if it is held.
+    pub fn find(&self, index: usize) -> Option<&T> {
+        self.items.get(index.checked_sub(self.first)?)
+    }
+
+    pub fn find_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.items.get_mut(index.checked_sub(self.first)?)
+    }
+
+    pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = &T> {
+        self.items
+            .range(range.start - self.first..range.end - self.first)
+    }
+
+    /// Indices of what is held, ascending.
+    pub fn indices(&self) -> Range<usize> {
+        self.first..self.first + self.items.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut()
+    }
+
+    /// Takes out every item from `index` on, which is not before the first.
+    pub fn take_from(&mut self, index: usize) -> VecDeque<T> {
+        let count = index.saturating_sub(self.first).min(self.items.len());
+        self.items.split_off(count)
+    }
+
+    /// Lets go of every item before `index`.
+    pub fn release_before(&mut self, index: usize) {
+        let count = index.saturating_sub(self.first).min(self.items.len());
+        self.items.drain(..count);
+        self.first += count;
+    }
+}

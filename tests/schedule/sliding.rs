@@ -1,0 +1,235 @@
+//! Sliding windows against a walk that states, window by window, what each looks at.
+
+use std::collections::BTreeSet;
+
+use propainter::internals::schedule::{Schedule, Task, WindowParams};
+use proptest::prelude::*;
+
+use super::{Whole, stream as stream_reference, walk as walk_reference};
+
+/// What sliding windows do with a clip of `total` frames.
+fn walk(total: usize, cut: WindowParams) -> Whole {
+    let (v, n, r) = (cut.subvideo_length, cut.neighbor_length / 2, cut.ref_stride);
+    let most = if v > n + 2 { v - n - 1 } else { 1 };
+    let ahead = cut.lookahead.expect("it slides").clamp(1, most);
+    let mut whole = Whole::default();
+    let (mut c, mut seen, mut covered) = (0, 0, 0);
+    while c < total || covered < total {
+        let e = total.min(c + ahead);
+        let h = c.saturating_sub(n);
+        // A sub-video from the newest frame back, but never without the frame before the hop.
+        let s = e.saturating_sub(v).min(h.saturating_sub(1));
+        if e > seen {
+            if e > 1 {
+                let start = s.max(h.saturating_sub(5));
+                whole.completions.push((start, e - 1, h, e - 1));
+            }
+            for start in (h..e).step_by(100) {
+                let before = if start == h { 1 } else { 10 };
+                let run = (start.saturating_sub(before), e.min(start + 110));
+                let keep = (start, e.min(start + 100));
+                whole.propagations.push((run.0, run.1, keep.0, keep.1));
+            }
+            seen = e;
+        }
+        let neighbours: Vec<_> = (h..=(c + n).min(e - 1)).collect();
+        let references = (s..e).filter(|i| i % r == 0 && !neighbours.contains(i));
+        let references: Vec<_> = references.collect();
+        assert!(references.len() <= v / r + 1);
+        covered = h + neighbours.len();
+        whole.windows.push((neighbours, references));
+        c += n;
+    }
+    whole
+}
+
+/// What a stream met: its tasks, the most frames that one waited for, and the most that anything
+/// was held back.
+#[derive(Default)]
+struct Met {
+    whole: Whole,
+    look_ahead: usize,
+    span: usize,
+}
+
+/// Streams a clip through the schedule, checking on the way that every task finds its inputs,
+/// that nothing needed was let go, and that no final frame is touched again.
+fn stream(total: usize, cut: WindowParams) -> Met {
+    let mut schedule = Schedule::new(cut);
+    let mut met = Met::default();
+    let (mut completed, mut propagated, mut sent, mut local) = (0, 0, 0, 0);
+    let mut kept = schedule.needed();
+    // Frames that were promised to be references after they were local.
+    let mut referred = BTreeSet::new();
+    // Frames and flows that were propagated and completed with what is there now.
+    let mut fresh = 0;
+    for step in 0..=total {
+        if step < total {
+            schedule.push();
+        } else {
+            schedule.end();
+        }
+        let frames = (step + 1).min(total);
+        while let Some(task) = schedule.next_task() {
+            match task {
+                Task::Complete { run, keep } => {
+                    assert!(run.end < frames && run.start >= kept.raw_flows);
+                    assert!(run.start <= keep.start && keep.start <= completed.max(sent));
+                    assert!(keep.start >= kept.flows, "a later one may ask for it");
+                    assert_eq!(keep.end, run.end);
+                    completed = keep.end;
+                    let task = (run.start, run.end, keep.start, keep.end);
+                    met.whole.completions.push(task);
+                }
+                Task::Propagate { run, keep, seeded } => {
+                    assert!(run.end <= frames && run.end <= completed + 1);
+                    assert!(run.start >= kept.frames && run.start >= kept.flows);
+                    assert!(keep.start >= sent, "a final frame stays");
+                    if seeded {
+                        assert!(run.start >= kept.updated && run.start < propagated);
+                        assert_eq!(run.start + 1, keep.start);
+                    } else {
+                        assert!(keep.start == 0 || run.start + 10 == keep.start);
+                    }
+                    propagated = keep.end;
+                    fresh = completed + 1;
+                    let task = (run.start, run.end, keep.start, keep.end);
+                    met.whole.propagations.push(task);
+                }
+                Task::Generate(window) => {
+                    assert_eq!(propagated, fresh, "the newest frames are propagated");
+                    let neighbours = window.neighbours;
+                    for i in neighbours.clone().chain(window.references.clone()) {
+                        assert!(i < propagated && i >= kept.updated, "{i} of {neighbours:?}");
+                    }
+                    assert!(neighbours.start >= kept.guides && neighbours.end <= completed + 1);
+                    assert!(neighbours.start >= kept.features);
+                    assert!(neighbours.start <= local, "no frame is left out");
+                    local = neighbours.end;
+                    let gone = window.references.iter().filter(|&&i| i < kept.features);
+                    for &i in gone {
+                        assert!(referred.contains(&i), "{i} is no reference any more");
+                    }
+                    assert!(neighbours.start >= sent, "a final frame stays");
+                    let newly = sent..window.final_before;
+                    if step < total {
+                        met.look_ahead = newly
+                            .map(|i| step - i)
+                            .max()
+                            .unwrap_or(0)
+                            .max(met.look_ahead);
+                    }
+                    sent = window.final_before;
+                    let leaving = neighbours.start..schedule.needed().features.min(total);
+                    referred.extend(leaving.filter(|&i| schedule.refers_later(i)));
+                    let window = (neighbours.collect(), window.references);
+                    met.whole.windows.push(window);
+                }
+            }
+            let before = kept;
+            kept = schedule.needed();
+            for (now, before) in [
+                (kept.raw_flows, before.raw_flows),
+                (kept.flows, before.flows),
+                (kept.guides, before.guides),
+                (kept.updated, before.updated),
+            ] {
+                assert!(now >= before, "what was let go is not asked for");
+            }
+        }
+        if step < total {
+            let held = frames - sent;
+            assert!(held <= cut.latency_frames(), "{held} held");
+            let oldest = [kept.raw_flows, kept.frames, kept.guides, kept.updated];
+            let oldest = oldest.into_iter().min().unwrap_or(0);
+            met.span = met.span.max(frames - oldest.min(frames));
+        }
+    }
+    assert_eq!(local, total, "every frame is local in a window");
+    met
+}
+
+prop_compose! {
+    fn cuts()(
+        subvideo_length in 2usize..=160,
+        neighbor_length in 2usize..=40,
+        ref_stride in 1usize..=40,
+        lookahead in 1usize..=170,
+    ) -> WindowParams {
+        WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead: Some(lookahead) }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_stream_meets_the_windows_that_the_walk_states(total in 1usize..=400, cut in cuts()) {
+        prop_assert_eq!(stream(total, cut).whole, walk(total, cut));
+    }
+
+    #[test]
+    fn the_stated_look_ahead_is_met_within_any_hop(cut in cuts(), more in 0usize..=40) {
+        let hop = cut.neighbor_length / 2;
+        let total = cut.latency_frames() + hop + more;
+        prop_assert_eq!(stream(total, cut).look_ahead, cut.latency_frames());
+    }
+
+    #[test]
+    fn a_clip_that_fits_is_cut_as_the_official_procedure_cuts_it(
+        cut in cuts(),
+        share in 0.0f64..1.0,
+    ) {
+        let ahead = cut.effective_lookahead().expect("it slides");
+        let total = 1 + (share * ahead as f64) as usize;
+        let whole = stream(total, cut).whole;
+        prop_assert_eq!(&whole, &walk_reference(total, cut));
+        let cut = WindowParams { lookahead: None, ..cut };
+        prop_assert_eq!(whole, stream_reference(total, cut).0);
+    }
+
+    #[test]
+    fn what_is_held_depends_on_the_cut_and_not_on_the_length(cut in cuts()) {
+        // Frames that come in while a window waits are held beside those it looks at.
+        let most = cut.subvideo_length.max(cut.latency_frames() + 1) + cut.neighbor_length / 2 + 1;
+        let turns = cut.subvideo_length + cut.latency_frames();
+        let spans = [3, 9].map(|times| stream(times * turns, cut).span);
+        prop_assert!(spans[0] == spans[1] && spans[1] <= most, "{spans:?}, {most}");
+    }
+}
+
+#[test]
+fn every_length_streams_as_the_walk_states() {
+    for (subvideo_length, neighbor_length, ref_stride, lookahead) in [
+        (80, 10, 10, 10),
+        (12, 6, 4, 1),
+        (20, 9, 3, 40),
+        (4, 10, 3, 2),
+        (240, 10, 10, 230),
+    ] {
+        let cut = WindowParams {
+            subvideo_length,
+            neighbor_length,
+            ref_stride,
+            lookahead: Some(lookahead),
+        };
+        for total in 0..=2 * subvideo_length {
+            let met = stream(total, cut);
+            assert_eq!(met.whole, walk(total, cut), "{total} frames, {cut:?}");
+        }
+    }
+}
+
+#[test]
+fn the_defaults_wait_for_fourteen_frames() {
+    let cut = WindowParams {
+        subvideo_length: 80,
+        neighbor_length: 10,
+        ref_stride: 10,
+        lookahead: Some(10),
+    };
+    assert_eq!(
+        (cut.latency_frames(), stream(500, cut).look_ahead),
+        (14, 14)
+    );
+}

@@ -1,0 +1,203 @@
+//! How much the networks compute for a frame of a long stream, counted.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use propainter::{
+    Area, Cancel, Mask,
+    internals::{
+        kernels::{correlation::CorrelationForm, work::counted},
+        networks::{
+            flow_completion::{FlowCompletion, Pace, Video},
+            generator::{Flows, Generator, GeneratorInput, Guides},
+            pace::Strips,
+            raft::Raft,
+        },
+        schedule::{Schedule, Task, Window, WindowParams},
+    },
+    weights::Network,
+};
+use propainter_tests::golden::checkpoint;
+
+const WIDTH: usize = 432;
+const HEIGHT: usize = 240;
+/// The official defaults.
+const CUT: WindowParams = WindowParams {
+    subvideo_length: 80,
+    neighbor_length: 10,
+    ref_stride: 10,
+    lookahead: None,
+};
+
+/// Operations for a frame of a long stream, in 10⁹, by stage.
+#[derive(Debug, Default)]
+struct Work {
+    flow: f64,
+    completion: f64,
+    encoder: f64,
+    generator: f64,
+}
+
+impl Work {
+    fn total(&self) -> f64 {
+        self.flow + self.completion + self.encoder + self.generator
+    }
+}
+
+fn zeros<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::zeros(shape, &Device::flex())
+}
+
+fn billions(work: impl FnOnce()) -> f64 {
+    counted(work).1 as f64 / 1e9
+}
+
+/// A hole in the middle over a share of the picture, as wide and as high as that allows.
+fn hole(share: f64) -> Mask {
+    let side = share.sqrt();
+    let (width, height) = (WIDTH as f64 * side, HEIGHT as f64 * side);
+    let mut mask = Mask::empty(WIDTH, HEIGHT);
+    let (x, y) = ((WIDTH as f64 - width) / 2.0, (HEIGHT as f64 - height) / 2.0);
+    mask.add_rectangle(x as i64, y as i64, width as u64, height as u64);
+    mask
+}
+
+/// The windows of ten frames in the middle of a long stream.
+fn windows() -> Vec<Window> {
+    let mut schedule = Schedule::new(CUT);
+    let mut windows = vec![];
+    for _ in 0..400 {
+        schedule.push();
+        while let Some(task) = schedule.next_task() {
+            if let Task::Generate(window) = task {
+                windows.push(window);
+            }
+        }
+    }
+    let middle = windows
+        .iter()
+        .filter(|w| (195..205).contains(&w.neighbours.start));
+    middle.cloned().collect()
+}
+
+/// What completing a flow both ways costs. A chunk runs over 90 flows and keeps the 80 in the
+/// middle.
+fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
+    let chunk = |flows: usize, kept: Range<usize>| {
+        let wanted = |t| match kept.contains(&t) {
+            true => mask.area(),
+            false => Area::default(),
+        };
+        let video = Video {
+            input: &|range| Ok(zeros([range.len(), 3, HEIGHT, WIDTH])),
+            wanted: &(0..flows).map(wanted).collect::<Vec<_>>(),
+            output: &mut |_, _| Ok(()),
+        };
+        billions(|| {
+            let done = completion.predict(video, Pace::default(), &Cancel::default());
+            done.expect("nobody cancels");
+        })
+    };
+    let (six, eight) = (chunk(6, 0..6), chunk(8, 0..8));
+    let ninety = six + 42.0 * (eight - six);
+    let [before, behind] = [2..8, 0..6].map(|kept| (eight - chunk(8, kept)) / 2.0);
+    2.0 * (ninety - 5.0 * before - 5.0 * behind) / 80.0
+}
+
+/// What a window costs: layers ask for as much whatever the numbers are.
+fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
+    let (height, width) = (HEIGHT / 4, WIDTH / 4);
+    let locals = window.neighbours.len();
+    let quarters: Vec<f32> = (0..height * width)
+        .map(|p| f32::from(mask.hole()[4 * (p / width) * WIDTH + 4 * (p % width)]))
+        .collect();
+    let masks = Tensor::<1>::from_floats(&quarters[..], &Device::flex());
+    let masks = masks
+        .reshape([1, 1, height, width])
+        .repeat(&[locals, 2, 1, 1]);
+    let flows = || zeros([locals - 1, 2, height, width]);
+    let tokens = generator.tokens(zeros([1, 128, height, width]));
+    let references = window.references.len();
+    let input = GeneratorInput {
+        features: zeros([locals, 128, height, width]),
+        references: (references > 0).then(|| tokens.repeat(&[references, 1, 1, 1])),
+        guides: Guides {
+            flows: Some(Flows {
+                forward: flows(),
+                backward: flows(),
+            }),
+            masks,
+        },
+        wanted: vec![mask.area(); locals],
+    };
+    billions(|| {
+        let (strips, cancel) = (Strips::default(), Cancel::default());
+        let done = generator.forward(input, strips, &cancel, &mut |_, _| Ok(()));
+        done.expect("nobody cancels");
+    })
+}
+
+#[test]
+fn a_frame_takes_the_work_that_its_hole_needs() {
+    let (Some(raft), Some(completion), Some(generator)) = (
+        checkpoint(Network::Raft),
+        checkpoint(Network::FlowCompletion),
+        checkpoint(Network::Generator),
+    ) else {
+        return;
+    };
+    let device = Device::flex();
+    let raft = Raft::init(&raft, &device);
+    let completion = FlowCompletion::init(&completion, &device);
+    let generator = Generator::init(&generator, &device);
+
+    // Features once a frame; a pair both ways.
+    let picture = || zeros([1, 3, HEIGHT, WIDTH]);
+    let features = raft.encode(picture());
+    let encoding = billions(|| _ = raft.encode(picture()));
+    let iterations = |count| {
+        let both = [(&features, &features), (&features, &features)];
+        billions(|| _ = raft.flows(&both, count, CorrelationForm::Volume))
+    };
+    let (one, two) = (iterations(1), iterations(2));
+    let flow = encoding + one + 19.0 * (two - one);
+
+    let windows = windows();
+    assert_eq!(windows.len(), 2, "a window every five frames");
+    let strips = Strips::default();
+    let plane = || zeros([1, 1, HEIGHT, WIDTH]);
+    let encoder = billions(|| _ = generator.encode(picture(), plane(), plane(), strips));
+    // One frame in ten becomes a reference.
+    let tokens = billions(|| _ = generator.tokens(zeros([1, 128, HEIGHT / 4, WIDTH / 4])));
+    let work = |share: f64| {
+        let mask = hole(share);
+        let completion = complete(&completion, &mask);
+        let both: f64 = windows.iter().map(|w| window(&generator, w, &mask)).sum();
+        Work {
+            flow,
+            completion,
+            encoder: encoder + tokens / 10.0,
+            generator: both / 10.0,
+        }
+    };
+    println!("| hole | flow | completion | encoder | generator | together |");
+    println!("|---|---|---|---|---|---|");
+    let mut totals = vec![];
+    for share in [1.0, 0.25, 0.1, 0.03] {
+        let work = work(share);
+        let Work {
+            flow,
+            completion,
+            encoder,
+            generator,
+        } = work;
+        let total = work.total();
+        let percent = 100.0 * share;
+        println!(
+            "| {percent:.0} % | {flow:.0} | {completion:.0} | {encoder:.0} | {generator:.0} | {total:.0} |"
+        );
+        totals.push(total);
+    }
+    assert!(totals[1] <= 777.0, "{totals:?}");
+    assert!(totals.is_sorted_by(|more, less| more > less), "{totals:?}");
+}

@@ -1,0 +1,169 @@
+//! Work for a hole's sake only: what comes out is what computing everything gives.
+
+use std::sync::LazyLock;
+
+use propainter::{
+    Config, DeviceChoice, Done, Frame, Limits, Mask, Mode, Model, Session,
+    internals::{memory::planning::Plan, schedule::WindowParams, synthetic::Scene},
+    memory::Faults,
+};
+use propainter_tests::golden::weights_folder;
+
+use super::eager::Eager;
+
+const SIZE: [usize; 2] = [64, 48];
+
+static EAGER: LazyLock<Option<Eager>> = LazyLock::new(|| Eager::new(1));
+
+fn config(cut: WindowParams) -> Option<Config> {
+    Some(Config {
+        model: Model::Propainter,
+        weights: Some(weights_folder()?.to_owned()),
+        device: DeviceChoice::Cpu,
+        mode: match cut.lookahead {
+            None => Mode::Reference,
+            Some(_) => Mode::Sliding,
+        },
+        subvideo_length: cut.subvideo_length,
+        neighbor_length: cut.neighbor_length,
+        ref_stride: cut.ref_stride,
+        lookahead: cut.lookahead.unwrap_or(1),
+        scene_cuts: false,
+        raft_iterations: 1,
+        mask_dilation: 0,
+        limits: Limits {
+            faults: Faults::force_plan(Plan::LARGEST),
+            ..Limits::default()
+        },
+        ..Config::new(SIZE[0], SIZE[1])
+    })
+}
+
+/// A clip whose frames have a hole where the text says `#`, another one each time.
+fn clip(holes: &str) -> Vec<(Frame, Mask)> {
+    let scene = Scene::new(SIZE[0], SIZE[1], 3);
+    let frames = holes.bytes().enumerate().map(|(t, hole)| {
+        let mut mask = Mask::empty(SIZE[0], SIZE[1]);
+        if hole == b'#' {
+            let t = t as i64;
+            mask.add_rectangle(8 + 5 * t % 30, 6 + 7 * t % 20, 17, 13);
+        }
+        (scene.frame(t), mask)
+    });
+    frames.collect()
+}
+
+fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Frame> {
+    let mut done: Vec<Done> = Vec::new();
+    for (frame, mask) in clip {
+        let finals = session.push(frame.clone(), mask);
+        done.extend(finals.expect("the frame is taken"));
+    }
+    done.extend(session.drain().expect("the rest comes out"));
+    done.into_iter().map(|done| done.frame).collect()
+}
+
+/// Runs of stages that a clip took.
+fn assert_eager(holes: &str, cut: WindowParams) -> u64 {
+    let (Some(eager), Some(config)) = (&*EAGER, config(cut)) else {
+        return 0;
+    };
+    let clip = clip(holes);
+    let mut session = Session::open(config).expect("the session opens");
+    let out = run(&mut session, &clip);
+    let expected = eager.inpaint(&clip, cut);
+    assert_eq!(out.len(), expected.len());
+    for (t, (out, expected)) in out.iter().zip(&expected).enumerate() {
+        assert!(out == expected, "frame {t} of {holes}, {cut:?}");
+    }
+    session.stats().memory.runs
+}
+
+fn cut(numbers: [usize; 3], lookahead: Option<usize>) -> WindowParams {
+    let [subvideo_length, neighbor_length, ref_stride] = numbers;
+    WindowParams {
+        subvideo_length,
+        neighbor_length,
+        ref_stride,
+        lookahead,
+    }
+}
+
+#[test]
+fn without_holes_no_network_runs() {
+    for lookahead in [None, Some(2)] {
+        let Some(config) = config(cut([6, 4, 3], lookahead)) else {
+            return;
+        };
+        let mut session = Session::open(config).expect("the session opens");
+        let clip = clip(&".".repeat(40));
+        for ((frame, _), out) in clip.iter().zip(run(&mut session, &clip)) {
+            assert!(out == *frame);
+        }
+        let usage = session.stats().memory;
+        assert_eq!((usage.runs, usage.computing.as_nanos()), (0, 0));
+    }
+}
+
+#[test]
+fn whole_clips_of_holes_are_as_computed_at_once() {
+    assert_eager("############", cut([12, 4, 3], None));
+    assert_eager("##############", cut([9, 4, 3], Some(3)));
+}
+
+#[test]
+fn holes_at_the_borders_of_chunks_and_long_stretches_without() {
+    let chunks = cut([6, 4, 3], None);
+    let all = assert_eager("####################", chunks);
+    for holes in [
+        // The last and the first frame of a chunk of 6 alone.
+        ".....#..............",
+        "......#.............",
+        // A hole after all was quiet, and one that comes back.
+        "..................##",
+        "##................#.",
+    ] {
+        let few = assert_eager(holes, chunks);
+        println!("{holes}: {few} runs of stages, {all} with holes everywhere");
+        assert!(few < all || all == 0);
+    }
+}
+
+#[test]
+fn sliding_over_stretches_without_holes() {
+    for (holes, lookahead) in [
+        ("#...................", 3),
+        ("......#.....##......", 1),
+        ("##..........#......#", 4),
+    ] {
+        let runs = assert_eager(holes, cut([9, 4, 3], Some(lookahead)));
+        println!("{holes}: {runs} runs of stages");
+    }
+}
+
+#[test]
+fn any_pattern_of_holes_gives_what_computing_everything_gives() {
+    // Stretches of random length, with and without holes by turns.
+    let mut state = 7u64;
+    let mut next = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    };
+    for cut in [
+        cut([6, 4, 3], None),
+        cut([4, 2, 2], None),
+        cut([30, 6, 5], None),
+        cut([9, 4, 3], Some(3)),
+        cut([8, 5, 2], Some(9)),
+        cut([3, 6, 1], Some(2)),
+    ] {
+        let mut holes = String::new();
+        while holes.len() < 20 {
+            holes += &"#".repeat(1 + next(4) as usize);
+            holes += &".".repeat(1 + next(9) as usize);
+        }
+        println!("{holes}, {cut:?}: {}", assert_eager(&holes, cut));
+    }
+}

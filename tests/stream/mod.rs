@@ -1,0 +1,5 @@
+//! The networks over a stream.
+
+mod eager;
+mod flops;
+mod lazy;
