@@ -8,9 +8,7 @@ use crate::propainter::{
     error::Failure,
     log::CAT,
     properties::stats::SessionFacts,
-    stream::{
-        Session, latency, queue::frame::Outcome, run::READY, tracked_session::TrackedOpenOptions,
-    },
+    stream::{latency, queue::frame::Outcome, run::READY, tracked_session::TrackedSession},
 };
 
 impl Worker {
