@@ -119,10 +119,10 @@ fn the_time_that_counts_is_stream_time() {
 }
 
 #[test]
-fn children_are_made_changed_and_removed_and_it_is_told() {
+fn children_are_added_changed_and_removed_with_signals() {
     let element = element();
-    let told = Arc::new(Mutex::new(vec![]));
-    let (added, removed) = (told.clone(), told.clone());
+    let notified = Arc::new(Mutex::new(vec![]));
+    let (added, removed) = (notified.clone(), notified.clone());
     proxy(&element).connect_child_added(move |_, _, name| {
         added.lock().unwrap().push(format!("+{name}"));
     });
@@ -137,7 +137,7 @@ fn children_are_made_changed_and_removed_and_it_is_told() {
     element.set_property("mask-regions", regions(&[]));
     assert_eq!(proxy(&element).children_count(), 0);
     assert_eq!(
-        *told.lock().unwrap(),
+        *notified.lock().unwrap(),
         ["+region0", "+region1", "-region1", "-region0"]
     );
 }
@@ -173,7 +173,7 @@ fn a_launch_line_sets_a_childs_property() {
 #[test]
 fn what_a_frame_brought_counts_and_not_what_is_set_later() {
     let element = element();
-    // No mask has come for the frames: they wait in the line.
+    // No mask has come for the frames: they wait in the queue.
     let masks = MaskSource::new(&element, WIDTH as u32, HEIGHT as u32);
     let mut harness = harness(&element, &rgb());
     for i in 0..4 {

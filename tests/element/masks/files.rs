@@ -1,4 +1,4 @@
-//! Masks as people have them: image formats, alpha, depth, ranges, noise; and what is told.
+//! Masks as people have them: image formats, alpha, depth, ranges, noise; and the warnings.
 
 use std::{ops::Range, path::Path};
 
@@ -35,7 +35,7 @@ fn push(harness: &mut Harness, frames: u64) -> Vec<Option<Range<usize>>> {
     harness.push_event(gst::event::Eos::new());
     let holes = (0..frames).map(|i| changed(&harness.pull().unwrap(), SIZE, i));
     let holes = holes.collect();
-    // What is told at the end is told before it goes out.
+    // Diagnostics at the end are posted before EOS goes out.
     while harness.pull_event().unwrap().type_() != gst::EventType::Eos {}
     holes
 }
@@ -67,8 +67,8 @@ fn still(image: impl Into<DynamicImage>) -> (Option<Range<usize>>, Vec<String>) 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mask.png");
     image.into().save(&file).unwrap();
-    let (holes, told) = fill(&located(&file), 1);
-    (holes[0].clone(), told)
+    let (holes, warnings) = fill(&located(&file), 1);
+    (holes[0].clone(), warnings)
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn images_of_every_usual_format_are_masks() {
             _ => mask,
         };
         mask.save(&file).unwrap();
-        let (holes, told) = fill(&located(&file), 2);
+        let (holes, warnings) = fill(&located(&file), 2);
         assert_eq!(holes, vec![Some(HOLE); 2], "{format}");
-        assert_eq!(told, [""; 0], "{format}");
+        assert_eq!(warnings, [""; 0], "{format}");
     }
 }
 
@@ -98,9 +98,9 @@ fn alpha_is_the_mask_where_it_varies() {
         // Opaque, it is no mask.
         ([255, 255, 255, 255], [0, 0, 0, 255]),
     ] {
-        let (hole, told) = still(rgba(|hole| if hole { inside } else { outside }));
+        let (hole, warnings) = still(rgba(|hole| if hole { inside } else { outside }));
         assert_eq!(hole, Some(HOLE), "{inside:?} {outside:?}");
-        assert_eq!(told, [""; 0]);
+        assert_eq!(warnings, [""; 0]);
     }
     let pair = |x: u32| match HOLE.contains(&(x as usize)) {
         true => [0u16, 65535],
@@ -115,14 +115,17 @@ fn alpha_is_the_mask_where_it_varies() {
 }
 
 #[test]
-fn alpha_that_is_not_used_is_told() {
+fn unused_alpha_is_reported() {
     let veil = |hole| match hole {
         true => [255, 255, 255, 128],
         false => [0, 0, 0, 128],
     };
-    let (hole, told) = still(rgba(veil));
+    let (hole, warnings) = still(rgba(veil));
     assert_eq!(hole, Some(HOLE));
-    assert!(told.len() == 1 && told[0].contains("alpha"), "{told:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("alpha"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -134,10 +137,10 @@ fn a_sequence_whose_alpha_is_the_mask_may_have_frames_without_any_of_it() {
             .save(folder.path().join(format!("{i}.png")))
             .unwrap();
     }
-    let (holes, told) = fill(&located(&folder.path().join("%d.png")), 6);
+    let (holes, warnings) = fill(&located(&folder.path().join("%d.png")), 6);
     let expected: Vec<_> = (0..6).map(|i| (i % 3 == 0).then_some(HOLE)).collect();
     assert_eq!(holes, expected);
-    assert_eq!(told, [""; 0]);
+    assert_eq!(warnings, [""; 0]);
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn the_noise_of_a_jpeg_is_not_hole() {
     drop(folder);
 }
 
-/// What is hole of pictures that come through `mask_sink` with these caps' colorimetry.
+/// Returns the holes of masks that come through `mask_sink` with this colorimetry in the caps.
 fn streamed(colorimetry: Option<&str>, pictures: &[&dyn Fn(usize) -> u8]) -> Streamed {
     let element = element();
     let bus = bus(&element);
@@ -215,7 +218,7 @@ fn streamed(colorimetry: Option<&str>, pictures: &[&dyn Fn(usize) -> u8]) -> Str
 type Streamed = (Vec<Option<Range<usize>>>, Vec<String>);
 
 #[test]
-fn masks_in_limited_range_are_told_by_their_caps_or_by_their_values() {
+fn limited_range_is_detected_by_caps_or_values() {
     let limited = |x: usize| if HOLE.contains(&x) { 235 } else { 16 };
     let empty = |_: usize| 16;
     // As an encoder leaves it: untagged, and with noise.
@@ -237,12 +240,16 @@ fn masks_in_limited_range_are_told_by_their_caps_or_by_their_values() {
         Some("1:4:16:4"),
         Some("1:4:0:0"),
     ] {
-        let (holes, told) = streamed(colorimetry, &[&limited, &empty, &limited]);
+        let (holes, warnings) = streamed(colorimetry, &[&limited, &empty, &limited]);
         assert_eq!(holes, [Some(HOLE), None, Some(HOLE)], "{colorimetry:?}");
-        assert_eq!(told, [""; 0], "{colorimetry:?}");
-        let (holes, told) = streamed(colorimetry, &[&empty, &limited, &|_| 235]);
+        assert_eq!(warnings, [""; 0], "{colorimetry:?}");
+        let (holes, warnings) = streamed(colorimetry, &[&empty, &limited, &|_| 235]);
         assert_eq!(holes, [None, Some(HOLE), Some(0..64)], "{colorimetry:?}");
-        assert_eq!(told.len(), 1, "the last covers everything: {told:?}");
+        assert_eq!(
+            warnings.len(),
+            1,
+            "the last covers everything: {warnings:?}"
+        );
         let (holes, _) = streamed(
             colorimetry,
             &[&noisy, &|x| if x % 7 == 0 { 17 } else { 16 }],
@@ -262,9 +269,9 @@ fn masks_in_full_range_stay_as_they_are() {
     for colorimetry in [None, Some("1:4:16:4"), Some("1:4:0:0")] {
         let ones = |x: usize| white_on_black(x) / 255;
         let pictures: [&dyn Fn(usize) -> u8; 3] = [&white_on_black, &ones, &objects];
-        let (holes, told) = streamed(colorimetry, &pictures);
+        let (holes, warnings) = streamed(colorimetry, &pictures);
         assert_eq!(holes, vec![Some(HOLE); 3], "{colorimetry:?}");
-        assert_eq!(told, [""; 0]);
+        assert_eq!(warnings, [""; 0]);
         // Whichever comes first.
         let (holes, _) = streamed(colorimetry, &[&objects, &ones]);
         assert_eq!(holes, vec![Some(HOLE); 2], "{colorimetry:?}");
@@ -272,44 +279,50 @@ fn masks_in_full_range_stay_as_they_are() {
 }
 
 #[test]
-fn a_mask_that_covers_everything_or_nothing_is_told_once() {
+fn a_mask_that_covers_everything_or_nothing_is_reported_once() {
     for (luma, hole, word) in [(255, Some(0..64), "everything"), (0, None, "nothing")] {
         let word = if luma == 0 { word } else { "the whole frame" };
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mask.png");
         gray(|_| luma).save(&file).unwrap();
-        let (holes, told) = fill(&located(&file), 3);
+        let (holes, warnings) = fill(&located(&file), 3);
         assert_eq!(holes, vec![hole.clone(); 3]);
-        assert!(told.len() == 1 && told[0].contains(word), "{told:?}");
-        assert!(told[0].contains("mask-location"), "{told:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(word),
+            "{warnings:?}"
+        );
+        assert!(warnings[0].contains("mask-location"), "{warnings:?}");
 
         let same = |_: usize| luma;
-        let (holes, told) = streamed(None, &[&same, &same]);
+        let (holes, warnings) = streamed(None, &[&same, &same]);
         assert_eq!(holes, vec![hole; 2]);
-        assert!(told.len() == 1 && told[0].contains(word), "{told:?}");
-        assert!(told[0].contains("mask_sink"), "{told:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(word),
+            "{warnings:?}"
+        );
+        assert!(warnings[0].contains("mask_sink"), "{warnings:?}");
     }
     let element = element();
     element.set_property("mask-regions", regions(&[[70, 0, 8, 8], [0, 0, 0, 0]]));
-    let (_, told) = fill(&element, 3);
+    let (_, warnings) = fill(&element, 3);
     assert!(
-        told.len() == 1 && told[0].contains("mask-regions"),
-        "{told:?}"
+        warnings.len() == 1 && warnings[0].contains("mask-regions"),
+        "{warnings:?}"
     );
 }
 
 #[test]
 fn empty_masks_between_others_and_regions_without_area_are_nothing_to_tell() {
     let empty = |_: usize| 0;
-    let (_, told) = streamed(None, &[&empty, &white_on_black, &empty]);
-    assert_eq!(told, [""; 0]);
+    let (_, warnings) = streamed(None, &[&empty, &white_on_black, &empty]);
+    assert_eq!(warnings, [""; 0]);
     let element = element();
     element.set_property("mask-regions", regions(&[[0, 0, 0, 0]]));
     assert_eq!(fill(&element, 2).1, [""; 0]);
 }
 
 #[test]
-fn a_mask_of_another_aspect_is_told_once() {
+fn a_mask_of_another_aspect_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     for (size, odd) in [
         ((32, 8), false),
@@ -322,18 +335,19 @@ fn a_mask_of_another_aspect_is_told_once() {
             Luma([255 * u8::from(x < size.0 / 2)])
         });
         mask.save(&file).unwrap();
-        let (_, told) = fill(&located(&file), 3);
-        assert_eq!(told.len(), usize::from(odd), "{size:?}: {told:?}");
+        let (_, warnings) = fill(&located(&file), 3);
+        assert_eq!(warnings.len(), usize::from(odd), "{size:?}: {warnings:?}");
         let names = format!("{}x{}", size.0, size.1);
         assert!(
-            told.iter()
+            warnings
+                .iter()
                 .all(|text| text.contains(&names) && text.contains("64x16"))
         );
     }
 }
 
 #[test]
-fn a_missing_number_between_two_is_told_once() {
+fn a_missing_number_between_two_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     for i in [0, 1, 3, 5] {
         let start = 8 * i;
@@ -341,10 +355,13 @@ fn a_missing_number_between_two_is_told_once() {
         mask.save(folder.path().join(format!("{i:03}.png")))
             .unwrap();
     }
-    let (holes, told) = fill(&located(&folder.path().join("%03d.png")), 8);
+    let (holes, warnings) = fill(&located(&folder.path().join("%03d.png")), 8);
     let expected = [0, 1, 1, 3, 3, 5, 5, 5].map(|i| Some(8 * i..8 * i + 8));
     assert_eq!(holes, expected);
-    assert!(told.len() == 1 && told[0].contains("002.png"), "{told:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("002.png"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

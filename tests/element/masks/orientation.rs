@@ -1,4 +1,4 @@
-//! Masks of streams whose tag says that players turn the picture.
+//! Masks of streams whose tag makes players rotate the video.
 
 use gst::{ClockTime, prelude::*};
 use gst_check::Harness;
@@ -10,7 +10,7 @@ use crate::element::support::*;
 const WIDTH: u32 = 64;
 const HEIGHT: u32 = 24;
 
-/// The hole, in the picture as it is stored: columns and rows.
+/// The hole in the image as it is stored: columns and rows.
 const HOLE: [(usize, usize); 2] = [(8, 24), (4, 8)];
 
 const TAGS: [&str; 8] = [
@@ -32,7 +32,7 @@ fn stored_mask() -> GrayImage {
     })
 }
 
-/// A picture as a player shows it, by GStreamer's own element.
+/// Returns an image as players show it, by GStreamer's own element.
 fn shown(picture: &GrayImage, tag: &str) -> GrayImage {
     init();
     let mut player = Harness::new_parse(&format!(
@@ -104,12 +104,16 @@ fn a_mask_drawn_on_what_a_player_shows_is_turned_back() {
     let folder = tempfile::tempdir().unwrap();
     for tag in TAGS {
         let mask = shown(&stored_mask(), tag);
-        let (area, told) = fill(&located(&mask, &folder), &[tag]);
+        let (area, warnings) = fill(&located(&mask, &folder), &[tag]);
         assert_eq!(area, HOLE, "{tag}");
         // Where the sides do not change places, nothing proves it.
         let plain = mask.width() != WIDTH || tag == "rotate-0";
-        assert_eq!(told.len(), usize::from(!plain), "{tag}: {told:?}");
-        assert!(told.iter().all(|text| text.contains("image-orientation")));
+        assert_eq!(warnings.len(), usize::from(!plain), "{tag}: {warnings:?}");
+        assert!(
+            warnings
+                .iter()
+                .all(|text| text.contains("image-orientation"))
+        );
     }
 }
 
@@ -122,8 +126,8 @@ fn a_mask_drawn_on_what_is_stored_stays_where_its_aspect_says_so() {
         "flip-rotate-90",
         "flip-rotate-270",
     ] {
-        let (area, told) = fill(&located(&stored_mask(), &folder), &[tag]);
-        assert_eq!((area, told), (HOLE, vec![]), "{tag}");
+        let (area, warnings) = fill(&located(&stored_mask(), &folder), &[tag]);
+        assert_eq!((area, warnings), (HOLE, vec![]), "{tag}");
     }
 }
 
@@ -159,26 +163,26 @@ fn behind_an_element_that_turns_the_picture_masks_stay() {
             file.display()
         );
         let (info, before, _) = behind_videoflip(tag, "");
-        let (_, after, told) = behind_videoflip(tag, &ours);
+        let (_, after, warnings) = behind_videoflip(tag, &ours);
         assert_eq!((info.width(), info.height()), mask.dimensions());
         let pixels = before.chunks(3).zip(after.chunks(3)).zip(mask.as_raw());
         for (at, ((before, after), hole)) in pixels.enumerate() {
             assert!(*hole > 0 || before == after, "{tag} at {at}");
         }
         assert_ne!(before, after);
-        assert_eq!(told, [""; 0], "{tag}");
+        assert_eq!(warnings, [""; 0], "{tag}");
     }
 }
 
 #[test]
 fn the_last_tag_counts_and_ends_with_its_stream() {
     let folder = tempfile::tempdir().unwrap();
-    // As behind videoflip, which turns the picture and then says so.
-    let (area, told) = fill(
+    // As behind videoflip, which rotates the video and updates the tag.
+    let (area, found) = fill(
         &located(&stored_mask(), &folder),
         &["rotate-180", "rotate-0"],
     );
-    assert_eq!((area, told), (HOLE, vec![]));
+    assert_eq!((area, found), (HOLE, vec![]));
 
     let element = located(&stored_mask(), &folder);
     let bus = bus(&element);
@@ -205,7 +209,7 @@ fn masks_that_come_with_a_tag_of_their_own_are_turned_by_both() {
     for (mask_tag, frame_tag, stored) in [
         ("rotate-90", "rotate-90", true),
         ("rotate-180", "rotate-180", true),
-        // The mask's picture lies as the frame is shown.
+        // The mask has the orientation in which the frame is shown.
         ("rotate-0", "rotate-270", false),
         ("rotate-0", "rotate-90", false),
     ] {

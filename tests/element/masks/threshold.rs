@@ -111,7 +111,7 @@ fn a_new_threshold_is_for_frames_from_then_on() {
     write(&file, steps);
     let element = element();
     element.set_property("mask-location", file.to_str().unwrap());
-    // No mask has come for the frames: they wait in the line.
+    // No mask has come for the frames: they wait in the queue.
     let masks = MaskSource::new(&element, WIDTH as u32, HEIGHT as u32);
     let mut harness = harness(&element, &rgb());
     for i in 0..3 {

@@ -1,4 +1,4 @@
-//! Budgets: the properties, the presets, what is told and what is refused.
+//! Budgets: the properties, the presets, the messages and the errors.
 
 use std::process::Output;
 
@@ -94,8 +94,8 @@ fn a_budget_reads_back_as_it_was_set() {
     assert_eq!(element.property::<u64>("vram-budget"), 0);
 }
 
-/// Presets are read from where GStreamer was told to look at its start, so in a process of its
-/// own; with `GST_PRESET_PATH` set, from there.
+/// GStreamer reads the path of presets once at its start, so this needs a process of its own; with
+/// `GST_PRESET_PATH` set, presets are read from there.
 #[test]
 fn presets_set_the_budget_of_each_gpu_size() {
     let data = tempfile::tempdir().unwrap();
@@ -129,8 +129,8 @@ fn presets_set_the_budget_of_each_gpu_size() {
         element.set_property_from_str("allow-degradation", "none");
         element.set_property("vram-reserve", 7u64);
         presets.load_preset(name).unwrap();
-        let card = gibibytes << 30;
-        assert_eq!(element.property::<u64>("vram-budget"), card - 512 * MIB);
+        let budget = (gibibytes << 30) - 512 * MIB;
+        assert_eq!(element.property::<u64>("vram-budget"), budget);
         assert_eq!(element.property::<u64>("vram-reserve"), 512 * MIB);
         assert_eq!(
             flags(&element, "allow-degradation"),
@@ -357,7 +357,7 @@ fn a_budget_too_small_is_an_error_that_says_what_is_needed() {
 }
 
 #[test]
-fn the_plan_is_posted_and_told() {
+fn the_plan_is_posted_and_readable() {
     let Some(element) = networks() else {
         return;
     };

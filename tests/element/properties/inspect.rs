@@ -69,7 +69,7 @@ fn gst_inspect_shows_the_public_face() {
         .output()
         .expect("gst-inspect-1.0 runs");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    // Where a card's driver is, the pads offer its memory too: this line and what is below it.
+    // With the driver of a GPU the pads also offer its memory: this line and the lines below it.
     let mut lines: Vec<_> = text.lines().collect();
     while let Some(at) = lines.iter().position(|l| l.contains("(memory:CUDAMemory)")) {
         let below = lines[at + 1..].iter();

@@ -129,7 +129,7 @@ fn without_memory_a_live_stream_goes_on_and_a_file_ends() {
     }
 }
 
-/// A CUDA driver that sees no card, in a folder.
+/// Builds a CUDA driver that finds no GPU, in a folder.
 fn driver_without_a_card(folder: &Path) {
     let source = folder.join("driver.c");
     let code = "int cuInit(unsigned flags) { return 100; }";

@@ -1,4 +1,4 @@
-//! Frames whose time has come before the engine is done: one fate each, and the stream goes on.
+//! Frames that are due before the engine is done: each has one outcome, and the stream goes on.
 
 use gst::{ClockTime, MessageType, MessageView, prelude::*};
 
@@ -91,7 +91,7 @@ fn with_wait_a_late_frame_waits() {
 }
 
 #[test]
-fn late_frames_are_told_in_qos_messages() {
+fn late_frames_are_reported_in_qos_messages() {
     let mut live = hung("pass-through");
     live.harness.pull().unwrap();
     let messages = live.messages(MessageType::Qos);
@@ -292,7 +292,7 @@ fn an_engine_that_opens_slowly_is_not_overloaded() {
 }
 
 #[test]
-fn frames_that_a_policy_sends_another_way_are_told_one_by_one() {
+fn frames_that_a_policy_handles_are_reported_one_by_one() {
     for policy in ["pass-through", "drop"] {
         let mut live = live(policy);
         live.load.set(FRAME * 2);
@@ -306,7 +306,7 @@ fn frames_that_a_policy_sends_another_way_are_told_one_by_one() {
             .max(stats.get("dropped").unwrap());
         assert!(
             otherwise > live.count("late"),
-            "most by a stand-in: {stats}"
+            "most by the fallback: {stats}"
         );
         let messages = live.messages(MessageType::Qos);
         assert_eq!(messages.len() as u64, otherwise);

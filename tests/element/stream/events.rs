@@ -50,7 +50,7 @@ fn serialised_events_keep_their_place() {
 }
 
 /// Pushes three frames and the event; they must come out without another frame.
-fn drains(event: gst::Event) {
+fn is_barrier(event: gst::Event) {
     let element = element();
     let info = info(VideoFormat::I420, 32, 16);
     let recorder = Recorder::on(&src_pad(&element));
@@ -74,12 +74,12 @@ fn drains(event: gst::Event) {
 
 #[test]
 fn events_that_end_a_scene_drain() {
-    drains(gst::event::Gap::builder(FRAME * 3).duration(FRAME).build());
-    drains(segment(ClockTime::from_mseconds(1)));
-    drains(gst::event::StreamStart::new("another"));
-    drains(gst::event::SegmentDone::new(FRAME * 3));
+    is_barrier(gst::event::Gap::builder(FRAME * 3).duration(FRAME).build());
+    is_barrier(segment(ClockTime::from_mseconds(1)));
+    is_barrier(gst::event::StreamStart::new("another"));
+    is_barrier(gst::event::SegmentDone::new(FRAME * 3));
     let larger = info(VideoFormat::I420, 32, 16).to_caps().unwrap();
-    drains(gst::event::Caps::new(&larger));
+    is_barrier(gst::event::Caps::new(&larger));
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
     }
     let stats = live.accounts();
     assert!(stood_in, "{stats}");
-    // More than were late: a stand-in worked.
+    // More than were late: the fallback worked.
     let count = |name| stats.get::<u64>(name).unwrap();
     assert!(count("filled") > count("late"), "{stats}");
     while let Some(out) = live.harness.try_pull() {
@@ -152,8 +152,8 @@ fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
 /// The PROGRESS messages until one that ends what was begun: their codes, types and texts.
 fn progress(bus: &gst::Bus) -> Vec<(String, gst::ProgressType, String)> {
     let patience = ClockTime::from_seconds(PATIENCE.as_secs());
-    let mut told = vec![];
-    while told
+    let mut reports = vec![];
+    while reports
         .last()
         .is_none_or(|(_, kind, _)| *kind == gst::ProgressType::Start)
     {
@@ -163,13 +163,13 @@ fn progress(bus: &gst::Bus) -> Vec<(String, gst::ProgressType, String)> {
             unreachable!("only those were asked for");
         };
         let (kind, code, text) = progress.get();
-        told.push((code.to_owned(), kind, text.to_owned()));
+        reports.push((code.to_owned(), kind, text.to_owned()));
     }
-    told
+    reports
 }
 
 #[test]
-fn from_ready_on_the_networks_are_read_and_told_of() {
+fn from_ready_on_the_networks_are_read_and_reported() {
     let Some(weights) = weights_folder() else {
         return;
     };
@@ -178,14 +178,17 @@ fn from_ready_on_the_networks_are_read_and_told_of() {
     element.set_property("weights", weights.to_str().expect("UTF-8"));
     let bus = bus(&element);
     element.set_state(gst::State::Ready).unwrap();
-    let told = progress(&bus);
-    assert!(told.iter().all(|(code, ..)| code == "open"), "{told:?}");
-    let kinds: Vec<_> = told.iter().map(|(_, kind, _)| *kind).collect();
+    let reports = progress(&bus);
+    assert!(
+        reports.iter().all(|(code, ..)| code == "open"),
+        "{reports:?}"
+    );
+    let kinds: Vec<_> = reports.iter().map(|(_, kind, _)| *kind).collect();
     assert_eq!(
         kinds,
         [gst::ProgressType::Start, gst::ProgressType::Complete]
     );
-    assert!(told[1].2.contains("networks read in"), "{told:?}");
+    assert!(reports[1].2.contains("networks read in"), "{reports:?}");
     element.set_state(gst::State::Null).unwrap();
     // Called off in the middle, it ends, and can begin anew.
     for _ in 0..3 {
@@ -207,8 +210,8 @@ fn networks_that_cannot_be_read_are_the_first_frames_error() {
     element.set_property("weights", "/there/is/no/such/folder");
     let bus = bus(&element);
     element.set_state(gst::State::Ready).unwrap();
-    let told = progress(&bus);
-    let (_, kind, text) = told.last().unwrap();
+    let reports = progress(&bus);
+    let (_, kind, text) = reports.last().unwrap();
     assert_eq!(*kind, gst::ProgressType::Error);
     assert!(text.contains("/there/is/no/such/folder"), "{text}");
     let info = info(VideoFormat::I420, 64, 64);

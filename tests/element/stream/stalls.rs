@@ -185,7 +185,7 @@ fn masks_that_an_application_stops_sending_stay() {
 }
 
 #[test]
-fn frames_wait_for_the_first_mask_and_the_application_is_told() {
+fn frames_wait_for_the_first_mask_and_the_application_is_warned() {
     let mut player = Player::start(
         "videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 \
          ! propainter name=p model=propagation device=cpu ! fakesink name=out \

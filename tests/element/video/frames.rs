@@ -200,12 +200,12 @@ fn colored(format: VideoFormat, matrix: VideoColorMatrix, range: VideoColorRange
     builder.colorimetry(&colorimetry).build().unwrap()
 }
 
-/// A picture whose hole is not grey: what is filled has the colours around it.
+/// In a frame whose hole is not gray the fill has the colours around it.
 fn the_fill_has_the_colours_of_the_picture(info: &VideoInfo) {
     let element = element();
     element.set_property("mask-regions", regions(&[[16, 8, 16, 8]]));
     let mut harness = harness(&element, info);
-    // One colour all over, so that any fill from the picture is that colour.
+    // One colour everywhere, so that any fill from the frame has that colour.
     let color: [u32; 3] = if info.is_rgb() {
         [50, 120, 200]
     } else {

@@ -104,7 +104,7 @@ pub fn post_bad_format(element: &gst::Element, problem: &str) {
     gst::element_error!(element, gst::StreamError::Format, ("{}", problem));
 }
 
-/// Posts that downstream stopped the stream, where upstream cannot be told.
+/// Posts that downstream stopped the stream, if upstream cannot be informed.
 pub fn post_flow_error(element: &gst::Element, flow: gst::FlowError) {
     gst::element_error!(
         element,

@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn findings_are_reported_once() {
         let mut analysis = LumaAnalysis::default();
-        for (counts, told) in [
+        for (counts, expected) in [
             (&[(255, 9)][..], &[][..]),
             (&[(18, 90), (235, 1)], &["limited", "up to 5"]),
             (&[(16, 90), (18, 9), (230, 9)], &["up to 63"]),
@@ -310,9 +310,9 @@ mod tests {
         ] {
             analysis.normalize(&mut mask(counts), false, LossyCodec::Maybe);
             let findings = analysis.take_findings("mask_sink");
-            assert_eq!(findings.len(), told.len(), "{findings:?}");
-            for (finding, told) in findings.iter().zip(told) {
-                assert!(matches!(finding, Diagnostic::Info(text) if text.contains(told)));
+            assert_eq!(findings.len(), expected.len(), "{findings:?}");
+            for (finding, text_part) in findings.iter().zip(expected) {
+                assert!(matches!(finding, Diagnostic::Info(text) if text.contains(text_part)));
             }
         }
     }

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::propainter::masks::threshold::GrayMaskInfo;
 
-    /// A mask that can be told from others.
+    /// Returns a mask that differs from the masks of other numbers.
     fn mask(number: usize) -> GrayMask {
         GrayMask::new(1, 1, vec![number as u8], GrayMaskInfo::default())
     }

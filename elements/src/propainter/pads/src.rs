@@ -160,7 +160,7 @@ fn send_event(cx: &Context, event: gst::Event) {
     }
 }
 
-/// Handles a refusal of downstream: upstream is told at its next frame, and what is under way is
+/// Handles an error of downstream: upstream gets it at its next frame, and all queued frames are
 /// dropped.
 fn refused(cx: &Context, flow: FlowError, epoch: u64) {
     let (ended, sticky) = {

@@ -39,7 +39,7 @@ pub enum Phase {
     /// Between FLUSH_START and FLUSH_STOP.
     Flushing,
     Running,
-    /// Nothing can be pushed downstream; upstream is told this.
+    /// Nothing can be pushed downstream; this is returned to upstream.
     Blocked(FlowError),
 }
 
@@ -78,7 +78,7 @@ pub struct MaskInput {
     pub stream: MaskStream,
     /// How fast masks come.
     pub arrivals: Arrivals,
-    /// The application was told that no masks come.
+    /// The missing masks were reported to the application.
     pub silence_reported: bool,
 }
 
@@ -141,7 +141,7 @@ pub struct Run {
 
     /// When something last came in, was finished or went out.
     pub last_progress: Option<Instant>,
-    /// The application was told that the stream stands still.
+    /// The stall was reported to the application.
     pub stall_reported: bool,
     pub counts: FrameCounts,
     /// The latency that was last published.
@@ -160,7 +160,7 @@ impl Run {
     /// Returns whether frames can be taken.
     ///
     /// # Errors
-    /// What upstream is told if they cannot.
+    /// The error to return to upstream.
     pub fn accepts(&self) -> Result<(), FlowError> {
         match self.phase {
             Phase::Running => Ok(()),

@@ -34,7 +34,7 @@ use crate::propainter::video::{
 /// The index of the component that is alpha.
 const ALPHA: usize = 3;
 
-/// The color model of the samples.
+/// The colour model of the samples.
 #[derive(Clone, Copy, Debug)]
 enum ColorModel {
     /// A pixel has `step` bytes; red, green and blue are at these offsets.

@@ -17,7 +17,7 @@ pub const FORMATS: [VideoFormat; 86] = [
     VideoFormat::Y444,
     VideoFormat::P01010le,
     VideoFormat::I42010le,
-    // What editing codecs and capture cards deliver.
+    // The output of editing codecs and capture cards.
     VideoFormat::I42210le,
     VideoFormat::Y44410le,
     VideoFormat::I42012le,

@@ -1,10 +1,10 @@
-//! Conversion between YUV and RGB in fixed point, by the color matrix and the range of a stream.
+//! Conversion between YUV and RGB in fixed point, by the colour matrix and the range of a stream.
 
 /// Fractional bits of the factors for reading.
 const POINT: u32 = 16;
 const HALF: i32 = 1 << (POINT - 1);
 
-/// The factors of one color matrix in one range.
+/// The factors of one colour matrix in one range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coefficients {
     /// Fractional bits of the factors for writing: as many as 32 bits have room for.
@@ -45,7 +45,7 @@ impl Coefficients {
         let fixed = |value| to_fixed(value, POINT);
         let (red, blue) = (2.0 * (1.0 - kr), 2.0 * (1.0 - kb));
         // The middle factor absorbs the rounding, so that white is exactly white and gray has no
-        // color.
+        // colour.
         let row = |r: f64, b: f64, sum: f64| {
             let [r, b, sum] = [r, b, sum].map(|value| to_fixed(value, point));
             [r, sum - r - b, b]

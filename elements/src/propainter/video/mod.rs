@@ -1,7 +1,7 @@
 //! Conversion between video buffers and the RGB frames of a session.
 //!
 //! [`converter`] is the entry. It finds the samples in a buffer ([`layout`]) and converts them by
-//! their color model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
+//! their colour model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
 //! [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through [`device`] and
 //! [`device_planes`].
 

@@ -26,7 +26,7 @@ struct QueuedFrame {
     id: u64,
     input: InputFrame,
     mask: Option<Arc<Mask>>,
-    /// The worker was told to finish the frames before this discontinuity.
+    /// The worker got the job to finish the frames before this discontinuity.
     drained: bool,
     progress: Progress,
 }

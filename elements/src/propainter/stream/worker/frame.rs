@@ -8,12 +8,12 @@ use super::Worker;
 use crate::propainter::{
     error::Failure,
     properties::enums::LatePolicy,
-    qos::circuit_breaker,
+    qos::circuit_breaker::Route,
     stream::queue::frame::{FrameTask, Outcome},
 };
 
 /// Where a frame goes.
-enum Route {
+enum FrameRoute {
     Engine,
     Fallback,
     /// Nowhere: the late policy decides.
@@ -31,9 +31,9 @@ impl Worker {
         };
         let finished = match self.route(&task, &mask) {
             None => None,
-            Some(Route::Engine) => self.run_engine(task, &mask)?,
-            Some(Route::Fallback) => self.run_fallback(task, &mask)?,
-            Some(Route::Policy(outcome)) => {
+            Some(FrameRoute::Engine) => self.run_engine(task, &mask)?,
+            Some(FrameRoute::Fallback) => self.run_fallback(task, &mask)?,
+            Some(FrameRoute::Policy(outcome)) => {
                 // The policy may have changed: frames may be in the fallback.
                 self.drain_fallback()?;
                 self.decide([(task.id, outcome)]);
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     /// Stores the mask of a frame and decides where the frame goes; `None` if it is void.
-    fn route(&self, task: &FrameTask, mask: &Arc<Mask>) -> Option<Route> {
+    fn route(&self, task: &FrameTask, mask: &Arc<Mask>) -> Option<FrameRoute> {
         let run = &mut self.cx.state.lock().run;
         if !self.is_current(run) {
             return None;
@@ -58,10 +58,10 @@ impl Worker {
         // After a failure of the device there is no hurry, and the late policy does not apply.
         let policy = (!run.breaker.has_failed()).then(|| run.late_policy());
         Some(match (route, policy) {
-            (circuit_breaker::Route::Engine, _) => Route::Engine,
-            (_, Some(LatePolicy::PassThrough)) => Route::Policy(Outcome::PassedThrough),
-            (_, Some(LatePolicy::Drop)) => Route::Policy(Outcome::Dropped),
-            _ => Route::Fallback,
+            (Route::Engine, _) => FrameRoute::Engine,
+            (_, Some(LatePolicy::PassThrough)) => FrameRoute::Policy(Outcome::PassedThrough),
+            (_, Some(LatePolicy::Drop)) => FrameRoute::Policy(Outcome::Dropped),
+            _ => FrameRoute::Fallback,
         })
     }
 

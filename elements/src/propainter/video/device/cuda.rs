@@ -26,7 +26,7 @@ const DEVICE: c_uint = 2;
 /// `CU_POINTER_ATTRIBUTE_CONTEXT`.
 const CONTEXT: c_int = 1;
 
-type Context = *mut c_void;
+type CudaContext = *mut c_void;
 type DevicePointer = u64;
 
 /// One side of `CUDA_MEMCPY2D`.
@@ -77,8 +77,8 @@ struct Copy2d {
 #[derive(Debug)]
 pub struct Driver {
     pointer_attribute: unsafe extern "C" fn(*mut c_void, c_int, DevicePointer) -> c_int,
-    push: unsafe extern "C" fn(Context) -> c_int,
-    pop: unsafe extern "C" fn(*mut Context) -> c_int,
+    push: unsafe extern "C" fn(CudaContext) -> c_int,
+    pop: unsafe extern "C" fn(*mut CudaContext) -> c_int,
     synchronize: unsafe extern "C" fn() -> c_int,
     copy: unsafe extern "C" fn(*const Copy2d) -> c_int,
     _library: Library,
@@ -109,7 +109,7 @@ impl Driver {
     /// `copy` has a host side that holds `height` rows of `width` bytes at its pitch and a
     /// device side that does so from `pointer` on, mapped for as long as this runs.
     unsafe fn copy(&self, pointer: DevicePointer, copy: &Copy2d) -> Result<(), String> {
-        let mut context: Context = ptr::null_mut();
+        let mut context: CudaContext = ptr::null_mut();
         // SAFETY: the attribute is written to a local of its type. The context is the one the
         // driver named, pushed and popped once on this thread. The copy is the caller's.
         unsafe {

@@ -1,4 +1,4 @@
-//! Against the definitions of the colours, in floating point.
+//! Comparison with the definitions of the colours, in floating point.
 
 use super::{spots::*, *};
 

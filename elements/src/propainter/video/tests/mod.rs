@@ -90,7 +90,7 @@ fn colored(
     builder.colorimetry(&colorimetry).build().unwrap()
 }
 
-/// All of the picture is hole.
+/// Returns a mask that covers the whole frame.
 fn whole(frame: Frame) -> Done {
     let (width, height) = (frame.width(), frame.height());
     let hole = Mask::from_luma(width, height, vec![1; width * height]);

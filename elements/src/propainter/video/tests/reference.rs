@@ -1,4 +1,4 @@
-//! Against GStreamer's own converter, the one in `videoconvert`.
+//! Comparison with GStreamer's converter, which `videoconvert` uses.
 
 use gst_video::{VideoConverter, VideoConverterConfig, VideoDitherMethod, VideoFrame};
 

@@ -59,7 +59,7 @@ impl Spot {
         }
     }
 
-    /// The pixels of a picture of `width` that it covers.
+    /// Returns the pixels of a frame of `width` that it covers.
     pub fn pixels(&self, width: usize) -> impl Iterator<Item = usize> {
         let columns = self.columns.clone();
         let rows = self.rows.clone();
@@ -176,7 +176,7 @@ pub fn spots(info: &VideoInfo, buffer: &gst::BufferRef, component: u8) -> Vec<Sp
     out
 }
 
-/// How many components have colour.
+/// Returns the number of components that have colour.
 pub fn colors(info: &VideoInfo) -> u8 {
     info.n_components().min(3) as u8
 }
