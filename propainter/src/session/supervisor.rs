@@ -7,14 +7,16 @@ use std::{
 };
 
 use super::{
-    config::Config, engine_builder::EngineBuilder, feather, placeholder::PlaceholderEngine,
+    config::Config,
+    engine_builder::{Chosen, EngineBuilder, Networks},
+    feather,
+    placeholder::PlaceholderEngine,
 };
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     engine::Engine,
-    memory::{Notice, Usage, planner::Chosen},
+    memory::{Notice, Usage},
     resize,
-    stream::Networks,
 };
 
 /// One engine and the frames that it holds. Scales frames to processing size and back, and lets

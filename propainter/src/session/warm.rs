@@ -8,10 +8,11 @@ use std::{
 
 use super::{
     config::{Config, Model},
-    crops, engine_builder,
+    crops,
+    engine_builder::{self, Networks},
     supervisor::{EngineSupervisor, guarded},
 };
-use crate::{Cancel, DeviceChoice, Error, Frame, Mask, Precision, kernels, stream::Networks};
+use crate::{Cancel, DeviceChoice, Error, Frame, Mask, Precision};
 
 /// Networks on their device, with kernels that have run, for sessions to come.
 pub struct Warm {
@@ -56,7 +57,7 @@ impl Warm {
         let networks = guarded(|| engine_builder::read(config, cancel))?;
         let reading = start.elapsed();
         let start = Instant::now();
-        if !kernels::host::is_cpu(&networks.device) {
+        if !networks.on_cpu() {
             run(config, cancel, networks.clone())?;
         }
         Ok(Some(Self {

@@ -23,13 +23,12 @@ use self::{
 };
 use super::{
     config::{Config, Roi},
-    engine_builder::EngineBuilder,
+    engine_builder::{EngineBuilder, Networks},
     supervisor::EngineSupervisor,
 };
 use crate::{
     Area, Cancel, Done, Error, Frame, Mask,
     memory::{Notice, Usage},
-    stream::Networks,
 };
 
 /// The views of a stream and the frames that they hold.

@@ -3,10 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    super::{config::Config, supervisor::EngineSupervisor},
+    super::{config::Config, engine_builder::Networks, supervisor::EngineSupervisor},
     layout::Crop,
 };
-use crate::{Cancel, Done, Error, Frame, Mask, stream::Networks};
+use crate::{Cancel, Done, Error, Frame, Mask};
 
 /// A crop, its engine, and the finished frames that wait for those of other views.
 pub struct View {

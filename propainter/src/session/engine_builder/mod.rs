@@ -7,18 +7,14 @@ mod networks;
 use std::sync::Arc;
 
 pub use self::networks::read;
+pub(crate) use self::networks::{Chosen, Networks};
 use self::{classical::ClassicalBuilder, networks::NetworksBuilder};
 use super::config::{Config, Model};
 use crate::{
     Cancel, DeviceChoice, Error,
     engine::Engine,
-    memory::{
-        Degradation, Notice, Usage,
-        planner::{Chosen, Level},
-    },
+    memory::{Degradation, Notice, Usage},
     resize,
-    stream::Networks,
-    weights,
 };
 
 /// The builder of one of the two engines.
@@ -49,8 +45,8 @@ impl EngineBuilder {
             let (builder, engine) = ClassicalBuilder::open(config, processing)?;
             return Ok((Self::Classical(Box::new(builder)), Box::new(engine)));
         }
-        let paths = weights::find(config.weights.as_deref())?;
-        let (builder, engine) = NetworksBuilder::open(config, paths, processing, networks, cancel)?;
+        let (builder, engine) = NetworksBuilder::open(config, processing, cancel, networks)?;
+        cancel.check()?;
         Ok((Self::Networks(Box::new(builder)), engine))
     }
 
@@ -73,7 +69,7 @@ impl EngineBuilder {
     pub fn processing(&self) -> (usize, usize) {
         match self {
             Self::Classical(builder) => builder.processing(),
-            Self::Networks(builder) => builder.level().size,
+            Self::Networks(builder) => builder.processing(),
         }
     }
 
@@ -81,12 +77,12 @@ impl EngineBuilder {
     pub fn networks(&self) -> Option<Arc<Networks>> {
         match self {
             Self::Classical(_) => None,
-            Self::Networks(builder) => builder.shared_networks(),
+            Self::Networks(builder) => builder.loaded(),
         }
     }
 
-    /// Returns the quality level in force; the weights-free engine has none.
-    pub fn level(&self) -> Option<&Level> {
+    /// Returns the quality level in force as one line; the weights-free engine has none.
+    pub fn level(&self) -> Option<String> {
         match self {
             Self::Classical(_) => None,
             Self::Networks(builder) => Some(builder.level()),
@@ -95,11 +91,10 @@ impl EngineBuilder {
 
     /// Returns the steps by which quality is reduced at present.
     pub fn degraded(&self) -> Degradation {
-        if let Self::Classical(builder) = self {
-            return builder.degraded();
+        match self {
+            Self::Classical(builder) => builder.degraded(),
+            Self::Networks(builder) => builder.degraded(),
         }
-        let losses = self.level().into_iter().flat_map(|level| &level.given_up);
-        losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
     }
 
     /// Takes the notices since the last call, oldest first.

@@ -8,13 +8,14 @@ use crate::{
     engine::Engine,
     kernels::host,
     memory::{
-        Guard, Ledger, Meter, Notice, Reservation, Share, Usage, budget as budget_of,
+        Degradation, Guard, Ledger, Meter, Notice, Reservation, Share, Usage, budget as budget_of,
         bytes::Machine,
-        planner::{Budget, Chosen, Level, Planner},
+        planner::{Budget, Level, Planner},
     },
-    stream::{Networks, StreamEngine},
+    stream::StreamEngine,
     weights,
 };
+pub(crate) use crate::{memory::planner::Chosen, stream::Networks};
 
 /// Windows without trouble after which a better level is tried again, the first time.
 const PATIENCE: u32 = 16;
@@ -75,16 +76,15 @@ impl NetworksBuilder {
     /// As [`EngineBuilder::open`](super::EngineBuilder::open).
     pub fn open(
         config: &Config,
-        paths: weights::Paths,
         processing: (usize, usize),
-        networks: Option<Arc<Networks>>,
         cancel: &Cancel,
+        networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
+        let paths = weights::find(config.weights.as_deref())?;
         let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
         builder.networks = networks.filter(|networks| networks.device == builder.device);
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
-        cancel.check()?;
         Ok((builder, engine))
     }
 
@@ -154,11 +154,20 @@ impl NetworksBuilder {
         self.config.device
     }
 
-    pub fn level(&self) -> &Level {
-        &self.level
+    pub fn processing(&self) -> (usize, usize) {
+        self.level.size
     }
 
-    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
+    pub fn level(&self) -> String {
+        self.level.to_string()
+    }
+
+    pub fn degraded(&self) -> Degradation {
+        let losses = self.level.given_up.iter();
+        losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
+    }
+
+    pub fn loaded(&self) -> Option<Arc<Networks>> {
         self.networks.clone()
     }
 
