@@ -1,4 +1,4 @@
-//! Pictures to processing size and back (spec section 7, step 1).
+//! Scales frames to processing size and back (spec section 7, step 1).
 
 use fast_image_resize::{
     CpuExtensions, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -7,8 +7,8 @@ use fast_image_resize::{
 
 use crate::{Frame, Mask, isa::Isa};
 
-/// The size the networks work at: the wanted size, or the frames' own by the ratio
-/// (truncated), down to multiples of 8 and never under 8.
+/// Returns the processing size, (width, height): the wanted size, or the frames' own times the
+/// ratio (truncated), rounded down to multiples of 8 and at least 8.
 pub fn processing_size(
     (width, height): (usize, usize),
     (wanted_width, wanted_height): (Option<usize>, Option<usize>),
@@ -21,13 +21,13 @@ pub fn processing_size(
     (side(wanted_width, width), side(wanted_height, height))
 }
 
-/// Down or up with Pillow's default for pictures: bicubic, widened when shrinking.
+/// Scales a frame with Pillow's default filter: bicubic, widened when it shrinks.
 pub fn to_processing(frame: &Frame, size: (usize, usize)) -> Frame {
     resized(frame, size, FilterType::CatmullRom)
 }
 
-/// Puts `fill`, at processing size, into the hole of `source`. `hole` is at processing size
-/// too; result and returned hole have the source's size.
+/// Scales `fill` and `hole` from processing size to the size of `source`, and puts the fill into
+/// the hole. Returns the frame and the hole at that size.
 pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
     let size = (source.width(), source.height());
     let hole = hole.resized(size.0, size.1);
@@ -45,11 +45,11 @@ pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
     (frame, hole)
 }
 
-/// A resizer that keeps to the instruction set of the kernels.
+/// Returns a resizer that uses the instruction set of the kernels.
 fn resizer() -> Resizer {
     let mut resizer = Resizer::new();
     if Isa::best().is_portable() {
-        // SAFETY: every processor can do without extensions.
+        // SAFETY: every processor can run code without extensions.
         unsafe { resizer.set_cpu_extensions(CpuExtensions::None) };
     }
     resizer
@@ -73,7 +73,7 @@ fn resized(frame: &Frame, (width, height): (usize, usize), filter: FilterType) -
             &mut out,
             &ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)),
         )
-        .expect("both pictures are RGB");
+        .expect("both images are RGB");
     Frame::new(width, height, out.into_vec())
 }
 

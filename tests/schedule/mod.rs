@@ -86,7 +86,7 @@ fn stream(total: usize, params: WindowParams) -> (Whole, usize) {
         }
     }
     let (mut completed, mut propagated, mut sent, mut worst) = (0, 0, 0, 0);
-    let mut kept = schedule.needed();
+    let mut kept;
     // Frames that were promised to be references after they were local.
     let mut referred = BTreeSet::new();
     for step in 0..=total {

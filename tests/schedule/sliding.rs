@@ -62,7 +62,7 @@ fn stream(total: usize, params: WindowParams) -> Met {
     let mut schedule = Schedule::new(params);
     let mut met = Met::default();
     let (mut completed, mut propagated, mut sent, mut local) = (0, 0, 0, 0);
-    let mut kept = schedule.needed();
+    let mut kept;
     // Frames that were promised to be references after they were local.
     let mut referred = BTreeSet::new();
     // Frames and flows that were propagated and completed with what is there now.
