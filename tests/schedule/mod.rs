@@ -1,5 +1,5 @@
-//! The window schedule against a walk over the whole clip, written as the official
-//! procedure states it.
+//! Compares the schedule with a walk over the whole clip, written as the official procedure states
+//! it.
 
 mod sliding;
 
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use propainter::schedule::{Schedule, Task, WindowParams};
 use proptest::prelude::*;
 
-/// What the procedure does with a clip of `total` frames, in no streaming terms.
+/// The tasks of the procedure for a clip, without streaming.
 #[derive(Debug, Default, PartialEq)]
 struct Whole {
     completions: Vec<(usize, usize, usize, usize)>,
@@ -73,9 +73,9 @@ fn walk(total: usize, params: WindowParams) -> Whole {
     }
 }
 
-/// Streams a clip through the schedule, checking on the way that every task finds its
-/// inputs, that nothing needed was let go, and that each frame is final when no later
-/// window holds it and no later than the look-ahead promises.
+/// Streams a clip through the schedule. Checks that every task finds its inputs, that no item
+/// needed was dropped, and that each frame is final when no later window contains it, within the
+/// stated latency.
 fn stream(total: usize, params: WindowParams) -> (Whole, usize) {
     let mut schedule = Schedule::new(params);
     let mut whole = Whole::default();
@@ -87,7 +87,7 @@ fn stream(total: usize, params: WindowParams) -> (Whole, usize) {
     }
     let (mut completed, mut propagated, mut sent, mut worst) = (0, 0, 0, 0);
     let mut kept;
-    // Frames that were promised to be references after they were local.
+    // Frames that may be references after they were local.
     let mut referred = BTreeSet::new();
     for step in 0..=total {
         if step < total {
@@ -197,7 +197,7 @@ fn every_length_around_the_chunk_borders_streams_as_the_whole_clip() {
 }
 
 #[test]
-fn the_stated_look_ahead_is_what_a_long_stream_needs_with_the_defaults() {
+fn the_stated_latency_is_that_of_a_long_stream_with_the_defaults() {
     let params = WindowParams {
         subvideo_length: 80,
         neighbor_length: 10,

@@ -1,4 +1,5 @@
-//! Sliding windows against a walk that states, window by window, what each looks at.
+//! Compares sliding windows with a walk that states, window by window, the frames that each looks
+//! at.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Whole, stream as stream_reference, walk as walk_reference};
 
-/// What sliding windows do with a clip of `total` frames.
+/// Returns the tasks of sliding windows for a clip of `total` frames.
 fn walk(total: usize, params: WindowParams) -> Whole {
     let (v, n, r) = (
         params.subvideo_length,
@@ -21,7 +22,7 @@ fn walk(total: usize, params: WindowParams) -> Whole {
     while c < total || covered < total {
         let e = total.min(c + ahead);
         let h = c.saturating_sub(n);
-        // A sub-video from the newest frame back, but never without the frame before the hop.
+        // A sub-video back from the newest frame, but always with the frame before the hop.
         let s = e.saturating_sub(v).min(h.saturating_sub(1));
         if e > seen {
             if e > 1 {
@@ -47,25 +48,25 @@ fn walk(total: usize, params: WindowParams) -> Whole {
     whole
 }
 
-/// What a stream met: its tasks, the most frames that one waited for, and the most that anything
-/// was held back.
+/// The tasks of a stream, the largest number of frames that one waited for, and the largest number
+/// of frames held.
 #[derive(Default)]
 struct Met {
     whole: Whole,
-    look_ahead: usize,
+    latency: usize,
     span: usize,
 }
 
-/// Streams a clip through the schedule, checking on the way that every task finds its inputs,
-/// that nothing needed was let go, and that no final frame is touched again.
+/// Streams a clip through the schedule. Checks that every task finds its inputs, that no item
+/// needed was dropped, and that no final frame changes.
 fn stream(total: usize, params: WindowParams) -> Met {
     let mut schedule = Schedule::new(params);
     let mut met = Met::default();
     let (mut completed, mut propagated, mut sent, mut local) = (0, 0, 0, 0);
     let mut kept;
-    // Frames that were promised to be references after they were local.
+    // Frames that may be references after they were local.
     let mut referred = BTreeSet::new();
-    // Frames and flows that were propagated and completed with what is there now.
+    // End of the frames that were propagated with the newest flows.
     let mut fresh = 0;
     for step in 0..=total {
         if step < total {
@@ -124,11 +125,7 @@ fn stream(total: usize, params: WindowParams) -> Met {
                     assert!(neighbours.start >= sent, "a final frame stays");
                     let newly = sent..window.final_before;
                     if step < total {
-                        met.look_ahead = newly
-                            .map(|i| step - i)
-                            .max()
-                            .unwrap_or(0)
-                            .max(met.look_ahead);
+                        met.latency = newly.map(|i| step - i).max().unwrap_or(0).max(met.latency);
                     }
                     sent = window.final_before;
                     let leaving = neighbours.start..schedule.needed().features.min(total);
@@ -145,7 +142,7 @@ fn stream(total: usize, params: WindowParams) -> Met {
                 (kept.quarter_flows, before.quarter_flows),
                 (kept.propagated, before.propagated),
             ] {
-                assert!(now >= before, "what was let go is not asked for");
+                assert!(now >= before, "items that were dropped are not needed");
             }
         }
         if step < total {
@@ -185,10 +182,10 @@ proptest! {
     }
 
     #[test]
-    fn the_stated_look_ahead_is_met_within_any_hop(params in any_params(), more in 0usize..=40) {
+    fn the_stated_latency_is_met_within_any_hop(params in any_params(), more in 0usize..=40) {
         let hop = params.neighbor_length / 2;
         let total = params.latency_frames() + hop + more;
-        prop_assert_eq!(stream(total, params).look_ahead, params.latency_frames());
+        prop_assert_eq!(stream(total, params).latency, params.latency_frames());
     }
 
     #[test]
@@ -205,8 +202,8 @@ proptest! {
     }
 
     #[test]
-    fn what_is_held_depends_on_the_cut_and_not_on_the_length(params in any_params()) {
-        // Frames that come in while a window waits are held beside those it looks at.
+    fn the_items_held_depend_on_the_parameters_and_not_on_the_length(params in any_params()) {
+        // Frames that arrive while a window waits are held beside those that it looks at.
         let most = params.subvideo_length.max(params.latency_frames() + 1) + params.neighbor_length / 2 + 1;
         let turns = params.subvideo_length + params.latency_frames();
         let spans = [3, 9].map(|times| stream(times * turns, params).span);
@@ -245,7 +242,7 @@ fn the_defaults_wait_for_fourteen_frames() {
         lookahead: Some(10),
     };
     assert_eq!(
-        (params.latency_frames(), stream(500, params).look_ahead),
+        (params.latency_frames(), stream(500, params).latency),
         (14, 14)
     );
 }
