@@ -7,22 +7,26 @@ use std::sync::{
 
 use crate::Error;
 
-/// Shared between a session and whoever may want it to stop: looked at between network
-/// stages, so a session is never further from stopping than one stage.
+/// A token that stops a session. All clones share its state. A session checks it between network
+/// stages, so it stops after one stage at the latest.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks the session to stop; its call returns [`Error::Cancelled`].
+    /// Stops the session: its running call returns [`Error::Cancelled`].
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Release);
     }
 
+    /// Returns whether the session is to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// [`Error::Cancelled`] once somebody asked to stop.
+    /// Checks the token.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if the session is to stop.
     pub fn check(&self) -> Result<(), Error> {
         if self.is_cancelled() {
             Err(Error::Cancelled)

@@ -1,20 +1,32 @@
-//! What a session drives and the two engines are.
+//! The interface between a session and its engines.
 
 use crate::{
     Cancel, Done, Error, Frame, Mask,
     memory::{Notice, Usage},
 };
 
-/// Frames at processing size in, final frames out, one for one and in order. `hole` is
-/// already dilated. After an error the engine waits for a flush.
+/// An engine: takes frames at processing size and returns final frames, one for each, in order.
+/// Needs a flush after an error.
 pub(crate) trait Engine: Send {
+    /// Takes a frame and its hole, which is dilated already; returns the frames that became final.
+    ///
+    /// # Errors
+    /// [`Error::Compute`], [`Error::OutOfMemory`] or [`Error::Cancelled`].
     fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error>;
-    /// Some of the frames that are held become final, if there are any, or all.
+
+    /// Returns some of the frames held, at least one if there are any, or all of them.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
+
+    /// Drops all frames held.
     fn flush(&mut self);
+
+    /// Returns the number of later frames that a frame waits for at most.
     fn latency_frames(&self) -> usize;
 
-    /// Sees to it, before a frame is pushed, that one with such a hole fits the budget.
+    /// Ensures, before a frame is pushed, that one with such a hole fits the budget.
     ///
     /// # Errors
     /// [`Error::Budget`] leaves the engine as it was.
@@ -22,22 +34,30 @@ pub(crate) trait Engine: Send {
         Ok(())
     }
 
-    /// Makes frames wait for no more than `frames` later ones from now on, and returns what became
-    /// final by that; an engine of the networks is built anew instead.
+    /// Limits the latency to `frames` from now on, and returns the frames that became final
+    /// thereby. An engine of the networks is replaced instead.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
     fn limit_latency(&mut self, _frames: usize, _cancel: &Cancel) -> Result<Vec<Done>, Error> {
         Ok(Vec::new())
     }
-    /// The memory plan, in one line; `None` where there is nothing to plan.
+
+    /// Returns the memory plan as one line; `None` if there is nothing to plan.
     fn plan(&self) -> Option<String> {
         None
     }
+
     fn usage(&self) -> Usage {
         Usage::default()
     }
-    /// Windows since the last trouble with memory.
+
+    /// Returns the number of windows since memory last ran short.
     fn quiet_windows(&self) -> u32 {
         0
     }
+
+    /// Takes the notices since the last call, oldest first.
     fn notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }

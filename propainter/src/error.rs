@@ -1,4 +1,4 @@
-//! What can go wrong at the session's door.
+//! The errors of a session.
 
 use std::any::Any;
 
@@ -6,13 +6,14 @@ use thiserror::Error;
 
 use crate::{memory::Stage, weights::WeightsError};
 
-/// An error of the engine. Every message names the thing and what to do.
+/// An error of the engine. Every message names the cause and the remedy.
 #[derive(Debug, Error)]
 pub enum Error {
     /// A setting is out of its range.
     #[error("{name}: {problem}")]
     Setting { name: &'static str, problem: String },
 
+    /// A checkpoint is missing or wrong.
     #[error(transparent)]
     Weights(#[from] WeightsError),
 
@@ -20,8 +21,10 @@ pub enum Error {
     #[error("device {device}: {problem}")]
     Device { device: String, problem: String },
 
-    /// A frame or mask does not have the size the session was opened with.
-    #[error("{what} is {got:?}, the session was opened for {expected:?} (width, height)")]
+    /// A frame or mask does not have the size that the session was opened with.
+    #[error(
+        "{what} has the size {got:?}, but the session was opened for {expected:?} (width, height)"
+    )]
     Size {
         what: &'static str,
         got: (usize, usize),
@@ -35,9 +38,9 @@ pub enum Error {
         problem: String,
     },
 
-    /// No plan fits the budget, not even with everything given up that may be.
+    /// No plan fits the budget, not even at the lowest quality allowed.
     #[error(
-        "{property} is {budget} bytes, the smallest plan for {width}x{height} needs {needed}; \
+        "{property} is {budget} bytes, but the smallest plan for {width}x{height} needs {needed}; \
          raise it, allow more in allow-degradation, or set a smaller width and height"
     )]
     Budget {
@@ -49,8 +52,8 @@ pub enum Error {
         height: usize,
     },
 
-    /// The device has no memory left, or the meter is above the budget; inside the engine it
-    /// leads to a smaller plan.
+    /// The device has no memory left, or uses more than the budget. The engine continues with a
+    /// smaller plan as long as there is one.
     #[error("{stage} is out of memory: {problem}")]
     OutOfMemory { stage: Stage, problem: String },
 
@@ -60,13 +63,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a panic of the tensor library left behind.
+    /// Converts the payload of a panic of the tensor library.
     pub(crate) fn from_panic(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Self::Compute {
             stage: "the engine",
-            problem: text.unwrap_or("a panic without a text").to_owned(),
+            problem: text.unwrap_or("a panic without a message").to_owned(),
         }
     }
 }

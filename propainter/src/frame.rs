@@ -1,11 +1,11 @@
-//! Pictures and hole masks on the host: what the session's door takes and gives. Copies share
-//! their pixels until one of them is changed.
+//! Frames and masks on the host, the input and output of a session. Copies share their pixels
+//! until one of them is changed.
 
 use std::sync::Arc;
 
 use crate::Area;
 
-/// An 8-bit RGB picture, rows top to bottom, pixels interleaved, no padding.
+/// An 8-bit RGB image, rows from top to bottom, pixels interleaved, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
@@ -17,7 +17,7 @@ impl Frame {
     /// Wraps `rgb`, which holds `3·width·height` bytes.
     ///
     /// # Panics
-    /// When the length does not fit the size, or a side is zero.
+    /// If the length does not fit the size, or a side is zero.
     pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "a frame has at least one pixel");
         assert_eq!(rgb.len(), 3 * width * height, "RGB bytes of a frame");
@@ -28,24 +28,28 @@ impl Frame {
         }
     }
 
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
+    /// Returns the RGB bytes, row by row.
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
 
+    /// Returns the RGB bytes for writing; copies them first if another frame shares them.
     pub fn rgb_mut(&mut self) -> &mut [u8] {
         Arc::make_mut(&mut self.rgb).as_mut_slice()
     }
 }
 
-/// A hole mask: one byte a pixel, 1 in the hole, 0 elsewhere.
+/// A mask of the pixels to fill (the hole): one byte per pixel, 1 in the hole, 0 elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     width: usize,
@@ -54,10 +58,11 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// A mask from luma: every value that is not zero is hole (spec section 7, step 1).
+    /// Converts luma to a mask: every value that is not zero is in the hole (spec section 7,
+    /// step 1).
     ///
     /// # Panics
-    /// When the length does not fit the size, or a side is zero.
+    /// If the length does not fit the size, or a side is zero.
     pub fn from_luma(width: usize, height: usize, mut luma: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "a mask has at least one pixel");
         assert_eq!(luma.len(), width * height, "bytes of a mask");
@@ -71,32 +76,38 @@ impl Mask {
         }
     }
 
-    /// A mask without a hole.
+    /// Returns a mask without a hole.
+    ///
+    /// # Panics
+    /// If a side is zero.
     pub fn empty(width: usize, height: usize) -> Self {
         Self::from_luma(width, height, vec![0; width * height])
     }
 
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// 1 in the hole, 0 elsewhere, row by row.
+    /// Returns the mask pixels row by row: 1 in the hole, 0 elsewhere.
     pub fn hole(&self) -> &[u8] {
         &self.hole
     }
 
+    /// Returns whether the mask has no hole.
     pub fn is_empty(&self) -> bool {
         self.hole.iter().all(|&hole| hole == 0)
     }
 
-    /// The smallest area that holds the hole.
+    /// Returns the bounding box of the hole, empty if there is none.
     pub fn area(&self) -> Area {
         let rows = self.hole.chunks_exact(self.width).enumerate();
-        // Whole rows are looked through faster than pixels one by one.
+        // Searching whole rows is faster than testing pixels one by one.
         let rows = rows.filter(|(_, hole)| hole.contains(&1));
         let areas = rows.filter_map(|(row, hole)| {
             let first = hole.iter().position(|&hole| hole == 1)?;
@@ -106,7 +117,7 @@ impl Mask {
         areas.fold(Area::default(), |all, area| all.union(&area))
     }
 
-    /// Adds a rectangle to the hole; what lies outside the picture is cut off.
+    /// Adds a rectangle to the hole, clipped to the frame.
     pub fn add_rectangle(&mut self, x: i64, y: i64, width: u64, height: u64) {
         let span = |start: i64, length: u64, limit: usize| {
             let end = i128::from(start) + i128::from(length);
@@ -120,7 +131,10 @@ impl Mask {
         }
     }
 
-    /// Adds another mask of the same size to the hole.
+    /// Adds the hole of another mask of the same size.
+    ///
+    /// # Panics
+    /// If the sizes differ.
     pub fn union(&mut self, other: &Mask) {
         assert_eq!((self.width, self.height), (other.width, other.height));
         let hole = Arc::make_mut(&mut self.hole).iter_mut();
@@ -129,7 +143,7 @@ impl Mask {
         }
     }
 
-    /// The mask at another size by nearest neighbour, as Pillow's `NEAREST` picks (pixel centres).
+    /// Scales the mask by nearest neighbour, as Pillow's `NEAREST` does (pixel centres).
     pub fn resized(&self, width: usize, height: usize) -> Mask {
         let pick = |to: usize, from: usize, i: usize| ((2 * i + 1) * from / (2 * to)).min(from - 1);
         let columns: Vec<usize> = (0..width).map(|x| pick(width, self.width, x)).collect();
@@ -145,19 +159,16 @@ impl Mask {
         }
     }
 
-    /// Binary dilation with a cross-shaped structuring element, `iterations` times
-    /// (spec section 7, step 2). Pixels outside the picture are no hole.
+    /// Dilates the hole with a cross-shaped structuring element, `iterations` times (spec section
+    /// 7, step 2). Pixels outside the frame do not belong to the hole.
     pub fn dilated(&self, iterations: usize) -> Mask {
         let (width, height) = (self.width, self.height);
         let hole = self.area();
         if hole.is_empty() {
             return self.clone();
         }
-        // Farther off, nothing changes.
-        let area = hole.map(|range, axis| {
-            let most = [height, width][axis];
-            range.start.saturating_sub(iterations)..range.end.saturating_add(iterations).min(most)
-        });
+        // Pixels farther away do not change.
+        let area = hole.grown(iterations, [height, width]);
         // The cross iterated k times is the city-block ball of radius k, so one two-pass
         // distance transform replaces k passes.
         let limit = iterations.min(width + height) as u32;
@@ -186,8 +197,8 @@ impl Mask {
     }
 }
 
-/// Brings each cell of a picture of this width down to the city-block distance to the nearest
-/// cell plus what that one holds.
+/// Lowers each cell of an image of this width to the minimum, over all cells, of their value plus
+/// the city-block distance to them.
 pub(crate) fn city_block(distance: &mut [u32], width: usize) {
     let cells = distance.len();
     for i in 0..cells {
@@ -208,11 +219,11 @@ pub(crate) fn city_block(distance: &mut [u32], width: usize) {
     }
 }
 
-/// A frame that is final.
+/// An inpainted frame, which is final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// The inpainted picture, of the size that was pushed; equal to the source outside the hole.
+    /// The inpainted frame at the size that was pushed; equal to the source outside the hole.
     pub frame: Frame,
-    /// Where it may differ from the source: the dilated hole at the same size.
+    /// The dilated hole at the same size: only its pixels may differ from the source.
     pub hole: Mask,
 }

@@ -1,4 +1,4 @@
-//! Pictures to processing size and back (spec section 7, step 1).
+//! Scales frames to processing size and back (spec section 7, step 1).
 
 use fast_image_resize::{
     CpuExtensions, FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -10,8 +10,8 @@ use crate::{Frame, Mask, isa::Isa};
 /// Pixels of the narrowest processing width that a session gives up resolution for.
 const NARROWEST: usize = 320;
 
-/// The size the networks work at: the wanted size, or the frames' own by the ratio
-/// (truncated), down to multiples of 8 and never under 8.
+/// Returns the processing size, (width, height): the wanted size, or the frames' own times the
+/// ratio (truncated), rounded down to multiples of 8 and at least 8.
 pub fn processing_size(
     (width, height): (usize, usize),
     (wanted_width, wanted_height): (Option<usize>, Option<usize>),
@@ -25,20 +25,20 @@ pub fn processing_size(
 }
 
 /// Returns the next smaller processing size of a session that gives up resolution: about three
-/// quarters of each side, multiples of 8. `None` where that is narrower than the narrowest.
+/// quarters of each side, multiples of 8. `None` if that is narrower than the narrowest.
 pub(crate) fn smaller((width, height): (usize, usize)) -> Option<(usize, usize)> {
     let smaller = |side: usize| (side * 3 / 4 / 8 * 8).max(8);
     let size = (smaller(width), smaller(height));
     (size.0 >= NARROWEST).then_some(size)
 }
 
-/// Down or up with Pillow's default for pictures: bicubic, widened when shrinking.
+/// Scales a frame with Pillow's default filter: bicubic, widened when it shrinks.
 pub fn to_processing(frame: &Frame, size: (usize, usize)) -> Frame {
     resized(frame, size, FilterType::CatmullRom)
 }
 
-/// Puts `fill`, at processing size, into the hole of `source`. `hole` is at processing size
-/// too; result and returned hole have the source's size.
+/// Scales `fill` and `hole` from processing size to the size of `source`, and puts the fill into
+/// the hole. Returns the frame and the hole at that size.
 pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
     let size = (source.width(), source.height());
     let hole = hole.resized(size.0, size.1);
@@ -56,11 +56,11 @@ pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
     (frame, hole)
 }
 
-/// A resizer that keeps to the instruction set of the kernels.
+/// Returns a resizer that uses the instruction set of the kernels.
 fn resizer() -> Resizer {
     let mut resizer = Resizer::new();
     if Isa::best().is_portable() {
-        // SAFETY: every processor can do without extensions.
+        // SAFETY: every processor can run code without extensions.
         unsafe { resizer.set_cpu_extensions(CpuExtensions::None) };
     }
     resizer
@@ -84,7 +84,7 @@ fn resized(frame: &Frame, (width, height): (usize, usize), filter: FilterType) -
             &mut out,
             &ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)),
         )
-        .expect("both pictures are RGB");
+        .expect("both images are RGB");
     Frame::new(width, height, out.into_vec())
 }
 

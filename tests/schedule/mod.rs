@@ -1,5 +1,5 @@
-//! The window schedule against a walk over the whole clip, written as the official
-//! procedure states it.
+//! Compares the schedule with a walk over the whole clip, written as the official procedure states
+//! it.
 
 mod sliding;
 
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use propainter::internals::schedule::{Schedule, Task, WindowParams};
 use proptest::prelude::*;
 
-/// What the procedure does with a clip of `total` frames, in no streaming terms.
+/// The tasks of the procedure for a clip, without streaming.
 #[derive(Debug, Default, PartialEq)]
 struct Whole {
     completions: Vec<(usize, usize, usize, usize)>,
@@ -16,8 +16,8 @@ struct Whole {
     windows: Vec<(Vec<usize>, Vec<usize>)>,
 }
 
-fn walk(total: usize, cut: WindowParams) -> Whole {
-    let (t, v) = (total as i64, cut.subvideo_length as i64);
+fn walk(total: usize, params: WindowParams) -> Whole {
+    let (t, v) = (total as i64, params.subvideo_length as i64);
     let chunks = |count: i64, length: i64, pad: i64| {
         let mut out = vec![];
         if count == 0 {
@@ -35,7 +35,7 @@ fn walk(total: usize, cut: WindowParams) -> Whole {
         }
         out
     };
-    let (n, r) = (cut.neighbor_length as i64 / 2, cut.ref_stride as i64);
+    let (n, r) = (params.neighbor_length as i64 / 2, params.ref_stride as i64);
     let mut windows = vec![];
     let mut f = 0;
     while f < t {
@@ -73,21 +73,21 @@ fn walk(total: usize, cut: WindowParams) -> Whole {
     }
 }
 
-/// Streams a clip through the schedule, checking on the way that every task finds its
-/// inputs, that nothing needed was let go, and that each frame is final when no later
-/// window holds it and no later than the look-ahead promises.
-fn stream(total: usize, cut: WindowParams) -> (Whole, usize) {
-    let mut schedule = Schedule::new(cut);
+/// Streams a clip through the schedule. Checks that every task finds its inputs, that no item
+/// needed was dropped, and that each frame is final when no later window contains it, within the
+/// stated latency.
+fn stream(total: usize, params: WindowParams) -> (Whole, usize) {
+    let mut schedule = Schedule::new(params);
     let mut whole = Whole::default();
     let mut last_window = vec![0; total];
-    for (f, (neighbours, _)) in walk(total, cut).windows.iter().enumerate() {
+    for (f, (neighbours, _)) in walk(total, params).windows.iter().enumerate() {
         for &i in neighbours {
             last_window[i] = f;
         }
     }
     let (mut completed, mut propagated, mut sent, mut worst) = (0, 0, 0, 0);
-    let mut kept = schedule.needed();
-    // Frames that were promised to be references after they were local.
+    let mut kept;
+    // Frames that may be references after they were local.
     let mut referred = BTreeSet::new();
     for step in 0..=total {
         if step < total {
@@ -96,6 +96,8 @@ fn stream(total: usize, cut: WindowParams) -> (Whole, usize) {
             schedule.end();
         }
         let frames = (step + 1).min(total);
+        // A stream drops items as soon as a frame, or the end, is there.
+        kept = schedule.needed();
         while let Some(task) = schedule.next_task() {
             match task {
                 Task::Complete { run, keep } => {
@@ -119,9 +121,9 @@ fn stream(total: usize, cut: WindowParams) -> (Whole, usize) {
                 Task::Generate(window) => {
                     let all = window.neighbours.clone().chain(window.references.clone());
                     for i in all {
-                        assert!(i < propagated && i >= kept.updated, "{i} in {window:?}");
+                        assert!(i < propagated && i >= kept.propagated, "{i} in {window:?}");
                     }
-                    assert!(window.neighbours.start >= kept.guides);
+                    assert!(window.neighbours.start >= kept.quarter_flows);
                     assert!(window.neighbours.start >= kept.features);
                     for &i in &window.references {
                         if i < kept.features {
@@ -149,9 +151,9 @@ fn stream(total: usize, cut: WindowParams) -> (Whole, usize) {
         if step < total {
             let held = frames - sent;
             assert!(
-                held <= cut.latency_frames(),
+                held <= params.latency_frames(),
                 "{held} held, {} promised",
-                cut.latency_frames()
+                params.latency_frames()
             );
         }
     }
@@ -169,16 +171,16 @@ proptest! {
         neighbor_length in 2usize..=40,
         ref_stride in 1usize..=40,
     ) {
-        let cut = WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead: None };
-        let (streamed, _) = stream(total, cut);
-        prop_assert_eq!(streamed, walk(total, cut));
+        let params = WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead: None };
+        let (streamed, _) = stream(total, params);
+        prop_assert_eq!(streamed, walk(total, params));
     }
 }
 
 #[test]
 fn every_length_around_the_chunk_borders_streams_as_the_whole_clip() {
     for (subvideo_length, neighbor_length, ref_stride) in [(80, 10, 10), (12, 6, 4), (20, 9, 3)] {
-        let cut = WindowParams {
+        let params = WindowParams {
             subvideo_length,
             neighbor_length,
             ref_stride,
@@ -186,23 +188,23 @@ fn every_length_around_the_chunk_borders_streams_as_the_whole_clip() {
         };
         for total in 1..=4 * subvideo_length {
             assert_eq!(
-                stream(total, cut).0,
-                walk(total, cut),
-                "{total} frames, {cut:?}"
+                stream(total, params).0,
+                walk(total, params),
+                "{total} frames, {params:?}"
             );
         }
     }
 }
 
 #[test]
-fn the_stated_look_ahead_is_what_a_long_stream_needs_with_the_defaults() {
-    let cut = WindowParams {
+fn the_stated_latency_is_that_of_a_long_stream_with_the_defaults() {
+    let params = WindowParams {
         subvideo_length: 80,
         neighbor_length: 10,
         ref_stride: 10,
         lookahead: None,
     };
-    let (_, worst) = stream(1000, cut);
-    println!("stated {}, met {worst}", cut.latency_frames());
-    assert!(worst <= cut.latency_frames() && worst + 20 > cut.latency_frames());
+    let (_, worst) = stream(1000, params);
+    println!("stated {}, met {worst}", params.latency_frames());
+    assert!(worst <= params.latency_frames() && worst + 20 > params.latency_frames());
 }

@@ -1,4 +1,5 @@
-//! Sliding windows against a walk that states, window by window, what each looks at.
+//! Compares sliding windows with a walk that states, window by window, the frames that each looks
+//! at.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +8,21 @@ use proptest::prelude::*;
 
 use super::{Whole, stream as stream_reference, walk as walk_reference};
 
-/// What sliding windows do with a clip of `total` frames.
-fn walk(total: usize, cut: WindowParams) -> Whole {
-    let (v, n, r) = (cut.subvideo_length, cut.neighbor_length / 2, cut.ref_stride);
+/// Returns the tasks of sliding windows for a clip of `total` frames.
+fn walk(total: usize, params: WindowParams) -> Whole {
+    let (v, n, r) = (
+        params.subvideo_length,
+        params.neighbor_length / 2,
+        params.ref_stride,
+    );
     let most = if v > n + 2 { v - n - 1 } else { 1 };
-    let ahead = cut.lookahead.expect("it slides").clamp(1, most);
+    let ahead = params.lookahead.expect("it slides").clamp(1, most);
     let mut whole = Whole::default();
     let (mut c, mut seen, mut covered) = (0, 0, 0);
     while c < total || covered < total {
         let e = total.min(c + ahead);
         let h = c.saturating_sub(n);
-        // A sub-video from the newest frame back, but never without the frame before the hop.
+        // A sub-video back from the newest frame, but always with the frame before the hop.
         let s = e.saturating_sub(v).min(h.saturating_sub(1));
         if e > seen {
             if e > 1 {
@@ -43,25 +48,25 @@ fn walk(total: usize, cut: WindowParams) -> Whole {
     whole
 }
 
-/// What a stream met: its tasks, the most frames that one waited for, and the most that anything
-/// was held back.
+/// The tasks of a stream, the largest number of frames that one waited for, and the largest number
+/// of frames held.
 #[derive(Default)]
 struct Met {
     whole: Whole,
-    look_ahead: usize,
+    latency: usize,
     span: usize,
 }
 
-/// Streams a clip through the schedule, checking on the way that every task finds its inputs,
-/// that nothing needed was let go, and that no final frame is touched again.
-fn stream(total: usize, cut: WindowParams) -> Met {
-    let mut schedule = Schedule::new(cut);
+/// Streams a clip through the schedule. Checks that every task finds its inputs, that no item
+/// needed was dropped, and that no final frame changes.
+fn stream(total: usize, params: WindowParams) -> Met {
+    let mut schedule = Schedule::new(params);
     let mut met = Met::default();
     let (mut completed, mut propagated, mut sent, mut local) = (0, 0, 0, 0);
-    let mut kept = schedule.needed();
-    // Frames that were promised to be references after they were local.
+    let mut kept;
+    // Frames that may be references after they were local.
     let mut referred = BTreeSet::new();
-    // Frames and flows that were propagated and completed with what is there now.
+    // End of the frames that were propagated with the newest flows.
     let mut fresh = 0;
     for step in 0..=total {
         if step < total {
@@ -70,6 +75,8 @@ fn stream(total: usize, cut: WindowParams) -> Met {
             schedule.end();
         }
         let frames = (step + 1).min(total);
+        // A stream drops items as soon as a frame, or the end, is there.
+        kept = schedule.needed();
         while let Some(task) = schedule.next_task() {
             match task {
                 Task::Complete { run, keep } => {
@@ -86,7 +93,7 @@ fn stream(total: usize, cut: WindowParams) -> Met {
                     assert!(run.start >= kept.frames && run.start >= kept.flows);
                     assert!(keep.start >= sent, "a final frame stays");
                     if seeded {
-                        assert!(run.start >= kept.updated && run.start < propagated);
+                        assert!(run.start >= kept.propagated && run.start < propagated);
                         assert_eq!(run.start + 1, keep.start);
                     } else {
                         assert!(keep.start == 0 || run.start + 10 == keep.start);
@@ -100,9 +107,14 @@ fn stream(total: usize, cut: WindowParams) -> Met {
                     assert_eq!(propagated, fresh, "the newest frames are propagated");
                     let neighbours = window.neighbours;
                     for i in neighbours.clone().chain(window.references.clone()) {
-                        assert!(i < propagated && i >= kept.updated, "{i} of {neighbours:?}");
+                        assert!(
+                            i < propagated && i >= kept.propagated,
+                            "{i} of {neighbours:?}"
+                        );
                     }
-                    assert!(neighbours.start >= kept.guides && neighbours.end <= completed + 1);
+                    assert!(
+                        neighbours.start >= kept.quarter_flows && neighbours.end <= completed + 1
+                    );
                     assert!(neighbours.start >= kept.features);
                     assert!(neighbours.start <= local, "no frame is left out");
                     local = neighbours.end;
@@ -113,11 +125,7 @@ fn stream(total: usize, cut: WindowParams) -> Met {
                     assert!(neighbours.start >= sent, "a final frame stays");
                     let newly = sent..window.final_before;
                     if step < total {
-                        met.look_ahead = newly
-                            .map(|i| step - i)
-                            .max()
-                            .unwrap_or(0)
-                            .max(met.look_ahead);
+                        met.latency = newly.map(|i| step - i).max().unwrap_or(0).max(met.latency);
                     }
                     sent = window.final_before;
                     let leaving = neighbours.start..schedule.needed().features.min(total);
@@ -131,16 +139,21 @@ fn stream(total: usize, cut: WindowParams) -> Met {
             for (now, before) in [
                 (kept.raw_flows, before.raw_flows),
                 (kept.flows, before.flows),
-                (kept.guides, before.guides),
-                (kept.updated, before.updated),
+                (kept.quarter_flows, before.quarter_flows),
+                (kept.propagated, before.propagated),
             ] {
-                assert!(now >= before, "what was let go is not asked for");
+                assert!(now >= before, "items that were dropped are not needed");
             }
         }
         if step < total {
             let held = frames - sent;
-            assert!(held <= cut.latency_frames(), "{held} held");
-            let oldest = [kept.raw_flows, kept.frames, kept.guides, kept.updated];
+            assert!(held <= params.latency_frames(), "{held} held");
+            let oldest = [
+                kept.raw_flows,
+                kept.frames,
+                kept.quarter_flows,
+                kept.propagated,
+            ];
             let oldest = oldest.into_iter().min().unwrap_or(0);
             met.span = met.span.max(frames - oldest.min(frames));
         }
@@ -150,7 +163,7 @@ fn stream(total: usize, cut: WindowParams) -> Met {
 }
 
 prop_compose! {
-    fn cuts()(
+    fn any_params()(
         subvideo_length in 2usize..=160,
         neighbor_length in 2usize..=40,
         ref_stride in 1usize..=40,
@@ -164,36 +177,36 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_stream_meets_the_windows_that_the_walk_states(total in 1usize..=400, cut in cuts()) {
-        prop_assert_eq!(stream(total, cut).whole, walk(total, cut));
+    fn a_stream_meets_the_windows_that_the_walk_states(total in 1usize..=400, params in any_params()) {
+        prop_assert_eq!(stream(total, params).whole, walk(total, params));
     }
 
     #[test]
-    fn the_stated_look_ahead_is_met_within_any_hop(cut in cuts(), more in 0usize..=40) {
-        let hop = cut.neighbor_length / 2;
-        let total = cut.latency_frames() + hop + more;
-        prop_assert_eq!(stream(total, cut).look_ahead, cut.latency_frames());
+    fn the_stated_latency_is_met_within_any_hop(params in any_params(), more in 0usize..=40) {
+        let hop = params.neighbor_length / 2;
+        let total = params.latency_frames() + hop + more;
+        prop_assert_eq!(stream(total, params).latency, params.latency_frames());
     }
 
     #[test]
     fn a_clip_that_fits_is_cut_as_the_official_procedure_cuts_it(
-        cut in cuts(),
+        params in any_params(),
         share in 0.0f64..1.0,
     ) {
-        let ahead = cut.effective_lookahead().expect("it slides");
+        let ahead = params.effective_lookahead().expect("it slides");
         let total = 1 + (share * ahead as f64) as usize;
-        let whole = stream(total, cut).whole;
-        prop_assert_eq!(&whole, &walk_reference(total, cut));
-        let cut = WindowParams { lookahead: None, ..cut };
-        prop_assert_eq!(whole, stream_reference(total, cut).0);
+        let whole = stream(total, params).whole;
+        prop_assert_eq!(&whole, &walk_reference(total, params));
+        let params = WindowParams { lookahead: None, ..params };
+        prop_assert_eq!(whole, stream_reference(total, params).0);
     }
 
     #[test]
-    fn what_is_held_depends_on_the_cut_and_not_on_the_length(cut in cuts()) {
-        // Frames that come in while a window waits are held beside those it looks at.
-        let most = cut.subvideo_length.max(cut.latency_frames() + 1) + cut.neighbor_length / 2 + 1;
-        let turns = cut.subvideo_length + cut.latency_frames();
-        let spans = [3, 9].map(|times| stream(times * turns, cut).span);
+    fn the_items_held_depend_on_the_parameters_and_not_on_the_length(params in any_params()) {
+        // Frames that arrive while a window waits are held beside those that it looks at.
+        let most = params.subvideo_length.max(params.latency_frames() + 1) + params.neighbor_length / 2 + 1;
+        let turns = params.subvideo_length + params.latency_frames();
+        let spans = [3, 9].map(|times| stream(times * turns, params).span);
         prop_assert!(spans[0] == spans[1] && spans[1] <= most, "{spans:?}, {most}");
     }
 }
@@ -207,29 +220,29 @@ fn every_length_streams_as_the_walk_states() {
         (4, 10, 3, 2),
         (240, 10, 10, 230),
     ] {
-        let cut = WindowParams {
+        let params = WindowParams {
             subvideo_length,
             neighbor_length,
             ref_stride,
             lookahead: Some(lookahead),
         };
         for total in 0..=2 * subvideo_length {
-            let met = stream(total, cut);
-            assert_eq!(met.whole, walk(total, cut), "{total} frames, {cut:?}");
+            let met = stream(total, params);
+            assert_eq!(met.whole, walk(total, params), "{total} frames, {params:?}");
         }
     }
 }
 
 #[test]
 fn the_defaults_wait_for_fourteen_frames() {
-    let cut = WindowParams {
+    let params = WindowParams {
         subvideo_length: 80,
         neighbor_length: 10,
         ref_stride: 10,
         lookahead: Some(10),
     };
     assert_eq!(
-        (cut.latency_frames(), stream(500, cut).look_ahead),
+        (params.latency_frames(), stream(500, params).latency),
         (14, 14)
     );
 }

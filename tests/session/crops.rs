@@ -1,4 +1,4 @@
-//! Crops around holes through the session's door.
+//! Crops around holes, through the session.
 
 use propainter::{
     Config, Done, Error, Frame, Mask, Mode, Roi, Session, internals::synthetic::Scene,
@@ -8,7 +8,7 @@ use super::{networks, propagation};
 
 const SIZE: (usize, usize) = (960, 544);
 
-/// The weights-free engine on crops; the hole is the mask.
+/// Returns the settings of the weights-free engine on crops, without dilation.
 fn cropped() -> Config {
     Config {
         roi: Roi::Crops,
@@ -29,7 +29,7 @@ fn mask(holes: &[(usize, usize, usize, usize)]) -> Mask {
     mask
 }
 
-/// A clip through a session; after each frame `look` is called with it.
+/// Runs a clip through a session and calls `look` after each frame.
 fn run(config: Config, clip: &[(Frame, Mask)], mut look: impl FnMut(usize, &Session)) -> Vec<Done> {
     let mut session = Session::open(config).expect("the session opens");
     let mut done = Vec::new();
@@ -48,7 +48,7 @@ fn run(config: Config, clip: &[(Frame, Mask)], mut look: impl FnMut(usize, &Sess
     done
 }
 
-/// One out per one in; the hole is the mask, filled, and the rest is the source.
+/// Checks that one frame comes out for each, and that only the pixels of the mask are changed.
 fn assert_filled(clip: &[(Frame, Mask)], done: &[Done]) {
     assert_eq!(done.len(), clip.len());
     for (i, ((frame, mask), done)) in clip.iter().zip(done).enumerate() {
@@ -89,8 +89,8 @@ fn clip(
 }
 
 #[test]
-fn a_still_hole_is_filled_as_if_the_crop_were_the_picture() {
-    // The hole with 88 pixels around it would be smaller: what the networks were trained on.
+fn a_still_hole_is_filled_as_if_the_crop_were_the_frame() {
+    // The hole with 88 pixels of context is smaller than the minimum size of a crop.
     let crop = (432, 240);
     let clip = clip(12, |_| vec![(700, 80, 90, 50)]);
     let done = run(cropped(), &clip, |_, session| {
@@ -98,7 +98,7 @@ fn a_still_hole_is_filled_as_if_the_crop_were_the_picture() {
         assert_eq!(session.processing_size(), crop);
     });
     assert_filled(&clip, &done);
-    // The hole would be in the middle of the crop, were there no edge of the picture.
+    // Without the edge of the frame, the hole would be in the middle of the crop.
     let (x, y) = (SIZE.0 - crop.0, 0);
     let cut = |frame: &Frame| {
         let rows = frame.rgb().chunks_exact(3 * SIZE.0).skip(y).take(crop.1);
@@ -168,12 +168,15 @@ fn what_jumps_or_grows_is_seen_anew_and_nothing_is_lost() {
     assert_eq!(sizes[5], (432, 240));
     assert_eq!(sizes[11], (432, 240));
     assert!(sizes[17].0 > 432 && sizes[17].0 < SIZE.0, "{sizes:?}");
-    assert_eq!(sizes[23], SIZE, "what is mostly hole is seen whole");
+    assert_eq!(
+        sizes[23], SIZE,
+        "a frame that is mostly hole is processed whole"
+    );
 }
 
 #[test]
 fn a_hole_that_comes_late_is_filled_from_the_past() {
-    // The scenery passes from left to right: what the hole hides was seen before.
+    // The scenery passes from left to right, so the pixels behind the hole were visible before.
     let scene = Scene {
         pan: (6.0, 0.0),
         parallax: 0.0,
@@ -247,7 +250,8 @@ fn networks_see_crops_and_share_their_weights() {
     });
     assert_filled(&clip, &done);
     assert_eq!(views, [1, 1, 2, 2]);
-    // A budget that several crops would exceed is kept to with one, or told.
+    // If a budget is too small for several crops, one is used; if it is too small for one, an
+    // error tells.
     let mut tight = config;
     tight.limits.vram_budget = 100 << 20;
     let error = Session::open(tight).err();

@@ -18,7 +18,7 @@ fn run(config: &Config, scene: &Scene, mask: &Mask) -> Vec<Done> {
     done
 }
 
-/// What `done`, with hard edges, is with soft ones over `feather` pixels.
+/// Softens the hard edges of `done` over `feather` pixels.
 fn softened(done: &Done, scene: &Scene, t: usize, feather: usize) -> Vec<u8> {
     let (source, hole) = (scene.frame(t), &done.hole);
     let width = hole.width();
@@ -47,9 +47,9 @@ fn the_fill_fades_over_a_wider_hole() {
         let scene = Scene::new(64, 48, 3);
         let mut mask = Mask::empty(64, 48);
         mask.add_rectangle(20, 15, 14, 12);
-        // At the border, where there is nothing to fade into.
+        // A hole at the border, where there is nothing to fade into.
         mask.add_rectangle(52, 0, 12, 8);
-        // At processing size, and at half of it.
+        // Processed at full size, and at half of it.
         for (ratio, scaled) in [(1.0, 3), (0.5, 6)] {
             let config = Config {
                 mask_dilation: 2,

@@ -1,11 +1,11 @@
-//! Streams that look less far ahead from some frame on.
+//! Streams whose latency is limited from some frame on.
 
 use propainter::{Config, Mode, Model, Session};
 
 use super::{assert_whole, middle, networks, push, scene};
 
 #[test]
-fn settings_within_a_look_ahead_promise_no_more() {
+fn settings_within_a_latency_state_no_more() {
     for model in [Model::Propagation, Model::Propainter] {
         for mode in [Mode::Reference, Mode::Sliding] {
             let config = Config {

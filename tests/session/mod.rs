@@ -1,10 +1,10 @@
-//! The session's door: any size, any mask, any number of frames; errors that say what is wrong.
+//! The session: any size, any mask, any number of frames; errors that name the cause.
 
 mod crops;
-mod cuts;
 mod feather;
 mod latency;
 mod opening;
+mod scene_cuts;
 mod sliding;
 
 use std::path::Path;
@@ -35,7 +35,7 @@ fn scene(config: &Config) -> Scene {
     Scene::new(config.width, config.height, 3)
 }
 
-/// A clip through a fresh session, with a hole in the middle third.
+/// Runs a clip with a hole in the middle third through a new session.
 fn inpaint(config: Config, frames: usize) -> Vec<Done> {
     let scene = scene(&config);
     let mask = middle(&config);
@@ -64,7 +64,8 @@ fn push(session: &mut Session, scene: &Scene, mask: &Mask, frames: usize) -> Vec
     done
 }
 
-/// One out per one in, of the same size, the source outside the hole.
+/// Checks that one frame comes out for each, of the same size, equal to the source outside the
+/// hole.
 fn assert_whole(done: &[Done], scene: &Scene, frames: usize) {
     assert_eq!(done.len(), frames);
     for (t, done) in done.iter().enumerate() {
@@ -227,7 +228,7 @@ fn missing_checkpoints_are_named_with_where_was_looked() {
     }
 }
 
-/// Whether this machine's usual places hold checkpoints.
+/// Returns whether the usual places of this machine hold checkpoints.
 fn weights_are_installed() -> bool {
     propainter::weights::find(None::<&Path>).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What is known before a session is open, and an opening that is called off.
+//! Values known before a session is open, and an opening that is cancelled.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,7 @@ use propainter::{
 use super::{inpaint, middle, networks, propagation, push, scene};
 
 #[test]
-fn the_look_ahead_of_settings_is_that_of_their_session() {
+fn the_latency_of_settings_is_that_of_their_session() {
     for mode in [Mode::Reference, Mode::Sliding] {
         for (subvideo_length, lookahead) in [(2, 1), (3, 9), (20, 1), (80, 10), (300, 200)] {
             let config = Config {
@@ -37,7 +37,7 @@ fn the_look_ahead_of_settings_is_that_of_their_session() {
 }
 
 #[test]
-fn the_look_ahead_of_the_networks_settings_is_that_of_their_session() {
+fn the_latency_of_the_networks_settings_is_that_of_their_session() {
     for (subvideo_length, neighbor_length) in [(80, 10), (12, 3), (2, 2)] {
         let Some(config) = networks(64, 48) else {
             return;
@@ -55,7 +55,7 @@ fn the_look_ahead_of_the_networks_settings_is_that_of_their_session() {
 }
 
 #[test]
-fn a_sliding_window_waits_for_the_look_ahead_and_a_hop() {
+fn a_sliding_window_waits_for_the_lookahead_and_a_hop() {
     let Some(config) = networks(64, 48) else {
         return;
     };
@@ -70,14 +70,14 @@ fn a_sliding_window_waits_for_the_look_ahead_and_a_hop() {
         (config.hop(), config.latency_frames())
     };
     assert_eq!(of(80, 10, 10), (5, 14));
-    // No more than the sub-video leaves beside a hop and a frame.
+    // At most as many as the sub-video leaves beside a hop and a frame.
     assert_eq!(of(12, 10, 10), (5, 10));
     assert_eq!(of(2, 10, 10), (5, 5));
     assert_eq!(of(80, 3, 1), (1, 1));
 }
 
 #[test]
-fn settings_out_of_range_still_have_a_look_ahead() {
+fn settings_out_of_range_still_have_a_latency() {
     for mode in [Mode::Reference, Mode::Sliding] {
         for config in [networks(64, 48), Some(propagation(64, 48))] {
             let Some(config) = config else { continue };
@@ -102,12 +102,12 @@ fn options(cancel: &Cancel) -> OpenOptions<'static> {
 }
 
 #[test]
-fn an_opening_that_was_called_off_ends() {
+fn an_opening_that_was_cancelled_ends() {
     let configs = [Some(propagation(64, 48)), networks(64, 48)];
     for config in configs.into_iter().flatten() {
         let token = Cancel::default();
         let session = Session::open_with(config.clone(), options(&token));
-        let mut session = session.expect("nobody called it off");
+        let mut session = session.expect("nobody cancelled it");
         token.cancel();
         let (scene, mask) = (scene(&config), middle(&config));
         let error = session.push(scene.frame(0), &mask);

@@ -1,4 +1,4 @@
-//! `mode=sliding` through the session's door, by the networks.
+//! `mode=sliding` with the networks, through the session.
 
 use std::{
     thread,
@@ -135,7 +135,7 @@ fn a_flow_of_many_iterations_is_cancelled_between_them() {
         return;
     };
     let config = Config {
-        // Minutes of work.
+        // This takes minutes.
         raft_iterations: 20_000,
         ..config
     };

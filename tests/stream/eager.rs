@@ -1,5 +1,5 @@
-//! The networks over a stream in the plainest way: everything is computed for every frame, kept
-//! for ever, and in whole numbers nowhere but in the pictures that come out.
+//! The networks over a stream in the simplest way: everything is computed for every frame and kept
+//! for ever, and only the resulting frames are bytes.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
@@ -29,13 +29,13 @@ pub struct Eager {
     pub iterations: usize,
 }
 
-/// All that was made of a clip so far.
+/// Everything computed for a clip so far.
 struct Made<'a> {
     clip: &'a [(Frame, Mask)],
-    /// RAFT's flows, forward and backward, then those completed.
+    /// The flows of RAFT, forward and backward; then the completed ones.
     raw: Vec<[Tensor<4>; 2]>,
     flows: Vec<[Tensor<4>; 2]>,
-    /// Picture and what is missing in it.
+    /// Images and the masks of their missing pixels.
     updated: Vec<[Tensor<4>; 2]>,
     out: Vec<Option<Frame>>,
 }
@@ -52,11 +52,11 @@ impl Eager {
         })
     }
 
-    /// A clip, its holes dilated, at processing size.
-    pub fn inpaint(&self, clip: &[(Frame, Mask)], cut: WindowParams) -> Vec<Frame> {
+    /// Inpaints a clip at processing size whose holes are dilated.
+    pub fn inpaint(&self, clip: &[(Frame, Mask)], params: WindowParams) -> Vec<Frame> {
         let features: Vec<_> = clip
             .iter()
-            .map(|(frame, _)| self.raft.encode(self.picture(frame)))
+            .map(|(frame, _)| self.raft.encode(self.image(frame)))
             .collect();
         let pairs = features.windows(2).map(|pair| {
             let both = [(&pair[0], &pair[1]), (&pair[1], &pair[0])];
@@ -72,7 +72,7 @@ impl Eager {
             updated: Vec::new(),
             out: vec![None; clip.len()],
         };
-        let mut schedule = Schedule::new(cut);
+        let mut schedule = Schedule::new(params);
         for _ in clip {
             schedule.push();
             self.advance(&mut schedule, &mut made);
@@ -98,12 +98,12 @@ impl Eager {
                 Task::Propagate { run, keep, seeded } => {
                     let frame = |t: usize| match (seeded, t) {
                         (true, 0) => {
-                            let [picture, missing] = made.updated[run.start].clone();
-                            (picture, missing)
+                            let [image, missing] = made.updated[run.start].clone();
+                            (image, missing)
                         }
                         _ => {
                             let (frame, hole) = &made.clip[run.start + t];
-                            (self.picture(frame), self.mask(hole))
+                            (self.image(frame), self.mask(hole))
                         }
                     };
                     let flows = |t: usize| {
@@ -111,9 +111,9 @@ impl Eager {
                         (forward, backward)
                     };
                     let mut filled = Vec::new();
-                    let mut output = |t: usize, picture, missing| {
+                    let mut output = |t: usize, image, missing| {
                         if keep.contains(&(run.start + t)) {
-                            filled.push([picture, missing]);
+                            filled.push([image, missing]);
                         }
                         Ok(())
                     };
@@ -128,7 +128,7 @@ impl Eager {
         }
     }
 
-    /// The flows of a chunk, forward (0) or backward (1), completed.
+    /// Completes the flows of a chunk, forward (0) or backward (1).
     fn complete(&self, made: &Made, run: &std::ops::Range<usize>, way: usize) -> Vec<Tensor<4>> {
         let index = |t: usize| {
             if way == 0 {
@@ -167,10 +167,10 @@ impl Eager {
     fn generate(&self, made: &mut Made, window: &Window) {
         let locals = window.neighbours.clone();
         let encode = |i: usize| {
-            let [picture, missing] = made.updated[i].clone();
+            let [image, missing] = made.updated[i].clone();
             let mask = self.mask(&made.clip[i].1);
             let strips = Strips::default();
-            self.generator.encode(picture, mask, missing, strips)
+            self.generator.encode(image, mask, missing, strips)
         };
         let references = window.references.iter();
         let references: Vec<_> = references
@@ -198,16 +198,16 @@ impl Eager {
                 vec![Area::whole([source.height(), source.width()]); locals.len()]
             },
         };
-        let mut pictures = Vec::new();
-        let mut output = |_, picture: Tensor<4>| {
-            pictures.push(picture.into_data().try_into_vec::<f32>().expect("f32"));
+        let mut images = Vec::new();
+        let mut output = |_, image: Tensor<4>| {
+            images.push(image.into_data().try_into_vec::<f32>().expect("f32"));
             Ok(())
         };
         let (strips, cancel) = (Strips::default(), Cancel::default());
         self.generator
             .forward(input, strips, &cancel, &mut output)
             .expect("nothing fails");
-        for (i, picture) in locals.zip(pictures) {
+        for (i, image) in locals.zip(images) {
             let (source, hole) = &made.clip[i];
             let first = made.out[i].is_none();
             let out = made.out[i].get_or_insert_with(|| source.clone());
@@ -215,7 +215,7 @@ impl Eager {
             let pixels = out.rgb_mut().chunks_exact_mut(3).enumerate();
             for (p, pixel) in pixels.filter(|(p, _)| hole.hole()[*p] == 1) {
                 for (channel, value) in pixel.iter_mut().enumerate() {
-                    let new = ((picture[channel * plane + p] + 1.0) / 2.0 * 255.0) as u8;
+                    let new = ((image[channel * plane + p] + 1.0) / 2.0 * 255.0) as u8;
                     let both = (u16::from(*value) + u16::from(new)) / 2;
                     *value = if first { new } else { both as u8 };
                 }
@@ -223,7 +223,7 @@ impl Eager {
         }
     }
 
-    fn picture(&self, frame: &Frame) -> Tensor<4> {
+    fn image(&self, frame: &Frame) -> Tensor<4> {
         let shape = [1, frame.height(), frame.width(), 3];
         let values = frame
             .rgb()

@@ -1,4 +1,4 @@
-//! How much the networks compute for a frame of a long stream, counted.
+//! Counts the floating-point operations of the networks for a frame of a long stream.
 
 use std::ops::Range;
 
@@ -29,16 +29,16 @@ const CUT: WindowParams = WindowParams {
     lookahead: None,
 };
 
-/// Operations for a frame of a long stream, in 10⁹, by stage.
+/// Operations per frame of a long stream, in 10⁹, by stage.
 #[derive(Debug, Default)]
-struct Work {
+struct Flops {
     flow: f64,
     completion: f64,
     encoder: f64,
     generator: f64,
 }
 
-impl Work {
+impl Flops {
     fn total(&self) -> f64 {
         self.flow + self.completion + self.encoder + self.generator
     }
@@ -52,7 +52,7 @@ fn billions(work: impl FnOnce()) -> f64 {
     counted(work).1 as f64 / 1e9
 }
 
-/// A hole in the middle over a share of the picture, as wide and as high as that allows.
+/// Returns a hole in the middle that covers a share of the frame, in the shape of the frame.
 fn hole(share: f64) -> Mask {
     let side = share.sqrt();
     let (width, height) = (WIDTH as f64 * side, HEIGHT as f64 * side);
@@ -62,7 +62,7 @@ fn hole(share: f64) -> Mask {
     mask
 }
 
-/// The windows of ten frames in the middle of a long stream.
+/// Returns the windows of ten frames in the middle of a long stream.
 fn windows() -> Vec<Window> {
     let mut schedule = Schedule::new(CUT);
     let mut windows = vec![];
@@ -80,8 +80,8 @@ fn windows() -> Vec<Window> {
     middle.cloned().collect()
 }
 
-/// What completing a flow both ways costs. A chunk runs over 90 flows and keeps the 80 in the
-/// middle.
+/// Returns the operations for completing a flow in both directions. A chunk runs over 90 flows and
+/// keeps the 80 in the middle.
 fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
     let chunk = |flows: usize, kept: Range<usize>| {
         let wanted = |t| match kept.contains(&t) {
@@ -104,7 +104,7 @@ fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
     2.0 * (ninety - 5.0 * before - 5.0 * behind) / 80.0
 }
 
-/// What a window costs: layers ask for as much whatever the numbers are.
+/// Returns the operations of a window, which do not depend on the values.
 fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
     let (height, width) = (HEIGHT / 4, WIDTH / 4);
     let locals = window.neighbours.len();
@@ -151,10 +151,10 @@ fn a_frame_takes_the_work_that_its_hole_needs() {
     let completion = FlowCompletion::init(&completion, &device);
     let generator = Generator::init(&generator, &device);
 
-    // Features once a frame; a pair both ways.
-    let picture = || zeros([1, 3, HEIGHT, WIDTH]);
-    let features = raft.encode(picture());
-    let encoding = billions(|| _ = raft.encode(picture()));
+    // Features are computed once per frame, flows for each pair in both directions.
+    let image = || zeros([1, 3, HEIGHT, WIDTH]);
+    let features = raft.encode(image());
+    let encoding = billions(|| _ = raft.encode(image()));
     let iterations = |count| {
         let both = [(&features, &features), (&features, &features)];
         billions(|| _ = raft.flows(&both, count, CorrelationForm::Volume))
@@ -166,14 +166,14 @@ fn a_frame_takes_the_work_that_its_hole_needs() {
     assert_eq!(windows.len(), 2, "a window every five frames");
     let strips = Strips::default();
     let plane = || zeros([1, 1, HEIGHT, WIDTH]);
-    let encoder = billions(|| _ = generator.encode(picture(), plane(), plane(), strips));
+    let encoder = billions(|| _ = generator.encode(image(), plane(), plane(), strips));
     // One frame in ten becomes a reference.
     let tokens = billions(|| _ = generator.tokens(zeros([1, 128, HEIGHT / 4, WIDTH / 4])));
-    let work = |share: f64| {
+    let flops = |share: f64| {
         let mask = hole(share);
         let completion = complete(&completion, &mask);
         let both: f64 = windows.iter().map(|w| window(&generator, w, &mask)).sum();
-        Work {
+        Flops {
             flow,
             completion,
             encoder: encoder + tokens / 10.0,
@@ -184,14 +184,14 @@ fn a_frame_takes_the_work_that_its_hole_needs() {
     println!("|---|---|---|---|---|---|");
     let mut totals = vec![];
     for share in [1.0, 0.25, 0.1, 0.03] {
-        let work = work(share);
-        let Work {
+        let flops = flops(share);
+        let Flops {
             flow,
             completion,
             encoder,
             generator,
-        } = work;
-        let total = work.total();
+        } = flops;
+        let total = flops.total();
         let percent = 100.0 * share;
         println!(
             "| {percent:.0} % | {flow:.0} | {completion:.0} | {encoder:.0} | {generator:.0} | {total:.0} |"

@@ -1,4 +1,4 @@
-//! Work for a hole's sake only: what comes out is what computing everything gives.
+//! Networks run only if a hole needs them: the result is that of computing everything.
 
 use std::sync::LazyLock;
 
@@ -15,19 +15,19 @@ const SIZE: [usize; 2] = [64, 48];
 
 static EAGER: LazyLock<Option<Eager>> = LazyLock::new(|| Eager::new(1));
 
-fn config(cut: WindowParams) -> Option<Config> {
+fn config(params: WindowParams) -> Option<Config> {
     Some(Config {
         model: Model::Propainter,
         weights: Some(weights_folder()?.to_owned()),
         device: DeviceChoice::Cpu,
-        mode: match cut.lookahead {
+        mode: match params.lookahead {
             None => Mode::Reference,
             Some(_) => Mode::Sliding,
         },
-        subvideo_length: cut.subvideo_length,
-        neighbor_length: cut.neighbor_length,
-        ref_stride: cut.ref_stride,
-        lookahead: cut.lookahead.unwrap_or(1),
+        subvideo_length: params.subvideo_length,
+        neighbor_length: params.neighbor_length,
+        ref_stride: params.ref_stride,
+        lookahead: params.lookahead.unwrap_or(1),
         scene_cuts: false,
         raft_iterations: 1,
         mask_dilation: 0,
@@ -39,7 +39,7 @@ fn config(cut: WindowParams) -> Option<Config> {
     })
 }
 
-/// A clip whose frames have a hole where the text says `#`, another one each time.
+/// Returns a clip whose frames have a hole where the text says `#`, a different one each time.
 fn clip(holes: &str) -> Vec<(Frame, Mask)> {
     let scene = Scene::new(SIZE[0], SIZE[1], 3);
     let frames = holes.bytes().enumerate().map(|(t, hole)| {
@@ -63,23 +63,23 @@ fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Frame> {
     done.into_iter().map(|done| done.frame).collect()
 }
 
-/// Runs of stages that a clip took.
-fn assert_eager(holes: &str, cut: WindowParams) -> u64 {
-    let (Some(eager), Some(config)) = (&*EAGER, config(cut)) else {
+/// Checks that the result is that of the eager networks; returns the number of stages run.
+fn assert_eager(holes: &str, params: WindowParams) -> u64 {
+    let (Some(eager), Some(config)) = (&*EAGER, config(params)) else {
         return 0;
     };
     let clip = clip(holes);
     let mut session = Session::open(config).expect("the session opens");
     let out = run(&mut session, &clip);
-    let expected = eager.inpaint(&clip, cut);
+    let expected = eager.inpaint(&clip, params);
     assert_eq!(out.len(), expected.len());
     for (t, (out, expected)) in out.iter().zip(&expected).enumerate() {
-        assert!(out == expected, "frame {t} of {holes}, {cut:?}");
+        assert!(out == expected, "frame {t} of {holes}, {params:?}");
     }
     session.stats().memory.runs
 }
 
-fn cut(numbers: [usize; 3], lookahead: Option<usize>) -> WindowParams {
+fn params(numbers: [usize; 3], lookahead: Option<usize>) -> WindowParams {
     let [subvideo_length, neighbor_length, ref_stride] = numbers;
     WindowParams {
         subvideo_length,
@@ -92,7 +92,7 @@ fn cut(numbers: [usize; 3], lookahead: Option<usize>) -> WindowParams {
 #[test]
 fn without_holes_no_network_runs() {
     for lookahead in [None, Some(2)] {
-        let Some(config) = config(cut([6, 4, 3], lookahead)) else {
+        let Some(config) = config(params([6, 4, 3], lookahead)) else {
             return;
         };
         let mut session = Session::open(config).expect("the session opens");
@@ -107,19 +107,19 @@ fn without_holes_no_network_runs() {
 
 #[test]
 fn whole_clips_of_holes_are_as_computed_at_once() {
-    assert_eager("############", cut([12, 4, 3], None));
-    assert_eager("##############", cut([9, 4, 3], Some(3)));
+    assert_eager("############", params([12, 4, 3], None));
+    assert_eager("##############", params([9, 4, 3], Some(3)));
 }
 
 #[test]
 fn holes_at_the_borders_of_chunks_and_long_stretches_without() {
-    let chunks = cut([6, 4, 3], None);
+    let chunks = params([6, 4, 3], None);
     let all = assert_eager("####################", chunks);
     for holes in [
-        // The last and the first frame of a chunk of 6 alone.
+        // Only the last, and only the first frame of a chunk of 6.
         ".....#..............",
         "......#.............",
-        // A hole after all was quiet, and one that comes back.
+        // A hole after a long stretch without, and one that comes back.
         "..................##",
         "##................#.",
     ] {
@@ -136,14 +136,14 @@ fn sliding_over_stretches_without_holes() {
         ("......#.....##......", 1),
         ("##..........#......#", 4),
     ] {
-        let runs = assert_eager(holes, cut([9, 4, 3], Some(lookahead)));
+        let runs = assert_eager(holes, params([9, 4, 3], Some(lookahead)));
         println!("{holes}: {runs} runs of stages");
     }
 }
 
 #[test]
 fn any_pattern_of_holes_gives_what_computing_everything_gives() {
-    // Stretches of random length, with and without holes by turns.
+    // Stretches of random length alternate between frames with and without holes.
     let mut state = 7u64;
     let mut next = |below: u64| {
         state = state
@@ -151,19 +151,19 @@ fn any_pattern_of_holes_gives_what_computing_everything_gives() {
             .wrapping_add(1);
         (state >> 33) % below
     };
-    for cut in [
-        cut([6, 4, 3], None),
-        cut([4, 2, 2], None),
-        cut([30, 6, 5], None),
-        cut([9, 4, 3], Some(3)),
-        cut([8, 5, 2], Some(9)),
-        cut([3, 6, 1], Some(2)),
+    for params in [
+        params([6, 4, 3], None),
+        params([4, 2, 2], None),
+        params([30, 6, 5], None),
+        params([9, 4, 3], Some(3)),
+        params([8, 5, 2], Some(9)),
+        params([3, 6, 1], Some(2)),
     ] {
         let mut holes = String::new();
         while holes.len() < 20 {
             holes += &"#".repeat(1 + next(4) as usize);
             holes += &".".repeat(1 + next(9) as usize);
         }
-        println!("{holes}, {cut:?}: {}", assert_eager(&holes, cut));
+        println!("{holes}, {params:?}: {}", assert_eager(&holes, params));
     }
 }

@@ -9,15 +9,21 @@
 //! With a lookahead the windows slide instead (`sliding`): each runs as soon as that many frames
 //! from its centre on are there. [`simulate`] counts the items that a stream holds at each task.
 
+mod holdings;
 mod params;
+mod ring;
+mod runner;
 pub mod simulate;
 mod sliding;
 mod task;
 
 use std::ops::Range;
 
+pub use holdings::{Direction, FlowPair, Holdings, Propagated, RawFlows};
 pub use params::WindowParams;
 use params::{COMPLETION_PAD, PROPAGATION_PAD};
+pub use ring::Ring;
+pub use runner::{ScaledFlows, TaskRunner};
 pub use task::{Needed, Task, Window};
 
 /// The position of a stream in the procedure.
@@ -81,16 +87,16 @@ impl Schedule {
         } else {
             usize::MAX // all references, should the clip end here
         };
-        let updated = self.centre.saturating_sub(reach);
+        let propagated = self.centre.saturating_sub(reach);
         let frames = self.propagated.saturating_sub(PROPAGATION_PAD);
         let local = self.centre.saturating_sub(self.params.hop());
         Needed {
             raw_flows: self.completed.saturating_sub(COMPLETION_PAD),
             flows: frames,
             frames,
-            guides: local,
+            quarter_flows: local,
             features: local,
-            updated,
+            propagated,
         }
     }
 

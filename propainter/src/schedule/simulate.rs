@@ -1,273 +1,262 @@
-//! What a stream holds at each of its tasks, counted without computing anything.
+//! Counts the items that a stream holds at each of its tasks, without computing anything.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{collections::HashSet, convert::Infallible, ops::Range};
 
-use super::{Schedule, Task, WindowParams};
+use super::{
+    Direction, FlowPair, Holdings, Window, WindowParams,
+    holdings::RawFlows,
+    runner::{ScaledFlows, TaskRunner},
+};
 
-/// What is held while a task runs, in numbers of things.
+/// The number of items of each kind that are held while a task runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counts {
+    /// Source frames.
     pub frames: usize,
-    /// Frames into which something was blended.
+    /// Source frames into which a window was blended.
     pub blended: usize,
-    /// Single flows as RAFT gave them.
-    pub raw: usize,
-    /// Single flows completed in a chunk that is not done.
+    /// Single flows of RAFT.
+    pub raw_flows: usize,
+    /// Single flows of a completion chunk that is half done.
     pub half: usize,
-    /// Completed flows, both ways.
+    /// Completed flows, in pairs of both directions.
     pub flows: usize,
-    /// Completed flows at 1/4, both ways.
-    pub guides: usize,
+    /// Completed flows at quarter scale, in pairs of both directions.
+    pub quarter_flows: usize,
     /// Propagated frames.
-    pub filled: usize,
-    /// Of those, with features; with tokens.
+    pub propagated: usize,
+    /// Propagated frames with features.
     pub features: usize,
+    /// Propagated frames with tokens.
     pub tokens: usize,
 }
 
-/// What a task does.
+/// The kind of a step, with the sizes that its memory depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TaskKind {
-    /// Flows of a new frame; of the first there are none.
-    Flow {
-        first: bool,
-    },
-    /// Completion of `run` flows one way, of which `keep` stay.
-    Completion {
-        run: usize,
-        keep: usize,
-    },
-    /// Propagation of `run` frames, of which `keep` stay.
-    Propagation {
-        run: usize,
-        keep: usize,
-    },
-    /// Completed flows brought to 1/4.
-    Guides {
-        flows: usize,
-        keep: usize,
-    },
-    /// A frame to features.
+    /// Computes the flows of a new frame; only its features if it is the first.
+    Flow { first: bool },
+    /// Completes `run` flows in one direction, and keeps `keep`.
+    Completion { run: usize, keep: usize },
+    /// Propagates `run` frames, and keeps `keep`.
+    Propagation { run: usize, keep: usize },
+    /// Scales `flows` completed flows to a quarter, beside `keep` new propagated frames.
+    QuarterFlows { flows: usize, keep: usize },
+    /// Computes the features of a frame.
     Encoding,
-    /// Features to tokens.
+    /// Computes the tokens of a frame.
     Tokens,
-    Window {
-        locals: usize,
-        references: usize,
-    },
+    /// Generates the local frames of a window.
+    Window { locals: usize, references: usize },
 }
 
-/// A task and what is held meanwhile, its own results not counted.
+/// A step, and the items held meanwhile without its own results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     pub held: Counts,
     pub kind: TaskKind,
 }
 
-/// The different snapshots of a stream of `length` frames that all have a hole or, where that is
-/// not known, of any stream.
-pub fn simulate(cut: WindowParams, length: Option<usize>) -> Vec<Snapshot> {
-    // A sliding window meets its references anew after so many frames, or fewer.
-    let turn = match cut.effective_lookahead() {
-        Some(_) => cut.hop() * cut.ref_stride.min(cut.subvideo_length),
+/// Returns the different snapshots of a stream of `length` frames that all have a hole; with
+/// `None`, of a stream of any length whose frames may have none.
+pub fn simulate(params: WindowParams, length: Option<usize>) -> Vec<Snapshot> {
+    // The references of a sliding window repeat themselves after this many frames, or fewer.
+    let period = match params.effective_lookahead() {
+        Some(_) => params.hop() * params.ref_stride.min(params.subvideo_length),
         None => 0,
     };
     let lengths = match length {
         Some(length) => vec![length],
         // The longest clip that is one chunk, and one long enough to repeat itself.
         None => vec![
-            cut.effective_lookahead().unwrap_or(cut.subvideo_length),
-            2 * cut.latency_frames() + 2 * cut.subvideo_length + turn + 64,
+            params
+                .effective_lookahead()
+                .unwrap_or(params.subvideo_length),
+            2 * params.latency_frames() + 2 * params.subvideo_length + period + 64,
         ],
     };
     let mut snapshots = HashSet::new();
     for frames in lengths {
-        let mut walk = Simulation::new(cut, &mut snapshots, length.is_none());
+        let mut simulation = Simulation {
+            snapshots: &mut snapshots,
+            late_flows: length.is_none(),
+            holdings: Holdings::new(params),
+        };
         for _ in 0..frames {
-            walk.push();
+            simulation.push();
         }
-        walk.schedule.end();
-        walk.advance();
+        simulation.holdings.schedule.end();
+        let Ok(()) = simulation.run_tasks();
     }
     snapshots.into_iter().collect()
 }
 
-/// The engine's bookkeeping, in indices.
+/// A stream whose items have no content; of a source frame it knows whether a window was blended
+/// into it.
 struct Simulation<'a> {
     snapshots: &'a mut HashSet<Snapshot>,
-    /// Whether frames may be without a hole, so that flows wait until a task asks for them.
-    late: bool,
-    schedule: Schedule,
-    pushed: usize,
-    /// Flows completed, frames propagated, frames blended: the first of each that is not yet.
-    completed: usize,
-    propagated: usize,
-    guided: usize,
-    blended: usize,
-    sent: usize,
-    features: BTreeSet<usize>,
-    tokens: BTreeSet<usize>,
+    /// Whether frames may be without a hole, so that flows are computed when a task needs them.
+    late_flows: bool,
+    holdings: Holdings<bool, (), ()>,
 }
 
-impl<'a> Simulation<'a> {
-    fn new(cut: WindowParams, snapshots: &'a mut HashSet<Snapshot>, late: bool) -> Self {
-        Self {
-            snapshots,
-            late,
-            schedule: Schedule::new(cut),
-            pushed: 0,
-            completed: 0,
-            propagated: 0,
-            guided: 0,
-            blended: 0,
-            sent: 0,
-            features: BTreeSet::new(),
-            tokens: BTreeSet::new(),
-        }
-    }
-
+impl Simulation<'_> {
     fn push(&mut self) {
-        // The frame itself is there while its flows are computed.
-        let mut held = self.held();
-        held.frames += 1;
-        let first = self.pushed == 0;
-        self.note(held, TaskKind::Flow { first });
-        self.pushed += 1;
-        self.schedule.push();
-        self.advance();
-    }
-
-    fn advance(&mut self) {
-        loop {
-            // What the task before let go of is gone, what this one needs no more is not yet.
-            let mut before = self.held();
-            let needed = self.schedule.needed();
-            let Some(task) = self.schedule.next_task() else {
-                return;
-            };
-            if let Task::Complete { keep, .. } = &task {
-                // Earlier ones in their place are gone.
-                self.completed = keep.start;
-                self.guided = self.guided.min(keep.start);
-                before.flows = since(self.completed, needed.flows);
-                before.guides = since(self.guided, needed.guides);
-            }
-            if self.late {
-                self.note_generator(before, TaskKind::Flow { first: false });
-            }
-            match task {
-                Task::Complete { run, keep } => {
-                    let kind = TaskKind::Completion {
-                        run: run.len(),
-                        keep: keep.len(),
-                    };
-                    self.note(before, kind);
-                    // The forward flows are completed, and gone as far as nothing needs them.
-                    let gone = self.schedule.needed().raw_flows.min(keep.end);
-                    let oldest = self.pushed.saturating_sub(1) - before.raw / 2;
-                    let half = Counts {
-                        raw: before.raw - gone.saturating_sub(oldest),
-                        half: keep.len(),
-                        ..before
-                    };
-                    self.note(half, kind);
-                    self.completed = keep.end;
-                }
-                Task::Propagate { run, keep, .. } => {
-                    let kind = TaskKind::Propagation {
-                        run: run.len(),
-                        keep: keep.len(),
-                    };
-                    self.note(before, kind);
-                    let flows = (keep.end - 1).saturating_sub(self.guided);
-                    self.note(
-                        before,
-                        TaskKind::Guides {
-                            flows,
-                            keep: keep.len(),
-                        },
-                    );
-                    self.propagated = keep.end;
-                    self.guided = self.guided.max(keep.end - 1);
-                    self.tokens.split_off(&keep.start);
-                }
-                Task::Generate(window) => {
-                    let locals = window.neighbours;
-                    for index in locals.clone() {
-                        self.encode(before, index);
-                    }
-                    for &index in &window.references {
-                        self.tokenise(before, index);
-                    }
-                    let kind = TaskKind::Window {
-                        locals: locals.len(),
-                        references: window.references.len(),
-                    };
-                    self.note_generator(before, kind);
-                    self.blended = self.blended.max(locals.end);
-                    let local = self.schedule.needed().features;
-                    let leaving: Vec<_> = self.features.range(..local).copied().collect();
-                    for index in leaving {
-                        if self.schedule.refers_later(index) {
-                            self.tokenise(before, index);
-                        }
-                    }
-                    self.sent = window.final_before;
-                }
-            }
-            let needed = self.schedule.needed();
-            self.features = self.features.split_off(&needed.features);
-            self.tokens = self.tokens.split_off(&needed.updated);
+        let first = self.holdings.frames.indices().end == 0;
+        self.holdings.frames.push(false);
+        self.note(TaskKind::Flow { first });
+        if !first {
+            self.holdings.raw_flows.push(RawFlows {
+                forward: Some(()),
+                backward: Some(()),
+            });
         }
+        self.holdings.schedule.push();
+        let Ok(()) = self.run_tasks();
     }
 
-    fn encode(&mut self, held: Counts, index: usize) {
-        if !self.features.contains(&index) {
-            self.note_generator(held, TaskKind::Encoding);
-            self.features.insert(index);
-        }
-    }
-
-    fn tokenise(&mut self, held: Counts, index: usize) {
-        if !self.tokens.contains(&index) {
-            self.encode(held, index);
-            self.note_generator(held, TaskKind::Tokens);
-            self.tokens.insert(index);
-        }
-    }
-
-    fn note_generator(&mut self, held: Counts, kind: TaskKind) {
-        let held = Counts {
-            features: self.features.len(),
-            tokens: self.tokens.len(),
-            ..held
-        };
-        self.note(held, kind);
-    }
-
-    fn note(&mut self, held: Counts, kind: TaskKind) {
+    fn note(&mut self, kind: TaskKind) {
+        let held = self.counts();
         self.snapshots.insert(Snapshot { held, kind });
     }
 
-    /// What is held between two tasks.
-    fn held(&self) -> Counts {
-        let needed = self.schedule.needed();
-        let oldest = [needed.raw_flows, needed.frames, needed.guides, self.sent];
-        let oldest = oldest.into_iter().min().unwrap_or(0).min(self.pushed);
+    fn note_late_flow(&mut self) {
+        if self.late_flows {
+            self.note(TaskKind::Flow { first: false });
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let held = &self.holdings;
+        let raw = held.raw_flows.iter();
+        let propagated = held.propagated.iter();
+        let (features, tokens) = propagated.fold((0, 0), |(features, tokens), frame| {
+            (
+                features + usize::from(frame.features.is_some()),
+                tokens + usize::from(frame.tokens.is_some()),
+            )
+        });
         Counts {
-            frames: self.pushed - oldest,
-            blended: since(self.blended, oldest),
-            raw: 2 * since(self.pushed.saturating_sub(1), needed.raw_flows),
-            half: 0,
-            flows: since(self.completed, needed.flows),
-            guides: since(self.guided, needed.guides),
-            filled: since(self.propagated, needed.updated),
-            features: self.features.len(),
-            tokens: self.tokens.len(),
+            frames: held.frames.indices().len(),
+            blended: held.frames.iter().filter(|blended| **blended).count(),
+            raw_flows: raw
+                .map(|raw| usize::from(raw.forward.is_some()) + usize::from(raw.backward.is_some()))
+                .sum(),
+            half: held.half.len(),
+            flows: held.flows.indices().len(),
+            quarter_flows: held.quarter_flows.indices().len(),
+            propagated: held.propagated.indices().len(),
+            features,
+            tokens,
         }
     }
 }
 
-fn since(end: usize, first: usize) -> usize {
-    end.saturating_sub(first)
+impl TaskRunner for Simulation<'_> {
+    type Frame = bool;
+    type Image = ();
+    type Tensor = ();
+    type Error = Infallible;
+
+    fn holdings(&mut self) -> &mut Holdings<bool, (), ()> {
+        &mut self.holdings
+    }
+
+    fn has_hole(&self, _: Range<usize>) -> bool {
+        true
+    }
+
+    fn begin(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn ensure_raw_flows(&mut self, _: Range<usize>) -> Result<(), Infallible> {
+        self.note_late_flow();
+        Ok(())
+    }
+
+    fn ensure_flows(&mut self, _: Range<usize>) -> Result<(), Infallible> {
+        self.note_late_flow();
+        Ok(())
+    }
+
+    fn ensure_quarter_flows(&mut self, _: Range<usize>) -> Result<(), Infallible> {
+        self.note_late_flow();
+        Ok(())
+    }
+
+    fn complete(
+        &mut self,
+        run: &Range<usize>,
+        keep: &Range<usize>,
+        _: Direction,
+    ) -> Result<Vec<()>, Infallible> {
+        self.note(TaskKind::Completion {
+            run: run.len(),
+            keep: keep.len(),
+        });
+        Ok(vec![(); keep.len()])
+    }
+
+    fn propagate(
+        &mut self,
+        run: &Range<usize>,
+        keep: &Range<usize>,
+        _: bool,
+    ) -> Result<Vec<()>, Infallible> {
+        self.note(TaskKind::Propagation {
+            run: run.len(),
+            keep: keep.len(),
+        });
+        Ok(vec![(); keep.len()])
+    }
+
+    fn unpropagated(&mut self, frames: &Range<usize>) -> Vec<()> {
+        vec![(); frames.len()]
+    }
+
+    fn scale_flows(
+        &mut self,
+        flows: Range<usize>,
+        propagated: &[()],
+    ) -> Result<ScaledFlows<()>, Infallible> {
+        self.note(TaskKind::QuarterFlows {
+            flows: flows.len(),
+            keep: propagated.len(),
+        });
+        let pair = || FlowPair {
+            forward: (),
+            backward: (),
+        };
+        Ok(flows.map(|_| Some(pair())).collect())
+    }
+
+    fn is_same((): &(), (): &()) -> bool {
+        true
+    }
+
+    fn encode(&mut self, _: usize) -> Result<(), Infallible> {
+        self.note(TaskKind::Encoding);
+        Ok(())
+    }
+
+    fn tokens(&mut self, _: usize) -> Result<(), Infallible> {
+        self.note(TaskKind::Tokens);
+        Ok(())
+    }
+
+    fn generate(&mut self, window: &Window) -> Result<(), Infallible> {
+        self.note(TaskKind::Window {
+            locals: window.neighbours.len(),
+            references: window.references.len(),
+        });
+        for index in window.neighbours.clone() {
+            *self.holdings.frames.get_mut(index) = true;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, _: Range<usize>) {}
+
+    fn end(&mut self) {}
 }

@@ -119,15 +119,15 @@ impl Schedule {
             raw_flows: flows.saturating_sub(COMPLETION_PAD).max(start),
             flows: frames,
             frames,
-            guides: first,
+            quarter_flows: first,
             features: first,
-            updated: start,
+            propagated: start,
         }
     }
 
     pub(super) fn refers_sliding(&self, lookahead: usize, index: usize) -> bool {
         let more = !self.ended || self.remain();
         more && index.is_multiple_of(self.params.ref_stride)
-            && index >= self.needed_sliding(lookahead).updated
+            && index >= self.needed_sliding(lookahead).propagated
     }
 }

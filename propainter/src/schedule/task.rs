@@ -44,9 +44,9 @@ pub struct Needed {
     /// Source frames for propagation.
     pub frames: usize,
     /// Completed flows for the generator.
-    pub guides: usize,
+    pub quarter_flows: usize,
     /// Propagated frames that may be local.
     pub features: usize,
     /// Propagated frames for the generator.
-    pub updated: usize,
+    pub propagated: usize,
 }

@@ -1,29 +1,30 @@
-//! A soft edge: the fill fades into the picture around it over the hole's outermost pixels.
+//! A soft edge: the fill fades into the frame over the outermost pixels of the hole.
 
-use std::ops::Range;
+use crate::{Area, Frame, Mask, frame::city_block};
 
-use crate::{Frame, Mask, frame::city_block};
-
-/// Pixels at the size pushed that `feather` pixels at processing size are, by the mean of both
-/// axes.
+/// Converts a feather in pixels at processing size to pixels at the size pushed, by the mean
+/// ratio of both axes.
 pub fn scaled(feather: usize, pushed: (usize, usize), processing: (usize, usize)) -> usize {
     let ratio = |pushed: usize, processing: usize| pushed as f64 / processing as f64;
     let mean = 0.5 * (ratio(pushed.0, processing.0) + ratio(pushed.1, processing.1));
     (feather as f64 * mean).round() as usize
 }
 
-/// Fades `filled` into `source` in the hole, all of one size: a pixel `d` pixels (city block)
+/// Fades `filled` into `source` in the hole; all have one size. A pixel at city-block distance `d`
 /// from the nearest one outside the hole takes the share `d / (feather + 1)` of the fill, at most
-/// all of it. What is beyond the picture counts as hole. A feather of 0 changes nothing.
+/// all of it. Pixels beyond the frame count as part of the hole. A feather of 0 changes nothing.
 pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
     let full = u32::try_from(feather).unwrap_or(u32::MAX).saturating_add(1);
-    let Some((columns, rows)) = extent(hole).filter(|_| feather > 0) else {
+    let area = hole.area();
+    if area.is_empty() || feather == 0 {
         return;
-    };
-    let depths = depths(hole, &columns, &rows, full);
+    }
+    // One pixel around the hole, from which distances are counted.
+    let area = area.grown(1, [hole.height(), hole.width()]);
+    let depths = depths(hole, &area, full);
     let rgb = filled.rgb_mut();
-    for (y, depths) in rows.zip(depths.chunks_exact(columns.len())) {
-        for (x, &depth) in columns.clone().zip(depths) {
+    for (y, depths) in area.rows.zip(depths.chunks_exact(area.columns.len())) {
+        for (x, &depth) in area.columns.clone().zip(depths) {
             if depth == 0 || depth >= full {
                 continue;
             }
@@ -38,37 +39,15 @@ pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
     }
 }
 
-/// Columns and rows that hold the hole and a pixel around; `None` where there is none.
-fn extent(hole: &Mask) -> Option<(Range<usize>, Range<usize>)> {
-    let (width, height) = (hole.width(), hole.height());
-    let row = |y: usize| &hole.hole()[y * width..][..width];
-    let touched = |y: &usize| row(*y).contains(&1);
-    let top = (0..height).find(touched)?;
-    let bottom = (0..height).rfind(touched)?;
-    let (mut left, mut right) = (width, 0);
-    for y in top..=bottom {
-        // Only what widens the extent is looked at.
-        if let Some(x) = row(y)[..left].iter().position(|&hole| hole == 1) {
-            left = x;
-        }
-        if let Some(x) = row(y)[right..].iter().rposition(|&hole| hole == 1) {
-            right += x + 1;
-        }
-    }
-    let wide =
-        |first: usize, end: usize, limit: usize| first.saturating_sub(1)..(end + 1).min(limit);
-    Some((wide(left, right, width), wide(top, bottom + 1, height)))
-}
-
-/// City-block distance of each pixel of the rectangle to the nearest one outside the hole, up to
-/// `most`.
-fn depths(hole: &Mask, columns: &Range<usize>, rows: &Range<usize>, most: u32) -> Vec<u32> {
-    let mut depth = Vec::with_capacity(columns.len() * rows.len());
-    for y in rows.clone() {
-        let row = &hole.hole()[y * hole.width()..][columns.clone()];
+/// Returns the city-block distance of each pixel of the rectangle to the nearest one outside the
+/// hole, at most `most`.
+fn depths(hole: &Mask, area: &Area, most: u32) -> Vec<u32> {
+    let mut depth = Vec::with_capacity(area.pixels());
+    for y in area.rows.clone() {
+        let row = &hole.hole()[y * hole.width()..][area.columns.clone()];
         depth.extend(row.iter().map(|&hole| if hole == 1 { most } else { 0 }));
     }
-    city_block(&mut depth, columns.len());
+    city_block(&mut depth, area.columns.len());
     depth
 }
 
@@ -76,7 +55,7 @@ fn depths(hole: &Mask, columns: &Range<usize>, rows: &Range<usize>, most: u32) -
 mod tests {
     use super::*;
 
-    /// Fades white into black; the grey of each pixel.
+    /// Fades white into black and returns the grey of each pixel.
     fn faded(hole: &Mask, feather: usize) -> Vec<u8> {
         let bytes = 3 * hole.width() * hole.height();
         let source = Frame::new(hole.width(), hole.height(), vec![0; bytes]);
@@ -96,7 +75,7 @@ mod tests {
         for feather in [0, 1, 3, 40] {
             let grey = faded(&hole, feather);
             for (i, &grey) in grey.iter().enumerate() {
-                // By looking at all pixels outside.
+                // The reference searches all pixels outside.
                 let (x, y) = (i % width, i / width);
                 let outside = (0..width * height).filter(|&j| hole.hole()[j] == 0);
                 let depth = outside
@@ -111,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pictures_border_is_no_edge() {
+    fn the_border_of_the_frame_is_no_edge() {
         let mut hole = Mask::empty(9, 4);
         assert_eq!(faded(&hole, 3), [0; 36]);
         hole.add_rectangle(0, 0, 9, 4);
@@ -122,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feather_is_as_wide_as_the_picture_is_scaled() {
+    fn a_feather_scales_with_the_frame() {
         assert_eq!(scaled(4, (64, 48), (64, 48)), 4);
         assert_eq!(scaled(4, (1920, 1080), (640, 360)), 12);
         assert_eq!(scaled(3, (33, 141), (32, 136)), 3);

@@ -1,11 +1,13 @@
-//! The networks over a stream of frames: [`StreamEngine`] runs the tasks of the
-//! [schedule](crate::schedule), holds what later tasks can ask for and drops the rest.
+//! Runs the networks over a stream of frames: carries out the tasks of the
+//! [schedule](crate::schedule), holds the items that later tasks can need and drops the others.
 
 mod engine;
+mod executor;
+mod networks;
 mod pixels;
-mod ring;
+mod source;
 mod stage_runner;
 mod state;
 
 pub(crate) use engine::StreamEngine;
-pub(crate) use stage_runner::Networks;
+pub(crate) use networks::Networks;

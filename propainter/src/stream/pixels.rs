@@ -1,33 +1,33 @@
-//! Pictures and masks between the host's bytes and the networks' tensors.
+//! Converts frames and masks between bytes on the host and tensors of the networks.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{Area, Error, Frame, Mask};
 
-/// A frame as the networks read it, `[1, 3, H, W]` in [−1, 1].
-pub fn picture(frame: &Frame, device: &Device) -> Tensor<4> {
+/// Converts a frame to the tensor that the networks read, `[1, 3, H, W]` in [−1, 1].
+pub fn frame(frame: &Frame, device: &Device) -> Tensor<4> {
     let (width, height) = (frame.width(), frame.height());
     planes(frame.rgb(), None, [height, width], device)
 }
 
-/// A mask `[1, 1, H, W]`, 1 is the hole.
+/// Converts a mask to a tensor `[1, 1, H, W]`, 1 in the hole.
 pub fn mask(mask: &Mask, device: &Device) -> Tensor<4> {
     single(mask.hole(), [mask.height(), mask.width()], device)
 }
 
-/// A frame after image propagation. Its pixels are those of source frames, so bytes hold them
+/// A frame after image propagation. Its pixels come from source frames, so bytes hold them
 /// without loss.
 #[derive(Debug, PartialEq)]
-pub struct Filled {
+pub struct PropagatedImage {
     rgb: Vec<u8>,
     hole: Mask,
-    /// 1 where nothing reached.
+    /// 1 where propagation reached no pixel.
     missing: Vec<u8>,
 }
 
-impl Filled {
-    /// A frame without a hole, as propagation leaves it.
-    pub fn whole(frame: &Frame, hole: &Mask) -> Self {
+impl PropagatedImage {
+    /// Returns a frame without a hole, which propagation does not change.
+    pub fn unchanged(frame: &Frame, hole: &Mask) -> Self {
         Self {
             rgb: frame.rgb().to_vec(),
             hole: hole.clone(),
@@ -35,14 +35,14 @@ impl Filled {
         }
     }
 
-    /// From a picture `[1, 3, H, W]` and the mask `[1, 1, H, W]` of what is missing.
+    /// Reads an image `[1, 3, H, W]` and the mask `[1, 1, H, W]` of its missing pixels.
     ///
     /// # Errors
-    /// [`Error::Compute`] when the device fails.
-    pub fn read(picture: Tensor<4>, missing: Tensor<4>, hole: &Mask) -> Result<Self, Error> {
+    /// [`Error::Compute`] if the device fails.
+    pub fn read(image: Tensor<4>, missing: Tensor<4>, hole: &Mask) -> Result<Self, Error> {
         let missing = read(missing, "image propagation")?;
         Ok(Self {
-            rgb: interleaved(&read(picture, "image propagation")?, |v| {
+            rgb: interleaved(&read(image, "image propagation")?, |v| {
                 ((v + 1.0) * 127.5).round() as u8
             }),
             hole: hole.clone(),
@@ -50,8 +50,8 @@ impl Filled {
         })
     }
 
-    /// The picture `[1, 3, H, W]`, 0 where nothing reached, the mask and that of what is missing,
-    /// `[1, 1, H, W]`.
+    /// Returns the image `[1, 3, H, W]`, 0 in the missing pixels, and the masks `[1, 1, H, W]` of
+    /// the hole and of the missing pixels.
     pub fn tensors(&self, device: &Device) -> [Tensor<4>; 3] {
         let size = [self.hole.height(), self.hole.width()];
         [
@@ -61,52 +61,54 @@ impl Filled {
         ]
     }
 
-    /// Mask, then what is missing, at 1/4, row by row.
+    /// Returns the hole, then the missing pixels, at quarter scale, row by row.
     pub fn quarters(&self) -> impl Iterator<Item = f32> {
         let width = self.hole.width();
         let both = [self.hole.hole(), &self.missing];
         both.into_iter().flat_map(move |mask| quarter(mask, width))
     }
 
-    /// Height and width at 1/4.
+    /// Returns height and width at quarter scale.
     pub fn quarter_size(&self) -> [usize; 2] {
         [self.hole.height() / 4, self.hole.width() / 4]
     }
 
-    /// Bytes it holds alone; the hole is the source frame's as long as that is held.
+    /// Returns the bytes that it does not share. It shares the hole with the source frame as long
+    /// as that is held.
     pub fn bytes(&self) -> u64 {
         (self.rgb.len() + self.missing.len()) as u64
     }
 }
 
-/// An area of a frame's picture.
+/// A rectangle of a frame.
 pub struct Patch {
-    /// The frame's.
+    /// Index of the frame.
     pub index: usize,
     pub area: Area,
     /// RGB bytes.
     pub rgb: Vec<u8>,
 }
 
-/// The first of each 4×4 of a mask.
+/// Returns the first pixel of each 4×4 block of a mask.
 fn quarter(mask: &[u8], width: usize) -> impl Iterator<Item = f32> {
     let rows = mask.chunks_exact(width).step_by(4);
     rows.flat_map(|row| row.iter().step_by(4).map(|&m| f32::from(m)))
 }
 
-/// A picture `[1, 3, H, W]` in [−1, 1] as bytes, pixel by pixel, cut off (spec section 7, step 7).
+/// Converts an image `[1, 3, H, W]` in [−1, 1] to bytes, pixel by pixel, truncated (spec section
+/// 7, step 7).
 ///
 /// # Errors
-/// [`Error::Compute`] when the device fails.
-pub fn bytes(picture: Tensor<4>) -> Result<Vec<u8>, Error> {
-    let picture = read(picture, "the generator")?;
-    Ok(interleaved(&picture, |v| ((v + 1.0) / 2.0 * 255.0) as u8))
+/// [`Error::Compute`] if the device fails.
+pub fn to_bytes(image: Tensor<4>) -> Result<Vec<u8>, Error> {
+    let image = read(image, "the generator")?;
+    Ok(interleaved(&image, |v| ((v + 1.0) / 2.0 * 255.0) as u8))
 }
 
-fn interleaved(picture: &[f32], byte: impl Fn(f32) -> u8) -> Vec<u8> {
-    let plane = picture.len() / 3;
-    let mut rgb = vec![0; picture.len()];
-    for (channel, values) in picture.chunks_exact(plane).enumerate() {
+fn interleaved(image: &[f32], byte: impl Fn(f32) -> u8) -> Vec<u8> {
+    let plane = image.len() / 3;
+    let mut rgb = vec![0; image.len()];
+    for (channel, values) in image.chunks_exact(plane).enumerate() {
         for (pixel, &value) in rgb.chunks_exact_mut(3).zip(values) {
             pixel[channel] = byte(value);
         }
@@ -138,7 +140,7 @@ fn single(mask: &[u8], [height, width]: [usize; 2], device: &Device) -> Tensor<4
     Tensor::from_data(TensorData::new(data, [1, 1, height, width]), device)
 }
 
-/// Brings a tensor to the host as `f32`; the device's errors of all work before surface here.
+/// Copies a tensor to the host as `f32`. Errors of all earlier work on the device surface here.
 fn read(tensor: Tensor<4>, stage: &'static str) -> Result<Vec<f32>, Error> {
     tensor.try_into_vec_as().map_err(|error| Error::Compute {
         stage,
@@ -151,21 +153,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filled_frames_come_back_to_the_bit() {
+    fn propagated_images_come_back_to_the_bit() {
         let device = Device::flex();
         let rgb: Vec<u8> = (0..=255).chain(0..=255).chain(0..=255).collect();
         let frame = Frame::new(16, 16, rgb);
-        let whole = picture(&frame, &device);
+        let whole = super::frame(&frame, &device);
         let hole: Vec<u8> = (0..256).map(|p| u8::from(p % 5 == 0)).collect();
         let hole = Mask::from_luma(16, 16, hole);
         let missing = mask(&hole, &device);
         let known = whole * (-missing.clone() + 1.0);
-        let filled = Filled::read(known.clone(), missing.clone(), &hole).unwrap();
-        let [picture, _, mask] = filled.tensors(&device);
+        let image = PropagatedImage::read(known.clone(), missing.clone(), &hole).unwrap();
+        let [image, _, mask] = image.tensors(&device);
         let floats = |x: Tensor<4>| x.into_data().try_into_vec::<f32>().unwrap();
-        // −0 and 0 are the same picture.
+        // −0 and 0 are the same pixel.
         assert!(
-            floats(picture)
+            floats(image)
                 .iter()
                 .zip(floats(known))
                 .all(|(a, b)| *a == b)

@@ -1,85 +1,30 @@
-//! One task of the schedule: networks over what is held, results for who holds it. Nothing
-//! here changes the state, so a task that fails can be done again.
+//! Runs one stage of the networks over the items held. Changes no state, so that a stage that
+//! fails can run again.
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use super::{
-    pixels::{self, Filled, Patch},
-    state::{Direction, Flow, Raw, State},
+    networks::Networks,
+    pixels::{self, Patch, PropagatedImage},
+    state::{FlowPair, RawFlows, State},
 };
 use crate::{
-    Area, Cancel, Error, Frame, Numbers, Precision,
-    kernels::{host, wide::wide},
+    Area, Cancel, Error, Frame,
+    kernels::wide::wide,
     memory::planning::Plan,
     networks::{
-        flow_completion::{FlowCompletion, Pace, Video, combine_area, known},
-        generator::{Flows, Generator, GeneratorInput, Guides, quarter},
+        flow_completion::{Pace, Video, combine_area, known},
+        generator::{Flows, GeneratorInput, Guides, quarter},
         image_propagation::propagate,
         kept::{self, Kept},
-        raft::{Features, Raft},
+        raft::Features,
     },
-    schedule::Window,
-    weights::{Checkpoint, Network, Paths},
+    schedule::{Direction, ScaledFlows, Window},
 };
 
-/// The three networks on their device.
-#[derive(Debug)]
-pub struct Networks {
-    raft: Raft,
-    completion: FlowCompletion,
-    generator: Generator,
-    pub device: Device,
-    /// Of completion and generator.
-    pub numbers: Numbers,
-}
-
-impl Networks {
-    /// Reads and checks the three checkpoints and puts them on `device`, in these numbers; where
-    /// a weight is too large for fp16, in bf16, unless fp16 was asked for by name.
-    ///
-    /// # Errors
-    /// Checkpoints that are missing or wrong; a precision that cannot hold them.
-    pub fn read(
-        paths: &Paths,
-        device: Device,
-        numbers: Numbers,
-        asked: Precision,
-    ) -> Result<Self, Error> {
-        let read = |network| Checkpoint::read(network, paths.get(network));
-        let completion = read(Network::FlowCompletion)?;
-        let generator = read(Network::Generator)?;
-        let both = [&completion, &generator];
-        let numbers = match (numbers, asked) {
-            (Numbers::F16, Precision::Fp16) => asked.resolve(host::is_cpu(&device), &both)?,
-            (Numbers::F16, _) if !both.iter().all(|c| c.fits(Numbers::F16)) => Numbers::Bf16,
-            (numbers, _) => numbers,
-        };
-        // The largest first, while the others' weights take nothing yet.
-        let generator = Generator::init(&generator.at(numbers), &device);
-        let completion = FlowCompletion::init(&completion.at(numbers), &device);
-        Ok(Self {
-            raft: Raft::init(&read(Network::Raft)?, &device),
-            completion,
-            generator,
-            device,
-            numbers,
-        })
-    }
-
-    /// Whether they run on the CPU.
-    pub fn on_cpu(&self) -> bool {
-        host::is_cpu(&self.device)
-    }
-
-    /// In the numbers of completion and generator.
-    fn cast(&self, x: Tensor<4>) -> Tensor<4> {
-        x.cast(self.numbers.dtype())
-    }
-}
-
-/// The networks at work: a plan, and a token that ends it.
+/// The networks with a memory plan, and a token that cancels the stage.
 #[derive(Clone, Copy)]
 pub struct StageRunner<'a> {
     pub networks: &'a Networks,
@@ -87,13 +32,17 @@ pub struct StageRunner<'a> {
     pub cancel: &'a Cancel,
 }
 
+/// Every method checks the token first.
+///
+/// # Errors
+/// [`Error::Compute`] if the device fails; [`Error::Cancelled`].
 impl StageRunner<'_> {
-    /// RAFT's features of a frame.
+    /// Computes RAFT's features of a frame.
     pub fn features(&self, frame: &Frame) -> Result<Features, Error> {
         self.cancel.check()?;
         let Networks { raft, device, .. } = self.networks;
-        let features = raft.encode(pixels::picture(frame, device));
-        if !host::is_cpu(device) {
+        let features = raft.encode(pixels::frame(frame, device));
+        if !self.networks.on_cpu() {
             for part in [&features.map, &features.hidden, &features.context] {
                 kept::check(part)?;
             }
@@ -101,13 +50,13 @@ impl StageRunner<'_> {
         Ok(features)
     }
 
-    /// The flows between two frames, as RAFT gives them.
+    /// Computes the flows between two frames with RAFT.
     pub fn flows(
         &self,
         first: &Features,
         second: &Features,
         iterations: usize,
-    ) -> Result<Raw, Error> {
+    ) -> Result<RawFlows, Error> {
         let both = [(first, second), (second, first)];
         let mut flows = Vec::with_capacity(2);
         for pairs in both.chunks(self.plan.pairs) {
@@ -125,13 +74,13 @@ impl StageRunner<'_> {
             }
         }
         let backward = flows.pop();
-        Ok(Raw {
+        Ok(RawFlows {
             forward: flows.pop(),
             backward,
         })
     }
 
-    /// The flows `keep` of one direction, completed over the chunk `run`.
+    /// Completes the flows `run` in one direction and returns the flows `keep`.
     pub fn complete(
         &self,
         state: &State,
@@ -153,9 +102,9 @@ impl StageRunner<'_> {
                 range.map(|t| Ok(known(flow(t)?, mask(t)))).collect();
             Ok(self.networks.cast(Tensor::cat(parts?, 0)))
         };
-        // A flow is predicted in the hole of the frame it leads from.
+        // A flow is predicted in the hole of the frame that it leads from.
         let wanted = |t: usize| match keep.contains(&index(t)) {
-            true => state.sources.get(leads_from(t)).hole.area(),
+            true => state.held.frames.get(leads_from(t)).hole.area(),
             false => Area::default(),
         };
         let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
@@ -183,39 +132,41 @@ impl StageRunner<'_> {
         kept.collect()
     }
 
-    /// The frames `keep`, propagated over the chunk `run`; `seeded` where the first of that comes
-    /// in as it was propagated before.
+    /// Propagates the frames `run` and returns the frames `keep`. If `seeded`, the first frame of
+    /// `run` is taken as it was propagated before.
     pub fn propagate(
         &self,
         state: &State,
         run: Range<usize>,
         keep: Range<usize>,
         seeded: bool,
-    ) -> Result<Vec<Filled>, Error> {
+    ) -> Result<Vec<PropagatedImage>, Error> {
         let device = &self.networks.device;
+        let held = &state.held;
         let frame = |t: usize| {
             if seeded && t == 0 {
-                let [picture, _, missing] = state.updated.get(run.start).filled.tensors(device);
-                return (picture, missing);
+                let image = &held.propagated.get(run.start).image;
+                let [image, _, missing] = image.tensors(device);
+                return (image, missing);
             }
-            let source = state.sources.get(run.start + t);
+            let source = held.frames.get(run.start + t);
             (
-                pixels::picture(&source.frame, device),
+                pixels::frame(&source.frame, device),
                 pixels::mask(&source.hole, device),
             )
         };
         let pairs = run.start..run.end - 1;
-        let completed: Result<Vec<_>, Error> = pairs.map(|i| completed(state, i)).collect();
+        let completed: Result<Vec<_>, Error> = pairs.map(|i| state.completed_flow(i)).collect();
         let completed = completed?;
         let flows = |t: usize| {
             let (forward, backward) = completed[t];
             (forward.get(), backward.get())
         };
-        let mut filled = Vec::with_capacity(keep.len());
-        let mut output = |t: usize, picture, missing| {
+        let mut propagated = Vec::with_capacity(keep.len());
+        let mut output = |t: usize, image, missing| {
             if keep.contains(&(run.start + t)) {
-                let hole = &state.sources.get(run.start + t).hole;
-                filled.push(Filled::read(picture, missing, hole)?);
+                let hole = &held.frames.get(run.start + t).hole;
+                propagated.push(PropagatedImage::read(image, missing, hole)?);
             }
             Ok(())
         };
@@ -227,92 +178,91 @@ impl StageRunner<'_> {
             &flows,
             &mut output,
         )?;
-        Ok(filled)
+        Ok(propagated)
     }
 
-    /// The completed flows `range` at 1/4, as far as they are there.
-    pub fn guides(&self, state: &State, range: Range<usize>) -> Result<Vec<Option<Flow>>, Error> {
-        let guides = range.map(|i| state.flow(i).map(|flow| self.guide(flow)).transpose());
-        guides.collect()
+    /// Scales the completed flows `range` to a quarter, as far as they are held.
+    pub fn scale_flows(
+        &self,
+        state: &State,
+        range: Range<usize>,
+    ) -> Result<ScaledFlows<Kept>, Error> {
+        let held = range.map(|i| state.held.flow(i));
+        held.map(|flow| flow.map(|flow| self.scale_flow(flow)).transpose())
+            .collect()
     }
 
-    /// The completed flows between two frames, forward and backward, at 1/4.
-    pub fn guide(&self, (forward, backward): (&Kept, &Kept)) -> Result<Flow, Error> {
+    /// Scales the completed flows between two frames, forward and backward, to a quarter.
+    pub fn scale_flow(&self, (forward, backward): (&Kept, &Kept)) -> Result<FlowPair, Error> {
         self.cancel.check()?;
-        let guide = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
-        Ok(Flow {
-            forward: guide(forward)?,
-            backward: guide(backward)?,
+        let scaled = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
+        Ok(FlowPair {
+            forward: scaled(forward)?,
+            backward: scaled(backward)?,
         })
     }
 
-    /// The generator's features of a propagated frame.
+    /// Computes the generator's features of a propagated frame.
     pub fn encode(&self, state: &State, index: usize) -> Result<Kept, Error> {
         self.cancel.check()?;
         let Networks {
             generator, device, ..
         } = self.networks;
-        let filled = state.updated.get(index).filled.tensors(device);
-        let [picture, mask, missing] = filled.map(|x| self.networks.cast(x));
-        let features = generator.encode(picture, mask, missing, self.plan.strips());
+        let image = state.held.propagated.get(index).image.tensors(device);
+        let [image, mask, missing] = image.map(|x| self.networks.cast(x));
+        let features = generator.encode(image, mask, missing, self.plan.strips());
         Kept::put(features, self.plan.features)
     }
 
-    /// An encoded frame as tokens.
+    /// Computes the tokens of an encoded frame.
     pub fn tokens(&self, features: &Kept) -> Result<Kept, Error> {
         self.cancel.check()?;
         let tokens = self.networks.generator.tokens(features.get());
         Kept::put(tokens, self.plan.features)
     }
 
-    /// The pictures of a window's local frames, as far as they have a hole. All of its frames
-    /// are encoded and its references are tokens.
+    /// Generates the local frames of a window, each in the bounding box of its hole. The features
+    /// of its local frames and the tokens of its references must be held.
     pub fn generate(&self, state: &State, window: &Window) -> Result<Vec<Patch>, Error> {
+        let held = &state.held;
         let locals = window.neighbours.clone();
-        let updated = state.updated.range(locals.clone());
-        let features = updated.filter_map(|updated| updated.features.as_ref());
-        let references = window.references.iter().map(|&i| state.updated.get(i));
+        let features = held.propagated.range(locals.clone());
+        let features = features.filter_map(|propagated| propagated.features.as_ref());
+        let references = window.references.iter().map(|&i| held.propagated.get(i));
         let references: Vec<_> = references
-            .filter_map(|updated| Some(updated.tokens.as_ref()?.get()))
+            .filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()))
             .collect();
         let flows = locals.start..locals.end - 1;
         let masks = state.quarter_masks(locals.clone(), &self.networks.device);
-        let sources = state.sources.range(locals.clone());
+        let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
             features: Tensor::cat(features.map(Kept::get).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
             guides: Guides {
-                flows: (!flows.is_empty()).then(|| stack(state.guides.range(flows).flatten())),
+                flows: (!flows.is_empty())
+                    .then(|| stack(held.quarter_flows.range(flows).flatten())),
                 masks,
             },
             wanted: wanted.clone(),
         };
-        let mut pictures = Vec::with_capacity(locals.len());
-        let mut output = |t: usize, picture| {
-            pictures.push(Patch {
+        let mut patches = Vec::with_capacity(locals.len());
+        let mut output = |t: usize, image| {
+            patches.push(Patch {
                 index: locals.start + t,
                 area: wanted[t].clone(),
-                rgb: pixels::bytes(picture)?,
+                rgb: pixels::to_bytes(image)?,
             });
             Ok(())
         };
         self.networks
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
-        Ok(pictures)
+        Ok(patches)
     }
 }
 
-/// Completed flows that whoever asks has seen to.
-fn completed(state: &State, index: usize) -> Result<(&Kept, &Kept), Error> {
-    state.flow(index).ok_or_else(|| Error::Compute {
-        stage: "image propagation",
-        problem: format!("flow {index} is not there"),
-    })
-}
-
-fn stack<'a>(flows: impl Iterator<Item = &'a Flow>) -> Flows {
+fn stack<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
     let (forward, backward) = flows
         .map(|flow| (flow.forward.get(), flow.backward.get()))
         .unzip();

@@ -46,7 +46,8 @@ impl EngineBuilder {
             let (builder, engine) = ClassicalBuilder::open(config, processing)?;
             return Ok((Self::Classical(Box::new(builder)), Box::new(engine)));
         }
-        let (builder, engine) = NetworksBuilder::open(config, processing, networks, cancel)?;
+        let (builder, engine) = NetworksBuilder::open(config, processing, cancel, networks)?;
+        cancel.check()?;
         Ok((Self::Networks(Box::new(builder)), engine))
     }
 
@@ -77,7 +78,7 @@ impl EngineBuilder {
     pub fn networks(&self) -> Option<Arc<Networks>> {
         match self {
             Self::Classical(_) => None,
-            Self::Networks(builder) => builder.shared_networks(),
+            Self::Networks(builder) => builder.loaded(),
         }
     }
 

@@ -85,15 +85,14 @@ impl NetworksBuilder {
     pub fn open(
         config: &Config,
         processing: (usize, usize),
-        networks: Option<Arc<Networks>>,
         cancel: &Cancel,
+        networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
         let paths = weights::find(config.weights.as_deref())?;
         let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
         builder.networks = networks.filter(|networks| networks.device == builder.device);
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
-        cancel.check()?;
         Ok((builder, engine))
     }
 
@@ -177,7 +176,7 @@ impl NetworksBuilder {
         losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
     }
 
-    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
+    pub fn loaded(&self) -> Option<Arc<Networks>> {
         self.networks.clone()
     }
 

@@ -174,7 +174,7 @@ fn stage(doing: TaskKind) -> Stage {
     match doing {
         TaskKind::Flow { .. } => Stage::Flow,
         TaskKind::Completion { .. } => Stage::Completion,
-        TaskKind::Propagation { .. } | TaskKind::Guides { .. } => Stage::Propagation,
+        TaskKind::Propagation { .. } | TaskKind::QuarterFlows { .. } => Stage::Propagation,
         TaskKind::Encoding | TaskKind::Tokens => Stage::Encoder,
         TaskKind::Window { .. } => Stage::Generator,
     }
@@ -219,13 +219,13 @@ impl Sizes {
         let count = |things: usize, bytes: u64| things as u64 * bytes;
         let host = count(held.frames, 4 * px + self.source) // RGB and hole
             + count(held.blended, 3 * px)
-            + count(held.filled, 4 * px)
+            + count(held.propagated, 4 * px)
             // Holes of frames that are not held any more.
-            + count(held.filled.saturating_sub(held.frames), px);
+            + count(held.propagated.saturating_sub(held.frames), px);
         let newest = self.raft_features();
-        let flows = count(held.raw + held.half, 8 * px)
+        let flows = count(held.raw_flows + held.half, 8 * px)
             + count(held.flows, 16 * px)
-            + count(held.guides, px);
+            + count(held.quarter_flows, px);
         let features = count(held.features, self.features()) + count(held.tokens, self.tokens());
         if self.machine != Machine::Card {
             let all = host + newest + flows + features;
@@ -248,7 +248,7 @@ impl Sizes {
             TaskKind::Flow { first } => self.flow(first, plan),
             TaskKind::Completion { run, keep } => self.completion(run as u64, keep as u64, plan),
             TaskKind::Propagation { run, keep } => self.propagation(run as u64, keep as u64, plan),
-            TaskKind::Guides { flows, keep } => {
+            TaskKind::QuarterFlows { flows, keep } => {
                 // The frames propagated before, a slice of a flow, its sum and the results.
                 keep as u64 * 4 * self.px + flows as u64 * self.px + 2 * self.px
             }

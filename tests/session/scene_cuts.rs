@@ -22,14 +22,14 @@ fn sliding(config: Config) -> Config {
     }
 }
 
-/// Frames with the masks of what is to go.
+/// Returns frames with the masks of the objects to remove.
 fn clip(scene: &Scene, frames: usize) -> Clip {
     (0..frames)
         .map(|t| (scene.frame(t), scene.mask(t)))
         .collect()
 }
 
-/// Frames without holes, which any engine gives out at once.
+/// Adds empty masks to frames; any engine returns these at once.
 fn plain(frames: impl IntoIterator<Item = Frame>) -> Clip {
     let with = |frame: Frame| {
         let none = Mask::empty(frame.width(), frame.height());
@@ -38,7 +38,8 @@ fn plain(frames: impl IntoIterator<Item = Frame>) -> Clip {
     frames.into_iter().map(with).collect()
 }
 
-/// A clip through a session: one out per one in, none held longer than promised.
+/// Runs a clip through a session; checks that one frame comes out for each, and that none is held
+/// longer than stated.
 fn stream(session: &mut Session, clip: &Clip) -> Vec<Done> {
     let mut done = Vec::new();
     let promised = session.latency_frames();
@@ -55,14 +56,14 @@ fn stream(session: &mut Session, clip: &Clip) -> Vec<Done> {
     done
 }
 
-/// A clip through a fresh session, and the cuts it made.
+/// Runs a clip through a new session; returns the frames and the number of cuts.
 fn run(config: &Config, clip: &Clip) -> (Vec<Done>, u64) {
     let mut session = Session::open(config.clone()).expect("the session opens");
     let done = stream(&mut session, clip);
     (done, session.stats().scene_cuts)
 }
 
-/// Prints the largest difference of a clip and gives the number of its cuts.
+/// Prints the largest difference within a clip and returns the number of its cuts.
 fn cuts(name: &str, clip: &Clip) -> u64 {
     let (width, height) = (clip[0].0.width(), clip[0].0.height());
     let mut detector = Detector::new(1.0, 3);
@@ -81,7 +82,7 @@ fn a_splice_is_one_cut_and_neither_scene_sees_the_other() {
     for (width, height, seeds) in [(64, 48, [4, 6]), (64, 48, [1, 2]), (136, 96, [4, 6])] {
         let scenes = seeds.map(|seed| Scene::new(width, height, seed));
         let [first, second] = scenes.map(|scene| clip(&scene, 9));
-        // The networks take their time: once is enough.
+        // The networks are slow: one run is enough.
         let networks = networks(width, height).filter(|_| seeds[0] == 4 && width == 64);
         let configs = [Some(propagation(width, height)), networks];
         for config in configs.into_iter().flatten().map(sliding) {
@@ -217,10 +218,10 @@ fn memory_that_runs_out_around_a_cut_loses_no_frame() {
     let spliced = [1, 2]
         .map(|seed| clip(&Scene::new(64, 48, seed), 9))
         .concat();
-    // In the drain at the cut: at once, and once some frames of the scene are final.
+    // The fault occurs in the drain at the cut: at once, or when some frames are final.
     for after in [0, 2] {
         let faults = Faults::default();
-        // More often than there are exact plans: another engine takes the frames up.
+        // It occurs more often than there are exact plans, so another engine takes up the frames.
         for run in 0..7 {
             faults.out_of_memory(Stage::Generator, after + run);
         }
@@ -259,13 +260,13 @@ fn a_ride_among_trees_is_one_scene() {
     };
     let clip: Clip = (0..80)
         .map(|t| {
-            let picture = image::open(frames.join(format!("{t:05}.jpg"))).expect("a picture");
+            let image = image::open(frames.join(format!("{t:05}.jpg"))).expect("an image");
             let mask = image::open(masks.join(format!("{t:05}.png"))).expect("a mask");
-            let (picture, mask) = (picture.to_rgb8(), mask.to_luma8());
-            let (width, height) = (picture.width() as usize, picture.height() as usize);
+            let (image, mask) = (image.to_rgb8(), mask.to_luma8());
+            let (width, height) = (image.width() as usize, image.height() as usize);
             let hole = (mask.width() as usize, mask.height() as usize);
             (
-                Frame::new(width, height, picture.into_raw()),
+                Frame::new(width, height, image.into_raw()),
                 Mask::from_luma(hole.0, hole.1, mask.into_raw()),
             )
         })
@@ -305,8 +306,7 @@ fn a_race_has_the_one_cut_that_is_in_it() {
     let frames: Vec<Frame> = frames
         .map(|rgb| Frame::new(width, height, rgb.to_vec()))
         .collect();
-    // The red car passes before the camera, which shows nothing but snow for a moment, and then
-    // another car.
+    // The red car passes the camera, which shows only snow for a moment, and then another car.
     assert!(frames.len() > 280);
     assert_eq!(
         cuts("running_car, the first car", &plain(frames[..270].to_vec())),

@@ -1,8 +1,9 @@
-//! A run of consecutive items of a stream, counted from the stream's start.
+//! A queue of consecutive items of a stream.
 
 use std::{collections::VecDeque, ops::Range};
 
-/// Items `first..end`, of which the oldest are let go.
+/// The items `first..end` of a stream, counted from its start. New ones come in at the end, the
+/// oldest are dropped.
 #[derive(Debug)]
 pub struct Ring<T> {
     first: usize,
@@ -23,30 +24,39 @@ impl<T> Ring<T> {
         self.items.push_back(item);
     }
 
-    /// Item `index`, which the schedule promises is there.
+    /// Returns item `index`.
+    ///
+    /// # Panics
+    /// If it is not held; the schedule rules that out for the inputs of its tasks.
     pub fn get(&self, index: usize) -> &T {
         &self.items[index - self.first]
     }
 
+    /// As [`get`](Self::get), mutable.
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
     pub fn get_mut(&mut self, index: usize) -> &mut T {
         &mut self.items[index - self.first]
     }
 
-    /// Item `index`, if it is held.
+    /// Returns item `index` if it is held.
     pub fn find(&self, index: usize) -> Option<&T> {
         self.items.get(index.checked_sub(self.first)?)
     }
 
+    /// As [`find`](Self::find), mutable.
     pub fn find_mut(&mut self, index: usize) -> Option<&mut T> {
         self.items.get_mut(index.checked_sub(self.first)?)
     }
 
+    /// Returns the items of a range, all of which are held.
     pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = &T> {
         self.items
             .range(range.start - self.first..range.end - self.first)
     }
 
-    /// Indices of what is held, ascending.
+    /// Returns the indices of the items held.
     pub fn indices(&self) -> Range<usize> {
         self.first..self.first + self.items.len()
     }
@@ -59,13 +69,13 @@ impl<T> Ring<T> {
         self.items.iter_mut()
     }
 
-    /// Takes out every item from `index` on, which is not before the first.
+    /// Removes and returns every item from `index` on, which is not before the first.
     pub fn take_from(&mut self, index: usize) -> VecDeque<T> {
         let count = index.saturating_sub(self.first).min(self.items.len());
         self.items.split_off(count)
     }
 
-    /// Lets go of every item before `index`.
+    /// Drops every item before `index`.
     pub fn release_before(&mut self, index: usize) {
         let count = index.saturating_sub(self.first).min(self.items.len());
         self.items.drain(..count);

@@ -1,0 +1,64 @@
+//! The three networks on their device.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::{
+    Error, Numbers, Precision,
+    kernels::host,
+    networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
+    weights::{Checkpoint, Network, Paths},
+};
+
+/// The three networks on their device.
+#[derive(Debug)]
+pub struct Networks {
+    pub raft: Raft,
+    pub completion: FlowCompletion,
+    pub generator: Generator,
+    pub device: Device,
+    /// The number type of completion and generator; RAFT is always in 32 bits.
+    pub numbers: Numbers,
+}
+
+impl Networks {
+    /// Reads and checks the three checkpoints and puts them on `device`, in this number type. If a
+    /// weight is too large for fp16, uses bf16 unless fp16 was asked for by name.
+    ///
+    /// # Errors
+    /// Checkpoints that are missing or wrong; a precision that cannot hold them.
+    pub fn read(
+        paths: &Paths,
+        device: Device,
+        numbers: Numbers,
+        asked: Precision,
+    ) -> Result<Self, Error> {
+        let read = |network| Checkpoint::read(network, paths.get(network));
+        let completion = read(Network::FlowCompletion)?;
+        let generator = read(Network::Generator)?;
+        let both = [&completion, &generator];
+        let numbers = match (numbers, asked) {
+            (Numbers::F16, Precision::Fp16) => asked.resolve(host::is_cpu(&device), &both)?,
+            (Numbers::F16, _) if !both.iter().all(|c| c.fits(Numbers::F16)) => Numbers::Bf16,
+            (numbers, _) => numbers,
+        };
+        // The largest first, while the weights of the others take no memory yet.
+        let generator = Generator::init(&generator.at(numbers), &device);
+        let completion = FlowCompletion::init(&completion.at(numbers), &device);
+        Ok(Self {
+            raft: Raft::init(&read(Network::Raft)?, &device),
+            completion,
+            generator,
+            device,
+            numbers,
+        })
+    }
+
+    pub fn on_cpu(&self) -> bool {
+        host::is_cpu(&self.device)
+    }
+
+    /// Converts a tensor to the number type of completion and generator.
+    pub fn cast(&self, x: Tensor<4>) -> Tensor<4> {
+        x.cast(self.numbers.dtype())
+    }
+}
