@@ -1,7 +1,7 @@
 //! `propainter-monitor` on short pipelines.
 
 use clap::Parser;
-use propainter_tools::monitor::{Lines, Options, run};
+use propainter_cli::monitor::{Lines, Options, run};
 
 /// What it writes, and why it failed if it did.
 pub fn monitor(arguments: &[&str]) -> (String, Option<String>) {

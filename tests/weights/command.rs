@@ -8,7 +8,7 @@ use std::{
 };
 
 use propainter::weights::Network;
-use propainter_tools::weights::{Asset, Console, Patience, Tool};
+use propainter_cli::weights::{Asset, Console, Patience, Tool};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 

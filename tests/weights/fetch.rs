@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, time::Duration};
 
 use propainter::weights::Network;
-use propainter_tools::weights::DownloadError;
+use propainter_cli::weights::DownloadError;
 
 use super::{
     command::{Release, digest, run},

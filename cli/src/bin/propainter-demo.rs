@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use propainter_tools::demo::{self, Options};
+use propainter_cli::demo::{self, Options};
 
 #[global_allocator]
 static ALLOCATOR: propainter::memory::Counting = propainter::memory::Counting;

@@ -2,7 +2,7 @@
 
 use std::{env, io, process::ExitCode};
 
-use propainter_tools::weights::{Console, Tool};
+use propainter_cli::weights::{Console, Tool};
 
 #[global_allocator]
 static ALLOCATOR: propainter::memory::Counting = propainter::memory::Counting;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use propainter_tools::monitor::{self, Lines, Options, Screen};
+use propainter_cli::monitor::{self, Lines, Options, Screen};
 
 #[global_allocator]
 static ALLOCATOR: propainter::memory::Counting = propainter::memory::Counting;
