@@ -1,5 +1,6 @@
 //! Every integration test in one binary: LLVM is linked once.
 
+mod cli;
 mod cpus;
 mod e2e;
 mod element;

@@ -1,9 +1,9 @@
-//! The most that this process took of the host's memory.
+//! The most host memory that this process has used.
 
 use std::fs;
 
-/// Most bytes that were resident at once since the process started, or since
-/// [`reset_peak`]; `None` where the system does not tell (other than Linux).
+/// Returns the most bytes that were resident at once since the process started, or since
+/// [`reset_peak`]; `None` where the system does not report it (other than Linux).
 pub fn peak_resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status
@@ -13,7 +13,15 @@ pub fn peak_resident() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Starts a new peak. Where the system does not allow it the old one goes on.
+/// Starts a new peak. Where the system does not allow that, the old one stays.
 pub fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Returns the line of a report that states the peak.
+pub fn report() -> String {
+    match peak_resident() {
+        Some(bytes) => format!("peak memory: {:.0} MB resident", bytes as f64 / 1e6),
+        None => "peak memory: not reported by this system".to_owned(),
+    }
 }

@@ -1,4 +1,4 @@
-//! The demo's generated clip, as a pipeline that ends in an mp4.
+//! The generated clip, as a pipeline that ends in an MP4 file.
 
 use std::{path::Path, thread};
 
@@ -9,7 +9,7 @@ use super::{DemoError, Options};
 
 const FPS: u64 = 25;
 
-/// Everything from decoded RGB to the file: 4:2:0 and even sides, which every player shows.
+/// From RGB frames to the file: 4:2:0 with even sides, which every player shows.
 const TO_FILE: &str = "propainter name=inpaint ! videoconvert ! videoscale \
     ! video/x-raw,format=I420,width=(int)[2,16384,2],height=(int)[2,16384,2] \
     ! x264enc pass=qual quantizer=16 ! h264parse ! mp4mux ! filesink name=file";
@@ -19,15 +19,16 @@ pub struct Clip {
     pub pipeline: gst::Pipeline,
     /// The element `propainter`.
     pub element: gst::Element,
-    /// The scene, where the truth is known.
+    /// The scene, which knows the frames without object and logo; `None` for a video file.
     pub scene: Option<Scene>,
 }
 
 impl Clip {
-    fn new(description: &str, movie: &Path) -> Result<Self, DemoError> {
+    /// Parses a pipeline whose elements `inpaint` and `file` are the element and the sink.
+    fn parse(description: &str, movie: &Path) -> Result<Self, DemoError> {
         let pipeline = gst::parse::launch(description)?
             .downcast::<gst::Pipeline>()
-            .map_err(|_| gst::glib::bool_error!("the description is no pipeline"))?;
+            .map_err(|_| gst::glib::bool_error!("the description is not a pipeline"))?;
         named(&pipeline, "file")?.set_property("location", movie);
         let element = named(&pipeline, "inpaint")?;
         Ok(Self {
@@ -43,14 +44,12 @@ fn named(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DemoError
     Ok(found.ok_or_else(|| gst::glib::bool_error!("the pipeline lacks {}", name))?)
 }
 
-/// The generated clip, with masks through `mask_sink`.
+/// Returns the generated clip, which is written to `movie`; its masks come through `mask_sink`.
+///
+/// # Errors
+/// An element is missing.
 pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
     let (width, height) = (options.width, options.height);
-    for (name, side) in [("width", width), ("height", height)] {
-        if !(16..=7680).contains(&side) {
-            return Err(DemoError::Option(name, side, "must be from 16 to 7680"));
-        }
-    }
     let source = |name: &str, format: &str| {
         format!(
             "appsrc name={name} format=time block=true max-buffers=4 caps=video/x-raw,\
@@ -62,14 +61,14 @@ pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
         source("frames", "RGB"),
         source("masks", "GRAY8")
     );
-    let mut clip = Clip::new(&description, movie)?;
+    let mut clip = Clip::parse(&description, movie)?;
     let scene = Scene::new(width as usize, height as usize, 7);
     clip.scene = Some(scene.clone());
 
-    // Drawn beforehand: the report is of the element's speed.
+    // The frames are drawn beforehand, as the report states the element's speed.
     let stride = |bytes: usize| bytes.next_multiple_of(4);
     let count = options.frames as usize;
-    let pictures: Vec<_> = (0..count)
+    let frames_and_masks: Vec<_> = (0..count)
         .map(|i| {
             let frame = scene.frame(i);
             let mask = scene.mask(i);
@@ -83,13 +82,13 @@ pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
         .collect();
     let app = |name| -> Result<gst_app::AppSrc, DemoError> {
         let element = named(&clip.pipeline, name)?.downcast::<gst_app::AppSrc>();
-        Ok(element.map_err(|_| gst::glib::bool_error!("{} is no appsrc", name))?)
+        Ok(element.map_err(|_| gst::glib::bool_error!("{} is not an appsrc", name))?)
     };
     let (frames, masks) = (app("frames")?, app("masks")?);
     thread::spawn(move || {
-        for (frame, mask) in pictures {
-            // The mask first: the frame cannot pass without it. A push fails once the
-            // pipeline stops; the bus tells why.
+        for (frame, mask) in frames_and_masks {
+            // The mask comes first, as the frame waits for it. A push fails once the pipeline
+            // stops; the reason is on the bus.
             if masks.push_buffer(mask).is_err() || frames.push_buffer(frame).is_err() {
                 return;
             }
@@ -100,7 +99,7 @@ pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
     Ok(clip)
 }
 
-/// Rows of `row` bytes at a distance of `stride` bytes.
+/// Returns frame `index` as a buffer: rows of `row` bytes at a distance of `stride` bytes.
 fn buffer(data: &[u8], row: usize, stride: usize, index: usize) -> gst::Buffer {
     let mut padded = vec![0; data.len() / row * stride];
     for (to, from) in padded.chunks_exact_mut(stride).zip(data.chunks_exact(row)) {

@@ -1,12 +1,13 @@
-//! The demo: a clip through the real element into an mp4, a before/after strip, and a report.
+//! `propainter demo`: a clip through the element into an MP4 file, a strip of frames before and
+//! after, and a report.
 //!
-//! - [`clip`]: the generated clip; a file goes through [`crate::recode`]
-//! - [`watch`]: what passes the element's pads: counts, PSNR, pictures for the strip
-//! - [`strip`]: the PNG
+//! - [`clip`]: the generated clip; a video file goes through [`crate::recode`]
+//! - [`probes`]: counts and compares the frames at the element's pads, and keeps some for the strip
+//! - [`strip`]: the PNG file
 
 mod clip;
+mod probes;
 mod strip;
-mod watch;
 
 use std::{
     fs, io,
@@ -14,64 +15,62 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Parser;
+use clap::Args;
 use gst::prelude::*;
 use thiserror::Error;
 
 use crate::{
-    output::{self, Existing, Output, OutputError, sequence},
-    recode::{Job, Recode, RecodeError, Stopped},
+    Console,
+    engine::EngineOptions,
+    memory,
+    output::{self, Existing, Output, OutputError, input_files},
+    recode::{Job, Recode, RecodeError, StopOnDrop},
 };
 
-use self::{clip::Clip, watch::Watch};
+use self::{clip::Clip, probes::PadProbes};
 
-/// The folder that the demo may write into anew each time.
-const OUT: &str = "out";
+/// The folder whose files the demo replaces without `--force`.
+const DEFAULT_FOLDER: &str = "out";
 
 /// Removes an object and a logo from a generated clip, or what a mask marks from a video.
-#[derive(Debug, Parser)]
-#[command(name = "propainter-demo", version)]
+///
+/// Writes demo.mp4, and demo.png with frames before and after. Prints the PSNR inside the hole
+/// where the truth is known, frames per second and peak memory.
+#[derive(Debug, Args)]
 pub struct Options {
-    /// A video of your own; without it a clip is generated
-    #[arg(long, requires = "mask")]
+    /// Video to use in place of the generated clip
+    #[arg(long, value_name = "FILE", requires = "mask")]
     pub video: Option<PathBuf>,
-    /// The mask for it: an image, white is what goes
-    #[arg(long)]
+    /// Mask for the video: an image in which white marks what to remove
+    #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// Folder for demo.mp4 and demo.png; it is made where it is missing
-    #[arg(long, default_value = OUT)]
+    /// Folder for demo.mp4 and demo.png; it is created where it does not exist
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_FOLDER)]
     pub output: PathBuf,
     /// Replace demo.mp4 and demo.png in a folder other than the default one
     #[arg(long)]
     pub force: bool,
-    /// Engine: propagation (no weights), propainter (the networks) or auto
-    #[arg(long, default_value = "propagation", value_parser = ["propagation", "propainter", "auto"])]
-    pub model: String,
-    /// Folder that holds the checkpoints
-    #[arg(long)]
-    pub weights: Option<PathBuf>,
-    /// Device: auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    pub device: String,
-    /// Frames of the generated clip
+    #[command(flatten)]
+    pub engine: EngineOptions,
+    /// Number of frames of the generated clip
     #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
     pub frames: u32,
     /// Width of the generated clip, 16 to 7680 pixels
-    #[arg(long, default_value_t = 432)]
+    #[arg(long, default_value_t = 432, value_parser = clap::value_parser!(u32).range(16..=7680))]
     pub width: u32,
     /// Height of the generated clip, 16 to 7680 pixels
-    #[arg(long, default_value_t = 240)]
+    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u32).range(16..=7680))]
     pub height: u32,
 }
 
-/// Why there is no demo to see.
+/// An error that ends the demo.
 #[derive(Debug, Error)]
 pub enum DemoError {
     #[error("{0}: {1}")]
-    File(PathBuf, #[source] io::Error),
+    Folder(PathBuf, #[source] io::Error),
     #[error("{0}: {1}")]
-    Picture(PathBuf, #[source] image::ImageError),
-    #[error("GStreamer: {0} (run scripts/setup.sh for the packages that are needed)")]
+    Image(PathBuf, #[source] image::ImageError),
+    #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Setup(#[from] gst::glib::Error),
     #[error("GStreamer: {0}")]
     Pipeline(#[from] gst::glib::BoolError),
@@ -79,14 +78,14 @@ pub enum DemoError {
     State(#[from] gst::StateChangeError),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
-    #[error("no video frame came out")]
+    #[error("the element produced no frame")]
     NoFrames,
     #[error("{0}; --output FOLDER sets another place")]
     Output(#[from] OutputError),
     #[error(transparent)]
     Recode(RecodeError),
-    #[error("--{0} {1}: {2}")]
-    Option(&'static str, u32, &'static str),
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
 }
 
 impl From<RecodeError> for DemoError {
@@ -98,24 +97,24 @@ impl From<RecodeError> for DemoError {
     }
 }
 
-/// The movie in the making.
+/// The incomplete `demo.mp4`.
 enum Movie {
     Generated(Output),
-    File(Recode),
+    Recoded(Recode),
 }
 
 impl Movie {
     fn replaces(&self) -> bool {
         match self {
             Self::Generated(output) => output.replaces(),
-            Self::File(recode) => recode.replaces(),
+            Self::Recoded(recode) => recode.replaces(),
         }
     }
 
-    fn finish(self) -> Result<(), DemoError> {
+    fn commit(self) -> Result<(), DemoError> {
         match self {
             Self::Generated(output) => Ok(output.commit()?),
-            Self::File(recode) => Ok(recode.finish()?),
+            Self::Recoded(recode) => Ok(recode.finish()?),
         }
     }
 }
@@ -123,97 +122,92 @@ impl Movie {
 /// Runs the demo and prints its report.
 ///
 /// # Errors
-/// An input that cannot be read, an output that cannot be written, an element that fails.
-pub fn run(options: &Options) -> Result<(), DemoError> {
+/// An input cannot be read, an output cannot be written, or an element fails.
+pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), DemoError> {
     gst::init()?;
     propainter_elements::plugin_register_static()?;
     fs::create_dir_all(&options.output)
-        .map_err(|error| DemoError::File(options.output.clone(), error))?;
-    let movie_name = options.output.join("demo.mp4");
-    let picture_name = options.output.join("demo.png");
-    let inputs: Vec<PathBuf> = options
-        .mask
-        .iter()
-        .flat_map(|mask| sequence(mask))
-        .collect();
-    let existing = Existing::with_force(options.force || options.output == Path::new(OUT));
-    let read = options
-        .video
-        .iter()
-        .chain(&inputs)
-        .cloned()
-        .collect::<Vec<_>>();
-    output::check(&movie_name, &read, existing)?;
-    let picture = Output::create(&picture_name, &read, existing)?;
+        .map_err(|error| DemoError::Folder(options.output.clone(), error))?;
+    let movie_path = options.output.join("demo.mp4");
+    let strip_path = options.output.join("demo.png");
+    let mask = options.mask.iter();
+    let masks: Vec<PathBuf> = mask.flat_map(|mask| input_files(mask)).collect();
+    let inputs: Vec<PathBuf> = options.video.iter().chain(&masks).cloned().collect();
+    let force = options.force || options.output == Path::new(DEFAULT_FOLDER);
+    let existing = Existing::with_force(force);
+    output::check(&movie_path, &inputs, existing)?;
+    let strip = Output::create(&strip_path, &inputs, existing)?;
     let (clip, movie) = match &options.video {
         Some(video) => {
             let job = Job {
                 video: video.clone(),
-                output: movie_name.clone(),
-                inputs,
+                output: movie_path.clone(),
+                inputs: masks,
                 existing,
             };
             let element = gst::ElementFactory::make("propainter").build()?;
             let recode = Recode::new(&job, &element)?;
             for note in &recode.notes {
-                eprintln!("propainter-demo: {note}");
+                console.note("demo", note)?;
             }
             let clip = Clip {
                 pipeline: recode.pipeline.clone(),
                 element,
                 scene: None,
             };
-            (clip, Movie::File(recode))
+            (clip, Movie::Recoded(recode))
         }
         None => {
-            let output = Output::create(&movie_name, &read, existing)?;
+            let output = Output::create(&movie_path, &inputs, existing)?;
             let clip = clip::generated(options, output.part())?;
             (clip, Movie::Generated(output))
         }
     };
-    let element = &clip.element;
-    element.set_property_from_str("model", &options.model);
-    element.set_property("device", &options.device);
-    if let Some(weights) = &options.weights {
+    set_properties(&clip.element, options);
+
+    let probes = PadProbes::new(&clip.element, clip.scene.clone())?;
+    let start = Instant::now();
+    play(&clip.pipeline)?;
+    let duration = start.elapsed();
+    let observed = probes.finish();
+    if observed.frames == 0 {
+        return Err(DemoError::NoFrames);
+    }
+    strip::write(strip.part(), &observed.pairs)?;
+    report(&observed, &clip.element, duration, console)?;
+    let verb = |replaces| if replaces { "replaced" } else { "wrote" };
+    let verbs = (verb(movie.replaces()), verb(strip.replaces()));
+    movie.commit()?;
+    strip.commit()?;
+    console.say(&format!("{} {}", verbs.0, movie_path.display()))?;
+    console.say(&format!("{} {}", verbs.1, strip_path.display()))?;
+    Ok(())
+}
+
+fn set_properties(element: &gst::Element, options: &Options) {
+    let engine = &options.engine;
+    element.set_property_from_str("model", engine.model.name());
+    element.set_property("device", engine.device.to_string());
+    if let Some(weights) = &engine.weights {
         element.set_property("weights", weights);
     }
     if let Some(mask) = &options.mask {
         element.set_property("mask-location", mask);
     }
-
-    let watch = Watch::new(element, clip.scene.clone())?;
-    let start = Instant::now();
-    play(&clip.pipeline)?;
-    let seconds = start.elapsed();
-    let seen = watch.finish();
-    if seen.frames == 0 {
-        return Err(DemoError::NoFrames);
-    }
-    strip::write(picture.part(), &seen.pictures)?;
-    report(&seen, element, seconds);
-    let verb = |replaces| if replaces { "replaced" } else { "wrote" };
-    let verbs = (verb(movie.replaces()), verb(picture.replaces()));
-    movie.finish()?;
-    picture.commit()?;
-    println!("{} {}", verbs.0, movie_name.display());
-    println!("{} {}", verbs.1, picture_name.display());
-    Ok(())
 }
 
 /// Plays to the end of the stream.
 fn play(pipeline: &gst::Pipeline) -> Result<(), DemoError> {
-    let stopped = Stopped(pipeline);
+    let _stop = StopOnDrop(pipeline);
     pipeline.set_state(gst::State::Playing).map_err(|error| {
-        // The element that refused has said why.
-        failure(pipeline).unwrap_or(DemoError::State(error))
+        // The element that refused has posted the reason.
+        wait(pipeline).unwrap_or(DemoError::State(error))
     })?;
-    let result = failure(pipeline).map_or(Ok(()), Err);
-    drop(stopped);
-    result
+    wait(pipeline).map_or(Ok(()), Err)
 }
 
-/// Waits for the end or an error, and returns the error.
-fn failure(pipeline: &gst::Pipeline) -> Option<DemoError> {
+/// Waits for the end of the stream or an error, and returns the error.
+fn wait(pipeline: &gst::Pipeline) -> Option<DemoError> {
     let bus = pipeline.bus()?;
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
     let message = bus.timed_pop_filtered(gst::ClockTime::NONE, &kinds)?;
@@ -221,7 +215,7 @@ fn failure(pipeline: &gst::Pipeline) -> Option<DemoError> {
         gst::MessageView::Error(error) => Some(DemoError::Stream {
             element: error
                 .src()
-                .map(|s| s.name().to_string())
+                .map(|source| source.name().to_string())
                 .unwrap_or_default(),
             message: error.error().to_string(),
         }),
@@ -229,23 +223,27 @@ fn failure(pipeline: &gst::Pipeline) -> Option<DemoError> {
     }
 }
 
-fn report(seen: &watch::Seen, element: &gst::Element, seconds: Duration) {
-    let frames = seen.frames;
-    let (width, height) = seen.size;
-    let fps = frames as f64 / seconds.as_secs_f64();
-    let model = element
-        .property::<gst::Structure>("stats")
-        .get::<String>("model");
-    println!(
-        "{frames} frames of {width}×{height}, model {}",
-        model.unwrap_or_default()
-    );
-    if let Some(psnr) = seen.psnr {
-        println!("PSNR inside the hole: {psnr:.2} dB against the truth");
+fn report(
+    observed: &probes::Observed,
+    element: &gst::Element,
+    duration: Duration,
+    console: &mut Console<'_>,
+) -> io::Result<()> {
+    let frames = observed.frames;
+    let (width, height) = observed.size;
+    let stats = element.property::<gst::Structure>("stats");
+    let model = stats.get::<String>("model").unwrap_or_default();
+    console.say(&format!(
+        "{frames} frames of {width}×{height}, model {model}"
+    ))?;
+    if let Some(psnr) = observed.psnr {
+        console.say(&format!(
+            "PSNR inside the hole: {psnr:.2} dB against the truth"
+        ))?;
     }
-    println!("speed: {fps:.1} frames per second, decoding and encoding included");
-    match crate::memory::peak_resident() {
-        Some(bytes) => println!("peak memory: {:.0} MB resident", bytes as f64 / 1e6),
-        None => println!("peak memory: this system does not tell"),
-    }
+    let fps = frames as f64 / duration.as_secs_f64();
+    console.say(&format!(
+        "speed: {fps:.1} frames per second, decoding and encoding included"
+    ))?;
+    console.say(&memory::report())
 }

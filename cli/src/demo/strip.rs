@@ -1,4 +1,4 @@
-//! The picture that shows it: before above after.
+//! The image that compares frames: before above after.
 
 use std::path::Path;
 
@@ -6,10 +6,13 @@ use propainter::Frame;
 
 use super::DemoError;
 
-/// White between the pictures, in pixels.
+/// Pixels of white between two frames.
 const GAP: usize = 4;
 
-/// Writes a PNG with a column a pair: before above, after below.
+/// Writes a PNG file with one column for each pair of frames: before above, after below.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write(path: &Path, pairs: &[(Frame, Frame)]) -> Result<(), DemoError> {
     let Some((first, _)) = pairs.first() else {
         return Ok(());
@@ -19,8 +22,8 @@ pub fn write(path: &Path, pairs: &[(Frame, Frame)]) -> Result<(), DemoError> {
     let mut strip =
         image::RgbImage::from_pixel(total.0 as u32, total.1 as u32, image::Rgb([255; 3]));
     for (column, (before, after)) in pairs.iter().enumerate() {
-        let same = |frame: &&Frame| (frame.width(), frame.height()) == (width, height);
-        for (row, frame) in [before, after].into_iter().filter(same).enumerate() {
+        let fits = |frame: &&Frame| (frame.width(), frame.height()) == (width, height);
+        for (row, frame) in [before, after].into_iter().filter(fits).enumerate() {
             let (left, top) = (column * (width + GAP), row * (height + GAP));
             for (i, pixel) in frame.rgb().chunks_exact(3).enumerate() {
                 let (x, y) = ((left + i % width) as u32, (top + i / width) as u32);
@@ -30,5 +33,5 @@ pub fn write(path: &Path, pairs: &[(Frame, Frame)]) -> Result<(), DemoError> {
     }
     strip
         .save_with_format(path, image::ImageFormat::Png)
-        .map_err(|error| DemoError::Picture(path.to_owned(), error))
+        .map_err(|error| DemoError::Image(path.to_owned(), error))
 }

@@ -1,23 +1,27 @@
-//! Plays a pipeline and shows, as it goes, what its propainter elements say of themselves.
+//! `propainter monitor`: plays a pipeline and shows memory and progress of its propainter elements.
 //!
 //! - [`sample`]: the property `stats` and the element's messages as text
-//! - [`files`]: what a pipeline reads and writes
-//! - [`view`]: where the text goes: lines one after another, or a screen that is redrawn
+//! - [`charts`]: bars and curves of characters
+//! - [`files`]: the files that a pipeline reads and writes
+//! - [`view`]: lines one after another, or a screen that is redrawn
 
+mod charts;
 mod files;
 mod sample;
 mod view;
 
 use std::{
+    io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use clap::Parser;
+use clap::Args;
 use gst::prelude::*;
 use thiserror::Error;
 
 use crate::{
+    Console,
     output::{Existing, OutputError},
     recode::{Job, Recode, RecodeError},
 };
@@ -27,30 +31,31 @@ pub use self::{
     view::{Lines, Screen, View},
 };
 
-/// Plays a pipeline and shows what its propainter elements take of memory, and what they do.
+/// Plays a pipeline or a video and shows memory and progress of its propainter elements.
 ///
-///   propainter-monitor videotestsrc ! propainter model=propagation ! fakesink
-///   propainter-monitor --video clip.mp4 --mask logo.png vram-budget=4294967296
-#[derive(Debug, Parser)]
-#[command(name = "propainter-monitor", version, verbatim_doc_comment)]
+/// Examples:
+///   propainter monitor videotestsrc ! propainter model=propagation ! fakesink
+///   propainter monitor --video clip.mp4 --mask logo.png vram-budget=4294967296
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct Options {
-    /// Milliseconds from line to line
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..))]
+    /// Milliseconds between two samples
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..))]
     pub interval: u64,
-    /// A video to play instead of a pipeline of your own
-    #[arg(long)]
+    /// Video to play in place of a pipeline
+    #[arg(long, value_name = "FILE")]
     pub video: Option<PathBuf>,
-    /// The mask for it: an image, white is what goes
-    #[arg(long, requires = "video")]
+    /// Mask for the video: an image in which white marks what to remove
+    #[arg(long, value_name = "FILE", requires = "video")]
     pub mask: Option<PathBuf>,
-    /// A video to write, with the sound and what else the first one has: .mp4, .mov, .mkv, .webm
-    /// or .ts; without it the pictures are dropped
-    #[arg(long, requires = "video")]
+    /// Video to write, with sound and subtitles of the first one: .mp4, .mov, .mkv, .webm or .ts;
+    /// without this option the frames are dropped
+    #[arg(long, value_name = "FILE", requires = "video")]
     pub output: Option<PathBuf>,
     /// Replace the output where it exists
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// The pipeline, as for gst-launch-1.0; with --video, property=value of the element
+    /// Pipeline, as for gst-launch-1.0; with --video, property=value of the element
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -59,14 +64,14 @@ pub struct Options {
     pub pipeline: Vec<String>,
 }
 
-/// Why the pipeline did not come to its end.
+/// An error that ends the monitor.
 #[derive(Debug, Error)]
 pub enum MonitorError {
     #[error("GStreamer: {0}")]
     Setup(#[from] gst::glib::Error),
     #[error("GStreamer: {0}")]
     Register(#[from] gst::glib::BoolError),
-    #[error("this is no pipeline of several elements")]
+    #[error("the description is not a pipeline of several elements")]
     NoPipeline,
     #[error("the pipeline has no element propainter")]
     NoElement,
@@ -81,18 +86,34 @@ pub enum MonitorError {
     #[error("GStreamer: {0}")]
     State(#[from] gst::StateChangeError),
     #[error("cannot write: {0}")]
-    Write(#[from] std::io::Error),
+    Write(#[from] io::Error),
 }
 
-/// Plays to the end of the stream, and shows.
+/// Plays to the end of the stream: on a terminal with a screen, else with lines.
 ///
 /// # Errors
-/// A pipeline that cannot be made, or an error on its bus.
-pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
+/// As [`play`].
+pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), MonitorError> {
+    match console.is_terminal {
+        true => play(options, &mut Screen::default(), console.errors),
+        false => play(options, &mut Lines(&mut *console.out), console.errors),
+    }
+}
+
+/// Plays to the end of the stream and shows samples and messages; writes to `errors` what a video
+/// file cannot keep.
+///
+/// # Errors
+/// The pipeline cannot be built, or an error is posted on its bus.
+pub fn play(
+    options: &Options,
+    view: &mut dyn View,
+    errors: &mut dyn Write,
+) -> Result<(), MonitorError> {
     gst::init()?;
     propainter_elements::plugin_register_static()?;
     let recode = match (&options.video, &options.output) {
-        (Some(video), Some(output)) => Some(recode(options, video, output)?),
+        (Some(video), Some(output)) => Some(recode(options, video, output, errors)?),
         _ => None,
     };
     let pipeline = match &recode {
@@ -108,11 +129,11 @@ pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
     let interval = Duration::from_millis(options.interval);
     let started = pipeline.set_state(gst::State::Playing);
     let result = match watch(&pipeline, interval, started.is_err(), view) {
-        // The element that refused has said why; where none has, the refusal is all there is.
+        // The element that refused has posted the reason; where none has, there is no other.
         Ok(()) => started.map(|_| ()).map_err(MonitorError::from),
         Err(error) => Err(error),
     };
-    // Nothing is left to do about a pipeline that does not even stop.
+    // A failure to stop has no remedy.
     let _ = pipeline.set_state(gst::State::Null);
     result?;
     if let (Some(recode), Some(output)) = (recode, &options.output) {
@@ -127,8 +148,13 @@ pub fn run(options: &Options, view: &mut dyn View) -> Result<(), MonitorError> {
     Ok(())
 }
 
-/// From one file into the other, by an element with the properties that are given.
-fn recode(options: &Options, video: &Path, output: &Path) -> Result<Recode, MonitorError> {
+/// Prepares to write `video` to `output` through an element with the given properties.
+fn recode(
+    options: &Options,
+    video: &Path,
+    output: &Path,
+    errors: &mut dyn Write,
+) -> Result<Recode, MonitorError> {
     let mut words = vec!["propainter".to_owned()];
     words.extend(
         options
@@ -153,12 +179,12 @@ fn recode(options: &Options, video: &Path, output: &Path) -> Result<Recode, Moni
     };
     let recode = Recode::new(&job, &element)?;
     for note in &recode.notes {
-        eprintln!("propainter-monitor: {note}");
+        writeln!(errors, "propainter monitor: {note}")?;
     }
     Ok(recode)
 }
 
-/// What to play where no file is written, in gst-launch's words.
+/// Returns the pipeline where no file is written, as words for gst-launch-1.0.
 fn description(options: &Options) -> Vec<String> {
     let Some(video) = &options.video else {
         return options.pipeline.clone();
@@ -176,6 +202,7 @@ fn description(options: &Options) -> Vec<String> {
     all
 }
 
+/// Builds a pipeline from words, or from one line.
 fn parse(words: &[String]) -> Result<gst::Pipeline, MonitorError> {
     let element = match words {
         [line] => gst::parse::launch(line)?,
@@ -189,7 +216,7 @@ fn parse(words: &[String]) -> Result<gst::Pipeline, MonitorError> {
         .map_err(|_| MonitorError::NoPipeline)
 }
 
-/// The pipeline's propainter elements by their names, wherever they are in it.
+/// Returns the propainter elements, wherever they are in the pipeline, ordered by name.
 fn elements(pipeline: &gst::Pipeline) -> Vec<gst::Element> {
     let found = pipeline.iterate_all_by_element_factory_name("propainter");
     let mut found: Vec<gst::Element> = found.into_iter().flatten().collect();
@@ -197,8 +224,8 @@ fn elements(pipeline: &gst::Pipeline) -> Vec<gst::Element> {
     found
 }
 
-/// Shows a sample of each element at each interval and what is on the bus meanwhile, until the
-/// stream ends or, where it `refused` to start, nothing more is on the bus.
+/// Shows samples at each interval and messages as they come, until the stream ends. Where the
+/// pipeline `refused` to start, shows the messages that are on the bus.
 fn watch(
     pipeline: &gst::Pipeline,
     interval: Duration,
@@ -208,12 +235,12 @@ fn watch(
     let bus = pipeline.bus().ok_or(MonitorError::NoPipeline)?;
     let mut next = Instant::now() + interval;
     loop {
-        let patience = match refused {
+        let timeout = match refused {
             true => Duration::ZERO,
             false => next.saturating_duration_since(Instant::now()),
         };
-        let patience = gst::ClockTime::try_from(patience).unwrap_or(gst::ClockTime::ZERO);
-        let Some(message) = bus.timed_pop(patience) else {
+        let timeout = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::ZERO);
+        let Some(message) = bus.timed_pop(timeout) else {
             if refused {
                 return Ok(());
             }
@@ -244,7 +271,7 @@ fn watch(
                 }
             }
             gst::MessageView::Latency(_) => {
-                // Whoever did not take it posts again when it changes.
+                // An element that failed to take it posts again when its latency changes.
                 let _ = pipeline.recalculate_latency();
             }
             _ => {}
@@ -252,6 +279,7 @@ fn watch(
     }
 }
 
+/// Shows a sample of each element.
 fn show(pipeline: &gst::Pipeline, view: &mut dyn View) -> Result<(), MonitorError> {
     for element in elements(pipeline) {
         let stats: gst::Structure = element.property("stats");

@@ -1,10 +1,12 @@
-//! What an element says of itself, as text.
+//! The property `stats` and the messages of an element, as text.
 
 use std::fmt::Write;
 
 use gst::StructureRef;
 
-/// One look at the property `stats`.
+use crate::units;
+
+/// The property `stats` at one moment; sizes are in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     pub frames_in: u64,
@@ -29,7 +31,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// What `stats` holds; a field that it lacks is 0 or empty.
+    /// Reads `stats`; a field that it lacks becomes 0 or empty.
     pub fn of(stats: &StructureRef) -> Self {
         let bytes = |name: &str| stats.get::<u64>(name).unwrap_or_default();
         let count = |name: &str| stats.get::<u32>(name).unwrap_or_default();
@@ -57,7 +59,7 @@ impl Sample {
         }
     }
 
-    /// All of it in one line.
+    /// Returns all of it in one line.
     pub fn line(&self) -> String {
         let (frames, memory, trouble) = (self.frames(), self.memory(), self.trouble());
         let mut parts = vec![frames, memory, trouble];
@@ -68,7 +70,7 @@ impl Sample {
         parts.join(" | ")
     }
 
-    /// Frames, the queue and the speed.
+    /// Returns the counts of frames and the speed.
     pub fn frames(&self) -> String {
         let (width, height) = self.size;
         format!(
@@ -85,23 +87,23 @@ impl Sample {
         )
     }
 
-    /// The device's bytes and the host's; empty where nothing is measured.
+    /// Returns the memory of the device and of the host; empty where nothing is measured.
     pub fn memory(&self) -> String {
         if self.peak == 0 && self.planned == 0 && self.host_peak == 0 {
             return String::new();
         }
         format!(
             "device {} of {} (peak {}, planned {}), host {} (peak {})",
-            size(self.used),
-            size(self.budget),
-            size(self.peak),
-            size(self.planned),
-            size(self.host),
-            size(self.host_peak)
+            units::bytes(self.used),
+            units::bytes(self.budget),
+            units::bytes(self.peak),
+            units::bytes(self.planned),
+            units::bytes(self.host),
+            units::bytes(self.host_peak)
         )
     }
 
-    /// What went wrong or was given up; empty where nothing was.
+    /// Returns the downgrades and how often memory ran out; empty where there were none.
     pub fn trouble(&self) -> String {
         let mut text = String::new();
         if !self.degraded.is_empty() {
@@ -120,55 +122,10 @@ impl Sample {
     }
 }
 
-/// Bytes in the unit that reads best.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    if bytes == u64::MAX {
-        return "no limit".to_owned();
-    }
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let digits = match unit {
-        0 => 0,
-        _ if value < 10.0 => 2,
-        _ => 1,
-    };
-    format!("{value:.digits$} {}", UNITS[unit])
-}
-
-/// `used` of `all` as a bar of `width` characters, with a mark at `peak`.
-pub fn bar(used: u64, peak: u64, all: u64, width: usize) -> String {
-    let at = |bytes: u64| match all {
-        0 => 0,
-        all => ((bytes as f64 / all as f64 * width as f64).round() as usize).min(width),
-    };
-    let (used, peak) = (at(used), at(peak));
-    let cell = |i| match i {
-        i if i < used => '█',
-        i if i + 1 == peak => '▏',
-        _ => '·',
-    };
-    (0..width).map(cell).collect()
-}
-
-/// Values as a line of small columns; `top` and more fill one.
-pub fn sparkline(values: impl IntoIterator<Item = u64>, top: u64) -> String {
-    const COLUMNS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let column = |value: u64| {
-        let share = value.min(top) as f64 / top.max(1) as f64;
-        COLUMNS[(share * 7.0).round() as usize]
-    };
-    values.into_iter().map(column).collect()
-}
-
-/// What an element's message says; `None` for a message that is not propainter's.
+/// Returns the text of an element's message; `None` for a message of another element.
 pub fn message(structure: &StructureRef) -> Option<String> {
     let text = |name: &str| structure.get::<String>(name).unwrap_or_default();
-    let bytes = |name: &str| size(structure.get(name).unwrap_or_default());
+    let bytes = |name: &str| units::bytes(structure.get(name).unwrap_or_default());
     Some(match structure.name().as_str() {
         "propainter-plan" => format!(
             "plan: {} ({} of {})",
@@ -183,7 +140,7 @@ pub fn message(structure: &StructureRef) -> Option<String> {
             text("to")
         ),
         "propainter-out-of-memory" => format!(
-            "short of memory in {} ({}); it goes on with: {}",
+            "out of memory in {} ({}); continuing with: {}",
             text("stage"),
             text("problem"),
             text("plan")
@@ -224,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_all_of_it() {
+    fn a_line_holds_every_field() {
         assert_eq!(
             Sample::of(&stats()).line(),
             "propainter 432x240: 12.3 fps, 120 in, 80 out, 40 held \
@@ -235,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_no_more_than_there_is() {
+    fn a_line_leaves_out_what_is_empty() {
         gst::init().unwrap();
         let empty = gst::Structure::new_empty("propainter-stats");
         let line = Sample::of(&empty).line();
@@ -246,32 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_shown_in_the_unit_that_reads_best() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1023, "1.00 KiB"),
-            (1536, "1.50 KiB"),
-            (512 << 20, "512.0 MiB"),
-            (24 << 30, "24.0 GiB"),
-            (u64::MAX - 1, "16777216.0 TiB"),
-            (u64::MAX, "no limit"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-    }
-
-    #[test]
-    fn bars_and_columns_keep_to_their_ends() {
-        assert_eq!(bar(5, 8, 10, 10), "█████··▏··");
-        assert_eq!(bar(20, 30, 10, 4), "████");
-        assert_eq!(bar(5, 5, 0, 3), "···");
-        assert_eq!(sparkline([0, 5, 10, 99], 10), "▁▅██");
-        assert_eq!(sparkline([1], 0), "▁");
-    }
-
-    #[test]
-    fn messages_are_told_and_those_of_others_are_not() {
+    fn messages_of_other_elements_are_left_out() {
         gst::init().unwrap();
         let degraded = gst::Structure::builder("propainter-degraded")
             .field("step", "references")

@@ -1,4 +1,4 @@
-//! Where samples and messages are shown.
+//! Where samples and messages are shown: as lines, or on a screen that is redrawn.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,21 +7,31 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::sample::{Sample, bar, size, sparkline};
+use crate::units;
 
-/// Samples that a curve shows.
+use super::{
+    charts::{bar, sparkline},
+    sample::Sample,
+};
+
+/// Number of samples in a curve.
 const HISTORY: usize = 48;
 
+/// Shows samples and messages.
 pub trait View {
+    /// Shows a sample of an element.
+    ///
     /// # Errors
-    /// Nothing can be written.
+    /// The output cannot be written.
     fn sample(&mut self, element: &str, sample: &Sample) -> io::Result<()>;
+    /// Shows a message.
+    ///
     /// # Errors
-    /// Nothing can be written.
+    /// The output cannot be written.
     fn message(&mut self, text: &str) -> io::Result<()>;
 }
 
-/// One line after another: for files and pipes.
+/// Writes one line after another, for files and pipes.
 pub struct Lines<W>(pub W);
 
 impl<W: Write> View for Lines<W> {
@@ -36,17 +46,18 @@ impl<W: Write> View for Lines<W> {
     }
 }
 
-/// A few lines for each element, redrawn in place; messages scroll above them.
+/// Redraws a few lines for each element in place; messages scroll above them.
 pub struct Screen {
     bars: MultiProgress,
     elements: BTreeMap<String, Panel>,
 }
 
-/// What is shown of one element.
+/// The lines of one element.
 struct Panel {
     frames: ProgressBar,
     device: ProgressBar,
     plan: ProgressBar,
+    /// The latest samples of the used device memory, in bytes.
     used: VecDeque<u64>,
 }
 
@@ -74,7 +85,7 @@ impl View for Screen {
     }
 }
 
-/// The last figures stay on the screen.
+/// Leaves the last figures on the screen.
 impl Drop for Screen {
     fn drop(&mut self) {
         for panel in self.elements.values() {
@@ -108,9 +119,9 @@ impl Panel {
         self.frames
             .set_message(format!("{element}: {}", sample.frames()));
         let memory = if sample.memory().is_empty() {
-            "no memory is planned".to_owned()
+            "no memory planned".to_owned()
         } else {
-            // A budget without bound says nothing as a scale.
+            // An unlimited budget cannot serve as the scale.
             let top = match sample.budget {
                 0 | u64::MAX => sample.peak,
                 budget => budget,
@@ -118,10 +129,10 @@ impl Panel {
             format!(
                 "{} {} of {}, peak {}, host {} {}",
                 bar(sample.used, sample.peak, top, 24),
-                size(sample.used),
-                size(sample.budget),
-                size(sample.peak),
-                size(sample.host),
+                units::bytes(sample.used),
+                units::bytes(sample.budget),
+                units::bytes(sample.peak),
+                units::bytes(sample.host),
                 sparkline(self.used.iter().copied(), top)
             )
         };

@@ -1,10 +1,10 @@
-//! Containers, by the extension of the file to write.
+//! The containers that can be written, by the extension of the file.
 
 use std::path::Path;
 
 use super::RecodeError;
 
-/// A kind of file that a command writes.
+/// A container that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
     Mp4,
@@ -15,10 +15,10 @@ pub enum Container {
 }
 
 impl Container {
-    /// The container that `file`'s extension names.
+    /// Returns the container that the extension of `file` names.
     ///
     /// # Errors
-    /// An extension that names none.
+    /// The extension names none.
     pub fn of(file: &Path) -> Result<Self, RecodeError> {
         let extension = file.extension().unwrap_or_default().to_string_lossy();
         match extension.to_lowercase().as_str() {
@@ -31,7 +31,7 @@ impl Container {
         }
     }
 
-    /// The element that writes it.
+    /// Returns the name of the muxer.
     pub fn muxer(self) -> &'static str {
         match self {
             Self::Mp4 => "mp4mux",
@@ -42,7 +42,7 @@ impl Container {
         }
     }
 
-    /// Elements that encode video for it, the one for ordinary files first.
+    /// Returns the names of the video encoders, the one for ordinary files first.
     pub fn video_encoders(self) -> &'static [&'static str] {
         match self {
             Self::Mp4 | Self::MpegTs => &["x264enc", "x265enc"],
@@ -52,7 +52,7 @@ impl Container {
         }
     }
 
-    /// The encoder for sound that it does not take as it is.
+    /// Returns the encoder for sound that cannot be copied, as a description for gst-launch-1.0.
     pub fn sound_encoder(self, channels: i32, lossless: bool) -> String {
         let bitrate = 96_000 * channels.clamp(1, 8);
         match self {
@@ -65,12 +65,12 @@ impl Container {
         }
     }
 
-    /// Whether the way up of the picture is stored as a tag, which [`super::orientation`] writes.
+    /// Returns whether the file stores the orientation, which [`super::orientation`] writes.
     pub fn stores_orientation(self) -> bool {
         matches!(self, Self::Mp4 | Self::Mov)
     }
 
-    /// Whether the muxer stores chapters.
+    /// Returns whether the muxer stores chapters.
     pub fn stores_chapters(self) -> bool {
         matches!(self, Self::Matroska | Self::Webm)
     }

@@ -1,4 +1,4 @@
-//! Which encoder writes the pictures, and in which pixel format: the one that loses least.
+//! The choice of the encoder and its pixel format: those that lose least.
 
 use std::cmp::Reverse;
 
@@ -6,21 +6,20 @@ use gst_video::{VideoFormat, VideoFormatInfo, VideoInfo};
 
 use super::{Container, RecodeError, Source};
 
-/// An encoder, what it is fed, and what is lost by that.
+/// An encoder with its pixel format.
 #[derive(Debug)]
 pub struct Encoder {
     pub name: &'static str,
     pub format: VideoFormat,
-    /// What the pictures' format has and this one has not.
+    /// The features of the source's format that this one lacks.
     pub lost: Vec<&'static str>,
 }
 
-/// Settings that keep pictures as they look, the parser that a muxer wants, and the codec that it
-/// writes.
-fn known(name: &str) -> (&'static str, &'static str, &'static str) {
+/// Returns the encoder with settings of high quality, the parser that a muxer needs, and the media
+/// type of the codec.
+fn settings_of(name: &str) -> (&'static str, &'static str, &'static str) {
     match name {
-        // The muxer cuts the last frames of a stream whose order changes and whose rate varies:
-        // no frame refers to a later one.
+        // The muxer loses the last frames of a stream with B-frames and a variable frame rate.
         "x264enc" => (
             "x264enc pass=qual quantizer=16 option-string=bframes=0",
             "h264parse",
@@ -31,7 +30,7 @@ fn known(name: &str) -> (&'static str, &'static str, &'static str) {
             "h265parse",
             "video/x-h265",
         ),
-        // With frames of lag both leave some out.
+        // With lag both encoders drop frames.
         "vp9enc" => (
             "vp9enc end-usage=cq cq-level=18 target-bitrate=50000000 lag-in-frames=0 cpu-used=4 \
              row-mt=true",
@@ -50,10 +49,10 @@ fn known(name: &str) -> (&'static str, &'static str, &'static str) {
 }
 
 impl Encoder {
-    /// Chooses for the pictures of `source` in a `container`.
+    /// Chooses the encoder for the frames of `source` in a `container`.
     ///
     /// # Errors
-    /// No encoder is installed that the container takes.
+    /// No encoder of the container is installed and takes the frame size.
     pub fn choose(source: &Source, container: Container) -> Result<Self, RecodeError> {
         let info = VideoInfo::from_caps(&source.decoded)?;
         let from = info.format_info();
@@ -66,10 +65,10 @@ impl Encoder {
         let names = container.video_encoders();
         let (from, info) = (&from, &info);
         let candidates = names.iter().enumerate().flat_map(|(rank, &name)| {
-            let (_, _, codec) = known(name);
+            let (_, _, codec) = settings_of(name);
             let other_codec = coded != Some(codec);
-            // H.264 of more than 8 bits is little played, and its encoder here writes no
-            // mastering metadata.
+            // Few players play H.264 of more than 8 bits, and its encoder writes no mastering
+            // metadata.
             let unusual = (deep || mastered) && name == "x264enc";
             let metadata = u32::from(mastered && name == "x264enc") * METADATA;
             formats(name).into_iter().filter_map(move |format| {
@@ -90,9 +89,9 @@ impl Encoder {
         })
     }
 
-    /// The encoder and its parser, in gst-launch's words.
+    /// Returns the encoder and its parser as a description for gst-launch-1.0.
     pub fn description(&self, source: &Source) -> String {
-        let (settings, parser, _) = known(self.name);
+        let (settings, parser, _) = settings_of(self.name);
         match self.name {
             "avenc_prores_ks" => format!("{settings} profile={}", prores(source)),
             _ => format!("{settings} ! {parser}"),
@@ -100,7 +99,7 @@ impl Encoder {
     }
 }
 
-/// The number of the profile that a ProRes source has, or the one for its format.
+/// Returns the profile number of a ProRes source; for another source the profile for its format.
 fn prores(source: &Source) -> u8 {
     let structure = source.video.caps.structure(0);
     match structure.and_then(|s| s.get::<&str>("variant").ok()) {
@@ -118,7 +117,7 @@ fn prores(source: &Source) -> u8 {
     }
 }
 
-/// The raw formats that an encoder takes; none where it is not installed.
+/// Returns the raw formats that an encoder takes; none where it is not installed.
 fn formats(name: &str) -> Vec<VideoFormat> {
     let Some(factory) = gst::ElementFactory::find(name) else {
         return Vec::new();
@@ -142,7 +141,7 @@ fn formats(name: &str) -> Vec<VideoFormat> {
     formats
 }
 
-/// Whether an encoder takes pictures of this size: H.264's and H.265's here want whole chroma
+/// Returns whether an encoder takes frames of this size: those of H.264 and H.265 need whole chroma
 /// samples.
 fn takes(name: &str, to: &VideoFormatInfo, info: &VideoInfo) -> bool {
     let whole =
@@ -157,7 +156,7 @@ fn takes(name: &str, to: &VideoFormatInfo, info: &VideoInfo) -> bool {
     }
 }
 
-/// Weights of what a conversion loses, each more than all below.
+/// Weights of the losses of a conversion; each exceeds the sum of all below.
 const COLOUR: u32 = 1 << 20;
 const ALPHA: u32 = 1 << 18;
 const BIT: u32 = 1 << 12;
@@ -165,16 +164,18 @@ const CHROMA: u32 = 1 << 8;
 const METADATA: u32 = 1 << 6;
 const MATRIX: u32 = 1 << 4;
 
+/// Returns the bits per component.
 fn depth(format: &VideoFormatInfo) -> u32 {
     format.depth().iter().copied().max().unwrap_or_default()
 }
 
-/// Columns and rows, as powers of two, that share a chroma sample.
+/// Returns the base-2 logarithms of the columns and rows that share a chroma sample.
 fn subsampling(format: &VideoFormatInfo) -> (u32, u32) {
     let most = |shifts: &[u32]| shifts.iter().copied().max().unwrap_or_default();
     (most(format.w_sub()), most(format.h_sub()))
 }
 
+/// Returns the weighted loss of a conversion; 0 where nothing is lost.
 fn loss(from: &VideoFormatInfo, to: &VideoFormatInfo) -> u32 {
     let (a, b) = (subsampling(from), subsampling(to));
     let chroma = match from.is_gray() {
@@ -188,7 +189,7 @@ fn loss(from: &VideoFormatInfo, to: &VideoFormatInfo) -> u32 {
         + MATRIX * u32::from(from.is_rgb() != to.is_rgb())
 }
 
-/// What a format has in excess; planes like the source's come first.
+/// Returns what a format has in excess, as a sort key; the source's own format comes first.
 fn gain(from: &VideoFormatInfo, to: &VideoFormatInfo) -> (u32, Reverse<bool>) {
     let (a, b) = (subsampling(from), subsampling(to));
     let chroma = a.0.saturating_sub(b.0) + a.1.saturating_sub(b.1);
@@ -197,6 +198,7 @@ fn gain(from: &VideoFormatInfo, to: &VideoFormatInfo) -> (u32, Reverse<bool>) {
     (excess, Reverse(from.format() == to.format()))
 }
 
+/// Returns the names of the features that a conversion loses.
 fn lost(from: &VideoFormatInfo, to: &VideoFormatInfo) -> Vec<&'static str> {
     let (a, b) = (subsampling(from), subsampling(to));
     let all = [
@@ -211,6 +213,6 @@ fn lost(from: &VideoFormatInfo, to: &VideoFormatInfo) -> Vec<&'static str> {
     ];
     all.into_iter()
         .filter(|(is, _)| *is)
-        .map(|(_, what)| what)
+        .map(|(_, name)| name)
         .collect()
 }

@@ -1,16 +1,17 @@
-//! A video file through the element into another file, which keeps what the first one has.
+//! Sends a video file through the element into another file, which keeps the format, the times,
+//! the metadata and the other streams of the first one.
 //!
-//! - [`source`]: what a file holds, found out before anything is written
-//! - [`boxes`]: what GStreamer does not read of MP4 and QuickTime files
-//! - [`container`]: the kinds of files that are written
+//! - [`source`]: the streams and metadata of a file, read before anything is written
+//! - [`mp4_boxes`]: the parts of MP4 and QuickTime files that GStreamer does not report
+//! - [`container`]: the containers that can be written
 //! - [`encoder`]: the encoder and the pixel format that lose least
-//! - [`orientation`]: the way up of the picture
-//! - [`streams`]: sound and subtitles, as they are where the container takes them
+//! - [`orientation`]: rotation and mirroring for display
+//! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
 
-pub mod boxes;
 pub mod container;
 pub mod encoder;
+pub mod mp4_boxes;
 pub mod orientation;
 pub mod source;
 mod streams;
@@ -23,70 +24,74 @@ use thiserror::Error;
 
 use crate::output::{Existing, Output, OutputError};
 
-use self::source::{Kind, id_of, reader};
+use self::source::{StreamKind, id_of, reader};
 pub use self::{container::Container, encoder::Encoder, source::Source};
 
-/// Why a file is not written.
+/// An error that keeps a file from being written.
 #[derive(Debug, Error)]
 pub enum RecodeError {
     #[error("{}: {source}", file.display())]
     Open { file: PathBuf, source: io::Error },
     #[error(
-        "{}: the extension names no container that can be written; .mp4, .m4v, .mov, .mkv, .webm \
-         and .ts do", .0.display()
+        "{}: the extension names no container that can be written: use .mp4, .m4v, .mov, .mkv, \
+         .webm or .ts", .0.display()
     )]
     Extension(PathBuf),
-    #[error("no video frame came out; is {} a video?", .0.display())]
+    #[error("no video frame was decoded; is {} a video?", .0.display())]
     NoVideo(PathBuf),
-    #[error("none of the encoders {0} is installed, or takes this size; see scripts/setup.sh")]
+    #[error(
+        "none of the encoders {0} is installed and takes this size; scripts/setup.sh installs them"
+    )]
     NoEncoder(String),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
-    #[error("GStreamer: {0} (scripts/setup.sh installs what is needed)")]
+    #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Setup(#[from] gst::glib::Error),
-    #[error("GStreamer: {0} (scripts/setup.sh installs what is needed)")]
+    #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Pipeline(#[from] gst::glib::BoolError),
     #[error("GStreamer: {0}")]
     State(#[from] gst::StateChangeError),
-    #[error("the way up of the picture cannot be stored: {0}")]
+    #[error("the orientation cannot be stored: {0}")]
     Orientation(io::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
 }
 
-/// A file being written anew. Dropped before [`Recode::finish`], it leaves nothing behind.
+/// A video file on its way into another file. Dropped before [`Recode::finish`], it leaves nothing
+/// behind.
 #[derive(Debug)]
 pub struct Recode {
-    /// Plays from the one file into the other.
+    /// Reads the one file and writes the other.
     pub pipeline: gst::Pipeline,
-    /// What the new file cannot have, or has in another form; a line each.
+    /// One line for each thing that the new file lacks, or holds in another form.
     pub notes: Vec<String>,
     output: Output,
-    /// What is written into the file once it is whole.
+    /// Orientation and frame size that are written into the complete file.
     orientation: Option<(orientation::Orientation, (u32, u32))>,
 }
 
-/// What to write, and from what.
+/// The files to read and to write.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub video: PathBuf,
     pub output: PathBuf,
-    /// What is read besides the video.
+    /// Files that are read besides the video.
     pub inputs: Vec<PathBuf>,
     pub existing: Existing,
 }
 
 impl Recode {
-    /// Looks at the video and makes a pipeline that brings its pictures through `element`.
+    /// Reads the beginning of the video and builds a pipeline that sends its frames through
+    /// `element`.
     ///
     /// # Errors
-    /// A video that cannot be read, an output that may not be written, a container that is not
-    /// known, or an element that is not installed.
+    /// The video cannot be read, the output may not be written, its container is unknown, or an
+    /// element is not installed.
     pub fn new(job: &Job, element: &gst::Element) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
         let mut inputs = vec![job.video.clone()];
         inputs.extend_from_slice(&job.inputs);
-        // The cheap reasons to refuse first.
+        // The quick checks come first.
         crate::output::check(&job.output, &inputs, job.existing)?;
         let source = Source::open(&job.video)?;
         let encoder = Encoder::choose(&source, container)?;
@@ -103,17 +108,17 @@ impl Recode {
         })
     }
 
-    /// Whether a file is there that will be replaced.
+    /// Returns whether a file exists that will be replaced.
     pub fn replaces(&self) -> bool {
         self.output.replaces()
     }
 
-    /// Gives the file its name, once the pipeline has come to its end.
+    /// Moves the file to its final path, once the stream has ended.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// The file cannot be written.
     pub fn finish(self) -> Result<(), RecodeError> {
-        // The muxer has closed the file only then.
+        // Only then the muxer has closed the file.
         self.pipeline.set_state(gst::State::Null)?;
         if let Some((turn, size)) = self.orientation {
             turn.write(self.output.part(), size)
@@ -123,7 +128,7 @@ impl Recode {
     }
 }
 
-/// The pipeline, and what is to be told about the file that it writes.
+/// Builds the pipeline and returns it with the notes about the new file.
 fn build(
     job: &Job,
     source: &Source,
@@ -145,7 +150,7 @@ fn build(
         .orientation
         .filter(|_| !container.stores_orientation());
     let turn = turn.map_or(String::new(), |turn| {
-        notes.push("the picture is turned, as the file cannot say which way is up".to_owned());
+        notes.push("the frames are rotated, as the file cannot store an orientation".to_owned());
         format!(
             "! videoconvert ! videoflip video-direction={} ",
             turn.direction
@@ -154,11 +159,11 @@ fn build(
     if !encoder.lost.is_empty() {
         let (lost, format) = (encoder.lost.join(" and "), encoder.format.to_str());
         notes.push(format!(
-            "the pictures lose {lost}: they are written as {format}"
+            "the frames lose {lost}: they are written as {format}"
         ));
     }
     let before = streams::bin("queue ! videoconvert")?;
-    // Interlaced pictures are the element's to refuse.
+    // The element refuses interlaced frames.
     let after = streams::bin(&format!(
         "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
         encoder.format.to_str(),
@@ -166,14 +171,14 @@ fn build(
     ))?;
     pipeline.add_many([&before, element, &after])?;
     gst::Element::link_many([&before, element, &after])?;
-    streams::link_to_muxer(&after, &mux, container, Kind::Video)?;
+    streams::link_to_muxer(&after, &mux, container, StreamKind::Video)?;
     if let Some(pad) = mux.static_pad("video_0")
         && pad.has_property("trak-timescale")
     {
         pad.set_property("trak-timescale", timescale(&source.decoded));
     }
 
-    // Where each stream of the file goes.
+    // The element that takes each stream of the file.
     let mut entries = vec![(
         source.video.id.clone(),
         streams::decoded_into(&pipeline, &before)?,
@@ -187,17 +192,17 @@ fn build(
             None => notes.push(format!("{} is not in the new file", streams::name(stream))),
         }
     }
-    let untold = boxes::Untold::of(&job.video);
+    let unreported = mp4_boxes::Unreported::read(&job.video);
     let setter = mux.dynamic_cast_ref::<gst::TocSetter>();
     match (
         &source.chapters,
         setter.filter(|_| container.stores_chapters()),
     ) {
         (Some(chapters), Some(setter)) => setter.set_toc(Some(chapters)),
-        (None, _) if !untold.chapters => {}
+        (None, _) if !unreported.chapters => {}
         _ => notes.push("the chapters are not in the new file".to_owned()),
     }
-    if source.time_code || untold.time_code {
+    if source.time_code || unreported.time_code {
         notes.push("the time code is not in the new file".to_owned());
     }
 
@@ -207,7 +212,7 @@ fn build(
             return;
         };
         let id = id_of(pad);
-        // A stream that stays out is linked to nothing.
+        // A stream that is left out stays unlinked.
         if let Some((_, entry)) = entries.iter().find(|(of, _)| *of == id)
             && let Err(error) = link(pad, entry)
         {
@@ -217,8 +222,8 @@ fn build(
     Ok((pipeline, notes))
 }
 
-/// Ticks a second in which the times of frames are stored: exact for the stated frame rate where
-/// that is usual, and fine enough where the frames do not keep to it.
+/// Returns the ticks per second in which frame times are stored: exact for usual frame rates, and
+/// fine enough for frames at irregular times.
 fn timescale(decoded: &gst::Caps) -> u32 {
     const TICKS: u32 = 90_000;
     let rate = decoded
@@ -231,24 +236,26 @@ fn timescale(decoded: &gst::Caps) -> u32 {
     common.unwrap_or(TICKS)
 }
 
+/// Links a pad to an element's pad `sink`.
 fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), RecodeError> {
     let sink = element.static_pad("sink");
-    let sink = sink.ok_or_else(|| gst::glib::bool_error!("{} has no sink", element.name()))?;
+    let sink = sink.ok_or_else(|| gst::glib::bool_error!("{} has no sink pad", element.name()))?;
     let linked = pad.link(&sink);
     linked.map_err(|error| gst::glib::bool_error!("{}", error))?;
     Ok(())
 }
 
-/// Brings a pipeline to a stop on every way out.
-pub(crate) struct Stopped<'a>(pub &'a gst::Pipeline);
+/// Stops a pipeline when it is dropped.
+pub(crate) struct StopOnDrop<'a>(pub &'a gst::Pipeline);
 
-impl Drop for Stopped<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        // Nothing is left to do about a pipeline that does not even stop.
+        // A failure to stop has no remedy.
         let _ = self.0.set_state(gst::State::Null);
     }
 }
 
+/// Returns the error that a message on the bus reports.
 fn error_of(error: &gst::message::Error) -> RecodeError {
     let source = error.src();
     RecodeError::Stream {

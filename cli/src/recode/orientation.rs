@@ -1,4 +1,4 @@
-//! The way up of a picture: GStreamer's tag, the filter that turns it, and the matrix of an MP4
+//! The orientation of a video: GStreamer's tag, the filter that applies it, and the matrix of an MP4
 //! track, which GStreamer's muxers do not write.
 
 use std::{
@@ -7,19 +7,19 @@ use std::{
     path::Path,
 };
 
-use super::boxes::{boxes, handles, movie_header};
+use super::mp4_boxes::{boxes, handles, movie_header};
 
-/// One of the eight ways to turn and mirror a picture for display.
+/// A rotation or mirroring for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orientation {
-    /// `videoflip`'s `video-direction` that brings the picture upright.
+    /// The `video-direction` of `videoflip` that makes the frames upright.
     pub direction: &'static str,
-    /// Columns of the matrix: a, b, c, d.
+    /// The entries a, b, c, d of the matrix.
     matrix: [i32; 4],
 }
 
 impl Orientation {
-    /// What GStreamer's tag `image-orientation` says; `None` for an upright picture.
+    /// Reads GStreamer's tag `image-orientation`; `None` for upright frames.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let (direction, matrix) = match tag {
             "rotate-90" => ("90r", [0, 1, -1, 0]),
@@ -34,22 +34,23 @@ impl Orientation {
         Some(Self { direction, matrix })
     }
 
-    /// Writes the matrix into the video track of an MP4 or QuickTime file that is whole.
+    /// Writes the matrix into the video track of a complete MP4 or QuickTime file. `size` is the
+    /// width and height of its frames.
     ///
     /// # Errors
-    /// A file that cannot be read or written, or that has no such track.
+    /// The file cannot be read or written, or has no video track.
     pub fn write(self, file: &Path, size: (u32, u32)) -> io::Result<()> {
         let mut file = OpenOptions::new().read(true).write(true).open(file)?;
         let (start, moov) = movie_header(&mut file)?;
-        let none = || io::Error::other("the file that was written has no video track");
+        let none = || io::Error::other("the new file has no video track");
         let at = video_track_matrix(&moov).ok_or_else(none)?;
         file.seek(SeekFrom::Start(start + at as u64))?;
         file.write_all(&self.bytes(size))
     }
 
-    /// The nine numbers of the matrix: a, b, u, c, d, v, x, y, w. The last column has 30 bits
-    /// after the point, the others 16. x and y move the picture back to where it can be seen.
-    fn bytes(self, (width, height): (u32, u32)) -> [u8; MATRIX] {
+    /// Returns the nine numbers of the matrix: a, b, u, c, d, v, x, y, w. The last column has 30
+    /// fractional bits, the others 16. x and y move the frame back into view.
+    fn bytes(self, (width, height): (u32, u32)) -> [u8; MATRIX_BYTES] {
         let [a, b, c, d] = self.matrix;
         let sides = (width.cast_signed(), height.cast_signed());
         let back = |by_width: i32, by_height: i32| {
@@ -67,7 +68,7 @@ impl Orientation {
             back(b, d),
             1 << 30,
         ];
-        let mut bytes = [0; MATRIX];
+        let mut bytes = [0; MATRIX_BYTES];
         for (to, number) in bytes.chunks_exact_mut(4).zip(numbers) {
             to.copy_from_slice(&number.to_be_bytes());
         }
@@ -75,10 +76,10 @@ impl Orientation {
     }
 }
 
-/// Bytes of a matrix.
-const MATRIX: usize = 36;
+/// Bytes of the matrix.
+const MATRIX_BYTES: usize = 36;
 
-/// Where in `moov` the matrix of the first video track begins.
+/// Returns the offset in `moov` of the first video track's matrix.
 fn video_track_matrix(moov: &[u8]) -> Option<usize> {
     for (at, track) in boxes(moov, *b"trak") {
         if !handles(track, *b"vide") {
@@ -90,7 +91,7 @@ fn video_track_matrix(moov: &[u8]) -> Option<usize> {
             0 => 40,
             _ => 52,
         };
-        header.get(matrix..matrix + MATRIX)?;
+        header.get(matrix..matrix + MATRIX_BYTES)?;
         return Some(at + header_at + matrix);
     }
     None

@@ -1,4 +1,4 @@
-//! What is in a file that is to be written anew: its streams, and how its pictures decode.
+//! The streams and metadata of a video file, and the format of its decoded frames.
 
 use std::{
     path::Path,
@@ -8,34 +8,35 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, Stopped, error_of, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, error_of, orientation::Orientation};
 
-/// How long a file may give nothing before it is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for the first frame of a file.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A stream of a file.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// What the same stream is called when the file is read again.
+    /// Identifies the stream when the file is read again.
     pub id: String,
-    /// As it is in the file, parsed.
+    /// Caps of the stream as stored, parsed.
     pub caps: gst::Caps,
-    pub kind: Kind,
+    pub kind: StreamKind,
 }
 
+/// The kind of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StreamKind {
     Video,
     Sound,
     Subtitles,
     Other,
 }
 
-impl Kind {
+impl StreamKind {
     fn of(caps: &gst::Caps) -> Self {
         let name = caps.structure(0).map_or("", |s| s.name().as_str());
         match name {
-            // Motion JPEG is one image after another.
+            // Motion JPEG is a sequence of images.
             _ if name.starts_with("video/") || name.starts_with("image/") => Self::Video,
             _ if name.starts_with("audio/") => Self::Sound,
             "application/x-ssa" | "application/x-ass" | "application/x-usf" => Self::Subtitles,
@@ -46,7 +47,7 @@ impl Kind {
 }
 
 impl Stream {
-    /// The codec, for messages.
+    /// Returns the name of the codec, for messages.
     pub fn codec(&self) -> &str {
         let Some(structure) = self.caps.structure(0) else {
             return "";
@@ -65,23 +66,23 @@ impl Stream {
     }
 }
 
-/// What a file holds.
+/// The content of a video file.
 pub struct Source {
-    /// The stream whose pictures are decoded.
+    /// The video stream that is decoded.
     pub video: Stream,
-    /// How they decode.
+    /// Caps of its decoded frames.
     pub decoded: gst::Caps,
     pub orientation: Option<Orientation>,
-    /// All the others.
+    /// All other streams.
     pub streams: Vec<Stream>,
     pub chapters: Option<gst::Toc>,
-    /// Whether frames bear a time code.
+    /// Whether frames carry a time code.
     pub time_code: bool,
 }
 
-/// What is seen while the file is read.
+/// What has been found while the file is read.
 #[derive(Default)]
-struct Seen {
+struct Found {
     streams: Vec<Stream>,
     video: Option<String>,
     orientation: Option<Orientation>,
@@ -89,17 +90,21 @@ struct Seen {
     time_code: bool,
 }
 
-/// The name of a stream of `parsebin`, the same each time that the file is read.
+/// Returns the name of a stream of `parsebin`, which is the same each time that the file is read.
 pub fn id_of(pad: &gst::Pad) -> String {
     let id = pad.stream_id();
     id.map_or_else(|| pad.name().to_string(), |id| id.to_string())
 }
 
+/// Returns the caps of a pad, or those that it may get.
 pub fn caps_of(pad: &gst::Pad) -> gst::Caps {
     pad.current_caps().unwrap_or_else(|| pad.query_caps(None))
 }
 
-/// `filesrc ! parsebin`, which gives the file's streams as they are stored.
+/// Adds `filesrc ! parsebin`, which outputs the file's streams as they are stored.
+///
+/// # Errors
+/// An element is not installed.
 pub fn reader(file: &Path, pipeline: &gst::Pipeline) -> Result<gst::Element, RecodeError> {
     let source = gst::ElementFactory::make("filesrc").build()?;
     source.set_property("location", file);
@@ -110,27 +115,28 @@ pub fn reader(file: &Path, pipeline: &gst::Pipeline) -> Result<gst::Element, Rec
 }
 
 impl Source {
-    /// Reads the beginning of a file, up to its first picture.
+    /// Reads the beginning of a file, up to its first frame.
     ///
     /// # Errors
-    /// A file that cannot be read or decoded, or that has no video.
+    /// The file cannot be read or decoded, or has no video.
     pub fn open(file: &Path) -> Result<Self, RecodeError> {
         std::fs::File::open(file).map_err(|source| RecodeError::Open {
             file: file.to_owned(),
             source,
         })?;
         let pipeline = gst::Pipeline::new();
-        let _stopped = Stopped(&pipeline);
+        let _stop = StopOnDrop(&pipeline);
         let parse = reader(file, &pipeline)?;
         let sink = gst::ElementFactory::make("fakesink").build()?;
         pipeline.add(&sink)?;
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let (weak, shared, pictures) = (pipeline.downgrade(), seen.clone(), sink.downgrade());
+        let found = Arc::new(Mutex::new(Found::default()));
+        let (weak, shared, sink_of_frames) =
+            (pipeline.downgrade(), found.clone(), sink.downgrade());
         parse.connect_pad_added(move |_, pad| {
-            if let (Some(pipeline), Some(pictures)) = (weak.upgrade(), pictures.upgrade())
-                && let Err(error) = take(&pipeline, pad, &pictures, &shared)
+            if let (Some(pipeline), Some(sink)) = (weak.upgrade(), sink_of_frames.upgrade())
+                && let Err(error) = add_stream(&pipeline, pad, &sink, &shared)
             {
-                gst::element_error!(pictures, gst::CoreError::Pad, ("{error}"));
+                gst::element_error!(sink, gst::CoreError::Pad, ("{error}"));
             }
         });
         preroll(&pipeline, file)?;
@@ -138,52 +144,52 @@ impl Source {
         let pad = sink.static_pad("sink");
         let decoded = pad.and_then(|pad| pad.current_caps());
         let decoded = decoded.ok_or_else(|| RecodeError::NoVideo(file.to_owned()))?;
-        let seen = std::mem::take(&mut *lock(&seen));
-        let (mut video, streams): (Vec<_>, Vec<_>) = seen
+        let found = std::mem::take(&mut *lock(&found));
+        let (mut video, streams): (Vec<_>, Vec<_>) = found
             .streams
             .into_iter()
-            .partition(|stream| Some(&stream.id) == seen.video.as_ref());
+            .partition(|stream| Some(&stream.id) == found.video.as_ref());
         let video = video.pop();
         Ok(Self {
             video: video.ok_or_else(|| RecodeError::NoVideo(file.to_owned()))?,
             decoded,
-            orientation: seen.orientation,
+            orientation: found.orientation,
             streams,
-            chapters: seen.chapters,
-            time_code: seen.time_code,
+            chapters: found.chapters,
+            time_code: found.time_code,
         })
     }
 
-    /// The streams of a kind besides the video that is decoded.
-    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stream> {
+    /// Returns the streams of a kind besides the decoded video.
+    pub fn of_kind(&self, kind: StreamKind) -> impl Iterator<Item = &Stream> {
         self.streams.iter().filter(move |s| s.kind == kind)
     }
 }
 
-fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(found: &Mutex<Found>) -> std::sync::MutexGuard<'_, Found> {
+    found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notes a stream down; the first video is decoded.
-fn take(
+/// Records a stream; the first video stream is decoded into `frames`.
+fn add_stream(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
-    pictures: &gst::Element,
-    shared: &Arc<Mutex<Seen>>,
+    frames: &gst::Element,
+    shared: &Arc<Mutex<Found>>,
 ) -> Result<(), RecodeError> {
     let caps = caps_of(pad);
     let stream = Stream {
         id: id_of(pad),
-        kind: Kind::of(&caps),
+        kind: StreamKind::of(&caps),
         caps,
     };
     let decoded = {
-        let mut seen = lock(shared);
-        let decoded = stream.kind == Kind::Video && seen.video.is_none();
+        let mut found = lock(shared);
+        let decoded = stream.kind == StreamKind::Video && found.video.is_none();
         if decoded {
-            seen.video = Some(stream.id.clone());
+            found.video = Some(stream.id.clone());
         }
-        seen.streams.push(stream);
+        found.streams.push(stream);
         decoded
     };
     let note = shared.clone();
@@ -200,12 +206,12 @@ fn take(
     });
 
     if !decoded {
-        // Left alone: a sink would hold the stream's first buffer, and with it the whole file.
+        // No sink: one would wait with the stream's first buffer, and hold up the whole file.
         return Ok(());
     }
     let decode = gst::ElementFactory::make("decodebin").build()?;
     pipeline.add(&decode)?;
-    let (sink, note) = (pictures.downgrade(), shared.clone());
+    let (sink, note) = (frames.downgrade(), shared.clone());
     decode.connect_pad_added(move |_, pad| {
         let Some(target) = sink.upgrade().and_then(|sink| sink.static_pad("sink")) else {
             return;
@@ -219,44 +225,45 @@ fn take(
             gst::PadProbeReturn::Ok
         });
         if !target.is_linked() {
-            // What cannot be linked is no picture, and nothing decodes.
+            // A pad that cannot be linked carries no frames, so that none is decoded.
             let _ = pad.link(&target);
         }
     });
     let target = decode.static_pad("sink");
-    let target = target.ok_or_else(|| gst::glib::bool_error!("an element without a sink pad"))?;
+    let target = target.ok_or_else(|| gst::glib::bool_error!("decodebin has no sink pad"))?;
     let linked = pad.link(&target);
     linked.map_err(|error| gst::glib::bool_error!("{}", error))?;
     decode.sync_state_with_parent()?;
     Ok(())
 }
 
-fn note_event(event: &gst::EventRef, decoded: bool, seen: &Mutex<Seen>) {
+/// Records the orientation and the chapters that an event carries.
+fn note_event(event: &gst::EventRef, decoded: bool, found: &Mutex<Found>) {
     match event.view() {
         gst::EventView::Tag(tag) if decoded => {
             let tag = tag.tag().get::<gst::tags::ImageOrientation>();
             if let Some(tag) = tag {
-                lock(seen).orientation = Orientation::of_tag(tag.get());
+                lock(found).orientation = Orientation::of_tag(tag.get());
             }
         }
-        gst::EventView::Toc(toc) => lock(seen).chapters = Some(toc.toc().0.to_owned()),
+        gst::EventView::Toc(toc) => lock(found).chapters = Some(toc.toc().0.to_owned()),
         _ => {}
     }
 }
 
-/// Waits for the first picture.
+/// Waits for the first frame.
 fn preroll(pipeline: &gst::Pipeline, file: &Path) -> Result<(), RecodeError> {
     let bus = pipeline.bus();
     let bus = bus.ok_or_else(|| gst::glib::bool_error!("the pipeline has no bus"))?;
     let started = pipeline.set_state(gst::State::Paused);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let kinds = [
         gst::MessageType::AsyncDone,
         gst::MessageType::Eos,
         gst::MessageType::Error,
     ];
     let left = match started {
-        // The element that refused has said why.
+        // The element that refused has posted the reason.
         Err(_) => Duration::ZERO,
         Ok(_) => deadline.saturating_duration_since(Instant::now()),
     };

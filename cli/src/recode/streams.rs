@@ -1,24 +1,24 @@
-//! The streams beside the pictures: as they are where the container takes them, encoded anew
-//! where it takes another form, else left out.
+//! The other streams of a file: copied where the container takes them, re-encoded where it takes
+//! another codec, else left out.
 
 use gst::{glib::BoolError, prelude::*};
 
 use super::{
     Container, RecodeError,
-    source::{Kind, Stream},
+    source::{Stream, StreamKind},
     subtitles,
 };
 
-/// Streams wait for the pictures that the element holds.
+/// A queue without limits: these streams wait for the frames that the element holds.
 pub const QUEUE: &str = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0";
 
-/// A part of a pipeline with a pad at each end.
+/// Builds a part of a pipeline with a pad at each end.
 pub fn bin(description: &str) -> Result<gst::Element, RecodeError> {
     let bin = gst::parse::bin_from_description(description, true)?;
     Ok(bin.upcast())
 }
 
-/// A decoder whose one stream goes into `next`.
+/// Adds a decoder whose stream goes into `next`.
 pub fn decoded_into(
     pipeline: &gst::Pipeline,
     next: &gst::Element,
@@ -35,7 +35,7 @@ pub fn decoded_into(
             gst::element_error!(
                 decode,
                 gst::CoreError::Negotiation,
-                ("{caps} cannot be passed on: {error}")
+                ("{caps} cannot be linked: {error}")
             );
         }
     });
@@ -47,47 +47,50 @@ pub fn link_to_muxer(
     branch: &gst::Element,
     mux: &gst::Element,
     container: Container,
-    kind: Kind,
+    kind: StreamKind,
 ) -> Result<(), BoolError> {
     branch.link_pads(Some("src"), mux, Some(pad_name(container, kind)))
 }
 
-fn pad_name(container: Container, kind: Kind) -> &'static str {
+fn pad_name(container: Container, kind: StreamKind) -> &'static str {
     match (container, kind) {
         (Container::MpegTs, _) => "sink_%d",
-        (_, Kind::Video) => "video_%u",
-        (_, Kind::Sound) => "audio_%u",
+        (_, StreamKind::Video) => "video_%u",
+        (_, StreamKind::Sound) => "audio_%u",
         (_, _) => "subtitle_%u",
     }
 }
 
-/// What a stream is called in a message.
+/// Returns the name of a stream for messages.
 pub fn name(stream: &Stream) -> String {
     let kind = match stream.kind {
-        Kind::Video => "another video stream",
-        Kind::Sound => "a sound stream",
-        Kind::Subtitles => "a stream of subtitles",
-        Kind::Other => "a stream of data",
+        StreamKind::Video => "another video stream",
+        StreamKind::Sound => "a sound stream",
+        StreamKind::Subtitles => "a stream of subtitles",
+        StreamKind::Other => "a stream of data",
     };
     format!("{kind} ({})", stream.codec())
 }
 
-/// The element that takes a stream, which ends in the muxer, and what is to be told about it;
-/// `None` where the stream stays out.
+/// Adds the branch of a stream, which ends in the muxer. Returns its first element and a note
+/// about it; `None` where the stream is left out.
+///
+/// # Errors
+/// An element is not installed or cannot be linked.
 pub fn branch(
     pipeline: &gst::Pipeline,
     stream: &Stream,
     mux: &gst::Element,
     container: Container,
 ) -> Result<Option<(gst::Element, Option<String>)>, RecodeError> {
-    if let Some(parser) = as_it_is(stream, mux, container) {
+    if let Some(parser) = copied(stream, mux, container) {
         let copy = bin(&format!("{QUEUE} {parser}"))?;
         pipeline.add(&copy)?;
         link_to_muxer(&copy, mux, container, stream.kind)?;
         return Ok(Some((copy, None)));
     }
     let encode = match stream.kind {
-        Kind::Sound => {
+        StreamKind::Sound => {
             let channels = stream
                 .caps
                 .structure(0)
@@ -98,7 +101,7 @@ pub fn branch(
                 container.sound_encoder(channels.unwrap_or(2), lossless)
             ))?
         }
-        Kind::Subtitles if subtitles::has_markup(&stream.caps) => {
+        StreamKind::Subtitles if subtitles::has_markup(&stream.caps) => {
             let Some(plain) = subtitles::without_markup(mux, container)? else {
                 return Ok(None);
             };
@@ -111,16 +114,16 @@ pub fn branch(
     pipeline.add(&encode)?;
     link_to_muxer(&encode, mux, container, stream.kind)?;
     let entry = decoded_into(pipeline, &encode)?;
-    let note = format!("{} is encoded anew", name(stream));
+    let note = format!("{} is re-encoded", name(stream));
     Ok(Some((entry, Some(note))))
 }
 
-/// What stands before the muxer where that takes the stream without encoding it anew.
-fn as_it_is(stream: &Stream, mux: &gst::Element, container: Container) -> Option<&'static str> {
+/// Returns the parser in front of the muxer where the stream can be copied.
+fn copied(stream: &Stream, mux: &gst::Element, container: Container) -> Option<&'static str> {
     let accepted = accepted(mux, container, stream.kind)?;
     let stored = stream.caps.structure(0)?;
     if stored.name() == "audio/mpeg" && stored.get::<i32>("mpegversion").is_ok_and(|v| v != 1) {
-        // The parser turns one framing of AAC into the other.
+        // The parser converts between the framings of AAC.
         let mut any = stream.caps.clone();
         if let Some(structure) = any.make_mut().structure_mut(0) {
             structure.remove_fields(["stream-format", "codec_data", "framed"]);
@@ -130,9 +133,9 @@ fn as_it_is(stream: &Stream, mux: &gst::Element, container: Container) -> Option
     accepted.can_intersect(&stream.caps).then_some("")
 }
 
-/// What the muxer takes of a kind of streams; `None` where it has no pads for it.
-pub fn accepted(mux: &gst::Element, container: Container, kind: Kind) -> Option<gst::Caps> {
-    if !matches!(kind, Kind::Sound | Kind::Subtitles) {
+/// Returns the caps that the muxer takes for a kind of stream; `None` where it has no pads for it.
+pub fn accepted(mux: &gst::Element, container: Container, kind: StreamKind) -> Option<gst::Caps> {
+    if !matches!(kind, StreamKind::Sound | StreamKind::Subtitles) {
         return None;
     }
     let name = pad_name(container, kind);
@@ -143,7 +146,7 @@ pub fn accepted(mux: &gst::Element, container: Container, kind: Kind) -> Option<
     Some(template.caps())
 }
 
-/// Whether sound is stored as it was sampled.
+/// Returns whether sound is stored without loss.
 fn is_lossless(stream: &Stream) -> bool {
     let name = stream.caps.structure(0).map(|s| s.name().as_str());
     let lossless = ["audio/x-raw", "audio/x-flac", "audio/x-alac", "audio/x-tta"];

@@ -1,29 +1,31 @@
-//! Subtitles as plain text: GStreamer reads them with Pango's markup, which muxers do not take.
+//! Subtitles as plain text: GStreamer reads them with Pango markup, which muxers do not take.
 
 use gst::prelude::*;
 
 use super::{
     Container, RecodeError,
-    source::Kind,
+    source::StreamKind,
     streams::{QUEUE, accepted, bin},
 };
 
 const PLAIN: &str = "text/x-raw,format=(string)utf8";
 
-/// Whether a stream is text with markup.
+/// Returns whether a stream is text with markup.
 pub fn has_markup(caps: &gst::Caps) -> bool {
     let format = caps.structure(0).and_then(|s| s.get::<&str>("format").ok());
     format == Some("pango-markup")
 }
 
-/// An element that takes text with markup and gives text for the muxer; `None` where that takes
-/// no text.
+/// Returns an element that removes the markup for the muxer; `None` where the muxer takes no text.
+///
+/// # Errors
+/// An element is not installed.
 pub fn without_markup(
     mux: &gst::Element,
     container: Container,
 ) -> Result<Option<gst::Element>, RecodeError> {
     let plain: gst::Caps = PLAIN.parse()?;
-    let takes = accepted(mux, container, Kind::Subtitles);
+    let takes = accepted(mux, container, StreamKind::Subtitles);
     if !takes.is_some_and(|caps| caps.can_intersect(&plain)) {
         return Ok(None);
     }
@@ -36,7 +38,7 @@ pub fn without_markup(
         .dynamic_cast_ref::<gst::Bin>()
         .and_then(|bin| bin.by_name("text"))
         .and_then(|text| text.static_pad("src"));
-    let text = text.ok_or_else(|| gst::glib::bool_error!("the text has no pad"))?;
+    let text = text.ok_or_else(|| gst::glib::bool_error!("the element text has no pad"))?;
     text.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(buffer) = info.buffer_mut()
             && let Some(changed) = rewritten(buffer, keeps_tags)
@@ -48,7 +50,7 @@ pub fn without_markup(
     Ok(Some(element))
 }
 
-/// The buffer with its text as it is to be read.
+/// Returns the buffer with plain text; `None` where it does not hold UTF-8.
 fn rewritten(buffer: &gst::BufferRef, keeps_tags: bool) -> Option<gst::Buffer> {
     let map = buffer.map_readable().ok()?;
     let text = plain(std::str::from_utf8(&map).ok()?, keeps_tags);
@@ -58,7 +60,7 @@ fn rewritten(buffer: &gst::BufferRef, keeps_tags: bool) -> Option<gst::Buffer> {
     Some(changed)
 }
 
-/// `markup` with its entities resolved, and without its tags unless those stay.
+/// Returns `markup` with its entities resolved, and without its tags unless `keeps_tags`.
 fn plain(markup: &str, keeps_tags: bool) -> String {
     let mut text = String::with_capacity(markup.len());
     let mut inside = false;
@@ -87,7 +89,7 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn entities_are_resolved_once_and_tags_go_where_they_must() {
+    fn entities_are_resolved_once_and_tags_are_removed_on_request() {
         let markup = "<i>a &lt; b</i> &amp;lt; &quot;c&quot;";
         assert_eq!(plain(markup, false), "a < b &lt; \"c\"");
         assert_eq!(plain(markup, true), "<i>a < b</i> &lt; \"c\"");

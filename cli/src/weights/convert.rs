@@ -1,4 +1,4 @@
-//! `propainter-weights convert`.
+//! `propainter weights convert`.
 
 use std::{
     fs,
@@ -10,29 +10,36 @@ use propainter::weights::{
     Checkpoint, Network, Precision, WeightsError, find_in, part_of, write_safetensors,
 };
 
-use crate::output::{self, Existing, OutputError, Unfinished};
+use crate::{
+    Console,
+    output::{self, Existing, OutputError, RemoveOnInterrupt},
+};
 
-use super::{Console, Convert, Failure, Tool};
+use super::{CommandError, ConvertOptions, Environment};
 
+/// Converts checkpoints to safetensors.
+///
+/// # Errors
+/// A checkpoint is missing or invalid, or a file cannot be written.
 pub(super) fn run(
-    tool: &Tool,
-    arguments: &Convert,
+    environment: &Environment,
+    options: &ConvertOptions,
     console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let precision = match arguments.fp32 {
+) -> Result<(), CommandError> {
+    let precision = match options.fp32 {
         true => Precision::Full,
         false => Precision::Half,
     };
-    for (network, file) in files(tool, arguments)? {
-        let folder = arguments.to.as_deref();
+    for (network, file) in files(environment, options)? {
+        let folder = options.to.as_deref();
         let folder = folder.or(file.parent()).unwrap_or(Path::new(""));
         let target = folder.join(format!("{}.safetensors", network.file_stem()));
         let source = Checkpoint::read(network, &file)?;
-        create(folder)?;
-        let existing = Existing::with_force(arguments.force);
+        create_folder(folder)?;
+        let existing = Existing::with_force(options.force);
         let inputs = std::slice::from_ref(&file);
         let target = output::check(&target, inputs, existing).map_err(|error| {
-            Failure::Other(match error {
+            CommandError::Other(match error {
                 OutputError::Input { .. } => format!(
                     "{} would replace itself; give another folder with --to",
                     file.display()
@@ -42,9 +49,9 @@ pub(super) fn run(
         })?;
         let replaces = target.exists();
         // The library writes beside the target and renames.
-        let unfinished = Unfinished::new(&part_of(&target));
+        let remove_on_interrupt = RemoveOnInterrupt::new(&part_of(&target));
         write_safetensors(&source, &target, precision)?;
-        drop(unfinished);
+        drop(remove_on_interrupt);
         let written = Checkpoint::read(network, &target)?;
         let bytes = fs::metadata(&target).map_or(0, |metadata| metadata.len());
         console.say(&format!(
@@ -56,42 +63,46 @@ pub(super) fn run(
         ))?;
         let [preferred, _] = network.file_names();
         if target.with_file_name(preferred).exists() {
-            console.say("  the .pth file beside it comes first while it is there")?;
+            console.say("  the .pth file in the same folder is preferred as long as it exists")?;
         }
     }
     Ok(())
 }
 
-/// What to convert: the files given, or the official ones that are installed.
-fn files(tool: &Tool, arguments: &Convert) -> Result<Vec<(Network, PathBuf)>, Failure> {
-    if arguments.files.is_empty() {
+/// Returns the checkpoints to convert: the given files, or the official ones that are installed.
+fn files(
+    environment: &Environment,
+    options: &ConvertOptions,
+) -> Result<Vec<(Network, PathBuf)>, CommandError> {
+    if options.files.is_empty() {
         let chosen = Network::ALL.iter().filter(|network| {
-            let name = arguments.network.as_deref();
+            let name = options.network.as_deref();
             name.is_none_or(|name| name == network.name())
         });
         return chosen
-            .map(|&network| Ok((network, find_in(network, &tool.folders)?)))
+            .map(|&network| Ok((network, find_in(network, &environment.folders)?)))
             .collect();
     }
     let network = |file: &PathBuf| {
         let stem = file.file_stem().and_then(|stem| stem.to_str());
         let mut networks = Network::ALL.into_iter();
-        let network = networks.find(|network| match &arguments.network {
+        let network = networks.find(|network| match &options.network {
             Some(name) => network.name() == name,
             None => stem == Some(network.file_stem()),
         });
         let problem = || {
             let file = file.display();
-            Failure::Other(format!(
-                "{file}: the name does not tell the network; give --network"
+            CommandError::Other(format!(
+                "{file}: the name does not identify the network; give --network"
             ))
         };
         Ok((network.ok_or_else(problem)?, file.clone()))
     };
-    arguments.files.iter().map(network).collect()
+    options.files.iter().map(network).collect()
 }
 
-fn create(folder: &Path) -> Result<(), WeightsError> {
+/// Creates a folder where it does not exist.
+fn create_folder(folder: &Path) -> Result<(), WeightsError> {
     if folder.as_os_str().is_empty() {
         return Ok(());
     }
@@ -101,6 +112,7 @@ fn create(folder: &Path) -> Result<(), WeightsError> {
     })
 }
 
+/// Returns the largest absolute difference of two values.
 fn largest_difference(a: &Checkpoint, b: &Checkpoint) -> f32 {
     let differences = a.tensors().into_iter().flat_map(|(key, tensor)| {
         let other = b.get(key).data.iter();

@@ -1,4 +1,5 @@
-//! One file over HTTP: in parts where it must be, never more than it should be.
+//! The download of one file over HTTP. It resumes after failures and never writes more than the
+//! known size.
 
 use std::{
     cmp,
@@ -16,18 +17,18 @@ use ureq::{
     http::{Response, StatusCode, header},
 };
 
-/// How long to wait, and how often to try again.
+/// How long a download waits, and how often it retries.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// Failures in a row, without a byte more than before, after which to give up.
+pub struct RetryPolicy {
+    /// Consecutive failures without progress after which the download gives up.
     pub failures: u32,
-    /// Pause after the first of them; doubled after each.
+    /// Pause after the first failure; each further failure doubles it.
     pub pause: Duration,
-    /// For a connection, an answer's start, and each further piece of it.
+    /// Longest wait for a connection, for the start of a response, and for each further part of it.
     pub timeout: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             failures: 5,
@@ -37,7 +38,8 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl RetryPolicy {
+    /// Returns an HTTP client with these timeouts.
     pub(super) fn agent(&self) -> Agent {
         Agent::config_builder()
             .http_status_as_error(false)
@@ -45,38 +47,40 @@ impl Patience {
             .timeout_connect(Some(self.timeout))
             .timeout_recv_response(Some(self.timeout))
             .timeout_per_read(Some(self.timeout))
-            .user_agent(concat!("propainter-weights/", env!("CARGO_PKG_VERSION")))
-            // Offsets into a compressed file would mean something else.
+            .user_agent(concat!("propainter/", env!("CARGO_PKG_VERSION")))
+            // Offsets must refer to the uncompressed file.
             .accept_encoding("identity")
             .build()
             .new_agent()
     }
 }
 
-/// Why a file did not come.
+/// An error that ends a download.
 #[derive(Debug, Error)]
 pub enum DownloadError {
-    #[error("{url} is no address to download from: {problem}; --base-url sets another")]
+    #[error("{url} is not a valid address: {problem}; --base-url sets another")]
     Address { url: String, problem: String },
-    #[error("{url}: the server answers {status}; is the address right? --base-url sets another")]
+    #[error(
+        "{url}: the server responded {status}; is the address correct? --base-url sets another"
+    )]
     Status { url: String, status: StatusCode },
     #[error(
-        "{url}: {cause} ({failures} failures in a row); what has come is kept, and the next \
-         fetch goes on from there"
+        "{url}: {cause} ({failures} failures in a row); the received part is kept, and the next \
+         fetch resumes there"
     )]
     GaveUp {
         url: String,
         cause: String,
         failures: u32,
     },
-    #[error("{url} has {got} bytes where the official file has {expected}: it is another file")]
+    #[error("{url} has {got} bytes, but the official file has {expected}: it is another file")]
     Size {
         url: String,
         expected: u64,
         got: u64,
     },
     #[error(
-        "{url} has the SHA-256 {got} where the official file has {expected}: what has come is \
+        "{url} has the SHA-256 {got}, but the official file has {expected}: the download is \
          deleted"
     )]
     Digest {
@@ -86,30 +90,32 @@ pub enum DownloadError {
     },
     #[error("{} cannot be written: {source}{}", file.display(), advice(source))]
     Write { file: PathBuf, source: io::Error },
-    #[error("{} is being written by another fetch", file.display())]
+    #[error("another fetch is writing {}", file.display())]
     Busy { file: PathBuf },
 }
 
+/// Returns the remedy for an error of the file system, to be appended to its message.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room, and the next fetch goes on from there"
+            "; free some space, and the next fetch resumes there"
         }
         _ => "",
     }
 }
 
-/// What one request came to.
+/// The result of one request.
 enum Attempt {
-    Whole,
-    /// Worth another request.
+    /// The file is complete.
+    Complete,
+    /// The request failed for this reason, and another one may succeed.
     Failed(String),
 }
 
-/// A file being downloaded to `part`, which keeps what has come.
+/// A download to the file `part`, which keeps the received bytes.
 pub(super) struct Download<'a> {
     pub agent: &'a Agent,
-    pub patience: Patience,
+    pub retry: RetryPolicy,
     pub url: &'a str,
     pub part: &'a Path,
     /// Bytes of the whole file.
@@ -118,28 +124,32 @@ pub(super) struct Download<'a> {
 }
 
 impl Download<'_> {
-    /// Fetches what is missing; `part` then has exactly `bytes` bytes.
+    /// Downloads the missing bytes; `part` then has exactly `bytes` bytes.
+    ///
+    /// # Errors
+    /// The server refuses, has another file or fails too often, or `part` cannot be written.
     pub fn run(&self) -> Result<(), DownloadError> {
         let mut part = self.open()?;
         let result = self.fill(&mut part);
         if result.is_err() && part.metadata().is_ok_and(|part| part.len() == 0) {
-            // Nothing has come that is worth keeping; the error says why.
+            // Nothing was received, and the error says why.
             let _ = fs::remove_file(self.part);
         }
         result
     }
 
+    /// Sends requests until the file is complete.
     fn fill(&self, part: &mut File) -> Result<(), DownloadError> {
         let mut have = part.seek(SeekFrom::End(0)).map_err(|e| self.write(e))?;
         let (mut best, mut failures) = (have, 0);
         loop {
             let cause = match self.attempt(part, &mut have)? {
-                Attempt::Whole => return part.sync_all().map_err(|e| self.write(e)),
+                Attempt::Complete => return part.sync_all().map_err(|e| self.write(e)),
                 Attempt::Failed(cause) => cause,
             };
             failures = if have > best { 1 } else { failures + 1 };
             best = cmp::max(best, have);
-            if failures >= self.patience.failures {
+            if failures >= self.retry.failures {
                 let url = self.url.to_owned();
                 return Err(DownloadError::GaveUp {
                     url,
@@ -147,14 +157,15 @@ impl Download<'_> {
                     failures,
                 });
             }
-            self.progress.set_message(format!("{cause}, trying again"));
-            thread::sleep(self.patience.pause * 2u32.pow(cmp::min(failures - 1, 6)));
+            self.progress.set_message(format!("{cause}, retrying"));
+            thread::sleep(self.retry.pause * 2u32.pow(cmp::min(failures - 1, 6)));
         }
     }
 
+    /// Opens `part` and locks it.
     fn open(&self) -> Result<File, DownloadError> {
         if self.part.is_symlink() {
-            // What it points to is not ours to write to.
+            // The target of a symbolic link must not be written.
             fs::remove_file(self.part).map_err(|e| self.write(e))?;
         }
         let part = OpenOptions::new()
@@ -168,7 +179,7 @@ impl Download<'_> {
             Err(TryLockError::WouldBlock) => Err(DownloadError::Busy {
                 file: self.part.to_owned(),
             }),
-            // Some file systems have no locks; the digest finds what a race would do.
+            // Some file systems have no locks; the digest detects the result of a race.
             Err(TryLockError::Error(_)) => Ok(part),
         }
     }
@@ -180,19 +191,20 @@ impl Download<'_> {
         }
     }
 
+    /// Discards the received bytes.
     fn restart(&self, part: &File, have: &mut u64) -> Result<(), DownloadError> {
         part.set_len(0).map_err(|e| self.write(e))?;
         *have = 0;
         Ok(())
     }
 
-    /// One request for what is missing after `have` bytes.
+    /// Sends one request for the bytes after the first `have`.
     fn attempt(&self, part: &mut File, have: &mut u64) -> Result<Attempt, DownloadError> {
         if *have > self.bytes {
             self.restart(part, have)?;
         }
         if *have == self.bytes {
-            return Ok(Attempt::Whole);
+            return Ok(Attempt::Complete);
         }
         let mut request = self.agent.get(self.url);
         if *have > 0 {
@@ -200,7 +212,7 @@ impl Download<'_> {
         }
         let response = match request.call() {
             Ok(response) => response,
-            // The address itself is wrong, and stays so.
+            // An invalid address stays invalid.
             Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
                 return Err(DownloadError::Address {
                     url: self.url.to_owned(),
@@ -211,7 +223,7 @@ impl Download<'_> {
         };
         let total = match response.status() {
             StatusCode::OK => {
-                // The whole file, whether a part was asked for or not.
+                // The server sends the whole file, even if a part was requested.
                 self.restart(part, have)?;
                 number(&response, header::CONTENT_LENGTH)
             }
@@ -219,16 +231,16 @@ impl Download<'_> {
                 Some((start, total)) if start == *have => total,
                 _ => {
                     self.restart(part, have)?;
-                    return Ok(Attempt::Failed("the server sent another part".to_owned()));
+                    return Ok(Attempt::Failed("the server sent another range".to_owned()));
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if *have > 0 => {
-                // What is there is longer than what the server has, so it is no part of it.
+                // The received part is longer than the server's file, so it belongs to another one.
                 self.restart(part, have)?;
-                return Ok(Attempt::Failed("the server has no such part".to_owned()));
+                return Ok(Attempt::Failed("the server has no such range".to_owned()));
             }
-            status if worth_another(status) => {
-                return Ok(Attempt::Failed(format!("the server answers {status}")));
+            status if is_transient(status) => {
+                return Ok(Attempt::Failed(format!("the server responded {status}")));
             }
             status => {
                 let url = self.url.to_owned();
@@ -241,7 +253,7 @@ impl Download<'_> {
         self.receive(response, part, have)
     }
 
-    /// Appends the answer's body.
+    /// Appends the body of a response.
     fn receive(
         &self,
         response: Response<Body>,
@@ -254,11 +266,11 @@ impl Download<'_> {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let count = match body.read(&mut buffer) {
-                Ok(0) if *have == self.bytes => return Ok(Attempt::Whole),
+                Ok(0) if *have == self.bytes => return Ok(Attempt::Complete),
                 Ok(0) => {
                     let missing = self.bytes - *have;
                     return Ok(Attempt::Failed(format!(
-                        "the connection ended {missing} bytes early"
+                        "the connection closed {missing} bytes early"
                     )));
                 }
                 Ok(count) => count,
@@ -285,18 +297,19 @@ impl Download<'_> {
     }
 }
 
-/// Whether the same request may well succeed a little later.
-fn worth_another(status: StatusCode) -> bool {
+/// Returns whether the same request may succeed later.
+fn is_transient(status: StatusCode) -> bool {
     status.is_server_error()
         || status == StatusCode::REQUEST_TIMEOUT
         || status == StatusCode::TOO_MANY_REQUESTS
 }
 
+/// Returns a header that holds a number.
 fn number(response: &Response<Body>, name: header::HeaderName) -> Option<u64> {
     response.headers().get(name)?.to_str().ok()?.parse().ok()
 }
 
-/// First byte and, where it is told, total of `bytes FIRST-LAST/TOTAL`.
+/// Returns the first byte of `bytes FIRST-LAST/TOTAL`, and the total where it is known.
 fn content_range(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
     let value = response.headers().get(header::CONTENT_RANGE)?;
     let (range, total) = value

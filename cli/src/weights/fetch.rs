@@ -1,4 +1,4 @@
-//! `propainter-weights fetch`.
+//! `propainter weights fetch`.
 
 use std::{
     fs::{self, File},
@@ -6,29 +6,40 @@ use std::{
     path::Path,
 };
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::HumanBytes;
 use propainter::weights::{Checkpoint, WeightsError};
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 
-use super::{Asset, Console, DownloadError, Failure, Fetch, Tool, download::Download, licence};
+use crate::{Console, progress};
 
+use super::{
+    Asset, CommandError, DownloadError, Environment, FetchOptions, download::Download, licence,
+};
+
+/// Downloads the official checkpoints that are missing, once the licence is accepted.
+///
+/// # Errors
+/// The licence is not accepted, another file is in the place, or a download fails.
 pub(super) fn run(
-    tool: &Tool,
-    arguments: &Fetch,
+    environment: &Environment,
+    options: &FetchOptions,
     console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let Some(folder) = arguments.to.as_ref().or(tool.folders.first()) else {
-        let problem = "there is no folder to put the files in: give --to, or set HOME";
-        return Err(Failure::Other(problem.to_owned()));
+) -> Result<(), CommandError> {
+    let Some(folder) = options.to.as_ref().or(environment.folders.first()) else {
+        let problem = "no folder for the files is known: give --to, or set HOME";
+        return Err(CommandError::Other(problem.to_owned()));
     };
     let mut missing = Vec::new();
-    for asset in &tool.assets {
+    for asset in &environment.assets {
         let path = folder.join(asset.name);
         if is_official(&path, asset)? {
-            console.say(&format!("{}: the official file is there", path.display()))?;
-        } else if path.exists() && !arguments.force {
-            return Err(Failure::Other(format!(
+            console.say(&format!(
+                "{}: the official file exists already",
+                path.display()
+            ))?;
+        } else if path.exists() && !options.force {
+            return Err(CommandError::Other(format!(
                 "{} is not the official file; --force replaces it",
                 path.display()
             )));
@@ -39,22 +50,18 @@ pub(super) fn run(
     if missing.is_empty() {
         return Ok(());
     }
-    if !licence::accept(console, arguments.accept_licence)? {
-        return Err(Failure::Declined);
+    if !licence::accept(console, options.accept_licence)? {
+        return Err(CommandError::Declined);
     }
     fs::create_dir_all(folder).map_err(|source| DownloadError::Write {
         file: folder.clone(),
         source,
     })?;
-    let agent = tool.patience.agent();
+    let agent = environment.retry.agent();
     for asset in missing {
-        let url = format!(
-            "{}/{}",
-            arguments.base_url.trim_end_matches('/'),
-            asset.name
-        );
+        let url = format!("{}/{}", options.base_url.trim_end_matches('/'), asset.name);
         console.say(&url)?;
-        fetch(tool, &agent, &url, folder, asset)?;
+        fetch(environment, &agent, &url, folder, asset)?;
         console.say(&format!(
             "  {}: {}, verified",
             folder.join(asset.name).display(),
@@ -64,20 +71,23 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Downloads one file beside its place, verifies it, and puts it there.
+/// Downloads one file beside its place, verifies it, and moves it there.
+///
+/// # Errors
+/// The download or the verification fails, or the file cannot be written.
 fn fetch(
-    tool: &Tool,
+    environment: &Environment,
     agent: &Agent,
     url: &str,
     folder: &Path,
     asset: &Asset,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let path = folder.join(asset.name);
     let part = folder.join(format!("{}.part", asset.name));
-    let progress = progress(asset);
+    let progress = progress::bytes(asset.name, asset.bytes);
     let download = Download {
         agent,
-        patience: tool.patience,
+        retry: environment.retry,
         url,
         part: &part,
         bytes: asset.bytes,
@@ -92,17 +102,18 @@ fn fetch(
     };
     let verified = verify(&part, url, asset);
     if verified.is_err() {
-        // Going on from there would give the same again.
+        // Resuming would end with the same content.
         fs::remove_file(&part).map_err(write)?;
     }
     verified?;
     Ok(fs::rename(&part, &path).map_err(write)?)
 }
 
-fn verify(part: &Path, url: &str, asset: &Asset) -> Result<(), Failure> {
+/// Compares the digest and reads the checkpoint.
+fn verify(part: &Path, url: &str, asset: &Asset) -> Result<(), CommandError> {
     let got = sha256(part).map_err(|source| unreadable(part, source))?;
     if got != asset.sha256 {
-        return Err(Failure::Download(DownloadError::Digest {
+        return Err(CommandError::Download(DownloadError::Digest {
             url: url.to_owned(),
             expected: asset.sha256.to_owned(),
             got,
@@ -112,7 +123,10 @@ fn verify(part: &Path, url: &str, asset: &Asset) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the file at `path` is, byte for byte, the official one.
+/// Returns whether the file at `path` is, byte for byte, the official one.
+///
+/// # Errors
+/// The file exists but cannot be read.
 pub(super) fn is_official(path: &Path, asset: &Asset) -> Result<bool, WeightsError> {
     let digest = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() && metadata.len() == asset.bytes => sha256(path),
@@ -133,6 +147,7 @@ fn unreadable(path: &Path, source: io::Error) -> WeightsError {
     }
 }
 
+/// Returns the SHA-256 of a file, in hexadecimal.
 fn sha256(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut digest = Sha256::new();
@@ -145,14 +160,4 @@ fn sha256(path: &Path) -> io::Result<String> {
     }
     let bytes = digest.finalize();
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// On a terminal only; elsewhere it stays hidden.
-fn progress(asset: &Asset) -> ProgressBar {
-    let style = "{prefix}  {bar:32}  {bytes} of {total_bytes}  {bytes_per_sec}  {eta}  {msg}";
-    let progress = ProgressBar::new(asset.bytes).with_prefix(asset.name);
-    match ProgressStyle::with_template(style) {
-        Ok(style) => progress.with_style(style),
-        Err(_) => progress,
-    }
 }

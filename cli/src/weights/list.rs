@@ -1,17 +1,25 @@
-//! `propainter-weights list`.
+//! `propainter weights list`.
 
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 use propainter::weights::{Checkpoint, Layout, Network, StateFile, WeightsError, find_in};
 
-use super::{Console, Failure, List, Tool, fetch::is_official};
+use crate::Console;
 
-/// Shows every checkpoint of the search path; fails unless those that count, the first of
-/// each network, are there and whole.
-pub(super) fn run(tool: &Tool, arguments: &List, console: &mut Console<'_>) -> Result<(), Failure> {
-    let from = arguments.from.iter();
-    let folders: Vec<PathBuf> = from.chain(&tool.folders).cloned().collect();
+use super::{CommandError, Environment, ListOptions, fetch::is_official};
+
+/// Lists every checkpoint in the searched folders.
+///
+/// # Errors
+/// A checkpoint that is used, the first one found of each network, is missing or invalid.
+pub(super) fn run(
+    environment: &Environment,
+    options: &ListOptions,
+    console: &mut Console<'_>,
+) -> Result<(), CommandError> {
+    let from = options.from.iter();
+    let folders: Vec<PathBuf> = from.chain(&environment.folders).cloned().collect();
     let mut complete = true;
     for network in Network::ALL {
         console.say(network.name())?;
@@ -25,27 +33,34 @@ pub(super) fn run(tool: &Tool, arguments: &List, console: &mut Console<'_>) -> R
             .iter()
             .flat_map(|folder| names.iter().map(move |name| folder.join(name)));
         for path in paths.filter(|path| path.is_file()) {
-            let counts = used.as_ref().is_ok_and(|used| *used == path);
-            let state = match describe(tool, network, &path) {
+            let is_used = used.as_ref().is_ok_and(|used| *used == path);
+            let state = match describe(environment, network, &path) {
                 Ok(state) => state,
                 Err(error) => {
-                    complete &= !counts;
+                    complete &= !is_used;
                     error.to_string()
                 }
             };
-            let note = if counts { "" } else { " (not used)" };
+            let note = if is_used { "" } else { " (not used)" };
             console.say(&format!("  {}{note}: {state}", path.display()))?;
         }
     }
     if complete {
         Ok(())
     } else {
-        Err(Failure::Incomplete)
+        Err(CommandError::Incomplete)
     }
 }
 
-/// Form and size of a checkpoint that is whole.
-fn describe(tool: &Tool, network: Network, path: &Path) -> Result<String, WeightsError> {
+/// Reads a checkpoint and returns its format and size.
+///
+/// # Errors
+/// The checkpoint is invalid.
+fn describe(
+    environment: &Environment,
+    network: Network,
+    path: &Path,
+) -> Result<String, WeightsError> {
     let file = StateFile::read(path, Layout::of(network).max_file_bytes())?;
     Checkpoint::from_state(network, path, &file)?;
     let floats = (0..file.len()).map(|index| file.kind(index));
@@ -54,7 +69,7 @@ fn describe(tool: &Tool, network: Network, path: &Path) -> Result<String, Weight
         .min_by_key(|kind| kind.size());
     let kind = kind.map_or("", |kind| kind.name());
     let bytes = path.metadata().map_or(0, |metadata| metadata.len());
-    let mut assets = tool.assets.iter();
+    let mut assets = environment.assets.iter();
     let official =
         assets.any(|asset| asset.network == network && is_official(path, asset).unwrap_or(false));
     let note = if official { ", the official file" } else { "" };

@@ -1,101 +1,99 @@
-//! The command `propainter-weights`: fetches the official checkpoints, lists what is
-//! installed, converts to safetensors.
+//! `propainter weights`: downloads the official checkpoints, lists the installed ones, and converts
+//! them to safetensors.
 
-mod console;
 mod convert;
 mod download;
 mod fetch;
 mod licence;
 mod list;
-mod official;
+mod release;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 use propainter::weights::{WeightsError, search_folders};
 
-pub use console::Console;
-pub use download::{DownloadError, Patience};
-pub use official::{Asset, BASE_URL, OFFICIAL};
+use crate::Console;
 
-/// Fetches, lists and converts the checkpoints of the ProPainter networks.
+pub use download::{DownloadError, RetryPolicy};
+pub use release::{Asset, BASE_URL, OFFICIAL};
+
+/// Downloads, lists and converts the checkpoints of the ProPainter networks.
 ///
-/// Checkpoints are looked for in the folder that PROPAINTER_WEIGHTS names, then in
+/// Checkpoints are searched in the folder that PROPAINTER_WEIGHTS names, then in
 /// $XDG_DATA_HOME/propainter or ~/.local/share/propainter.
-#[derive(Parser)]
+#[derive(Debug, Args)]
 #[command(
-    name = "propainter-weights",
-    version,
-    after_help = "Exit status: 0 done, 1 failed or something is missing, 2 wrong usage, \
+    after_help = "Exit status: 0 success, 1 failure or a checkpoint is missing, 2 wrong usage, \
                   3 licence not accepted."
 )]
-struct Cli {
+pub struct Options {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
-    Fetch(Fetch),
-    List(List),
-    Convert(Convert),
+    Fetch(FetchOptions),
+    List(ListOptions),
+    Convert(ConvertOptions),
 }
 
-/// Download the official checkpoints: 190 MiB, under a non-commercial licence.
-#[derive(Args)]
-struct Fetch {
+/// Downloads the official checkpoints: 190 MiB, under a non-commercial licence.
+#[derive(Debug, Args)]
+struct FetchOptions {
     /// Folder to put them in [default: the first one that is searched].
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
-    /// Where to download from, for mirrors of the official release.
+    /// URL to download from, for mirrors of the official release.
     #[arg(long, value_name = "URL", default_value = BASE_URL)]
     base_url: String,
     /// Accept the licence of the weights without being asked.
     #[arg(long, alias = "accept-license")]
     accept_licence: bool,
-    /// Replace files that are there but are not the official ones.
+    /// Replace existing files that are not the official ones.
     #[arg(long)]
     force: bool,
 }
 
-/// Show which checkpoints are installed, where, and whether they are whole.
-#[derive(Args)]
-struct List {
-    /// Look in this folder first, as the element's property `weights` does.
+/// Lists the installed checkpoints and says whether they are valid.
+#[derive(Debug, Args)]
+struct ListOptions {
+    /// Search this folder first, as the element's property `weights` does.
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
 }
 
-/// Write checkpoints as safetensors, in half the bytes.
-#[derive(Args)]
-struct Convert {
+/// Converts checkpoints to safetensors, at half the size.
+#[derive(Debug, Args)]
+struct ConvertOptions {
     /// Checkpoints to convert [default: the official files that are installed].
     files: Vec<PathBuf>,
-    /// Which network the files belong to, where their names do not tell.
+    /// Network that the files belong to, where their names do not identify it.
     #[arg(long, value_name = "NAME", value_parser = ["raft", "flow_completion", "propainter"])]
     network: Option<String>,
     /// Folder to write to [default: each file's own].
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
-    /// Keep every value as it is instead of rounding to fp16.
+    /// Keep every value exactly instead of rounding to fp16.
     #[arg(long)]
     fp32: bool,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     force: bool,
 }
 
-/// Why a command ends without having done its work.
+/// An error that ends the subcommand.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub enum CommandError {
     #[error(transparent)]
     Download(#[from] DownloadError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("the licence was not accepted: nothing was downloaded")]
     Declined,
-    /// The command itself has said what is the matter.
-    #[error("not everything is there")]
+    /// The list has shown the details.
+    #[error("a checkpoint is missing or invalid")]
     Incomplete,
     #[error("{0}")]
     Other(String),
@@ -103,61 +101,49 @@ enum Failure {
     Console(#[from] std::io::Error),
 }
 
-/// The command with what it depends on; tests put files, waits and places of their own
-/// here.
-pub struct Tool {
-    pub assets: Vec<Asset>,
-    pub patience: Patience,
-    /// Where checkpoints are looked for; the first is where they are put.
-    pub folders: Vec<PathBuf>,
-}
-
-impl Tool {
-    /// The official files, in the places that the environment names.
-    pub fn new() -> Self {
-        Self {
-            assets: OFFICIAL.to_vec(),
-            patience: Patience::default(),
-            folders: search_folders(None),
-        }
-    }
-
-    /// Runs the command line `arguments`, the program's name first; returns the exit
-    /// status.
-    pub fn run(
-        &self,
-        arguments: impl IntoIterator<Item = OsString>,
-        console: &mut Console<'_>,
-    ) -> u8 {
-        let cli = match Cli::try_parse_from(arguments) {
-            Ok(cli) => cli,
-            Err(error) => {
-                let text = error.render().to_string();
-                // With nowhere to write to, the status is all that can be told.
-                let _ = if error.use_stderr() {
-                    console.errors.write_all(text.as_bytes())
-                } else {
-                    console.out.write_all(text.as_bytes())
-                };
-                return if error.use_stderr() { 2 } else { 0 };
-            }
-        };
-        let result = match &cli.command {
-            Command::Fetch(arguments) => fetch::run(self, arguments, console),
-            Command::List(arguments) => list::run(self, arguments, console),
-            Command::Convert(arguments) => convert::run(self, arguments, console),
-        };
-        let Err(failure) = result else { return 0 };
-        let _ = writeln!(console.errors, "propainter-weights: {failure}");
-        match failure {
-            Failure::Declined => 3,
+impl CommandError {
+    /// Returns the exit status of the program.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Declined => 3,
             _ => 1,
         }
     }
 }
 
-impl Default for Tool {
+/// What the subcommand works with; tests supply their own.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The files of the release.
+    pub assets: Vec<Asset>,
+    pub retry: RetryPolicy,
+    /// Folders that are searched; downloads go to the first.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Default for Environment {
+    /// Returns the official files, in the folders that the environment variables name.
     fn default() -> Self {
-        Self::new()
+        Self {
+            assets: OFFICIAL.to_vec(),
+            retry: RetryPolicy::default(),
+            folders: search_folders(None),
+        }
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// As each subcommand says.
+pub fn run(
+    options: &Options,
+    environment: &Environment,
+    console: &mut Console<'_>,
+) -> Result<(), CommandError> {
+    match &options.command {
+        Command::Fetch(options) => fetch::run(environment, options, console),
+        Command::List(options) => list::run(environment, options, console),
+        Command::Convert(options) => convert::run(environment, options, console),
     }
 }

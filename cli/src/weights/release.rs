@@ -1,22 +1,24 @@
-//! The official release.
+//! The official release of the weights.
 
 use propainter::weights::Network;
 
-/// Where the official files are published: the assets of release v0.1.0.
+/// URL of the official files: the assets of release v0.1.0.
 pub const BASE_URL: &str = "https://github.com/sczhou/ProPainter/releases/download/v0.1.0";
 
 /// One file of a release.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {
     pub network: Network,
+    /// Name of the file.
     pub name: &'static str,
+    /// Size of the file.
     pub bytes: u64,
     /// SHA-256, in hexadecimal.
     pub sha256: &'static str,
 }
 
-/// The official files. Sizes and digests are those that several independent public
-/// projects pin for this release.
+/// The official files. Several independent public projects pin the same sizes and digests for this
+/// release.
 pub const OFFICIAL: [Asset; 3] = [
     Asset {
         network: Network::Raft,

@@ -1,4 +1,4 @@
-//! The boxes of MP4 and QuickTime files, as far as GStreamer leaves them to others.
+//! The boxes of MP4 and QuickTime files (ISO/IEC 14496-12) that GStreamer does not report.
 
 use std::{
     fs::File,
@@ -6,16 +6,16 @@ use std::{
     path::Path,
 };
 
-/// What GStreamer does not tell of a file.
+/// Whether a file holds things that GStreamer does not report.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Untold {
+pub struct Unreported {
     pub time_code: bool,
     pub chapters: bool,
 }
 
-impl Untold {
-    /// Looks into a file of any kind; one without such boxes has nothing untold.
-    pub fn of(file: &Path) -> Self {
+impl Unreported {
+    /// Reads a file of any kind; one without such boxes has neither.
+    pub fn read(file: &Path) -> Self {
         let header = File::open(file).and_then(|mut file| movie_header(&mut file));
         let Ok((_, moov)) = header else {
             return Self::default();
@@ -32,17 +32,20 @@ impl Untold {
     }
 }
 
-/// Whether a track's media are of a kind: `vide`, `soun`, `tmcd`.
+/// Returns whether a track holds media of a kind: `vide`, `soun`, `tmcd`.
 pub fn handles(track: &[u8], kind: [u8; 4]) -> bool {
     boxes(track, *b"mdia").any(|(_, media)| {
         boxes(media, *b"hdlr").any(|(_, handler)| handler.get(8..12) == Some(&kind[..]))
     })
 }
 
-/// The most that a file's index may take here.
-const MOST: u64 = 1 << 30;
+/// Most bytes of a box `moov` that are read.
+const MAX_MOOV_BYTES: u64 = 1 << 30;
 
-/// The box `moov`'s content and where it begins in the file.
+/// Returns the content of the box `moov` after its offset in the file.
+///
+/// # Errors
+/// The file cannot be read, is truncated, or has no such box.
 pub fn movie_header(file: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8>)> {
     let end = file.seek(SeekFrom::End(0))?;
     let mut at = 0;
@@ -62,8 +65,8 @@ pub fn movie_header(file: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8>)>
         };
         let content = size.checked_sub(header);
         let content = content.filter(|_| size <= end - at);
-        let content = content.ok_or_else(|| io::Error::other("the file is cut"))?;
-        if kind == *b"moov" && content <= MOST {
+        let content = content.ok_or_else(|| io::Error::other("the file is truncated"))?;
+        if kind == *b"moov" && content <= MAX_MOOV_BYTES {
             let mut moov = vec![0; content as usize];
             file.read_exact(&mut moov)?;
             return Ok((at + header, moov));
@@ -73,7 +76,7 @@ pub fn movie_header(file: &mut (impl Read + Seek)) -> io::Result<(u64, Vec<u8>)>
     Err(io::Error::other("the file has no index"))
 }
 
-/// The boxes of a kind in `content`: where each one's own content begins, and that.
+/// Returns the boxes of a kind in `content`: the offset of each one's own content, and that content.
 pub fn boxes(content: &[u8], kind: [u8; 4]) -> impl Iterator<Item = (usize, &[u8])> + Clone {
     let mut at = 0;
     std::iter::from_fn(move || {

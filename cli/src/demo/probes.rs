@@ -1,4 +1,4 @@
-//! What passes the element's pads: frames counted, compared with the truth, and a few kept
+//! Probes on the element's pads: they count frames, compare them with the truth, and keep a few
 //! for the strip.
 
 use std::{
@@ -18,44 +18,51 @@ use super::DemoError;
 /// Columns of the strip.
 const COLUMNS: usize = 4;
 
-/// What was seen in the end.
-pub struct Seen {
+/// The observations of a whole stream.
+pub struct Observed {
     pub frames: usize,
+    /// Width and height in pixels.
     pub size: (usize, usize),
-    /// Inside the hole, against the truth, where it is known.
+    /// PSNR inside the hole in dB; `None` where the truth is not known.
     pub psnr: Option<f64>,
-    /// Pairs before and after, evenly spread over the clip.
-    pub pictures: Vec<(Frame, Frame)>,
+    /// Frames before and after, evenly spread over the clip.
+    pub pairs: Vec<(Frame, Frame)>,
 }
 
-/// Probes on both pads of the element, which may have any format.
-pub struct Watch {
-    before: Arc<Mutex<Side>>,
-    after: Arc<Mutex<Side>>,
+/// Probes on both pads of the element, whose video may have any format.
+pub struct PadProbes {
+    before: Arc<Mutex<PadRecord>>,
+    after: Arc<Mutex<PadRecord>>,
 }
 
+/// The observations at one pad.
 #[derive(Default)]
-struct Side {
+struct PadRecord {
     frames: usize,
-    sample: Sample,
-    /// Sum of squared differences and number of samples inside the hole.
+    sample: EvenSample,
+    /// Sum of squared differences and number of values inside the hole.
     squared: u64,
     samples: u64,
     to_rgb: Option<Converter>,
 }
 
-impl Watch {
+impl PadProbes {
+    /// Adds the probes. `scene` is the truth where it is known.
+    ///
+    /// # Errors
+    /// The element lacks a pad.
     pub fn new(element: &gst::Element, scene: Option<Scene>) -> Result<Self, DemoError> {
-        let watch = Self {
+        let probes = Self {
             before: Arc::default(),
             after: Arc::default(),
         };
-        probe(element, "sink", watch.before.clone(), None)?;
-        probe(element, "src", watch.after.clone(), scene)?;
-        Ok(watch)
+        add_probe(element, "sink", probes.before.clone(), None)?;
+        add_probe(element, "src", probes.after.clone(), scene)?;
+        Ok(probes)
     }
 
-    pub fn finish(self) -> Seen {
+    /// Returns the observations once the stream has ended.
+    pub fn finish(self) -> Observed {
         let (before, after) = (lock(&self.before), lock(&self.after));
         let pairs = before.sample.kept.iter().filter_map(|(index, before)| {
             let after = after.sample.kept.get(index)?;
@@ -68,34 +75,34 @@ impl Watch {
         let columns = COLUMNS.min(pairs.len());
         let chosen = (0..columns).map(|i| pairs[(2 * i + 1) * pairs.len() / (2 * columns)].clone());
         let mean = after.squared as f64 / after.samples as f64;
-        Seen {
+        Observed {
             frames: after.frames,
             size: size.unwrap_or_default(),
             psnr: (after.samples > 0).then(|| 10.0 * (255.0 * 255.0 / mean).log10()),
-            pictures: chosen.collect(),
+            pairs: chosen.collect(),
         }
     }
 }
 
-fn probe(
+fn add_probe(
     element: &gst::Element,
     pad: &str,
-    side: Arc<Mutex<Side>>,
+    record: Arc<Mutex<PadRecord>>,
     scene: Option<Scene>,
 ) -> Result<(), DemoError> {
     let found = element.static_pad(pad);
     let pad = found.ok_or_else(|| gst::glib::bool_error!("propainter has no pad {}", pad))?;
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(buffer) = info.buffer() {
-            let side = &mut *lock(&side);
-            // Of a file a few frames are looked at; of the scene all.
-            if scene.is_some() || side.sample.wants(side.frames) {
-                match rgb(pad, buffer, &mut side.to_rgb) {
-                    Some(frame) => side.see(&frame, scene.as_ref()),
-                    None => side.frames += 1,
+            let record = &mut *lock(&record);
+            // Every frame of the scene is compared; few frames of a file are needed.
+            if scene.is_some() || record.sample.wants(record.frames) {
+                match rgb(pad, buffer, &mut record.to_rgb) {
+                    Some(frame) => record.add(&frame, scene.as_ref()),
+                    None => record.frames += 1,
                 }
             } else {
-                side.frames += 1;
+                record.frames += 1;
             }
         }
         gst::PadProbeReturn::Ok
@@ -103,19 +110,21 @@ fn probe(
     Ok(())
 }
 
-fn lock(side: &Mutex<Side>) -> MutexGuard<'_, Side> {
-    side.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(record: &Mutex<PadRecord>) -> MutexGuard<'_, PadRecord> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Converts frames of one format and size to RGB.
 type Converter = (gst_video::VideoInfo, gst_video::VideoConverter);
 
+/// Converts a buffer to RGB with the converter that is `kept` for its format; `None` where that is
+/// not possible.
 fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef, kept: &mut Option<Converter>) -> Option<Frame> {
     let info = gst_video::VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()?;
     let (width, height) = (info.width(), info.height());
     let format = gst_video::VideoFormat::Rgb;
     let wanted = gst_video::VideoInfo::builder(format, width, height);
-    // The converter changes no rate.
+    // The converter requires equal frame rates.
     let wanted = wanted.fps(info.fps()).build().ok()?;
     if !kept.as_ref().is_some_and(|(of, _)| *of == info) {
         let converter = gst_video::VideoConverter::new(&info, &wanted, None).ok()?;
@@ -133,8 +142,8 @@ fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef, kept: &mut Option<Converter>) ->
     Some(Frame::new(width, height, data))
 }
 
-impl Side {
-    fn see(&mut self, frame: &Frame, scene: Option<&Scene>) {
+impl PadRecord {
+    fn add(&mut self, frame: &Frame, scene: Option<&Scene>) {
         let index = self.frames;
         self.frames += 1;
         self.sample.offer(index, frame);
@@ -147,14 +156,14 @@ impl Side {
     }
 }
 
-/// A bounded, even choice of a stream of unknown length: each time it is full, every other
-/// picture goes and the distance doubles.
-struct Sample {
+/// A bounded and even sample of a stream of unknown length: each time it is full, every other
+/// frame is dropped and the distance doubles.
+struct EvenSample {
     distance: usize,
     kept: BTreeMap<usize, Frame>,
 }
 
-impl Default for Sample {
+impl Default for EvenSample {
     fn default() -> Self {
         Self {
             distance: 1,
@@ -163,7 +172,7 @@ impl Default for Sample {
     }
 }
 
-impl Sample {
+impl EvenSample {
     fn wants(&self, index: usize) -> bool {
         index.is_multiple_of(self.distance)
     }
