@@ -1,8 +1,9 @@
 //! `propainter bench`: the speed of the engine on a generated clip, without GStreamer.
 
+mod size;
+
 use std::{
     io,
-    str::FromStr,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,8 @@ use crate::{
     engine::{EngineOptions, Model},
     memory, progress, units,
 };
+
+pub use self::size::Size;
 
 /// Measures the speed and the memory of the engine on a generated clip.
 ///
@@ -37,26 +40,6 @@ pub struct Options {
     pub cold: bool,
     #[command(flatten)]
     pub engine: EngineOptions,
-}
-
-/// A frame size in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    pub width: usize,
-    pub height: usize,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let side = |text: &str| text.parse().ok().filter(|side| (16..=7680).contains(side));
-        let sides = text.split_once('x');
-        let sides = sides.and_then(|(width, height)| Some((side(width)?, side(height)?)));
-        let (width, height) =
-            sides.ok_or("a size is WIDTHxHEIGHT, with sides of 16 to 7680 pixels")?;
-        Ok(Self { width, height })
-    }
 }
 
 /// An error that ends the benchmark.
@@ -190,27 +173,6 @@ fn median(sorted: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_size_has_two_sides_within_range() {
-        let size = Size {
-            width: 432,
-            height: 240,
-        };
-        assert_eq!("432x240".parse(), Ok(size));
-        for wrong in [
-            "",
-            "432",
-            "432x",
-            "x240",
-            "15x240",
-            "432x7681",
-            "432x240x3",
-            "-432x240",
-        ] {
-            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn the_median_lies_in_the_middle() {
