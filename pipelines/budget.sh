@@ -1,7 +1,7 @@
 #!/bin/sh
-# Takes what a still mask covers out of a video file, within a budget of device memory: bytes,
-# or the size of a card (4gb, 6gb, 8gb, 12gb, 16gb, 24gb) less half a GiB for the desktop.
-# Tells the plan, and what had to be given up to fit.
+# Removes what a still mask covers from a video file, within a budget of device memory: bytes, or
+# the size of a GPU (4gb, 6gb, 8gb, 12gb, 16gb, 24gb) less half a GiB for the desktop.
+# Prints the plan and the downgrades that were needed to fit.
 #
 #   budget.sh [--force] VIDEO MASK.png OUT.mp4 8gb|BYTES [property=value ...]
 set -eu
@@ -19,7 +19,7 @@ esac
 begin "$out" "$video" "$mask"
 encoder "$video"
 sound "$video"
-# The plan is an INFO line of the element, a degradation a WARNING.
+# The element logs the plan at INFO, a downgrade at WARNING.
 GST_DEBUG=${GST_DEBUG:-propainter:INFO}
 export GST_DEBUG
 # shellcheck disable=SC2086 # $encode and $sound are several words.
