@@ -6,9 +6,11 @@
 //! - [`container`]: the containers that can be written
 //! - [`encoder`]: the encoder and the pixel format that lose least
 //! - [`orientation`]: rotation and mirroring for display
+//! - [`branches`]: the branches of a pipeline that end in the muxer
 //! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
 
+mod branches;
 pub mod container;
 pub mod encoder;
 pub mod mp4_boxes;
@@ -57,7 +59,7 @@ pub enum RecodeError {
     Output(#[from] OutputError),
 }
 
-/// A video file on its way into another file. Dropped before [`Recode::finish`], it leaves nothing
+/// An incomplete copy of a video file. Dropped before [`Recode::finish`], it leaves nothing
 /// behind.
 #[derive(Debug)]
 pub struct Recode {
@@ -162,16 +164,16 @@ fn build(
             "the frames lose {lost}: they are written as {format}"
         ));
     }
-    let before = streams::bin("queue ! videoconvert")?;
+    let before = branches::bin("queue ! videoconvert")?;
     // The element refuses interlaced frames.
-    let after = streams::bin(&format!(
+    let after = branches::bin(&format!(
         "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
         encoder.format.to_str(),
         encoder.description(source)
     ))?;
     pipeline.add_many([&before, element, &after])?;
     gst::Element::link_many([&before, element, &after])?;
-    streams::link_to_muxer(&after, &mux, container, StreamKind::Video)?;
+    branches::link_to_muxer(&after, &mux, container, StreamKind::Video)?;
     if let Some(pad) = mux.static_pad("video_0")
         && pad.has_property("trak-timescale")
     {

@@ -5,18 +5,10 @@ use gst::{glib::BoolError, prelude::*};
 
 use super::{
     Container, RecodeError,
+    branches::{QUEUE, accepted, bin, link_to_muxer},
     source::{Stream, StreamKind},
     subtitles,
 };
-
-/// A queue without limits: these streams wait for the frames that the element holds.
-pub const QUEUE: &str = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0";
-
-/// Builds a part of a pipeline with a pad at each end.
-pub fn bin(description: &str) -> Result<gst::Element, RecodeError> {
-    let bin = gst::parse::bin_from_description(description, true)?;
-    Ok(bin.upcast())
-}
 
 /// Adds a decoder whose stream goes into `next`.
 pub fn decoded_into(
@@ -40,25 +32,6 @@ pub fn decoded_into(
         }
     });
     Ok(decode)
-}
-
-/// Links a branch's end to the muxer.
-pub fn link_to_muxer(
-    branch: &gst::Element,
-    mux: &gst::Element,
-    container: Container,
-    kind: StreamKind,
-) -> Result<(), BoolError> {
-    branch.link_pads(Some("src"), mux, Some(pad_name(container, kind)))
-}
-
-fn pad_name(container: Container, kind: StreamKind) -> &'static str {
-    match (container, kind) {
-        (Container::MpegTs, _) => "sink_%d",
-        (_, StreamKind::Video) => "video_%u",
-        (_, StreamKind::Sound) => "audio_%u",
-        (_, _) => "subtitle_%u",
-    }
 }
 
 /// Returns the name of a stream for messages.
@@ -131,19 +104,6 @@ fn copied(stream: &Stream, mux: &gst::Element, container: Container) -> Option<&
         return accepted.can_intersect(&any).then_some("! aacparse");
     }
     accepted.can_intersect(&stream.caps).then_some("")
-}
-
-/// Returns the caps that the muxer takes for a kind of stream; `None` where it has no pads for it.
-pub fn accepted(mux: &gst::Element, container: Container, kind: StreamKind) -> Option<gst::Caps> {
-    if !matches!(kind, StreamKind::Sound | StreamKind::Subtitles) {
-        return None;
-    }
-    let name = pad_name(container, kind);
-    let templates = mux.factory()?.static_pad_templates();
-    let template = templates
-        .iter()
-        .find(|template| template.name_template() == name)?;
-    Some(template.caps())
 }
 
 /// Returns whether sound is stored without loss.

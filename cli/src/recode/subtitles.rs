@@ -4,8 +4,8 @@ use gst::prelude::*;
 
 use super::{
     Container, RecodeError,
+    branches::{QUEUE, accepted, bin},
     source::StreamKind,
-    streams::{QUEUE, accepted, bin},
 };
 
 const PLAIN: &str = "text/x-raw,format=(string)utf8";
