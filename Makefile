@@ -7,9 +7,9 @@
 # to read one of them, name another folder: `make demo VIDEO=out/demo.mp4 MASK=mask.png
 # DEMO="--output other"`.
 demo: plugin
-	target/release/propainter-demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)") $(DEMO)
+	target/release/propainter demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)") $(DEMO)
 
-# A warning of GLib or GStreamer is a defect of ours: it ends the test.
+# A warning of GLib or GStreamer is a defect of this project: it ends the test.
 test: export G_DEBUG = fatal-warnings
 test: plugin
 	@sh scripts/test.sh
@@ -27,9 +27,11 @@ bench: plugin
 soak: plugin
 	sh scripts/soak.sh
 
-# The whole workspace, so that every command builds the dependencies with the same features.
+# The whole workspace, so that every build of the dependencies has the same features. The program
+# acts as the subcommand that the name of a link to it ends with.
 plugin: setup
 	cargo build --release --workspace
+	@for name in demo monitor weights; do ln -sf propainter target/release/propainter-$$name; done
 
 setup:
 	@sh scripts/setup.sh

@@ -30,8 +30,8 @@ use propainter::{
     },
     weights::Network,
 };
+use propainter_cli::memory::{peak_resident, reset_peak};
 use propainter_tests::golden::checkpoint;
-use propainter_tools::memory::{peak_resident, reset_peak};
 
 const FRAMES: usize = 12;
 const RAFT_ITERATIONS: usize = 20;

@@ -19,7 +19,7 @@ esac
 begin "$out" "$video" "$mask"
 encoder "$video"
 sound "$video"
-# The plan is an INFO line of the element, a degradation a WARNING.
+# The element logs the plan at INFO, a downgrade at WARNING.
 GST_DEBUG=${GST_DEBUG:-propainter:INFO}
 export GST_DEBUG
 # shellcheck disable=SC2086 # $encode and $sound are several words.

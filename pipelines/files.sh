@@ -1,13 +1,13 @@
-# What the scripts beside this one share; each of them reads it in.
+# Functions that the scripts in this folder share; each of them sources this file.
 #
 #   begin OUT INPUT ...   sets $part, the file to write in place of OUT. It refuses an OUT that is
-#                         one of the inputs, by whatever name, and one that exists, unless $force
+#                         one of the inputs under whatever name, and one that exists unless $force
 #                         is yes. An input may be a pattern such as mask%05d.png.
-#   run COMMAND ...       runs it to its end; when interrupted, nothing is left of $part
-#   finish                gives $part its name
-#   encoder VIDEO         sets $encode for pictures of as many bits as the video's
-#   sound VIDEO           sets $streams, what decodebin gives, and $sound, a branch for each stream
-#                         of sound: as it is where all of it is AAC, else encoded to AAC
+#   run COMMAND ...       runs a command to its end; removes $part when interrupted
+#   finish                moves $part to OUT
+#   encoder VIDEO         sets $encode to an encoder for the bit depth of the video
+#   sound VIDEO           sets $streams, the caps that decodebin outputs, and $sound, a branch for
+#                         each stream of sound: copied where all of it is AAC, else encoded to AAC
 
 fail() {
     echo "${0##*/}: $1" >&2
@@ -17,7 +17,7 @@ fail() {
 begin() {
     named=$1
     target=$(readlink -f -- "$named") && [ -d "$(dirname -- "$target")" ] ||
-        fail "$named: there is no such folder; make it first"
+        fail "$named: there is no such folder; create it first"
     shift
     if [ -e "$target" ]; then
         for input in "$@"; do
@@ -35,7 +35,7 @@ begin() {
     fi
     part=$(mktemp "$(dirname -- "$target")/.propainter-XXXXXX")
     trap 'rm -f -- "$part"' EXIT
-    # As any program makes a file.
+    # The usual permissions of a new file.
     chmod "$(printf %o $((0666 & ~$(umask))))" "$part"
 }
 
@@ -61,7 +61,7 @@ encoder() {
 }
 
 sound() {
-    # The engine looks ahead, so sound waits longer than a queue's defaults allow.
+    # The element holds frames back, so sound waits longer than the defaults of a queue allow.
     queue="queue max-size-buffers=0 max-size-bytes=0 max-size-time=0"
     found=$(gst-discoverer-1.0 "$1" | grep "^ *audio" || true)
     if echo "$found" | grep -qv AAC; then

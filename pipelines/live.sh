@@ -1,7 +1,7 @@
 #!/bin/sh
-# Takes rectangles out of a live picture and sends it on: to srt://HOST:PORT, rtmp://HOST/APP/KEY
-# or rtp://HOST:PORT (H.264, payload 96). SOURCE is a URI that decodebin can read, or `test`, a
-# moving test picture with a clock of its own; FRAMES is the length of that (endless).
+# Removes rectangles from a live stream and sends it to srt://HOST:PORT, rtmp://HOST/APP/KEY or
+# rtp://HOST:PORT (H.264, payload 96). SOURCE is a URI that decodebin can read, or `test`, a live test
+# pattern; FRAMES is the length of the test pattern (endless).
 # Late frames are filled without the networks, so that the stream keeps its pace.
 #
 #   live.sh SOURCE "<<40,30,32,24>,<0,0,8,8>>" TARGET [property=value ...]
@@ -27,7 +27,7 @@ rtp://*:*)
 *) echo "live.sh: $target is neither srt://, rtmp:// nor rtp://HOST:PORT" >&2 && exit 1 ;;
 esac
 
-# 4:2:0, or the encoder would pick a profile that few players take; 10 bits stay 10.
+# 4:2:0, as otherwise the encoder chooses a profile that few players support; 10 bits stay 10.
 # shellcheck disable=SC2086 # both are several words.
 exec gst-launch-1.0 -q -e $from \
     ! propainter mask-regions="$regions" late-policy=fill "$@" \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Takes a logo, or whatever a still mask covers, out of a video file.
-# Sound is kept as it is where it is AAC, and is encoded to AAC where it is not.
+# Removes a logo, or anything else that a still mask covers, from a video file.
+# Sound in AAC is copied; other sound is encoded to AAC.
 #
 #   logo.sh [--force] VIDEO MASK.png OUT.mp4 [property=value ...]
 set -eu

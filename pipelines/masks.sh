@@ -1,6 +1,7 @@
 #!/bin/sh
-# Numbered frames and a mask for each of them, through the pad mask_sink, to an mp4.
-# Both patterns are printf's, such as frames/%05d.jpg; FPS is the rate (25).
+# Removes objects from numbered frames, with one mask for each frame through the pad mask_sink, and
+# writes an MP4 file. Both patterns are those of printf, such as frames/%05d.jpg; FPS is the frame
+# rate (25).
 #
 #   masks.sh [--force] FRAMES MASKS OUT.mp4 [property=value ...]
 set -eu
@@ -10,7 +11,7 @@ force=no
 frames=$1 masks=$2 out=$3
 shift 3
 
-# multifilesrc wants to be told what the images are.
+# multifilesrc needs the caps of the images.
 images() {
     case $1 in
     *.jpg | *.jpeg) echo "image/jpeg, framerate=(fraction)${FPS:-25}/1" ;;
@@ -22,7 +23,7 @@ frame_caps=$(images "$frames")
 mask_caps=$(images "$masks")
 
 begin "$out" "$frames" "$masks"
-# Images come in full range, which players of mp4 do not expect.
+# Images are in full range, which players of MP4 files do not expect.
 run gst-launch-1.0 -q -e \
     multifilesrc location="$frames" caps="$frame_caps" ! decodebin ! queue ! videoconvert \
     ! propainter name=inpaint "$@" \

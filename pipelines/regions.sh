@@ -1,7 +1,6 @@
 #!/bin/sh
-# Takes rectangles out of a moving picture: of a video file, or of a live test picture.
-# Regions are <<x, y, width, height>, ...> in pixels; FRAMES is the length of the live
-# picture (250).
+# Removes rectangles from a video file, or from a live test pattern.
+# Regions are <<x, y, width, height>, ...> in pixels; FRAMES is the length of the test pattern (250).
 #
 #   regions.sh [--force] "<<40,30,32,24>,<0,0,8,8>>" OUT.mp4 VIDEO|live [property=value ...]
 set -eu
@@ -13,7 +12,7 @@ shift 3
 
 if [ "$video" = live ]; then
     begin "$out"
-    # Ctrl-C ends the picture, and the file up to there is whole.
+    # Ctrl-C ends the stream, and the file up to there is complete.
     trap : INT
     gst-launch-1.0 -q -e \
         videotestsrc is-live=true pattern=ball num-buffers="${FRAMES:-250}" \

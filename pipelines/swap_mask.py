@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Takes a logo out of a video, and from a time on another one, while the video plays.
+"""Removes a logo from a video, and another one from a given time on, while the video plays.
 
     swap_mask.py [--force] VIDEO FIRST.png SECOND.png SECONDS OUT.mp4 [property=value ...]
 
-The mask is a property like any other: whoever holds the element may set it at any time, and each
-frame takes the one that is set when it comes in. Here a probe does so at a frame's time; an
-application would do it from its user interface. The file is written beside its place, and renamed
-when it is whole; --force replaces one that exists. It holds the pictures only, no sound.
+An application may set the property mask-location at any time; each frame takes the mask that is set
+when it arrives. Here a probe sets it at a frame's time; an application would do so from its user
+interface. The file is written beside its place and renamed once it is complete; --force replaces an
+existing file. It holds the video only, no sound.
 """
 
 import os
@@ -33,7 +33,7 @@ def main(arguments):
         if not os.path.isfile(out) or not force:
             sys.exit(f"{arguments[4]} exists: --force replaces it")
     if not os.path.isdir(os.path.dirname(out)):
-        sys.exit(f"{arguments[4]}: there is no such folder; make it first")
+        sys.exit(f"{arguments[4]}: there is no such folder; create it first")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     handle, part = tempfile.mkstemp(prefix=".propainter-", dir=os.path.dirname(out))
     os.close(handle)
@@ -60,7 +60,7 @@ def play(video, first, second, seconds, out, properties):
     swap_at = int(float(seconds) * Gst.SECOND)
 
     def swap(pad, info):
-        # Timestamps need not begin at 0; stream time is what a player shows.
+        # Timestamps need not begin at 0; a player shows stream time.
         segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0).parse_segment()
         if segment.to_stream_time(Gst.Format.TIME, info.get_buffer().pts) < swap_at:
             return Gst.PadProbeReturn.OK
@@ -72,7 +72,7 @@ def play(video, first, second, seconds, out, properties):
     pipeline.set_state(Gst.State.PLAYING)
     message = None
     try:
-        # Python sees Ctrl-C between two calls.
+        # Python handles Ctrl-C between two calls.
         while message is None:
             message = pipeline.get_bus().timed_pop_filtered(
                 200 * Gst.MSECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR

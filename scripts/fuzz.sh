@@ -18,7 +18,7 @@ if [ ! -d $folder/release ] && [ -d target/release ]; then
     mkdir -p $folder
     cp -al target/release $folder/release
     cargo clean --release --target-dir $folder -p propainter -p propainter-elements \
-        -p propainter-tools -p propainter-tests -p image -p png -p zune-jpeg -p zune-core -p fdeflate \
+        -p propainter-cli -p propainter-tests -p image -p png -p zune-jpeg -p zune-core -p fdeflate \
         -p tiff -p weezl -p gif -p image-webp
 fi
 RUSTC_WRAPPER=$PWD/scripts/fuzz-rustc.sh cargo build --release --workspace --example fuzz \

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod classical;
+mod cli;
 mod cpus;
 mod e2e;
 mod element;

@@ -12,7 +12,7 @@ pub const CIRCLES: &[&str] = &[
     "propainter/src/session/: config.rs weights_free.rs",
     "propainter/src/weights/file/: pickle.rs torch.rs",
     "propainter/src/windows/: state.rs work.rs",
-    "tools/src/recode/: streams.rs subtitles.rs",
+    "cli/src/recode/: streams.rs subtitles.rs",
 ];
 
 /// Folders with more than twelve source files side by side, and how many there are.

@@ -48,7 +48,7 @@ impl Place {
         file
     }
 
-    /// The same file without the hole, by propainter-monitor.
+    /// Returns the file that `propainter monitor` makes of it.
     fn made(&self, from: &Path, name: &str) -> PathBuf {
         let to = self.at(name);
         let files = ["--force", "--video", text(from), "--mask", text(&self.mask)];
@@ -108,9 +108,9 @@ fn hdr_stays_hdr() {
         }
     }
     // The demo writes no other way.
-    let mut demo = Command::new(release("propainter-demo"));
+    let mut demo = Command::new(release("propainter"));
     demo.current_dir(place.folder.path());
-    output(demo.args(["--video", "hdr.mkv", "--mask", "mask.png"]));
+    output(demo.args(["demo", "--video", "hdr.mkv", "--mask", "mask.png"]));
     assert_eq!(probe(&place.at("out/demo.mp4"), "v", LOOK), look);
     // Nor do the scripts.
     let out = place.at("script.mp4");

@@ -1,14 +1,20 @@
-//! `propainter-monitor` on short pipelines.
+//! `propainter monitor` on short pipelines.
 
 use clap::Parser;
-use propainter_tools::monitor::{Lines, Options, run};
+use propainter_cli::{
+    Cli, Command,
+    monitor::{Lines, play},
+};
 
-/// What it writes, and why it failed if it did.
+/// Returns what it writes, and the error if it failed.
 pub fn monitor(arguments: &[&str]) -> (String, Option<String>) {
-    let name = ["propainter-monitor", "--interval", "10"];
-    let options = Options::try_parse_from(name.iter().chain(arguments)).expect("valid options");
+    let name = ["propainter", "monitor", "--interval", "10"];
+    let cli = Cli::try_parse_from(name.iter().chain(arguments)).expect("valid options");
+    let Command::Monitor(options) = cli.command else {
+        panic!("the subcommand is monitor");
+    };
     let mut out = Vec::new();
-    let result = run(&options, &mut Lines(&mut out));
+    let result = play(&options, &mut Lines(&mut out), &mut std::io::stderr());
     let text = String::from_utf8(out).expect("UTF-8");
     (text, result.err().map(|error| error.to_string()))
 }

@@ -197,8 +197,16 @@ fn an_interrupted_command_leaves_nothing() {
     let (clip, image) = (text(&place.clip), text(&place.mask));
     let output = place.at("out.mp4");
     for signal in ["-INT", "-TERM"] {
-        let mut command = Command::new(release("propainter-monitor"));
-        command.args(["--video", clip, "--mask", image, "--output", text(&output)]);
+        let mut command = Command::new(release("propainter"));
+        command.args([
+            "monitor",
+            "--video",
+            clip,
+            "--mask",
+            image,
+            "--output",
+            text(&output),
+        ]);
         command
             .args(FAST)
             .stdout(Stdio::null())
@@ -222,10 +230,11 @@ fn an_interrupted_command_leaves_nothing() {
     }
 }
 
-/// Runs the demo as built, in the folder.
+/// Runs the built demo in the folder.
 fn demo(place: &Place, arguments: &[&str]) -> Output {
-    let mut command = Command::new(release("propainter-demo"));
-    command.current_dir(place.folder.path()).args(arguments);
+    let mut command = Command::new(release("propainter"));
+    command.current_dir(place.folder.path());
+    command.arg("demo").args(arguments);
     command.output().expect("it runs")
 }
 

@@ -221,7 +221,7 @@ fn missing_checkpoints_are_named_with_where_was_looked() {
         for part in [
             "raft-things.pth",
             "/nonexistent/weights",
-            "propainter-weights fetch",
+            "propainter weights fetch",
         ] {
             assert!(error.contains(part), "{error}");
         }

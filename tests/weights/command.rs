@@ -1,4 +1,4 @@
-//! The command `propainter-weights`, run as a user would.
+//! `propainter weights`, run as a user would.
 
 use std::{
     ffi::OsString,
@@ -8,7 +8,10 @@ use std::{
 };
 
 use propainter::weights::Network;
-use propainter_tools::weights::{Asset, Console, Patience, Tool};
+use propainter_cli::{
+    Console,
+    weights::{Asset, Environment, RetryPolicy},
+};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -19,7 +22,7 @@ use super::{
 
 /// A release of these files, a server that has it, and a folder to fetch into.
 pub struct Release {
-    pub tool: Tool,
+    pub environment: Environment,
     pub server: Server,
     pub folder: TempDir,
 }
@@ -58,10 +61,10 @@ impl Release {
             .map(|(_, name, bytes)| ((*name).to_owned(), bytes.clone()));
         let folder = tempfile::tempdir().expect("a folder");
         Self {
-            tool: Tool {
+            environment: Environment {
                 assets: assets.collect(),
                 folders: vec![folder.path().to_owned()],
-                patience: Patience {
+                retry: RetryPolicy {
                     failures: 3,
                     pause: Duration::from_millis(1),
                     timeout: Duration::from_secs(20),
@@ -89,7 +92,7 @@ impl Release {
         let url = self.server.url();
         let mut arguments = vec!["fetch", "--accept-licence", "--base-url", &url];
         arguments.extend(more);
-        run(&self.tool, &arguments, "")
+        run(&self.environment, &arguments, "")
     }
 
     /// Names of what is in the folder.
@@ -104,8 +107,8 @@ impl Release {
     }
 }
 
-pub fn run(tool: &Tool, arguments: &[&str], input: &str) -> Outcome {
-    let arguments = ["propainter-weights"]
+pub fn run(environment: &Environment, arguments: &[&str], input: &str) -> Outcome {
+    let arguments = ["propainter", "weights"]
         .iter()
         .chain(arguments)
         .map(OsString::from);
@@ -114,8 +117,9 @@ pub fn run(tool: &Tool, arguments: &[&str], input: &str) -> Outcome {
         input: &mut input.as_bytes(),
         out: &mut out,
         errors: &mut errors,
+        is_terminal: false,
     };
-    let status = tool.run(arguments, &mut console);
+    let status = propainter_cli::run(arguments, environment, &mut console);
     Outcome {
         status,
         out: String::from_utf8(out).expect("UTF-8"),
@@ -153,10 +157,10 @@ fn fetch_list_and_convert_go_together() {
         "recurrent_flow_completion.pth",
     ];
 
-    let empty = run(&release.tool, &["list"], "");
+    let empty = run(&release.environment, &["list"], "");
     assert_eq!(empty.status, 1);
     assert!(
-        empty.out.contains("propainter-weights fetch"),
+        empty.out.contains("propainter weights fetch"),
         "{}",
         empty.out
     );
@@ -172,11 +176,11 @@ fn fetch_list_and_convert_go_together() {
     );
     assert_eq!(release.requests().len(), 3);
 
-    let again = run(&release.tool, &["fetch"], "");
+    let again = run(&release.environment, &["fetch"], "");
     assert_eq!((again.status, release.requests().len()), (0, 3));
     assert!(!again.out.contains("licen"), "{}", again.out);
 
-    let list = run(&release.tool, &["list"], "");
+    let list = run(&release.environment, &["list"], "");
     assert_eq!(list.status, 0, "{}{}", list.out, list.errors);
     assert_eq!(
         list.out.matches("the official file").count(),
@@ -186,14 +190,14 @@ fn fetch_list_and_convert_go_together() {
     );
     assert!(list.out.contains("PyTorch stream fp32") && list.out.contains("PyTorch zip fp32"));
 
-    let converted = run(&release.tool, &["convert"], "");
+    let converted = run(&release.environment, &["convert"], "");
     assert_eq!(converted.status, 0, "{}", converted.errors);
     assert_eq!(release.files().len(), 6);
 
     for name in names {
         fs::remove_file(release.path(name)).expect("removed");
     }
-    let list = run(&release.tool, &["list"], "");
+    let list = run(&release.environment, &["list"], "");
     assert_eq!(list.status, 0, "{}{}", list.out, list.errors);
     assert_eq!(
         list.out.matches("safetensors fp16").count(),
@@ -217,7 +221,7 @@ fn nothing_is_fetched_unless_the_licence_is_accepted() {
         &url,
     ];
     for answer in ["", "\n", "n\n", "no\n", "yess\n", "N\ny\n"] {
-        let outcome = run(&release.tool, &fetch, answer);
+        let outcome = run(&release.environment, &fetch, answer);
         assert_eq!(outcome.status, 3, "{answer:?}");
         assert!(outcome.out.contains("non-commercial") && outcome.out.contains("[y/N]"));
         assert!(
@@ -227,7 +231,7 @@ fn nothing_is_fetched_unless_the_licence_is_accepted() {
         );
     }
     assert!(release.requests().is_empty() && !folder.exists());
-    let outcome = run(&release.tool, &fetch, "Yes\n");
+    let outcome = run(&release.environment, &fetch, "Yes\n");
     assert_eq!(outcome.status, 0, "{}", outcome.errors);
     assert!(folder.join("raft-things.pth").is_file());
 }
@@ -237,18 +241,22 @@ fn list_says_what_is_wrong_with_a_checkpoint_that_counts() {
     let release = whole_release();
     assert_eq!(release.fetch(&[]).status, 0);
     fs::write(release.path("raft-things.pth"), b"<html>").expect("written");
-    let list = run(&release.tool, &["list"], "");
+    let list = run(&release.environment, &["list"], "");
     assert_eq!(list.status, 1);
     assert!(list.out.contains("web page"), "{}", list.out);
     // Another folder comes first.
     let other = whole_release();
     assert_eq!(other.fetch(&[]).status, 0);
-    let list = run(&release.tool, &["list", "--from", other.folder()], "");
+    let list = run(
+        &release.environment,
+        &["list", "--from", other.folder()],
+        "",
+    );
     assert_eq!(list.status, 0, "{}", list.out);
     // One that does not count may be as it likes.
     assert_eq!(release.fetch(&["--force"]).status, 0);
     fs::write(release.path("raft-things.safetensors"), b"{").expect("written");
-    let list = run(&release.tool, &["list"], "");
+    let list = run(&release.environment, &["list"], "");
     assert_eq!(list.status, 0, "{}", list.out);
     assert!(list.out.contains("(not used)"), "{}", list.out);
 }
@@ -259,8 +267,8 @@ fn convert_needs_to_know_the_network_and_keeps_the_source() {
     let file = folder.path().join("mine.pth");
     fs::write(&file, Saved::small(Network::FlowCompletion).zip()).expect("written");
     let path = file.to_str().expect("UTF-8");
-    let tool = Tool::new();
-    let outcome = run(&tool, &["convert", path], "");
+    let environment = Environment::default();
+    let outcome = run(&environment, &["convert", path], "");
     assert_eq!(outcome.status, 1);
     assert!(outcome.errors.contains("--network"), "{}", outcome.errors);
     let to = folder.path().join("sub/folder");
@@ -273,7 +281,7 @@ fn convert_needs_to_know_the_network_and_keeps_the_source() {
         "--to",
     ];
     let outcome = run(
-        &tool,
+        &environment,
         &[named.as_slice(), &[to.to_str().expect("UTF-8")]].concat(),
         "",
     );
@@ -285,7 +293,11 @@ fn convert_needs_to_know_the_network_and_keeps_the_source() {
     );
     let converted = to.join("recurrent_flow_completion.safetensors");
     assert!(converted.is_file());
-    let outcome = run(&tool, &["convert", converted.to_str().expect("UTF-8")], "");
+    let outcome = run(
+        &environment,
+        &["convert", converted.to_str().expect("UTF-8")],
+        "",
+    );
     assert_eq!(outcome.status, 1);
     assert!(
         outcome.errors.contains("replace itself"),
@@ -302,7 +314,7 @@ fn convert_replaces_with_force_only_and_never_its_source() {
     fs::write(&file, &whole).expect("written");
     let target = folder.path().join("recurrent_flow_completion.safetensors");
     let path = file.to_str().expect("UTF-8");
-    let tool = Tool::new();
+    let environment = Environment::default();
     // The same file by another name.
     for hard in [false, true] {
         let linked = match hard {
@@ -310,7 +322,7 @@ fn convert_replaces_with_force_only_and_never_its_source() {
             false => std::os::unix::fs::symlink(&file, &target),
         };
         linked.expect("linked");
-        let outcome = run(&tool, &["convert", path, "--force"], "");
+        let outcome = run(&environment, &["convert", path, "--force"], "");
         assert_eq!(outcome.status, 1);
         assert!(
             outcome.errors.contains("replace itself"),
@@ -321,11 +333,11 @@ fn convert_replaces_with_force_only_and_never_its_source() {
         fs::remove_file(&target).expect("removed");
     }
     fs::write(&target, "precious").expect("written");
-    let outcome = run(&tool, &["convert", path], "");
+    let outcome = run(&environment, &["convert", path], "");
     assert_eq!(outcome.status, 1);
     assert!(outcome.errors.contains("--force"), "{}", outcome.errors);
     assert_eq!(fs::read(&target).expect("there"), b"precious");
-    let outcome = run(&tool, &["convert", path, "--force"], "");
+    let outcome = run(&environment, &["convert", path, "--force"], "");
     assert_eq!(outcome.status, 0, "{}", outcome.errors);
     assert!(outcome.out.contains("replaced"), "{}", outcome.out);
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
@@ -333,8 +345,8 @@ fn convert_replaces_with_force_only_and_never_its_source() {
 
 #[test]
 fn wrong_usage_and_help_have_statuses_of_their_own() {
-    let tool = Tool::new();
-    let help = run(&tool, &["--help"], "");
+    let environment = Environment::default();
+    let help = run(&environment, &["--help"], "");
     assert_eq!(help.status, 0);
     assert!(
         help.out.contains("fetch") && help.out.contains("Exit status"),
@@ -347,7 +359,7 @@ fn wrong_usage_and_help_have_statuses_of_their_own() {
         &["fetch", "--too"],
         &["convert", "--network", "x"],
     ] {
-        let outcome = run(&tool, arguments, "");
+        let outcome = run(&environment, arguments, "");
         assert_eq!(outcome.status, 2, "{arguments:?}");
         assert!(!outcome.errors.is_empty() && outcome.out.is_empty());
     }
@@ -355,7 +367,7 @@ fn wrong_usage_and_help_have_statuses_of_their_own() {
 
 #[test]
 fn the_official_files_are_named_with_size_and_digest() {
-    for (asset, network) in Tool::new().assets.iter().zip(Network::ALL) {
+    for (asset, network) in Environment::default().assets.iter().zip(Network::ALL) {
         assert_eq!(asset.network, network);
         assert_eq!(asset.name, network.file_names()[0]);
         assert_eq!(asset.sha256.len(), 64);

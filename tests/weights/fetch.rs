@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, time::Duration};
 
 use propainter::weights::Network;
-use propainter_tools::weights::DownloadError;
+use propainter_cli::weights::DownloadError;
 
 use super::{
     command::{Release, digest, run},
@@ -110,7 +110,7 @@ fn a_connection_cut_in_the_middle_is_taken_up_again() {
 #[test]
 fn a_connection_that_stalls_is_taken_up_again() {
     let mut release = release(&[Act::StallAfter(100_000)]);
-    release.tool.patience.timeout = Duration::from_secs(2);
+    release.environment.retry.timeout = Duration::from_secs(2);
     let outcome = release.fetch(&[]);
     assert_eq!(outcome.status, 0, "{}", outcome.errors);
     assert_eq!(starts(&release), [None, Some(100_000)]);
@@ -130,7 +130,7 @@ fn failing_without_progress_gives_up_and_keeps_the_part() {
     let release = release(&[Act::CutAfter(100_000), Act::CutAfter(0), Act::CutAfter(0)]);
     let outcome = release.fetch(&[]);
     assert_eq!((outcome.status, release.requests().len()), (1, 3));
-    assert!(outcome.errors.contains("3 failures") && outcome.errors.contains("goes on from there"));
+    assert!(outcome.errors.contains("3 failures") && outcome.errors.contains("resumes there"));
     assert_eq!(release.files(), [PART]);
     assert_eq!(release.fetch(&[]).status, 0);
     assert_eq!(starts(&release)[3], Some(100_000));
@@ -171,7 +171,7 @@ fn a_missing_file_is_an_error_at_once() {
 #[test]
 fn a_file_of_another_size_is_refused_before_it_is_fetched() {
     let mut release = release(&[]);
-    release.tool.assets[0].bytes -= 1;
+    release.environment.assets[0].bytes -= 1;
     let outcome = release.fetch(&[]);
     assert_eq!(outcome.status, 1);
     let (got, expected) = (file().len().to_string(), (file().len() - 1).to_string());
@@ -203,7 +203,7 @@ fn a_body_of_untold_length_is_taken_to_the_files_size_and_no_further() {
 #[test]
 fn a_file_with_another_digest_is_deleted() {
     let mut release = release(&[]);
-    release.tool.assets[0].sha256 = digest(b"another").leak();
+    release.environment.assets[0].sha256 = digest(b"another").leak();
     let outcome = release.fetch(&[]);
     assert_eq!(outcome.status, 1);
     assert!(outcome.errors.contains("SHA-256"), "{}", outcome.errors);
@@ -252,7 +252,7 @@ fn a_server_that_is_not_there_is_an_error() {
         "--base-url",
         &url,
     ];
-    let outcome = run(&release.tool, &arguments, "");
+    let outcome = run(&release.environment, &arguments, "");
     assert_eq!(outcome.status, 1);
     assert!(
         outcome.errors.contains("refused") && outcome.errors.contains(&url),
@@ -268,7 +268,7 @@ fn a_server_that_is_not_there_is_an_error() {
             "--base-url",
             url,
         ];
-        let outcome = run(&release.tool, &arguments, "");
+        let outcome = run(&release.environment, &arguments, "");
         assert_eq!(outcome.status, 1, "{url}");
         assert!(
             outcome.errors.contains("--base-url"),
@@ -293,7 +293,7 @@ fn a_place_that_cannot_be_written_is_named() {
         "--base-url",
         &url,
     ];
-    let outcome = run(&release.tool, &arguments, "");
+    let outcome = run(&release.environment, &arguments, "");
     assert_eq!(outcome.status, 1);
     assert!(outcome.errors.contains(place), "{}", outcome.errors);
 }
@@ -305,7 +305,10 @@ fn a_full_disk_is_told_with_what_to_do() {
         source: std::io::ErrorKind::StorageFull.into(),
     };
     let text = full.to_string();
-    assert!(text.contains(PART) && text.contains("make room"), "{text}");
+    assert!(
+        text.contains(PART) && text.contains("free some space"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn a_missing_file_is_named_with_where_was_looked_and_what_to_do() {
         "recurrent_flow_completion.safetensors",
         first.path().to_str().expect("UTF-8"),
         second.path().to_str().expect("UTF-8"),
-        "propainter-weights fetch",
+        "propainter weights fetch",
     ] {
         assert!(text.contains(part), "{part} in: {text}");
     }

@@ -44,7 +44,7 @@ fn a_missing_tensor_is_named() {
                 .retain(|view| view.key != official_key(network, &slot.key));
             let problem = refused(network, &saved, &slot.key);
             assert_eq!(problem, TensorProblem::Missing, "{}", slot.key);
-            assert!(problem.to_string().contains("propainter-weights fetch"));
+            assert!(problem.to_string().contains("propainter weights fetch"));
         }
     }
     let error = Checkpoint::from_tensors(Network::Raft, [])

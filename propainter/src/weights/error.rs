@@ -12,7 +12,7 @@ pub enum WeightsError {
     /// A checkpoint is in none of the places where it may be.
     #[error(
         "no checkpoint of the {} network: neither {} nor {} is in {}; \
-         `propainter-weights fetch` downloads it",
+         `propainter weights fetch` downloads it",
         network.name(), network.file_names()[0], network.file_names()[1], places(looked)
     )]
     NotFound {
@@ -42,7 +42,7 @@ pub enum WeightsError {
     /// The file is no checkpoint, or is damaged.
     #[error(
         "{} is no checkpoint that can be read: {problem}; delete it and run \
-         `propainter-weights fetch`", file.display()
+         `propainter weights fetch`", file.display()
     )]
     Form { file: PathBuf, problem: String },
 
@@ -60,19 +60,19 @@ pub enum WeightsError {
 pub enum TensorProblem {
     #[error(
         "is missing: this is another network's checkpoint or part of one; \
-         `propainter-weights fetch` gets the official one"
+         `propainter weights fetch` gets the official one"
     )]
     Missing,
     #[error(
         "has no place in the {network} network: this is another network's checkpoint; \
-         `propainter-weights fetch` gets the official one"
+         `propainter weights fetch` gets the official one"
     )]
     Surplus { network: &'static str },
     #[error("is there twice: remove one from the file")]
     Twice,
     #[error(
         "has the shape {got:?}, the network needs {expected:?}: this is another variant's \
-         checkpoint; `propainter-weights fetch` gets the official one"
+         checkpoint; `propainter weights fetch` gets the official one"
     )]
     Shape {
         expected: Vec<usize>,
@@ -87,7 +87,7 @@ pub enum TensorProblem {
     },
     #[error(
         "holds {value} at element {index}: the file is damaged; delete it and run \
-         `propainter-weights fetch`"
+         `propainter weights fetch`"
     )]
     NotFinite { index: usize, value: f32 },
     #[error(

@@ -28,7 +28,7 @@ fn missing_checkpoints_are_an_error_that_names_the_folder_and_the_remedy() {
         element.set_property("weights", "/nonexistent");
         let (text, kind) = fails(&element);
         assert!(text.contains("/nonexistent"), "{text}");
-        assert!(text.contains("propainter-weights fetch"), "{text}");
+        assert!(text.contains("propainter weights fetch"), "{text}");
         assert!(kind.matches(gst::ResourceError::NotFound));
     }
 }

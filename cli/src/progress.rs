@@ -1,0 +1,22 @@
+//! Progress bars on the standard error stream; they stay hidden where that is no terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Returns a bar for a download of `total` bytes.
+pub fn bytes(name: &'static str, total: u64) -> ProgressBar {
+    let style = "{prefix}  {bar:32}  {bytes} of {total_bytes}  {bytes_per_sec}  {eta}  {msg}";
+    styled(ProgressBar::new(total).with_prefix(name), style)
+}
+
+/// Returns a bar for work on `total` frames.
+pub fn frames(total: u64) -> ProgressBar {
+    let style = "{bar:32}  {pos} of {len} frames  {eta}";
+    styled(ProgressBar::new(total), style)
+}
+
+fn styled(bar: ProgressBar, style: &str) -> ProgressBar {
+    match ProgressStyle::with_template(style) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
