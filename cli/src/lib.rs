@@ -127,14 +127,16 @@ pub fn run(
 }
 
 /// Inserts the subcommand that the program's own name stands for: called through a link named
-/// `propainter-monitor`, the program acts as `propainter monitor`.
+/// `propainter-monitor`, the program acts as `propainter monitor`. Usage texts say `propainter`
+/// under every name.
 fn expand_name(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let program = arguments.first().map(Path::new);
-    let name = program.and_then(|path| path.file_name()?.to_str()?.strip_prefix("propainter-"));
+    let mut arguments = arguments.into_iter();
+    let program = arguments.next().unwrap_or_default();
+    let file_name = Path::new(&program).file_name();
+    let name = file_name.and_then(|name| name.to_str()?.strip_prefix("propainter-"));
     let known = name.filter(|name| Cli::command().find_subcommand(name).is_some());
-    if let Some(name) = known.map(OsString::from) {
-        arguments.insert(1, name);
-    }
-    arguments
+    let mut words = vec![OsString::from("propainter")];
+    words.extend(known.map(OsString::from));
+    words.extend(arguments);
+    words
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use propainter::{Config, Error, Session, internals::synthetic::Scene};
+use propainter::{Config, DeviceChoice, Error, Session, internals::synthetic::Scene};
 use thiserror::Error;
 
 use crate::{
@@ -128,14 +128,23 @@ fn report(
     let median = median(&times);
     let longest = passes.iter().map(|pass| pass.longest_call).max();
 
-    let model = Model::from(session.model()).name();
+    let model = Model::from(session.model());
+    let device = match model {
+        Model::Propagation => DeviceChoice::Cpu,
+        _ => session.device(),
+    };
+    let memory = session.stats().memory.device_peak;
+    let device_memory = match device {
+        DeviceChoice::Cpu => String::new(),
+        _ => format!(", {} on the device", units::bytes(memory)),
+    };
     let Size { width, height } = options.size;
     let lines = [
         format!(
-            "{width}×{height}, {} frames, {} passes, model {model}, device {}",
+            "{width}×{height}, {} frames, {} passes, model {}, device {device}",
             options.frames,
             passes.len(),
-            session.device()
+            model.name()
         ),
         format!("speed: {:.2} frames per second", 1e3 / median),
         format!(
@@ -147,11 +156,7 @@ fn report(
             "longest call: {:.2} ms",
             milliseconds(longest.unwrap_or_default())
         ),
-        memory::report(),
-        format!(
-            "peak device memory: {}",
-            units::bytes(session.stats().memory.device_peak)
-        ),
+        memory::report() + &device_memory,
         format!(
             "plan: {}",
             session.plan().unwrap_or_else(|| "none".to_owned())

@@ -31,7 +31,7 @@ pub use self::{
     view::{Lines, Screen, View},
 };
 
-/// Plays a pipeline or a video and shows memory and progress of its propainter elements.
+/// Plays a pipeline or a video and shows memory and progress of its propainter elements
 ///
 /// Examples:
 ///   propainter monitor videotestsrc ! propainter model=propagation ! fakesink
