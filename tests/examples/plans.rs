@@ -6,7 +6,7 @@ use propainter::{
     internals::{
         memory::planning::{
             bytes::Machine,
-            planner::{Budget, Level, Planner},
+            planner::{Budget, Planner, QualityLevel},
         },
         schedule::WindowParams,
     },
@@ -26,9 +26,9 @@ const SIZES: [(usize, usize); 6] = [
     (1920, 1080),
 ];
 
-fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
-    Level {
-        cut: WindowParams {
+fn level((width, height): (usize, usize), numbers: Numbers) -> QualityLevel {
+    QualityLevel {
+        windows: WindowParams {
             subvideo_length: 80,
             neighbor_length: 10,
             ref_stride: 10,
@@ -36,13 +36,13 @@ fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
         },
         size: (width / 8 * 8, height / 8 * 8),
         numbers,
-        given_up: Vec::new(),
+        downgrades: Vec::new(),
     }
 }
 
 fn planner(size: (usize, usize), numbers: Numbers) -> Planner {
     let wish = level(size, numbers);
-    Planner::new(Machine::Card, size, wish, Degradation::ALL)
+    Planner::new(Machine::Gpu, size, wish, Degradation::ALL)
 }
 
 fn main() {
@@ -60,8 +60,8 @@ fn main() {
             };
             match planner.choose(0, budget) {
                 Ok(chosen) => {
-                    let given_up = chosen.level.given_up.last();
-                    let what = given_up.map_or("nothing".to_owned(), |loss| loss.to.clone());
+                    let downgrades = chosen.level.downgrades.last();
+                    let what = downgrades.map_or("nothing".to_owned(), |loss| loss.to.clone());
                     let needs = chosen.plans[0].1;
                     let [device, host] = [needs.device(), needs.host].map(|b| b as f64 / 1e9);
                     print!(" {what} ({device:.1} + {host:.1}) |");

@@ -8,7 +8,7 @@ use propainter::{
         isa::Isa,
         memory::planning::{
             bytes::{Machine, Scene},
-            planner::{Level, Planner},
+            planner::{Planner, QualityLevel},
         },
         schedule::WindowParams,
     },
@@ -82,17 +82,17 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         let Some(config) = networks(width, height) else {
             return;
         };
-        let cut = WindowParams {
+        let windows = WindowParams {
             subvideo_length: v,
             neighbor_length: n,
             ref_stride: r,
             lookahead,
         };
-        let level = Level {
-            cut,
+        let level = QualityLevel {
+            windows,
             size: (width, height),
             numbers,
-            given_up: Vec::new(),
+            downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, (width, height), level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
@@ -132,7 +132,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         assert!(usage.device_peak <= needs.device(), "above the budget");
         assert_eq!(usage.out_of_memory, 0);
 
-        let mut scene = Scene::new(machine, [width, height], cut, Some(frames));
+        let mut scene = Scene::new(machine, [width, height], windows, Some(frames));
         scene.masked = masked([width, height], share);
         let model = scene.needs(&plan, numbers);
         let setting = format!(
@@ -200,8 +200,8 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
         let Some(config) = networks(SIDE, SIDE) else {
             return;
         };
-        let level = Level {
-            cut: WindowParams {
+        let level = QualityLevel {
+            windows: WindowParams {
                 subvideo_length: 9,
                 neighbor_length: 4,
                 ref_stride: 3,
@@ -209,7 +209,7 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
             },
             size: (SIDE, SIDE),
             numbers: Numbers::F32,
-            given_up: Vec::new(),
+            downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let (plan, needs) = planner.ladder(&level)[0];

@@ -5,7 +5,7 @@ use propainter::{
     internals::{
         memory::planning::{
             bytes::Machine,
-            planner::{Budget, Chosen, Level, Planner},
+            planner::{Budget, Chosen, Planner, QualityLevel},
         },
         schedule::WindowParams,
     },
@@ -17,9 +17,9 @@ const GB: u64 = 1_000_000_000;
 /// Bytes of a common L2 cache.
 const L2: u64 = 1 << 20;
 
-fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Level {
-    Level {
-        cut: WindowParams {
+fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> QualityLevel {
+    QualityLevel {
+        windows: WindowParams {
             subvideo_length,
             neighbor_length: 10,
             ref_stride: 10,
@@ -27,7 +27,7 @@ fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Leve
         },
         size,
         numbers,
-        given_up: Vec::new(),
+        downgrades: Vec::new(),
     }
 }
 
@@ -38,7 +38,7 @@ fn choose(planner: &Planner, device: u64, host: u64) -> Result<Chosen, Error> {
 /// The device bytes of the smallest exact plan.
 fn smallest(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> u64 {
     let level = level(size, subvideo_length, numbers);
-    let planner = Planner::new(Machine::Card, size, level.clone(), Degradation::NONE);
+    let planner = Planner::new(Machine::Gpu, size, level.clone(), Degradation::NONE);
     let ladder = planner.ladder(&level);
     let needs = ladder.iter().map(|(_, needs)| needs.device());
     needs.min().expect("a plan")
@@ -69,10 +69,10 @@ fn the_cards_people_have_do_what_is_expected_of_them_exactly() {
 #[test]
 fn losses_come_in_the_stated_order_and_are_told() {
     let wish = level((1280, 720), 80, Numbers::F32);
-    let planner = Planner::new(Machine::Card, wish.size, wish, Degradation::ALL);
+    let planner = Planner::new(Machine::Gpu, wish.size, wish, Degradation::ALL);
     let last = planner.levels().last().expect("levels");
     let told: Vec<_> = last
-        .given_up
+        .downgrades
         .iter()
         .map(|loss| format!("{} -> {}", loss.from, loss.to))
         .collect();
@@ -98,16 +98,16 @@ fn losses_come_in_the_stated_order_and_are_told() {
 #[test]
 fn a_sliding_window_shrinks_with_its_sub_video() {
     let mut wish = level((640, 480), 40, Numbers::F32);
-    wish.cut.lookahead = Some(30);
+    wish.windows.lookahead = Some(30);
     let allowed = Degradation::NONE.with(Step::Window);
-    let planner = Planner::new(Machine::Card, wish.size, wish, allowed);
+    let planner = Planner::new(Machine::Gpu, wish.size, wish, allowed);
     let levels = planner.levels().iter().map(|level| {
         let WindowParams {
             neighbor_length,
             subvideo_length,
             ..
-        } = level.cut;
-        let ahead = level.cut.effective_lookahead().expect("it slides");
+        } = level.windows;
+        let ahead = level.windows.effective_lookahead().expect("it slides");
         assert!(level.to_string().ends_with(&format!(" lookahead={ahead}")));
         (neighbor_length, subvideo_length, ahead)
     });
@@ -137,12 +137,12 @@ fn what_is_forbidden_is_not_given_up() {
     let wish = level((1280, 720), 80, Numbers::F32);
     for step in Step::ALL {
         let allowed = Degradation::NONE.with(step);
-        let planner = Planner::new(Machine::Card, wish.size, wish.clone(), allowed);
+        let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), allowed);
         for level in &planner.levels()[1..] {
-            assert!(level.given_up.iter().all(|loss| loss.step == step));
+            assert!(level.downgrades.iter().all(|loss| loss.step == step));
         }
     }
-    let planner = Planner::new(Machine::Card, wish.size, wish.clone(), Degradation::NONE);
+    let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), Degradation::NONE);
     assert_eq!(planner.levels(), [wish]);
     let error = choose(&planner, GB / 2, u64::MAX).expect_err("it cannot fit");
     let needed = match &error {
@@ -166,7 +166,7 @@ fn what_is_forbidden_is_not_given_up() {
 
 #[test]
 fn every_plan_of_a_ladder_saves_something_somewhere() {
-    for machine in [Machine::Card, Machine::Cpu { threads: 4, l2: L2 }] {
+    for machine in [Machine::Gpu, Machine::Cpu { threads: 4, l2: L2 }] {
         let level = level((432, 240), 80, Numbers::F32);
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
@@ -193,12 +193,12 @@ proptest! {
         card in any::<bool>(),
         wide in any::<bool>(),
     ) {
-        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
-        let wish = Level {
-            cut: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
+        let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let wish = QualityLevel {
+            windows: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
             numbers: if wide { Numbers::F32 } else { Numbers::F16 },
-            given_up: Vec::new(),
+            downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, wish.size, wish.clone(), Degradation::ALL);
         let mut chosen = Vec::new();
@@ -238,7 +238,7 @@ proptest! {
         (columns, rows) in (4usize..=60, 4usize..=40),
         card in any::<bool>(),
     ) {
-        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
         let needs = |columns: usize, rows: usize| {
             let level = level((8 * columns, 8 * rows), 20, Numbers::F32);
             let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);

@@ -86,7 +86,7 @@ impl Sizes {
     fn lines(&self, lines: u64) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
-            Machine::Card => 0,
+            Machine::Gpu => 0,
         }
     }
 
@@ -109,7 +109,7 @@ impl Sizes {
     fn packing(&self) -> u64 {
         match self.machine {
             Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
-            Machine::Card => 0,
+            Machine::Gpu => 0,
         }
     }
 
@@ -255,7 +255,7 @@ impl Sizes {
                     + threads * (2 * keys * 128 * 4 + 400_000)
             }
             // The kernel reads the tables by itself.
-            Machine::Card => CHANNELS * self.n * windows * asked,
+            Machine::Gpu => CHANNELS * self.n * windows * asked,
         }
     }
 }

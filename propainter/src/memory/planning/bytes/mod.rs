@@ -34,8 +34,8 @@ pub enum Machine {
         /// Bytes of the L2 cache of a processor.
         l2: u64,
     },
-    /// A card, with the library's kernels and ours.
-    Card,
+    /// A CUDA device, with the library's kernels and ours.
+    Gpu,
 }
 
 impl Machine {
@@ -106,7 +106,7 @@ impl Scene {
     pub fn new(
         machine: Machine,
         [width, height]: [usize; 2],
-        cut: WindowParams,
+        windows: WindowParams,
         length: Option<usize>,
     ) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl Scene {
             masked: 100,
             source: (width * height) as u64,
             outside: Outside::default(),
-            snapshots: simulate(cut, length).into(),
+            snapshots: simulate(windows, length).into(),
         }
     }
 
@@ -164,7 +164,7 @@ impl Scene {
             n,
             w: match self.machine {
                 Machine::Cpu { .. } => 4,
-                Machine::Card => n,
+                Machine::Gpu => n,
             },
         }
     }
@@ -190,7 +190,7 @@ impl Sizes {
             Machine::Cpu { threads, l2 } => 385_450_000 + threads * 3_950_000 + (threads + 1) * l2,
             // RAFT in 32 bits, the others as stored; the driver's context and the library's
             // kernels, not measured.
-            Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
+            Machine::Gpu => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
         }
     }
 
@@ -201,7 +201,7 @@ impl Sizes {
             Machine::Cpu { .. } => working + working / 25,
             // Copies into the order that a convolution of the library wants, activations of
             // their own, and the rounding of its pools; not measured.
-            Machine::Card => working + working / 3,
+            Machine::Gpu => working + working / 3,
         }
     }
 
@@ -209,7 +209,7 @@ impl Sizes {
     fn loading(&self) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => self.fixed() + 68_000_000,
-            Machine::Card => self.fixed(),
+            Machine::Gpu => self.fixed(),
         }
     }
 
@@ -227,7 +227,7 @@ impl Sizes {
             + count(held.flows, 16 * px)
             + count(held.guides, px);
         let features = count(held.features, self.features()) + count(held.tokens, self.tokens());
-        if self.machine != Machine::Card {
+        if self.machine != Machine::Gpu {
             let all = host + newest + flows + features;
             return (all, host + flows + features);
         }
@@ -300,7 +300,7 @@ impl Sizes {
         let aligned = 128 * self.n * pixels;
         match self.machine {
             Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
-            Machine::Card => self.wide_op(raw) + (channels + 128) * self.n * pixels,
+            Machine::Gpu => self.wide_op(raw) + (channels + 128) * self.n * pixels,
         }
     }
 }

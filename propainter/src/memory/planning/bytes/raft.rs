@@ -38,7 +38,7 @@ impl Sizes {
         let lookup = match self.machine {
             Machine::Cpu { .. } => 0,
             // Samples of all levels, before and after they are joined.
-            Machine::Card => 2 * 324 * 4 * px / 64,
+            Machine::Gpu => 2 * 324 * 4 * px / 64,
         };
         let flows = 2 * 8 * self.px;
         let pair = pairs * (correlation + refinement + lookup) + flows;
@@ -49,11 +49,11 @@ impl Sizes {
         let px = self.px;
         // Picture and mask of each frame wait between the passes.
         let waiting = match plan.features {
-            Place::Host if self.machine == Machine::Card => 0,
+            Place::Host if self.machine == Machine::Gpu => 0,
             _ => run * 16 * px,
         };
         let filled = match self.machine {
-            Machine::Card => 0,
+            Machine::Gpu => 0,
             Machine::Cpu { .. } => keep * 4 * px,
         };
         // One step: picture and state twice, what is carried, masks and the check.

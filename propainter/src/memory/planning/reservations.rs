@@ -1,112 +1,93 @@
-//! What the sessions of this process have reserved of a device, so that none counts on
-//! another's bytes.
+//! The bytes of a device that each session of this process has reserved, so that no two sessions
+//! count on the same bytes.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::meter::Meter;
 use crate::DeviceChoice;
 
-/// The reservations on one device; clones are the same ledger.
+/// The reservations on one device. Clones share the table.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger(Arc<Mutex<Book>>);
+pub struct Reservations(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
-struct Book {
-    /// Bytes by the number of the reservation.
+struct Table {
+    /// Bytes by the number of a reservation.
     reserved: BTreeMap<u64, u64>,
     next: u64,
 }
 
-impl Book {
+impl Table {
+    /// Returns the bytes of all reservations but one.
     fn others(&self, number: u64) -> u64 {
         let others = self.reserved.iter().filter(|(other, _)| **other != number);
         others.fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 }
 
-impl Ledger {
-    /// The process's ledger of `device`.
+impl Reservations {
+    /// Returns the process's reservations on `device`.
     pub fn of(device: DeviceChoice) -> Self {
-        static LEDGERS: Mutex<BTreeMap<String, Ledger>> = Mutex::new(BTreeMap::new());
-        let mut ledgers = LEDGERS.lock().unwrap_or_else(PoisonError::into_inner);
-        ledgers.entry(device.to_string()).or_default().clone()
+        static DEVICES: Mutex<BTreeMap<String, Reservations>> = Mutex::new(BTreeMap::new());
+        let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        devices.entry(device.to_string()).or_default().clone()
     }
 
-    /// Reserves what `bytes` answers when told what others have. No other reservation is made
-    /// or changed meanwhile.
+    /// Reserves the bytes that `bytes` returns, which is given the sum of the other reservations.
+    /// No other reservation is made or changed meanwhile.
     pub fn reserve(&self, bytes: impl FnOnce(u64) -> u64) -> Reservation {
-        let mut book = self.book();
-        let number = book.next;
-        let bytes = bytes(book.others(number));
-        book.next += 1;
-        book.reserved.insert(number, bytes);
-        drop(book);
+        let mut table = self.table();
+        let number = table.next;
+        let bytes = bytes(table.others(number));
+        table.next += 1;
+        table.reserved.insert(number, bytes);
+        drop(table);
         Reservation {
-            ledger: self.clone(),
+            reservations: self.clone(),
             number,
         }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Bytes that one session has reserved; given back on drop.
+/// The bytes that one session has reserved. Dropping it releases them.
 #[derive(Debug)]
 pub struct Reservation {
-    ledger: Ledger,
+    reservations: Reservations,
     number: u64,
 }
 
 impl Reservation {
+    /// Returns the bytes reserved.
     pub fn bytes(&self) -> u64 {
-        let book = self.ledger.book();
-        book.reserved.get(&self.number).copied().unwrap_or(0)
+        let table = self.reservations.table();
+        table.reserved.get(&self.number).copied().unwrap_or(0)
     }
 
-    /// Bytes that others have reserved there.
+    /// Returns the sum of the other reservations on the device, in bytes.
     pub fn others(&self) -> u64 {
-        self.ledger.book().others(self.number)
+        self.reservations.table().others(self.number)
     }
 
-    /// Reserves what `bytes` answers instead; otherwise as [`Ledger::reserve`].
+    /// Replaces the reservation and returns its bytes; `bytes` is called as by
+    /// [`Reservations::reserve`].
     pub fn resize(&self, bytes: impl FnOnce(u64) -> u64) -> u64 {
-        let mut book = self.ledger.book();
-        let bytes = bytes(book.others(self.number));
-        book.reserved.insert(self.number, bytes);
+        let mut table = self.reservations.table();
+        let bytes = bytes(table.others(self.number));
+        table.reserved.insert(self.number, bytes);
         bytes
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.ledger.book().reserved.remove(&self.number);
+        self.reservations.table().reserved.remove(&self.number);
     }
-}
-
-/// Bytes a session may take of a device of which others reserved `others`: what was `asked`,
-/// as far as the device has it; for 0 what is free now and what this process uses already,
-/// less what others reserved and less `reserve`. Without bound where the device does not tell.
-pub fn budget(asked: u64, reserve: u64, meter: &Meter, others: u64) -> u64 {
-    let reading = meter.look();
-    let total = reading.total.map(|total| total.saturating_sub(others));
-    if asked > 0 {
-        return total.map_or(asked, |most| asked.min(most));
-    }
-    let free = reading.free.map(|free| {
-        let own = free.saturating_add(reading.used);
-        own.saturating_sub(others).saturating_sub(reserve)
-    });
-    let total = total.map(|most| most.saturating_sub(reserve));
-    [free, total]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -114,7 +95,11 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::memory::meter::Reading;
+    use crate::memory::{
+        Limits,
+        meter::{Meter, Reading},
+        planning::vram_budget::VramBudget,
+    };
 
     /// Reproducible numbers.
     struct Random(u64);
@@ -138,25 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_what_was_asked_or_what_is_left() {
-        let card = meter(1000, 3000, 8000);
-        assert_eq!(budget(2000, 500, &card, 0), 2000);
-        assert_eq!(budget(9000, 500, &card, 0), 8000);
-        assert_eq!(budget(6000, 500, &card, 3000), 5000);
-        assert_eq!(budget(0, 500, &card, 0), 3500);
-        assert_eq!(budget(0, 500, &card, 1000), 2500);
-        assert_eq!(budget(0, 500, &card, 7000), 0);
-        assert_eq!(budget(0, 9000, &card, 0), 0);
-        let silent = Meter::fixed([]);
-        assert_eq!(budget(2000, 500, &silent, 9000), 2000);
-        assert_eq!(budget(0, 500, &silent, 0), u64::MAX);
-    }
-
-    #[test]
     fn no_two_sessions_are_promised_the_same_bytes() {
         for seed in 0..200 {
             let mut random = Random(seed);
-            let ledger = Ledger::default();
+            let reservations = Reservations::default();
             let total = 1000 + random.below(100_000);
             let (foreign, reserve) = (random.below(total), random.below(total / 4));
             let automatic = seed % 2 == 0;
@@ -175,7 +145,12 @@ mod tests {
                     true => 0,
                     false => 1 + random.below(2 * total),
                 };
-                let promise = |others| budget(asked, reserve, &meter, others);
+                let limits = Limits {
+                    vram_budget: asked,
+                    vram_reserve: reserve,
+                    ..Limits::default()
+                };
+                let promise = |others| VramBudget::of(&limits).resolve(&meter, others);
                 match random.below(4) {
                     0 if !sessions.is_empty() => {
                         let which = random.below(sessions.len() as u64) as usize;
@@ -188,10 +163,10 @@ mod tests {
                         // A plan needs less than the budget.
                         sessions[which].resize(|_| size / 2);
                     }
-                    _ => sessions.push(ledger.reserve(promise)),
+                    _ => sessions.push(reservations.reserve(promise)),
                 }
                 let sum: u64 = sessions.iter().map(Reservation::bytes).sum();
-                assert!(sum <= most, "{sum} of {most} are promised");
+                assert!(sum <= most, "{sum} of {most} bytes are reserved");
                 for session in &sessions {
                     assert_eq!(session.others() + session.bytes(), sum);
                 }
@@ -201,8 +176,11 @@ mod tests {
 
     #[test]
     fn sessions_that_open_at_once_share() {
-        let ledger = Ledger::default();
-        let open = || ledger.reserve(|others| budget(300, 0, &meter(0, 1000, 1000), others));
+        let reservations = Reservations::default();
+        let open = || {
+            reservations
+                .reserve(|others| VramBudget::Fixed(300).resolve(&meter(0, 1000, 1000), others))
+        };
         let sessions: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
@@ -214,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn each_device_has_a_ledger_of_its_own() {
+    fn each_device_has_reservations_of_its_own() {
         let (a, b) = (DeviceChoice::Cuda(900), DeviceChoice::Cuda(901));
-        let held = Ledger::of(a).reserve(|_| 5);
-        assert_eq!(Ledger::of(a).reserve(|others| others).bytes(), 5);
-        assert_eq!(Ledger::of(b).reserve(|others| others).bytes(), 0);
+        let held = Reservations::of(a).reserve(|_| 5);
+        assert_eq!(Reservations::of(a).reserve(|others| others).bytes(), 5);
+        assert_eq!(Reservations::of(b).reserve(|others| others).bytes(), 0);
         drop(held);
-        assert_eq!(Ledger::of(a).reserve(|others| others).bytes(), 0);
+        assert_eq!(Reservations::of(a).reserve(|others| others).bytes(), 0);
     }
 }
