@@ -1,11 +1,14 @@
 //! Video inpainting with ProPainter as a stream.
 
-mod area;
 mod cancel;
+#[doc(hidden)]
+pub mod cuda;
 mod device;
+mod dtype;
 mod engine;
 mod error;
 mod frame;
+mod geometry;
 pub mod isa;
 pub mod kernels;
 pub mod memory;
@@ -19,11 +22,12 @@ mod session;
 pub mod weights;
 pub mod windows;
 
-pub use area::Area;
 pub use cancel::Cancel;
 pub use device::DeviceChoice;
+pub use dtype::DType;
 pub use error::Error;
 pub use frame::{Done, Frame, Mask};
+pub use geometry::Rect;
 pub use memory::Limits;
-pub use precision::{Numbers, Precision};
+pub use precision::Precision;
 pub use session::{Config, Mode, Model, Roi, Session, Stats, Warm, stop_gap};

@@ -10,7 +10,7 @@ use std::{
 use burn::tensor::Device;
 
 use super::{Faults, Meter, Needs, Notice, Plan, Reservation, Stage, Usage};
-use crate::{Error, kernels::work::counted};
+use crate::{Error, kernels::flops::counted};
 
 /// Windows without trouble before a larger plan is tried again, the first time.
 const PATIENCE: u32 = 8;

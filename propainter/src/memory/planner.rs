@@ -8,7 +8,7 @@ use super::{
     bytes::{Machine, Scene},
 };
 use crate::{
-    Error, Numbers, kernels::correlation::CorrelationForm, networks::kept::Place,
+    DType, Error, kernels::correlation::CorrelationForm, networks::stored::Placement,
     windows::schedule::Cut,
 };
 
@@ -24,7 +24,7 @@ pub struct Level {
     pub cut: Cut,
     /// Processing size, (width, height), multiples of 8.
     pub size: (usize, usize),
-    pub numbers: Numbers,
+    pub numbers: DType,
     /// What was given up, in order.
     pub given_up: Vec<Loss>,
 }
@@ -47,9 +47,9 @@ impl fmt::Display for Level {
             ..
         } = self.cut;
         let numbers = match self.numbers {
-            Numbers::F32 => "fp32",
-            Numbers::F16 => "fp16",
-            Numbers::Bf16 => "bf16",
+            DType::F32 => "fp32",
+            DType::F16 => "fp16",
+            DType::Bf16 => "bf16",
         };
         write!(
             f,
@@ -218,10 +218,10 @@ fn worse(level: &Level, step: Step) -> Option<Level> {
     };
     let loss = match step {
         Step::Precision => {
-            if level.numbers != Numbers::F32 {
+            if level.numbers != DType::F32 {
                 return None;
             }
-            next.numbers = Numbers::F16;
+            next.numbers = DType::F16;
             Loss {
                 step,
                 from: "precision=fp32".to_owned(),
@@ -298,8 +298,8 @@ fn plans(machine: Machine) -> Vec<Plan> {
     ]);
     // The CPU device has one memory.
     if machine == Machine::Card {
-        choose(&[|_| (), |plan| plan.flows = Place::Host]);
-        choose(&[|_| (), |plan| plan.features = Place::Host]);
+        choose(&[|_| (), |plan| plan.flows = Placement::Host]);
+        choose(&[|_| (), |plan| plan.features = Placement::Host]);
     }
     plans.sort_by_key(|plan| slowness(plan, machine));
     plans
@@ -328,6 +328,6 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
         + pick(plan.correlation == CorrelationForm::Features, 150, 400)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
-        + pick(plan.flows == Place::Host, 0, 60)
-        + pick(plan.features == Place::Host, 0, 100)
+        + pick(plan.flows == Placement::Host, 0, 60)
+        + pick(plan.features == Placement::Host, 0, 100)
 }

@@ -52,7 +52,7 @@ impl Warm {
         let networks = lane::guarded(|| workshop::read(config, cancel))?;
         let reading = start.elapsed();
         let start = Instant::now();
-        if !crate::kernels::host::is_cpu(&networks.device) {
+        if !crate::kernels::device::is_cpu(&networks.device) {
             run(config, cancel, networks.clone())?;
         }
         Ok(Some(Self {

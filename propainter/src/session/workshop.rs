@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Config, Model, weights_free::WeightsFree};
 use crate::{
-    Cancel, DeviceChoice, Error, Numbers, Precision,
+    Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::host,
+    kernels::device,
     memory::{
         Degradation, Guard, Ledger, Meter, Notice, Reservation, Share, Usage, budget as budget_of,
         bytes::Machine,
@@ -210,17 +210,17 @@ pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     let device = config.device.open()?;
     cancel.check()?;
     let asked = config.limits.precision;
-    let numbers = wished(asked, host::is_cpu(&device));
+    let numbers = wished(asked, device::is_cpu(&device));
     Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
 }
 
 /// The numbers to compute in, where memory allows.
-fn wished(precision: Precision, on_cpu: bool) -> Numbers {
+fn wished(precision: Precision, on_cpu: bool) -> DType {
     match precision {
-        Precision::Fp32 => Numbers::F32,
-        Precision::Auto if on_cpu => Numbers::F32,
-        Precision::Auto | Precision::Fp16 => Numbers::F16,
-        Precision::Bf16 => Numbers::Bf16,
+        Precision::Fp32 => DType::F32,
+        Precision::Auto if on_cpu => DType::F32,
+        Precision::Auto | Precision::Fp16 => DType::F16,
+        Precision::Bf16 => DType::Bf16,
     }
 }
 
@@ -236,7 +236,7 @@ impl Planned {
         cancel.check()?;
         let (device, fell_back) = config.device.open_and_tell()?;
         cancel.check()?;
-        let on_cpu = host::is_cpu(&device);
+        let on_cpu = device::is_cpu(&device);
         let (meter, machine, choice) = if on_cpu {
             let choice = DeviceChoice::Cpu;
             (Meter::open(choice), Machine::this_cpu(), choice)
@@ -367,7 +367,7 @@ impl Planned {
     }
 
     /// The networks in these numbers, read again where they are there in others.
-    fn networks(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
+    fn networks(&mut self, numbers: DType) -> Result<Arc<Networks>, Error> {
         let fitting = self.networks.as_ref();
         if let Some(networks) =
             fitting.filter(|networks| networks.numbers.bytes() == numbers.bytes())
