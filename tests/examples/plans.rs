@@ -2,7 +2,7 @@
 //! model. Prints the tables of README.md and BENCHMARKS.md.
 
 use propainter::{
-    Numbers,
+    DType,
     internals::{
         memory::planning::{
             bytes::Machine,
@@ -26,7 +26,7 @@ const SIZES: [(usize, usize); 6] = [
     (1920, 1080),
 ];
 
-fn level((width, height): (usize, usize), numbers: Numbers) -> QualityLevel {
+fn level((width, height): (usize, usize), numbers: DType) -> QualityLevel {
     QualityLevel {
         windows: WindowParams {
             subvideo_length: 80,
@@ -40,7 +40,7 @@ fn level((width, height): (usize, usize), numbers: Numbers) -> QualityLevel {
     }
 }
 
-fn planner(size: (usize, usize), numbers: Numbers) -> Planner {
+fn planner(size: (usize, usize), numbers: DType) -> Planner {
     let wish = level(size, numbers);
     Planner::new(Machine::Gpu, size, wish, Degradation::ALL)
 }
@@ -52,7 +52,7 @@ fn main() {
     println!("{}\n|---|{}", heads.concat(), "---|".repeat(CARDS.len()));
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
-        let planner = planner(size, Numbers::F16);
+        let planner = planner(size, DType::F16);
         for card in CARDS {
             let budget = Budget {
                 device: card * GIB - RESERVE,
@@ -76,7 +76,7 @@ fn main() {
     println!("|---|---|---|---|---|");
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
-        for numbers in [Numbers::F32, Numbers::F16] {
+        for numbers in [DType::F32, DType::F16] {
             let ladder = planner(size, numbers).ladder(&level(size, numbers));
             let smallest = ladder.iter().min_by_key(|(_, needs)| needs.device());
             for (_, needs) in [ladder.first(), smallest].into_iter().flatten() {

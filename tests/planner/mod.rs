@@ -1,7 +1,7 @@
 //! The planner: what it chooses, in which order it gives up, and what the cards people have get.
 
 use propainter::{
-    Error, Numbers,
+    DType, Error,
     internals::{
         memory::planning::{
             bytes::Machine,
@@ -17,7 +17,7 @@ const GB: u64 = 1_000_000_000;
 /// Bytes of a common L2 cache.
 const L2: u64 = 1 << 20;
 
-fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> QualityLevel {
+fn level(size: (usize, usize), subvideo_length: usize, numbers: DType) -> QualityLevel {
     QualityLevel {
         windows: WindowParams {
             subvideo_length,
@@ -36,7 +36,7 @@ fn choose(planner: &Planner, device: u64, host: u64) -> Result<Chosen, Error> {
 }
 
 /// The device bytes of the smallest exact plan.
-fn smallest(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> u64 {
+fn smallest(size: (usize, usize), subvideo_length: usize, numbers: DType) -> u64 {
     let level = level(size, subvideo_length, numbers);
     let planner = Planner::new(Machine::Gpu, size, level.clone(), Degradation::NONE);
     let ladder = planner.ladder(&level);
@@ -49,15 +49,15 @@ fn the_cards_people_have_do_what_is_expected_of_them_exactly() {
     let gib = |gib: f64| (gib * f64::from(1 << 30)) as u64;
     for (size, length, numbers, most) in [
         // What people are told to shrink their video to today.
-        ((320, 240), 20, Numbers::F32, 4.0),
-        ((480, 360), 40, Numbers::F32, 6.0),
-        ((640, 480), 50, Numbers::F32, 8.0),
-        ((1280, 720), 80, Numbers::F16, 12.0),
+        ((320, 240), 20, DType::F32, 4.0),
+        ((480, 360), 40, DType::F32, 6.0),
+        ((640, 480), 50, DType::F32, 8.0),
+        ((1280, 720), 80, DType::F16, 12.0),
         // What we promise, with whole windows.
-        ((640, 480), 80, Numbers::F16, 2.5),
-        ((1280, 720), 80, Numbers::F16, 6.0),
-        ((1280, 720), 80, Numbers::F32, 10.0),
-        ((1920, 1080), 80, Numbers::F16, 12.0),
+        ((640, 480), 80, DType::F16, 2.5),
+        ((1280, 720), 80, DType::F16, 6.0),
+        ((1280, 720), 80, DType::F32, 10.0),
+        ((1920, 1080), 80, DType::F16, 12.0),
     ] {
         let size = (size.0, size.1 / 8 * 8);
         let needed = smallest(size, length, numbers);
@@ -68,7 +68,7 @@ fn the_cards_people_have_do_what_is_expected_of_them_exactly() {
 
 #[test]
 fn losses_come_in_the_stated_order_and_are_told() {
-    let wish = level((1280, 720), 80, Numbers::F32);
+    let wish = level((1280, 720), 80, DType::F32);
     let planner = Planner::new(Machine::Gpu, wish.size, wish, Degradation::ALL);
     let last = planner.levels().last().expect("levels");
     let told: Vec<_> = last
@@ -97,7 +97,7 @@ fn losses_come_in_the_stated_order_and_are_told() {
 
 #[test]
 fn a_sliding_window_shrinks_with_its_sub_video() {
-    let mut wish = level((640, 480), 40, Numbers::F32);
+    let mut wish = level((640, 480), 40, DType::F32);
     wish.windows.lookahead = Some(30);
     let allowed = Degradation::NONE.with(Step::Window);
     let planner = Planner::new(Machine::Gpu, wish.size, wish, allowed);
@@ -134,7 +134,7 @@ fn a_sliding_window_shrinks_with_its_sub_video() {
 
 #[test]
 fn what_is_forbidden_is_not_given_up() {
-    let wish = level((1280, 720), 80, Numbers::F32);
+    let wish = level((1280, 720), 80, DType::F32);
     for step in Step::ALL {
         let allowed = Degradation::NONE.with(step);
         let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), allowed);
@@ -167,7 +167,7 @@ fn what_is_forbidden_is_not_given_up() {
 #[test]
 fn every_plan_of_a_ladder_saves_something_somewhere() {
     for machine in [Machine::Gpu, Machine::Cpu { threads: 4, l2: L2 }] {
-        let level = level((432, 240), 80, Numbers::F32);
+        let level = level((432, 240), 80, DType::F32);
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
         assert!(ladder.len() > 1);
@@ -197,7 +197,7 @@ proptest! {
         let wish = QualityLevel {
             windows: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
-            numbers: if wide { Numbers::F32 } else { Numbers::F16 },
+            numbers: if wide { DType::F32 } else { DType::F16 },
             downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, wish.size, wish.clone(), Degradation::ALL);
@@ -240,7 +240,7 @@ proptest! {
     ) {
         let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
         let needs = |columns: usize, rows: usize| {
-            let level = level((8 * columns, 8 * rows), 20, Numbers::F32);
+            let level = level((8 * columns, 8 * rows), 20, DType::F32);
             let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
             planner.ladder(&level)[0].1
         };

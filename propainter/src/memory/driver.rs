@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use libloading::Library;
+use crate::cuda::NvidiaLibrary;
 
 /// Free and all bytes of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +85,6 @@ struct Cuda {
     push: unsafe extern "C" fn(*mut c_void) -> c_int,
     pop: unsafe extern "C" fn(*mut *mut c_void) -> c_int,
     memory: unsafe extern "C" fn(*mut usize, *mut usize) -> c_int,
-    /// Keeps the functions.
-    _library: Library,
 }
 
 fn cuda() -> Option<&'static Cuda> {
@@ -96,23 +94,22 @@ fn cuda() -> Option<&'static Cuda> {
 
 impl Cuda {
     fn load() -> Option<Self> {
-        // SAFETY: libcuda's initialisers are meant to run on load. Each type above is the C
+        // SAFETY: each type above is the C
         // signature its symbol has in cuda.h since CUDA 4 (`CUdevice` is an int, `CUcontext`
-        // a pointer); the library stays loaded as long as the functions are kept.
+        // a pointer).
         unsafe {
-            let library = Library::new("libcuda.so.1").ok()?;
-            let init = library.get::<unsafe extern "C" fn(c_uint) -> c_int>(b"cuInit");
-            done(init.ok()?(0))?;
+            let library = NvidiaLibrary::driver()?;
+            let init = library.function::<unsafe extern "C" fn(c_uint) -> c_int>(c"cuInit");
+            done(init?(0))?;
             Some(Self {
-                device_get: *library.get(b"cuDeviceGet").ok()?,
-                device_total: *library.get(b"cuDeviceTotalMem_v2").ok()?,
-                bus_id: *library.get(b"cuDeviceGetPCIBusId").ok()?,
-                retain: *library.get(b"cuDevicePrimaryCtxRetain").ok()?,
-                release: *library.get(b"cuDevicePrimaryCtxRelease_v2").ok()?,
-                push: *library.get(b"cuCtxPushCurrent_v2").ok()?,
-                pop: *library.get(b"cuCtxPopCurrent_v2").ok()?,
-                memory: *library.get(b"cuMemGetInfo_v2").ok()?,
-                _library: library,
+                device_get: library.function(c"cuDeviceGet")?,
+                device_total: library.function(c"cuDeviceTotalMem_v2")?,
+                bus_id: library.function(c"cuDeviceGetPCIBusId")?,
+                retain: library.function(c"cuDevicePrimaryCtxRetain")?,
+                release: library.function(c"cuDevicePrimaryCtxRelease_v2")?,
+                push: library.function(c"cuCtxPushCurrent_v2")?,
+                pop: library.function(c"cuCtxPopCurrent_v2")?,
+                memory: library.function(c"cuMemGetInfo_v2")?,
             })
         }
     }
@@ -164,8 +161,6 @@ struct Nvml {
     handle: unsafe extern "C" fn(*const c_char, *mut Handle) -> c_int,
     memory: unsafe extern "C" fn(Handle, *mut NvmlMemory) -> c_int,
     processes: Option<unsafe extern "C" fn(Handle, *mut c_uint, *mut NvmlProcess) -> c_int>,
-    /// Keeps the functions.
-    _library: Library,
 }
 
 fn nvml() -> Option<&'static Nvml> {
@@ -175,23 +170,22 @@ fn nvml() -> Option<&'static Nvml> {
 
 impl Nvml {
     fn load() -> Option<Self> {
-        // SAFETY: NVML's initialisers are meant to run on load. Each type above is the C
+        // SAFETY: each type above is the C
         // signature its symbol has in nvml.h; a newer struct comes with a newer name. The
         // library stays loaded, and initialised, as long as the functions are kept.
         unsafe {
-            let library = Library::new("libnvidia-ml.so.1").ok()?;
-            let init = library.get::<unsafe extern "C" fn() -> c_int>(b"nvmlInit_v2");
-            done(init.ok()?())?;
-            let names: [&[u8]; 2] = [
-                b"nvmlDeviceGetComputeRunningProcesses_v3",
-                b"nvmlDeviceGetComputeRunningProcesses_v2",
+            let library = NvidiaLibrary::nvml()?;
+            let init = library.function::<unsafe extern "C" fn() -> c_int>(c"nvmlInit_v2");
+            done(init?())?;
+            let names = [
+                c"nvmlDeviceGetComputeRunningProcesses_v3",
+                c"nvmlDeviceGetComputeRunningProcesses_v2",
             ];
-            let processes = names.iter().find_map(|name| library.get(*name).ok());
+            let processes = names.into_iter().find_map(|name| library.function(name));
             Some(Self {
-                handle: *library.get(b"nvmlDeviceGetHandleByPciBusId_v2").ok()?,
-                memory: *library.get(b"nvmlDeviceGetMemoryInfo").ok()?,
-                processes: processes.map(|symbol| *symbol),
-                _library: library,
+                handle: library.function(c"nvmlDeviceGetHandleByPciBusId_v2")?,
+                memory: library.function(c"nvmlDeviceGetMemoryInfo")?,
+                processes,
             })
         }
     }

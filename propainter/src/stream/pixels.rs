@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Area, Error, Frame, Mask};
+use crate::{Error, Frame, Mask, Rect};
 
 /// A frame as the networks read it, `[1, 3, H, W]` in [−1, 1].
 pub fn picture(frame: &Frame, device: &Device) -> Tensor<4> {
@@ -83,7 +83,7 @@ impl Filled {
 pub struct Patch {
     /// The frame's.
     pub index: usize,
-    pub area: Area,
+    pub area: Rect,
     /// RGB bytes.
     pub rgb: Vec<u8>,
 }

@@ -10,15 +10,15 @@ use super::{
     state::{Direction, Flow, Raw, State},
 };
 use crate::{
-    Area, Cancel, Error, Frame, Numbers, Precision,
-    kernels::{host, wide::wide},
+    Cancel, DType, Error, Frame, Precision, Rect,
+    kernels::{device::is_cpu, upcast::upcast},
     memory::planning::Plan,
     networks::{
-        flow_completion::{FlowCompletion, Pace, Video, combine_area, known},
-        generator::{Flows, Generator, GeneratorInput, Guides, quarter},
+        flow_completion::{ChunkSize, FlowCompletion, Video, combine_area, network_input},
+        generator::{Flows, Generator, GeneratorInput, QuarterScaleInputs, downscale_flow},
         image_propagation::propagate,
-        kept::{self, Kept},
         raft::{Features, Raft},
+        stored::{self, StoredTensor},
     },
     schedule::Window,
     weights::{Checkpoint, Network, Paths},
@@ -32,7 +32,7 @@ pub struct Networks {
     generator: Generator,
     pub device: Device,
     /// Of completion and generator.
-    pub numbers: Numbers,
+    pub numbers: DType,
 }
 
 impl Networks {
@@ -44,7 +44,7 @@ impl Networks {
     pub fn read(
         paths: &Paths,
         device: Device,
-        numbers: Numbers,
+        numbers: DType,
         asked: Precision,
     ) -> Result<Self, Error> {
         let read = |network| Checkpoint::read(network, paths.get(network));
@@ -52,8 +52,8 @@ impl Networks {
         let generator = read(Network::Generator)?;
         let both = [&completion, &generator];
         let numbers = match (numbers, asked) {
-            (Numbers::F16, Precision::Fp16) => asked.resolve(host::is_cpu(&device), &both)?,
-            (Numbers::F16, _) if !both.iter().all(|c| c.fits(Numbers::F16)) => Numbers::Bf16,
+            (DType::F16, Precision::Fp16) => asked.resolve(&device, &both)?,
+            (DType::F16, _) if !both.iter().all(|c| c.fits(DType::F16)) => DType::Bf16,
             (numbers, _) => numbers,
         };
         // The largest first, while the others' weights take nothing yet.
@@ -70,12 +70,12 @@ impl Networks {
 
     /// Whether they run on the CPU.
     pub fn on_cpu(&self) -> bool {
-        host::is_cpu(&self.device)
+        is_cpu(&self.device)
     }
 
     /// In the numbers of completion and generator.
     fn cast(&self, x: Tensor<4>) -> Tensor<4> {
-        x.cast(self.numbers.dtype())
+        x.cast(self.numbers.tensor_dtype())
     }
 }
 
@@ -93,9 +93,9 @@ impl StageRunner<'_> {
         self.cancel.check()?;
         let Networks { raft, device, .. } = self.networks;
         let features = raft.encode(pixels::picture(frame, device));
-        if !host::is_cpu(device) {
+        if !is_cpu(device) {
             for part in [&features.map, &features.hidden, &features.context] {
-                kept::check(part)?;
+                stored::check(part)?;
             }
         }
         Ok(features)
@@ -121,7 +121,7 @@ impl StageRunner<'_> {
             drop(estimate);
             for i in 0..pairs.len() {
                 let flow = computed.clone().narrow(0, i, 1);
-                flows.push(Kept::put(flow, self.plan.flows)?);
+                flows.push(StoredTensor::put(flow, self.plan.flows)?);
             }
         }
         let backward = flows.pop();
@@ -138,7 +138,7 @@ impl StageRunner<'_> {
         run: Range<usize>,
         keep: Range<usize>,
         direction: Direction,
-    ) -> Result<Vec<Kept>, Error> {
+    ) -> Result<Vec<StoredTensor>, Error> {
         let device = &self.networks.device;
         // The network sees backward flows reversed in time.
         let index = |t: usize| match direction {
@@ -149,36 +149,39 @@ impl StageRunner<'_> {
         let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
         let mask = |t: usize| state.mask(leads_from(t), device);
         let input = |range: Range<usize>| {
-            let parts: Result<Vec<_>, Error> =
-                range.map(|t| Ok(known(flow(t)?, mask(t)))).collect();
+            let parts: Result<Vec<_>, Error> = range
+                .map(|t| Ok(network_input(flow(t)?, mask(t))))
+                .collect();
             Ok(self.networks.cast(Tensor::cat(parts?, 0)))
         };
         // A flow is predicted in the hole of the frame it leads from.
         let wanted = |t: usize| match keep.contains(&index(t)) {
             true => state.sources.get(leads_from(t)).hole.area(),
-            false => Area::default(),
+            false => Rect::default(),
         };
         let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
         let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
         let mut output = |t: usize, predicted: Tensor<4>| {
-            let flow = combine_area(flow(t)?, wide(predicted), mask(t), &wanted[t]);
-            completed[index(t) - keep.start] = Some(Kept::put(flow, self.plan.flows)?);
+            let flow = combine_area(flow(t)?, upcast(predicted), mask(t), &wanted[t]);
+            completed[index(t) - keep.start] = Some(StoredTensor::put(flow, self.plan.flows)?);
             Ok(())
         };
-        let pace = Pace {
+        let chunk_size = ChunkSize {
             frames: self.plan.completion_frames,
-            place: self.plan.features,
+            placement: self.plan.features,
         };
         let video = Video {
             input: &input,
             wanted: &wanted,
             output: &mut output,
         };
-        self.networks.completion.predict(video, pace, self.cancel)?;
+        self.networks
+            .completion
+            .predict(video, chunk_size, self.cancel)?;
         let kept = completed.into_iter().zip(keep);
         let kept = kept.map(|(completed, index)| match completed {
             Some(completed) => Ok(completed),
-            None => Kept::put(state.raw_flow(index, direction)?, self.plan.flows),
+            None => StoredTensor::put(state.raw_flow(index, direction)?, self.plan.flows),
         });
         kept.collect()
     }
@@ -237,9 +240,13 @@ impl StageRunner<'_> {
     }
 
     /// The completed flows between two frames, forward and backward, at 1/4.
-    pub fn guide(&self, (forward, backward): (&Kept, &Kept)) -> Result<Flow, Error> {
+    pub fn guide(
+        &self,
+        (forward, backward): (&StoredTensor, &StoredTensor),
+    ) -> Result<Flow, Error> {
         self.cancel.check()?;
-        let guide = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
+        let guide =
+            |flow: &StoredTensor| StoredTensor::put(downscale_flow(flow.get()), self.plan.flows);
         Ok(Flow {
             forward: guide(forward)?,
             backward: guide(backward)?,
@@ -247,7 +254,7 @@ impl StageRunner<'_> {
     }
 
     /// The generator's features of a propagated frame.
-    pub fn encode(&self, state: &State, index: usize) -> Result<Kept, Error> {
+    pub fn encode(&self, state: &State, index: usize) -> Result<StoredTensor, Error> {
         self.cancel.check()?;
         let Networks {
             generator, device, ..
@@ -255,14 +262,14 @@ impl StageRunner<'_> {
         let filled = state.updated.get(index).filled.tensors(device);
         let [picture, mask, missing] = filled.map(|x| self.networks.cast(x));
         let features = generator.encode(picture, mask, missing, self.plan.strips());
-        Kept::put(features, self.plan.features)
+        StoredTensor::put(features, self.plan.features)
     }
 
     /// An encoded frame as tokens.
-    pub fn tokens(&self, features: &Kept) -> Result<Kept, Error> {
+    pub fn tokens(&self, features: &StoredTensor) -> Result<StoredTensor, Error> {
         self.cancel.check()?;
         let tokens = self.networks.generator.tokens(features.get());
-        Kept::put(tokens, self.plan.features)
+        StoredTensor::put(tokens, self.plan.features)
     }
 
     /// The pictures of a window's local frames, as far as they have a hole. All of its frames
@@ -280,9 +287,9 @@ impl StageRunner<'_> {
         let sources = state.sources.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: Tensor::cat(features.map(Kept::get).collect(), 0),
+            features: Tensor::cat(features.map(StoredTensor::get).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
-            guides: Guides {
+            quarter_scale: QuarterScaleInputs {
                 flows: (!flows.is_empty()).then(|| stack(state.guides.range(flows).flatten())),
                 masks,
             },
@@ -305,7 +312,7 @@ impl StageRunner<'_> {
 }
 
 /// Completed flows that whoever asks has seen to.
-fn completed(state: &State, index: usize) -> Result<(&Kept, &Kept), Error> {
+fn completed(state: &State, index: usize) -> Result<(&StoredTensor, &StoredTensor), Error> {
     state.flow(index).ok_or_else(|| Error::Compute {
         stage: "image propagation",
         problem: format!("flow {index} is not there"),

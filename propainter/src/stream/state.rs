@@ -12,8 +12,8 @@ use crate::{
     Done, Error, Frame, Mask,
     memory::planning::Plan,
     networks::{
-        kept::{Kept, Place},
         raft::Features,
+        stored::{Placement, StoredTensor},
     },
     schedule::{Schedule, WindowParams},
 };
@@ -27,7 +27,7 @@ pub struct State {
     pub known: Option<(usize, Features)>,
     pub raw_flows: Ring<Raw>,
     /// Forward flows completed in a chunk whose backward flows are not yet.
-    pub half: Vec<Kept>,
+    pub half: Vec<StoredTensor>,
     /// Completed flows. Where no frame had a hole there was nothing to complete: RAFT's flow,
     /// once something needs it.
     pub flows: Ring<Option<Flow>>,
@@ -52,8 +52,8 @@ pub struct Source {
 /// it until it is completed and no later chunk needs it.
 #[derive(Debug, Default)]
 pub struct Raw {
-    pub forward: Option<Kept>,
-    pub backward: Option<Kept>,
+    pub forward: Option<StoredTensor>,
+    pub backward: Option<StoredTensor>,
 }
 
 /// Which way a flow leads.
@@ -66,8 +66,8 @@ pub enum Direction {
 /// Both flows between one frame and the next, `[1, 2, h, w]`.
 #[derive(Debug)]
 pub struct Flow {
-    pub forward: Kept,
-    pub backward: Kept,
+    pub forward: StoredTensor,
+    pub backward: StoredTensor,
 }
 
 /// A frame after image propagation, and what the generator made of it.
@@ -75,9 +75,9 @@ pub struct Flow {
 pub struct Updated {
     pub filled: Filled,
     /// `[1, 128, H/4, W/4]`, while it may be a local frame.
-    pub features: Option<Kept>,
+    pub features: Option<StoredTensor>,
     /// `[1, rows, columns, 512]`, once it is a reference.
-    pub tokens: Option<Kept>,
+    pub tokens: Option<StoredTensor>,
 }
 
 impl State {
@@ -105,10 +105,12 @@ impl State {
             Direction::Forward => &raw.forward,
             Direction::Backward => &raw.backward,
         };
-        kept.as_ref().map(Kept::get).ok_or_else(|| Error::Compute {
-            stage: "flow completion",
-            problem: format!("flow {index} is gone"),
-        })
+        kept.as_ref()
+            .map(StoredTensor::get)
+            .ok_or_else(|| Error::Compute {
+                stage: "flow completion",
+                problem: format!("flow {index} is gone"),
+            })
     }
 
     /// Whether one of these frames has a hole.
@@ -117,7 +119,7 @@ impl State {
     }
 
     /// The completed flows between a frame and the next, forward and backward, if they are there.
-    pub fn flow(&self, index: usize) -> Option<(&Kept, &Kept)> {
+    pub fn flow(&self, index: usize) -> Option<(&StoredTensor, &StoredTensor)> {
         if let Some(flow) = self.flows.find(index)?.as_ref() {
             return Some((&flow.forward, &flow.backward));
         }
@@ -163,7 +165,7 @@ impl State {
         let kept = raw.chain(whole).chain(&self.half).chain(generator);
         sources
             .chain(filled)
-            .chain(kept.map(Kept::host_bytes))
+            .chain(kept.map(StoredTensor::host_bytes))
             .sum()
     }
 
@@ -234,12 +236,12 @@ impl State {
         let whole = self.flows.iter_mut().chain(self.guides.iter_mut());
         let whole = whole.flatten();
         let whole = whole.flat_map(|flow| [&mut flow.forward, &mut flow.backward]);
-        if plan.flows == Place::Host {
+        if plan.flows == Placement::Host {
             for flow in raw.chain(whole).chain(&mut self.half) {
-                flow.move_to(Place::Host)?;
+                flow.move_to(Placement::Host)?;
             }
         }
-        if plan.features == Place::Device {
+        if plan.features == Placement::Device {
             return Ok(());
         }
         for updated in self.updated.iter_mut() {
@@ -247,7 +249,7 @@ impl State {
                 .into_iter()
                 .flatten()
             {
-                kept.move_to(Place::Host)?;
+                kept.move_to(Placement::Host)?;
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::{
     file::StateFile,
     layout::{Layout, Role, Slot},
 };
-use crate::Numbers;
+use crate::DType;
 
 /// A tensor in host memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Checkpoint {
     network: Network,
     tensors: HashMap<String, HostTensor>,
     aliases: HashMap<String, String>,
-    numbers: Numbers,
+    numbers: DType,
 }
 
 impl Checkpoint {
@@ -88,9 +88,9 @@ impl Checkpoint {
 
     /// The same checkpoint with every value rounded to `numbers`: a network made of it keeps
     /// its weights in them.
-    pub fn at(mut self, numbers: Numbers) -> Self {
+    pub fn at(mut self, numbers: DType) -> Self {
         self.numbers = numbers;
-        if numbers != Numbers::F32 {
+        if numbers != DType::F32 {
             let values = self.tensors.values_mut();
             for value in values.flat_map(|tensor| &mut tensor.data) {
                 *value = numbers.round(*value);
@@ -100,13 +100,13 @@ impl Checkpoint {
     }
 
     /// What the values were rounded to.
-    pub fn numbers(&self) -> Numbers {
+    pub fn numbers(&self) -> DType {
         self.numbers
     }
 
     /// Whether no value is beyond the largest of `numbers`.
-    pub fn fits(&self, numbers: Numbers) -> bool {
-        let most = numbers.most();
+    pub fn fits(&self, numbers: DType) -> bool {
+        let most = numbers.max();
         let mut values = self.tensors.values().flat_map(|tensor| &tensor.data);
         values.all(|value| value.abs() <= most)
     }
@@ -236,7 +236,7 @@ fn assemble(
         network,
         tensors,
         aliases,
-        numbers: Numbers::F32,
+        numbers: DType::F32,
     })
 }
 
@@ -327,7 +327,7 @@ mod tests {
             let mut checkpoint = Checkpoint::filled(0.0);
             let tensor = checkpoint.tensors.get_mut("upsample.2.conv.bias");
             tensor.unwrap().data[1] = value;
-            [Numbers::F16, Numbers::Bf16, Numbers::F32].map(|numbers| checkpoint.fits(numbers))
+            [DType::F16, DType::Bf16, DType::F32].map(|numbers| checkpoint.fits(numbers))
         };
         assert_eq!(fits(65504.0), [true; 3]);
         assert_eq!(fits(-65505.0), [false, true, true]);
@@ -339,11 +339,11 @@ mod tests {
     #[test]
     fn a_rounded_checkpoint_remembers_to_what() {
         let full = Checkpoint::filled(0.1);
-        assert_eq!(full.numbers(), Numbers::F32);
+        assert_eq!(full.numbers(), DType::F32);
         for (numbers, value) in [
-            (Numbers::F32, 0.1),
-            (Numbers::F16, 0.099_975_586),
-            (Numbers::Bf16, 0.100_097_656),
+            (DType::F32, 0.1),
+            (DType::F16, 0.099_975_586),
+            (DType::Bf16, 0.100_097_656),
         ] {
             let rounded = full.clone().at(numbers);
             assert_eq!(rounded.numbers(), numbers);

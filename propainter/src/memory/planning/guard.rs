@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use super::{Needs, Plan, reservations::Reservation};
 use crate::{
     Error,
-    kernels::work::counted,
+    kernels::flops::counted,
     memory::{Faults, Notice, Stage, Usage, meter::Meter},
 };
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     kernels::correlation::CorrelationForm,
-    networks::{kept::Place, pace::Strips},
+    networks::{stored::Placement, strips::Strips},
 };
 
 /// How the engine works: every plan gives the same frames.
@@ -16,9 +16,9 @@ pub struct Plan {
     /// Flows that completion encodes, and decodes, at once.
     pub completion_frames: usize,
     /// Where held flows lie.
-    pub flows: Place,
+    pub flows: Placement,
     /// Where held features lie, and those that wait between two passes.
-    pub features: Place,
+    pub features: Placement,
     /// Rows at 1/4 that the generator encodes, and decodes, at once; 0 is all.
     pub encoder_rows: usize,
     pub decoder_rows: usize,
@@ -30,8 +30,8 @@ impl Plan {
         pairs: 2,
         correlation: CorrelationForm::Volume,
         completion_frames: 16,
-        flows: Place::Device,
-        features: Place::Device,
+        flows: Placement::Device,
+        features: Placement::Device,
         encoder_rows: 0,
         decoder_rows: 0,
     };
@@ -53,8 +53,8 @@ impl fmt::Display for Plan {
             CorrelationForm::Features => "features",
         };
         let place = |place| match place {
-            Place::Device => "device",
-            Place::Host => "host",
+            Placement::Device => "device",
+            Placement::Host => "host",
         };
         let rows = |rows: usize| match rows {
             0 => "all".to_owned(),

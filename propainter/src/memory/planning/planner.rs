@@ -11,7 +11,7 @@ use crate::{
     Error,
     kernels::correlation::CorrelationForm,
     memory::{Degradation, Outside},
-    networks::kept::Place,
+    networks::stored::Placement,
 };
 
 /// The bytes that a session may take.
@@ -184,8 +184,8 @@ fn plans(machine: Machine) -> Vec<Plan> {
     ]);
     // The CPU device has one memory.
     if machine == Machine::Gpu {
-        choose(&[|_| (), |plan| plan.flows = Place::Host]);
-        choose(&[|_| (), |plan| plan.features = Place::Host]);
+        choose(&[|_| (), |plan| plan.flows = Placement::Host]);
+        choose(&[|_| (), |plan| plan.features = Placement::Host]);
     }
     plans.sort_by_key(|plan| slowness(plan, machine));
     plans
@@ -214,6 +214,6 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
         + pick(plan.correlation == CorrelationForm::Features, 150, 400)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
-        + pick(plan.flows == Place::Host, 0, 60)
-        + pick(plan.features == Place::Host, 0, 100)
+        + pick(plan.flows == Placement::Host, 0, 60)
+        + pick(plan.features == Placement::Host, 0, 100)
 }

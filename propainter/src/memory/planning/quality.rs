@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    Numbers,
+    DType,
     memory::{Degradation, Step},
     resize::smaller,
     schedule::WindowParams,
@@ -22,7 +22,7 @@ pub struct QualityLevel {
     /// Processing size in pixels, (width, height), multiples of 8.
     pub size: (usize, usize),
     /// Number type of flow completion and the generator.
-    pub numbers: Numbers,
+    pub numbers: DType,
     /// The downgrades from the user's settings, in order.
     pub downgrades: Vec<Downgrade>,
 }
@@ -46,9 +46,9 @@ impl fmt::Display for QualityLevel {
             ..
         } = self.windows;
         let numbers = match self.numbers {
-            Numbers::F32 => "fp32",
-            Numbers::F16 => "fp16",
-            Numbers::Bf16 => "bf16",
+            DType::F32 => "fp32",
+            DType::F16 => "fp16",
+            DType::Bf16 => "bf16",
         };
         write!(
             f,
@@ -85,10 +85,10 @@ fn next_lower(level: &QualityLevel, step: Step) -> Option<QualityLevel> {
     };
     let downgrade = match step {
         Step::Precision => {
-            if level.numbers != Numbers::F32 {
+            if level.numbers != DType::F32 {
                 return None;
             }
-            next.numbers = Numbers::F16;
+            next.numbers = DType::F16;
             Downgrade {
                 step,
                 from: "precision=fp32".to_owned(),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::super::config::Config;
 use crate::{
-    Cancel, DeviceChoice, Error, Numbers, Precision,
+    Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::host,
+    kernels::device::is_cpu,
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
@@ -63,17 +63,17 @@ pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     let device = config.device.open()?;
     cancel.check()?;
     let asked = config.limits.precision;
-    let numbers = wanted_numbers(asked, host::is_cpu(&device));
+    let numbers = wanted_numbers(asked, is_cpu(&device));
     Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
 }
 
 /// Returns the number type to compute in, if memory allows.
-fn wanted_numbers(precision: Precision, on_cpu: bool) -> Numbers {
+fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
     match precision {
-        Precision::Fp32 => Numbers::F32,
-        Precision::Auto if on_cpu => Numbers::F32,
-        Precision::Auto | Precision::Fp16 => Numbers::F16,
-        Precision::Bf16 => Numbers::Bf16,
+        Precision::Fp32 => DType::F32,
+        Precision::Auto if on_cpu => DType::F32,
+        Precision::Auto | Precision::Fp16 => DType::F16,
+        Precision::Bf16 => DType::Bf16,
     }
 }
 
@@ -109,7 +109,7 @@ impl NetworksBuilder {
         cancel.check()?;
         let (device, fell_back) = config.device.open_and_tell()?;
         cancel.check()?;
-        let on_cpu = host::is_cpu(&device);
+        let on_cpu = is_cpu(&device);
         let (meter, machine, choice) = if on_cpu {
             let choice = DeviceChoice::Cpu;
             (Meter::open(choice), Machine::this_cpu(), choice)
@@ -294,7 +294,7 @@ impl NetworksBuilder {
     }
 
     /// Returns the networks in this number type; reads them again if they are held in another.
-    fn networks_in(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
+    fn networks_in(&mut self, numbers: DType) -> Result<Arc<Networks>, Error> {
         let fitting = self.networks.as_ref();
         if let Some(networks) =
             fitting.filter(|networks| networks.numbers.bytes() == numbers.bytes())

@@ -1,7 +1,7 @@
 //! Flow completion of one direction.
 
 use super::{Machine, Sizes};
-use crate::{memory::planning::Plan, networks::kept::Place};
+use crate::{memory::planning::Plan, networks::stored::Placement};
 
 /// Frames of context that an encoder's part carries along, and that both ends are continued by.
 const CARRY: u64 = 4;
@@ -13,7 +13,7 @@ impl Sizes {
         // A frame at 1/2 with 32 channels, at 1/4 with 64, at 1/8 with 128.
         let half = 32 * px / 4;
         let [fine, coarse] = [64 * px / 16, 128 * px / 64];
-        let on_device = self.machine != Machine::Gpu || plan.features == Place::Device;
+        let on_device = self.machine != Machine::Gpu || plan.features == Placement::Device;
         let kept = |fines: u64, coarses: u64| {
             if on_device {
                 n * (fines * fine + coarses * coarse)
@@ -68,7 +68,7 @@ impl Sizes {
         let input = 2 * at_once * 12 * px;
         // Completed flows take the place of features, where those are on the device.
         let results = match (self.machine, plan.flows) {
-            (Machine::Gpu, Place::Host) => 0,
+            (Machine::Gpu, Placement::Host) => 0,
             _ if on_device => keep.min(1) * 8 * px,
             _ => keep * 8 * px,
         };

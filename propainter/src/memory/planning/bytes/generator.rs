@@ -4,17 +4,18 @@ use std::ops::Range;
 
 use super::{Machine, Sizes};
 use crate::{
-    Area,
+    Rect,
     memory::planning::Plan,
     networks::{
         generator::{
             TILE,
-            decoder::Reach,
+            attention_plan::{BlockScope, KEYS_AT_ONCE},
+            decoder::ReceptiveField,
             encoder,
-            transformer::roles,
-            windows::{Grid, KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+            token_grid::{POOL, ROLLED, TokenGrid, WINDOW},
+            transformer::block_scopes,
         },
-        pace::strips,
+        strips::strips,
     },
 };
 
@@ -31,7 +32,8 @@ const INDEX: u64 = 8;
 impl Sizes {
     pub fn encoding(&self, plan: &Plan) -> u64 {
         let height = self.height as usize;
-        let spans = strips(height / 4, plan.encoder_rows).map(|rows| encoder::span(height, rows));
+        let spans =
+            strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
         let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
         if most == height {
             return self.features_of(self.px);
@@ -67,8 +69,8 @@ impl Sizes {
         }
         let strip = |rows: Range<usize>| {
             let size = [height, (self.width / 4) as usize];
-            let out = Area::of([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
-            let reach = Reach::of(size, &out);
+            let out = Rect::new([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
+            let reach = ReceptiveField::of(size, &out);
             let [half, full] = [&reach.half, &reach.full].map(|area| area.pixels() as u64);
             let upsampled = self.op(64 * (half + full));
             let convolved = self.op(2 * 128 * half);
@@ -132,11 +134,11 @@ impl Sizes {
 
         let mut routes = 0;
         let mut blocks = 0;
-        let mut known: Vec<Roles> = Vec::new();
+        let mut known: Vec<BlockScope> = Vec::new();
         let read: Vec<_> = (0..locals as usize).collect();
         let [rows, columns] = self.token_grid().map(|side| side as usize);
-        let grid = Grid { rows, columns };
-        for roles in roles(grid, frames as usize, (&read, &grid.whole()), 8) {
+        let grid = TokenGrid { rows, columns };
+        for roles in block_scopes(grid, frames as usize, (&read, &grid.whole()), 8) {
             if !known.contains(&roles) {
                 routes += self.routes(&roles);
                 known.push(roles.clone());
@@ -180,12 +182,12 @@ impl Sizes {
     }
 
     /// Keys that a window with a hole sees.
-    fn keys(&self, roles: &Roles) -> u64 {
+    fn keys(&self, roles: &BlockScope) -> u64 {
         roles.keys.len() as u64 * (area() + ROLLED as u64 + self.pooled())
     }
 
     /// Rows of the tables of keys and values.
-    fn key_rows(&self, roles: &Roles) -> u64 {
+    fn key_rows(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
         let (grid, keys) = (self.grid(), roles.keys.len() as u64);
         let own = roles.queries.len() as u64 * (alone * area()).min(grid);
@@ -194,7 +196,7 @@ impl Sizes {
     }
 
     /// The indices that lead through a block.
-    fn routes(&self, roles: &Roles) -> u64 {
+    fn routes(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
         let queries = roles.queries.len() as u64;
         let asked = (masked + alone) * area() * queries;
@@ -202,7 +204,7 @@ impl Sizes {
         INDEX * (HEADS * (asked + keys + queries * self.grid()) + self.key_rows(roles))
     }
 
-    fn block(&self, roles: &Roles) -> u64 {
+    fn block(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
         let queries = roles.queries.len() as u64;
         let x = roles.frames as u64 * self.tokens();

@@ -15,9 +15,9 @@ use gemm_common::cache::CACHE_INFO;
 
 use super::Plan;
 use crate::{
+    DType,
     memory::{Outside, Stage},
-    networks::kept::Place,
-    precision::Numbers,
+    networks::stored::Placement,
     schedule::{
         WindowParams,
         simulate::{Counts, Snapshot, TaskKind, simulate},
@@ -121,7 +121,7 @@ impl Scene {
     }
 
     /// What the stream needs under `plan` with these numbers.
-    pub fn needs(&self, plan: &Plan, numbers: Numbers) -> Needs {
+    pub fn needs(&self, plan: &Plan, numbers: DType) -> Needs {
         let sizes = self.sizes(numbers);
         let fixed = sizes.fixed();
         let mut needs = Needs {
@@ -143,16 +143,16 @@ impl Scene {
     }
 
     /// What encoding a frame for the generator takes, and decoding one, beside what is held.
-    pub fn encoding(&self, plan: &Plan, numbers: Numbers) -> u64 {
+    pub fn encoding(&self, plan: &Plan, numbers: DType) -> u64 {
         self.sizes(numbers).encoding(plan)
     }
 
     /// As [`Scene::encoding`].
-    pub fn decoding(&self, plan: &Plan, numbers: Numbers) -> u64 {
+    pub fn decoding(&self, plan: &Plan, numbers: DType) -> u64 {
         self.sizes(numbers).decoding(plan)
     }
 
-    fn sizes(&self, numbers: Numbers) -> Sizes {
+    fn sizes(&self, numbers: DType) -> Sizes {
         let n = numbers.bytes() as u64;
         Sizes {
             machine: self.machine,
@@ -231,8 +231,8 @@ impl Sizes {
             let all = host + newest + flows + features;
             return (all, host + flows + features);
         }
-        let on = |place: Place, bytes: u64| {
-            if place == Place::Device {
+        let on = |place: Placement, bytes: u64| {
+            if place == Placement::Device {
                 (bytes, 0)
             } else {
                 (0, bytes)
@@ -318,7 +318,7 @@ mod tests {
 
     fn needs(threads: u64, l2: u64) -> Needs {
         let machine = Machine::Cpu { threads, l2 };
-        Scene::new(machine, [64, 48], CUT, Some(6)).needs(&Plan::LARGEST, Numbers::F32)
+        Scene::new(machine, [64, 48], CUT, Some(6)).needs(&Plan::LARGEST, DType::F32)
     }
 
     #[test]

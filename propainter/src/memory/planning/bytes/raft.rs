@@ -1,7 +1,9 @@
 //! Optical flow and image propagation: always 32 bits.
 
 use super::{Machine, Sizes};
-use crate::{kernels::correlation::CorrelationForm, memory::planning::Plan, networks::kept::Place};
+use crate::{
+    kernels::correlation::CorrelationForm, memory::planning::Plan, networks::stored::Placement,
+};
 
 /// RAFT continues smaller sides to this.
 const SMALLEST: u64 = 128;
@@ -49,7 +51,7 @@ impl Sizes {
         let px = self.px;
         // Picture and mask of each frame wait between the passes.
         let waiting = match plan.features {
-            Place::Host if self.machine == Machine::Gpu => 0,
+            Placement::Host if self.machine == Machine::Gpu => 0,
             _ => run * 16 * px,
         };
         let filled = match self.machine {

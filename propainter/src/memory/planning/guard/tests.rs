@@ -1,6 +1,7 @@
 //! Tests of the guard.
 
 use super::*;
+use crate::DeviceChoice;
 use crate::memory::{meter::Reading, planning::reservations::Reservations};
 
 #[test]
@@ -124,4 +125,20 @@ fn a_larger_plan_is_tried_again_after_quiet_windows_each_time_later() {
         assert_eq!(guard.plan(), Plan::LARGEST);
     }
     assert_eq!(guard.usage().grown, 2);
+}
+
+/// The meter reports the device's memory, and counts a context as used.
+#[test]
+#[ignore = "needs a CUDA device; on such a machine run `cargo test --release -p propainter -- --ignored`"]
+fn a_gpu_reports_its_memory() {
+    let meter = Meter::open(DeviceChoice::Cuda(0));
+    let total = meter.total().expect("a GPU");
+    let device = DeviceChoice::Cuda(0).open().expect("the GPU opens");
+    let tensor = burn::tensor::Tensor::<1>::ones([32 << 20], &device);
+    device.sync().expect("the GPU answers");
+    let reading = meter.look();
+    eprintln!("{reading:?}");
+    assert!(reading.used >= 128 << 20 && reading.used < total);
+    assert!(reading.free.is_some_and(|free| free < total));
+    drop(tensor);
 }
