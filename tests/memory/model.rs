@@ -7,7 +7,7 @@ use propainter::{
     internals::{
         isa::Isa,
         memory::planning::{
-            bytes::{Machine, Scene},
+            bytes::{ByteModel, Machine},
             planner::{Planner, QualityLevel},
         },
         schedule::WindowParams,
@@ -132,7 +132,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         assert!(usage.device_peak <= needs.device(), "above the budget");
         assert_eq!(usage.out_of_memory, 0);
 
-        let mut scene = Scene::new(machine, [width, height], windows, Some(frames));
+        let mut scene = ByteModel::new(machine, [width, height], windows, Some(frames));
         scene.masked = masked([width, height], share);
         let model = scene.needs(&plan, numbers);
         let setting = format!(

@@ -9,7 +9,7 @@ use propainter::{
             counting::{Counting, Watch},
             planning::{
                 Plan,
-                bytes::{Machine, Scene},
+                bytes::{ByteModel, Machine},
             },
         },
         networks::{generator::Generator, strips::Strips},
@@ -77,7 +77,7 @@ fn strips_take_what_the_model_says() {
             generator.encode(picture, mask, missing, Strips::default());
         }
         for (size, rows) in CASES {
-            let scene = Scene::new(Machine::this_cpu(), size, cut, None);
+            let scene = ByteModel::new(Machine::this_cpu(), size, cut, None);
             let plan = Plan {
                 encoder_rows: rows,
                 decoder_rows: rows,

@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::HumanBytes;
 use propainter::weights::{
-    Checkpoint, Network, Precision, WeightsError, find_in, part_of, write_safetensors,
+    Checkpoint, FilePrecision, Network, WeightsError, find_in, part_of, write_safetensors,
 };
 
 use crate::output::{self, Existing, OutputError, Unfinished};
@@ -20,8 +20,8 @@ pub(super) fn run(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let precision = match arguments.fp32 {
-        true => Precision::Full,
-        false => Precision::Half,
+        true => FilePrecision::Full,
+        false => FilePrecision::Half,
     };
     for (network, file) in files(tool, arguments)? {
         let folder = arguments.to.as_deref();

@@ -4,7 +4,7 @@
 pub use super::quality::{Downgrade, QualityLevel};
 use super::{
     Needs, Plan,
-    bytes::{Machine, Scene},
+    bytes::{ByteModel, Machine},
     quality::levels,
 };
 use crate::{
@@ -131,23 +131,23 @@ impl Planner {
     /// Returns the plans of a level by predicted time, without those that need at least as much
     /// memory as a faster one in every stage and on the host.
     pub fn ladder(&self, level: &QualityLevel) -> Vec<(Plan, Needs)> {
-        let mut scene = Scene::new(
+        let mut model = ByteModel::new(
             self.machine,
             [level.size.0, level.size.1],
             level.windows,
             None,
         );
-        scene.outside = self.outside;
+        model.outside = self.outside;
         let processed = (level.size.0 * level.size.1) as u64;
         // The source's mask is kept, and its pixels where it is scaled.
-        scene.source = if self.source == processed {
+        model.source = if self.source == processed {
             self.source
         } else {
             4 * self.source
         };
         let mut ladder: Vec<(Plan, Needs)> = Vec::new();
         for &plan in &self.plans {
-            let needs = scene.needs(&plan, level.numbers);
+            let needs = model.needs(&plan, level.numbers);
             if !ladder.iter().any(|(_, faster)| faster.within(&needs)) {
                 ladder.push((plan, needs));
             }
