@@ -1,4 +1,4 @@
-//! Milliseconds of the networks' typical layers: our CPU kernels, their plain twins on the same
+//! Milliseconds of the networks' typical layers: our CPU kernels, their reference forms on the same
 //! device, and PyTorch where it is installed:
 //!
 //!     cargo run --release -p propainter-tests --example kernels -- [PYTHON]
@@ -17,14 +17,14 @@ use std::{
 };
 
 use burn::tensor::{Device, Distribution, Tensor, module};
-use propainter::Area;
+use propainter::Rect;
 use propainter::internals::kernels::{
-    attention::{attention, attention_plain},
-    conv2d::{Activation, Filter, Geometry, conv2d_plain},
-    deform_conv::{self, Sites, deform_conv_plain},
-    linear::Matrix,
-    upsample::{upsample_area, upsample_area_plain},
-    warp::{Sampling, warp, warp_plain},
+    attention::{attention, attention_reference},
+    conv::{Activation, ConvGeometry, PackedConv, conv2d_reference},
+    deform_conv::{PackedDeformConv, SamplingPoints, deform_conv_reference},
+    linear::PackedLinear,
+    upsample::{upsample2x, upsample2x_reference},
+    warp::{Sampling, warp, warp_reference},
 };
 use serde_json::{Value, json};
 
@@ -37,14 +37,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     lines.extend(others());
     let pytorch = env::args().nth(1).map(|python| pytorch(&python, &lines));
     let pytorch = pytorch.transpose()?;
-    println!("| layer | plain twin ms | ours ms | PyTorch ms |\n|---|---|---|---|");
+    println!("| layer | reference form ms | ours ms | PyTorch ms |\n|---|---|---|---|");
     for line in &lines {
         let theirs = pytorch
             .as_ref()
             .and_then(|table| table[&line.name].as_f64());
         let theirs = theirs.map_or("–".to_owned(), |ms| format!("{ms:.2}"));
-        let [plain, ours] = line.milliseconds;
-        println!("| {} | {plain:.2} | {ours:.2} | {theirs} |", line.name);
+        let [reference, ours] = line.milliseconds;
+        println!("| {} | {reference:.2} | {ours:.2} | {theirs} |", line.name);
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Line {
     name: String,
     shape: Value,
-    /// The plain twin's and ours.
+    /// The reference form's and ours.
     milliseconds: [f64; 2],
 }
 
@@ -61,11 +61,11 @@ impl Line {
     fn new(
         name: &str,
         mut shape: Value,
-        mut plain: impl FnMut() -> Tensor<4>,
+        mut reference: impl FnMut() -> Tensor<4>,
         mut ours: impl FnMut() -> Tensor<4>,
     ) -> Self {
         shape["name"] = json!(name);
-        let milliseconds = [best(&mut plain), best(&mut ours)];
+        let milliseconds = [best(&mut reference), best(&mut ours)];
         Self {
             name: name.to_owned(),
             shape,
@@ -88,33 +88,33 @@ fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
 }
 
 fn convolutions() -> Vec<Line> {
-    let k3 = Geometry::default();
+    let k3 = ConvGeometry::default();
     let layers = [
         (
             "RAFT stem 7×7 s2",
             [1, 3, 240, 432],
             [64, 3, 7, 7],
-            Geometry::padding(3, 3).stride(2),
+            ConvGeometry::padding(3, 3).stride(2),
         ),
         ("RAFT 3×3 64→64", [1, 64, 120, 216], [64, 64, 3, 3], k3),
         (
             "RAFT 1×1 324→256",
             [2, 324, 30, 54],
             [256, 324, 1, 1],
-            Geometry::padding(0, 0),
+            ConvGeometry::padding(0, 0),
         ),
         ("RAFT 3×3 256→192", [2, 256, 30, 54], [192, 256, 3, 3], k3),
         (
             "RAFT GRU 1×5 384→128",
             [2, 384, 30, 54],
             [128, 384, 1, 5],
-            Geometry::padding(0, 2),
+            ConvGeometry::padding(0, 2),
         ),
         (
             "RAFT GRU 5×1 384→128",
             [2, 384, 30, 54],
             [128, 384, 5, 1],
-            Geometry::padding(2, 0),
+            ConvGeometry::padding(2, 0),
         ),
         (
             "RAFT flow head 3×3 256→2",
@@ -138,16 +138,16 @@ fn convolutions() -> Vec<Line> {
             "completion 3×1 d2 128→128",
             [1, 128, 11, 30 * 54],
             [128, 128, 3, 1],
-            Geometry {
+            ConvGeometry {
                 dilation: [2, 1],
-                ..Geometry::padding(2, 0)
+                ..ConvGeometry::padding(2, 0)
             },
         ),
         (
             "completion 3×3 d3 128→128",
             [11, 128, 30, 54],
             [128, 128, 3, 3],
-            Geometry::padding(3, 3).dilation(3),
+            ConvGeometry::padding(3, 3).dilation(3),
         ),
         (
             "offsets 3×3 128→432",
@@ -188,16 +188,16 @@ fn convolutions() -> Vec<Line> {
         ("decoder 3×3 64→64", [2, 64, 240, 432], [64, 64, 3, 3], k3),
         ("decoder 3×3 64→3", [2, 64, 240, 432], [3, 64, 3, 3], k3),
     ];
-    let line = |(name, x, weight, geometry): (&str, [usize; 4], [usize; 4], Geometry)| {
+    let line = |(name, x, weight, geometry): (&str, [usize; 4], [usize; 4], ConvGeometry)| {
         let shape = json!({
             "kind": "conv", "x": x, "weight": weight, "stride": geometry.stride,
             "padding": geometry.padding, "dilation": geometry.dilation, "groups": geometry.groups,
         });
         let (x, weight, bias) = (random(x), random(weight), random([weight[0]]));
-        let filter = Filter::new(&weight, &bias, geometry).expect("tensors of the CPU");
+        let packed = PackedConv::new(&weight, &bias, geometry).expect("tensors of the CPU");
         let act = Activation::Relu;
-        let plain = || conv2d_plain(x.clone(), weight.clone(), bias.clone(), geometry, act);
-        Line::new(name, shape, plain, || filter.apply(&x, act))
+        let reference = || conv2d_reference(x.clone(), weight.clone(), bias.clone(), geometry, act);
+        Line::new(name, shape, reference, || packed.apply(&x, act))
     };
     layers.map(line).into()
 }
@@ -213,10 +213,10 @@ fn linears() -> Vec<Line> {
     let line = |(name, [rows, inputs, outputs]): (&str, [usize; 3])| {
         let x: Tensor<4> = random([1, 1, rows, inputs]);
         let (weight, bias) = (random([inputs, outputs]), random([outputs]));
-        let matrix = Matrix::new(&weight, &bias).expect("tensors of the CPU");
+        let packed = PackedLinear::new(&weight, &bias).expect("tensors of the CPU");
         let shape = json!({ "kind": "linear", "x": [rows, inputs, outputs] });
-        let plain = || module::linear(x.clone(), weight.clone(), Some(bias.clone()));
-        Line::new(name, shape, plain, || matrix.apply(&x))
+        let reference = || module::linear(x.clone(), weight.clone(), Some(bias.clone()));
+        Line::new(name, shape, reference, || packed.apply(&x))
     };
     layers.map(line).into()
 }
@@ -240,7 +240,7 @@ fn others() -> Vec<Line> {
         lines.push(Line::new(
             name,
             shape,
-            || run(attention_plain),
+            || run(attention_reference),
             || run(attention),
         ));
     }
@@ -250,35 +250,42 @@ fn others() -> Vec<Line> {
     ];
     for (name, shape @ [channels, height, width]) in deformed {
         let x: Tensor<4> = random([1, channels, height, width]);
-        let sites = Sites::Learned {
+        let points = SamplingPoints::Learned {
             raw: random([1, 432, height, width]),
             limit: 3.0,
             flow: None,
         };
         let (weight, bias) = (random([128, channels, 3, 3]), random([128]));
-        let filter = deform_conv::Filter::new(&weight, &bias, 16).expect("tensors of the CPU");
-        let plain = || {
-            let (offset, modulation) = sites.clone().resolve();
-            deform_conv_plain(x.clone(), offset, modulation, weight.clone(), bias.clone())
+        let packed = PackedDeformConv::new(&weight, &bias, 16).expect("tensors of the CPU");
+        let reference = || {
+            let (offset, modulation) = points.clone().resolve();
+            deform_conv_reference(x.clone(), offset, modulation, weight.clone(), bias.clone())
         };
         let shape = json!({ "kind": "deform", "x": shape });
-        lines.push(Line::new(name, shape, plain, || filter.apply(&x, &sites)));
+        lines.push(Line::new(name, shape, reference, || {
+            packed.apply(&x, &points)
+        }));
     }
     let shape = [2, 64, 120, 216];
     let x: Tensor<4> = random(shape);
     let [_, _, height, width] = x.dims();
-    let (held, size) = (Area::whole([height, width]), [height, width]);
-    let all = Area::whole([2 * height, 2 * width]);
-    let plain = || upsample_area_plain(x.clone(), &held, size, &all);
-    let ours = || upsample_area(x.clone(), &held, size, &all);
+    let (held, size) = (Rect::whole([height, width]), [height, width]);
+    let all = Rect::whole([2 * height, 2 * width]);
+    let reference = || upsample2x_reference(x.clone(), &held, size, &all);
+    let ours = || upsample2x(x.clone(), &held, size, &all);
     let shape = json!({ "kind": "upsample", "x": shape });
-    lines.push(Line::new("upsample ×2, 64 channels", shape, plain, ours));
+    lines.push(Line::new(
+        "upsample ×2, 64 channels",
+        shape,
+        reference,
+        ours,
+    ));
     let shape = [1, 128, 60, 108];
     let (x, flow): (Tensor<4>, Tensor<4>) = (random(shape), random([1, 2, 60, 108]));
-    let plain = || warp_plain(x.clone(), flow.clone(), Sampling::Bilinear);
+    let reference = || warp_reference(x.clone(), flow.clone(), Sampling::Bilinear);
     let ours = || warp(x.clone(), flow.clone(), Sampling::Bilinear);
     let shape = json!({ "kind": "warp", "x": shape });
-    lines.push(Line::new("warp, 128 channels", shape, plain, ours));
+    lines.push(Line::new("warp, 128 channels", shape, reference, ours));
     lines
 }
 

@@ -2,11 +2,11 @@
 //! model. Prints the tables of README.md and BENCHMARKS.md.
 
 use propainter::{
-    Numbers,
+    DType,
     internals::{
         memory::planning::{
             bytes::Machine,
-            planner::{Budget, Level, Planner},
+            planner::{Budget, Planner, QualityLevel},
         },
         schedule::WindowParams,
     },
@@ -26,9 +26,9 @@ const SIZES: [(usize, usize); 6] = [
     (1920, 1080),
 ];
 
-fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
-    Level {
-        cut: WindowParams {
+fn level((width, height): (usize, usize), numbers: DType) -> QualityLevel {
+    QualityLevel {
+        windows: WindowParams {
             subvideo_length: 80,
             neighbor_length: 10,
             ref_stride: 10,
@@ -36,13 +36,13 @@ fn level((width, height): (usize, usize), numbers: Numbers) -> Level {
         },
         size: (width / 8 * 8, height / 8 * 8),
         numbers,
-        given_up: Vec::new(),
+        downgrades: Vec::new(),
     }
 }
 
-fn planner(size: (usize, usize), numbers: Numbers) -> Planner {
+fn planner(size: (usize, usize), numbers: DType) -> Planner {
     let wish = level(size, numbers);
-    Planner::new(Machine::Card, size, wish, Degradation::ALL)
+    Planner::new(Machine::Gpu, size, wish, Degradation::ALL)
 }
 
 fn main() {
@@ -52,7 +52,7 @@ fn main() {
     println!("{}\n|---|{}", heads.concat(), "---|".repeat(CARDS.len()));
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
-        let planner = planner(size, Numbers::F16);
+        let planner = planner(size, DType::F16);
         for card in CARDS {
             let budget = Budget {
                 device: card * GIB - RESERVE,
@@ -60,8 +60,8 @@ fn main() {
             };
             match planner.choose(0, budget) {
                 Ok(chosen) => {
-                    let given_up = chosen.level.given_up.last();
-                    let what = given_up.map_or("nothing".to_owned(), |loss| loss.to.clone());
+                    let downgrades = chosen.level.downgrades.last();
+                    let what = downgrades.map_or("nothing".to_owned(), |loss| loss.to.clone());
                     let needs = chosen.plans[0].1;
                     let [device, host] = [needs.device(), needs.host].map(|b| b as f64 / 1e9);
                     print!(" {what} ({device:.1} + {host:.1}) |");
@@ -76,7 +76,7 @@ fn main() {
     println!("|---|---|---|---|---|");
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
-        for numbers in [Numbers::F32, Numbers::F16] {
+        for numbers in [DType::F32, DType::F16] {
             let ladder = planner(size, numbers).ladder(&level(size, numbers));
             let smallest = ladder.iter().min_by_key(|(_, needs)| needs.device());
             for (_, needs) in [ladder.first(), smallest].into_iter().flatten() {

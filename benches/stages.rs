@@ -15,17 +15,17 @@ use std::{error::Error, ops::Range, time::Instant};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
 use propainter::{
-    Area, Cancel, DeviceChoice, Numbers,
+    Cancel, DType, DeviceChoice, Rect,
     internals::{
-        kernels::{correlation::CorrelationForm, wide::wide},
+        kernels::{correlation::CorrelationForm, upcast::upcast},
         memory::meter::Meter,
         networks::{
             flow_completion::FlowCompletion,
-            generator::{Generator, GeneratorInput, Guides},
+            generator::{Generator, GeneratorInput, QuarterScaleInputs},
             image_propagation::propagate,
-            kept::Place,
-            pace::Strips,
             raft::Raft,
+            stored::Placement,
+            strips::Strips,
         },
     },
     weights::Network,
@@ -62,9 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| size | precision | stage | s per frame | peak MB |\n|---|---|---|---|---|");
     for precision in &options.precisions {
         let numbers = match &precision[..] {
-            "fp32" => Numbers::F32,
-            "fp16" => Numbers::F16,
-            "bf16" => Numbers::Bf16,
+            "fp32" => DType::F32,
+            "fp16" => DType::F16,
+            "bf16" => DType::Bf16,
             other => return Err(format!("{other} is none of fp32, fp16, bf16").into()),
         };
         let networks = Networks::read(numbers, &device)?;
@@ -118,11 +118,11 @@ struct Networks {
     raft: Raft,
     completion: FlowCompletion,
     generator: Generator,
-    numbers: Numbers,
+    numbers: DType,
 }
 
 impl Networks {
-    fn read(numbers: Numbers, device: &Device) -> Result<Self, Box<dyn Error>> {
+    fn read(numbers: DType, device: &Device) -> Result<Self, Box<dyn Error>> {
         let read = |network| checkpoint(network).ok_or("the golden weights table is missing");
         let completion = read(Network::FlowCompletion)?.at(numbers);
         let generator = read(Network::Generator)?.at(numbers);
@@ -159,7 +159,7 @@ impl Bench<'_> {
             generator,
             numbers,
         } = self.networks;
-        let cast = |x: Tensor<4>| x.cast(numbers.dtype());
+        let cast = |x: Tensor<4>| x.cast(numbers.tensor_dtype());
         let mut stages = Vec::new();
         let mut stage = |name, frames: usize, run: &mut dyn FnMut()| {
             reset_peak();
@@ -202,7 +202,7 @@ impl Bench<'_> {
             let (forward, backward) = (cast(forward.clone()), cast(backward.clone()));
             let flows = completion.complete(forward, backward, cast(masks.clone()));
             let (forward, backward) = flows.expect("nobody cancels");
-            completed = (wide(forward), wide(backward));
+            completed = (upcast(forward), upcast(backward));
         })?;
         let at = |x: &Tensor<4>, t: usize| x.clone().narrow(0, t, 1);
         let mut propagated = Vec::new();
@@ -213,7 +213,7 @@ impl Bench<'_> {
             };
             propagate(
                 FRAMES,
-                Place::Device,
+                Placement::Device,
                 &Cancel::default(),
                 &|t| (pictures[t].clone(), at(&masks, t)),
                 &|t| (at(&completed.0, t), at(&completed.1, t)),
@@ -233,7 +233,7 @@ impl Bench<'_> {
         })?;
         let first = |x: &Tensor<4>, count| x.clone().narrow(0, 0, count);
         let missing = propagated.iter().map(|(_, missing)| missing.clone());
-        let guides = Guides::new(
+        let quarter_scale = QuarterScaleInputs::new(
             first(&masks, LOCAL),
             Tensor::cat(missing.take(LOCAL).collect(), 0),
             Some((
@@ -244,8 +244,8 @@ impl Bench<'_> {
         let mut input = Some(GeneratorInput {
             features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
             references: Some(generator.tokens(encoded[LOCAL].clone())),
-            guides,
-            wanted: vec![Area::of([self.height, self.width].map(middle)); LOCAL],
+            quarter_scale,
+            wanted: vec![Rect::new([self.height, self.width].map(middle)); LOCAL],
         });
         // A window of 11 local frames and a reference comes every 5 frames.
         stage("generator, window", LOCAL / 2, &mut || {

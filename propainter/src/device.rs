@@ -1,4 +1,4 @@
-//! Which device computes, chosen at run time.
+//! The device that computes, as a user names it.
 
 use std::{fmt, str::FromStr};
 
@@ -7,10 +7,12 @@ use crate::Error;
 /// The device as a user names it: `auto`, `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first CUDA card where there is one, else the CPU.
+    /// The first CUDA device if there is one, else the CPU.
     #[default]
     Auto,
+    /// The CPU.
     Cpu,
+    /// The CUDA device with this number.
     Cuda(usize),
 }
 

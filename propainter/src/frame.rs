@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::Area;
+use crate::Rect;
 
 /// An 8-bit RGB image, rows from top to bottom, pixels interleaved, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,16 +105,16 @@ impl Mask {
     }
 
     /// Returns the bounding box of the hole, empty if there is none.
-    pub fn area(&self) -> Area {
+    pub fn area(&self) -> Rect {
         let rows = self.hole.chunks_exact(self.width).enumerate();
         // Searching whole rows is faster than testing pixels one by one.
         let rows = rows.filter(|(_, hole)| hole.contains(&1));
         let areas = rows.filter_map(|(row, hole)| {
             let first = hole.iter().position(|&hole| hole == 1)?;
             let last = hole.iter().rposition(|&hole| hole == 1)?;
-            Some(Area::of([row..row + 1, first..last + 1]))
+            Some(Rect::new([row..row + 1, first..last + 1]))
         });
-        areas.fold(Area::default(), |all, area| all.union(&area))
+        areas.fold(Rect::default(), |all, area| all.union(&area))
     }
 
     /// Adds a rectangle to the hole, clipped to the frame.

@@ -1,11 +1,13 @@
-//! Which vector instructions the machine has, asked at run time: the binary is built for the
-//! oldest 64-bit processors and takes what the one at hand offers, or what `PROPAINTER_CPU` names.
+//! The vector instruction sets of the CPU, detected at run time.
+//!
+//! The program is built for the oldest 64-bit processors. Its kernels use the fastest instruction
+//! set of the processor that it runs on, or the one that `PROPAINTER_CPU` names.
 
 use std::{env, fmt, sync::LazyLock};
 
 use crate::Error;
 
-/// The environment variable that forces an instruction set; read once in a process.
+/// The environment variable that forces an instruction set. It is read once in a process.
 pub const VARIABLE: &str = "PROPAINTER_CPU";
 
 static CHOICE: LazyLock<Choice> = LazyLock::new(|| {
@@ -13,12 +15,12 @@ static CHOICE: LazyLock<Choice> = LazyLock::new(|| {
     Choice::new(wish.as_deref(), &Isa::all())
 });
 
-/// What the machine's floating-point units can do.
+/// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Isa(Level);
+pub struct Isa(IsaKind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum IsaKind {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -26,23 +28,24 @@ pub enum Level {
     Portable,
 }
 
-/// Work to be compiled for each instruction set. Mark [`Job::run`] and all it calls
-/// `#[inline(always)]`: what is inlined is compiled for the set, what is called is not.
+/// Code that is compiled once for each instruction set. Mark [`Job::run`] and every function that
+/// it calls `#[inline(always)]`: only inlined code is compiled for the instruction set.
 pub trait Job {
+    /// Does the job.
     fn run(self);
 }
 
 impl Isa {
-    /// Returns the form that the kernels use: the one that [`VARIABLE`] names, else the fastest of
+    /// Returns the instruction set that the kernels use: the one that [`VARIABLE`] names, else the fastest of
     /// [`Isa::all`].
     pub fn best() -> Self {
         CHOICE.isa
     }
 
-    /// Checks what [`VARIABLE`] names.
+    /// Checks the instruction set that [`VARIABLE`] names.
     ///
     /// # Errors
-    /// [`Error::Setting`] where it names no instruction set, or one that this machine lacks.
+    /// [`Error::Setting`] if it names no instruction set, or one that this processor lacks.
     pub fn check() -> Result<(), Error> {
         match &CHOICE.problem {
             None => Ok(()),
@@ -53,7 +56,7 @@ impl Isa {
         }
     }
 
-    /// Returns one line for a log: the form that the kernels use, and why.
+    /// Returns one line for a log: the instruction set that the kernels use, and why.
     pub fn describe() -> String {
         let why = if CHOICE.forced {
             format!("forced by {VARIABLE}")
@@ -66,53 +69,54 @@ impl Isa {
         )
     }
 
-    /// Every form this machine can run, the fastest first; the portable one is the last.
+    /// Returns every instruction set that this processor has, the fastest first and the portable one
+    /// last.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-                all.push(Self(Level::Avx512));
+                all.push(Self(IsaKind::Avx512));
             }
             if avx2 {
-                all.push(Self(Level::Avx2));
+                all.push(Self(IsaKind::Avx2));
             }
         }
-        all.push(Self(Level::Portable));
+        all.push(Self(IsaKind::Portable));
         all
     }
 
-    pub fn level(self) -> Level {
+    pub fn kind(self) -> IsaKind {
         self.0
     }
 
-    /// Returns the name that [`VARIABLE`] knows it by.
+    /// Returns the name that [`VARIABLE`] takes for it.
     pub fn name(self) -> &'static str {
         self.0.name()
     }
 
-    /// Whether it is what every processor has.
+    /// Returns whether every processor has the instruction set.
     pub(super) fn is_portable(self) -> bool {
-        self.0 == Level::Portable
+        self.0 == IsaKind::Portable
     }
 
-    /// Whether the instructions of AVX2 are part of it.
+    /// Returns whether AVX2 is part of the instruction set.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn has_avx2(self) -> bool {
-        matches!(self.0, Level::Avx512 | Level::Avx2)
+        matches!(self.0, IsaKind::Avx512 | IsaKind::Avx2)
     }
 
-    /// Runs `job` in the form for this instruction set.
+    /// Runs `job`, compiled for this instruction set.
     pub fn run(self, job: impl Job) {
         match self.0 {
-            // SAFETY: a level with instructions is made in `Isa::all` only, after the processor
-            // was seen to have the features these functions are compiled for.
+            // SAFETY: an `Isa` of these kinds is made in `Isa::all` only, after it detected the
+            // features that the function is compiled for.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { x86::avx512(job) },
+            IsaKind::Avx512 => unsafe { x86::avx512(job) },
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { x86::avx2(job) },
-            Level::Portable => job.run(),
+            IsaKind::Avx2 => unsafe { x86::avx2(job) },
+            IsaKind::Portable => job.run(),
         }
     }
 }
@@ -123,8 +127,8 @@ impl fmt::Display for Isa {
     }
 }
 
-impl Level {
-    /// Every level that this program has code for.
+impl IsaKind {
+    /// Every instruction set that this program has code for.
     const ALL: &[Self] = &[
         #[cfg(target_arch = "x86_64")]
         Self::Avx512,
@@ -144,23 +148,25 @@ impl Level {
     }
 }
 
-/// The form in use in this process.
+/// The instruction set in use in this process.
 struct Choice {
     isa: Isa,
     forced: bool,
-    /// What is wrong with the wish; the fastest form is used then, by what asks nevertheless.
+    /// The reason why the requested set cannot be used. Callers that do not check it get the fastest
+    /// set.
     problem: Option<String>,
 }
 
 impl Choice {
-    /// `wish` is the variable's value; `all` what the machine has, the fastest first.
+    /// Chooses from `all`, the processor's sets with the fastest first. `wish` is the variable's
+    /// value.
     fn new(wish: Option<&str>, all: &[Isa]) -> Self {
         let wish = wish.filter(|wish| !wish.is_empty());
         let found = wish.and_then(|wish| all.iter().find(|isa| isa.name() == wish));
         let problem = wish.filter(|_| found.is_none()).map(|wish| {
             let has: Vec<_> = all.iter().map(|isa| isa.name()).collect();
             let has = has.join(", ");
-            if Level::ALL.iter().any(|level| level.name() == wish) {
+            if IsaKind::ALL.iter().any(|kind| kind.name() == wish) {
                 format!("this processor lacks {wish}; unset the variable or name one of {has}")
             } else {
                 format!("'{wish}' is no instruction set; unset the variable or name one of {has}")

@@ -8,13 +8,16 @@
 //! The cargo feature `networks`, on by default, adds the networks of ProPainter. Without it the
 //! engine is the weights-free one, and neither a tensor library nor LLVM nor CUDA is built.
 
-mod area;
 mod cancel;
 mod classical;
+#[doc(hidden)]
+pub mod cuda;
 mod device;
+mod dtype;
 mod engine;
 mod error;
 mod frame;
+mod geometry;
 mod isa;
 #[cfg(feature = "networks")]
 mod kernels;
@@ -34,11 +37,12 @@ pub mod weights;
 #[doc(hidden)]
 pub mod internals;
 
-pub use area::Area;
 pub use cancel::Cancel;
 pub use device::DeviceChoice;
+pub use dtype::DType;
 pub use error::Error;
 pub use frame::{Done, Frame, Mask};
+pub use geometry::Rect;
 pub use memory::Limits;
-pub use precision::{Numbers, Precision};
+pub use precision::Precision;
 pub use session::{Config, Mode, Model, OpenOptions, Roi, Session, Stats, Warm, fill_single_frame};

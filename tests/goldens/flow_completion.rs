@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor};
 use propainter::{
-    Area, Cancel,
+    Cancel, Rect,
     internals::networks::{
-        flow_completion::{Carries, FlowCompletion, Pace, Video, known},
-        kept::Place,
+        flow_completion::{ChunkSize, EncoderContext, FlowCompletion, Video, network_input},
+        stored::Placement,
     },
     weights::Network,
 };
@@ -51,9 +51,9 @@ fn flow_completion_matches_at_every_stage() {
     let x = network.downsample(Tensor::cat(vec![known, masks], 1));
     close(video(steps(&x)), "downsample_t03");
     let whole = |part: Option<Tensor<4>>| part.expect("a whole video");
-    let fine = whole(network.encode1(x, &mut Carries::default(), true));
+    let fine = whole(network.encode1(x, &mut EncoderContext::default(), true));
     close(video(steps(&fine)), "encoder1_t03");
-    let x = whole(network.encode2(fine.clone(), &mut Carries::default(), true));
+    let x = whole(network.encode2(fine.clone(), &mut EncoderContext::default(), true));
     close(video(x.clone()), "encoder2");
     let x = network.dilate(x);
     close(video(x.clone()), "mid_dilation");
@@ -116,11 +116,11 @@ fn a_single_flow_is_completed() {
 fn predict(
     network: &FlowCompletion,
     [flows, masks]: [&Tensor<4>; 2],
-    wanted: &[Area],
-    pace: Pace,
+    wanted: &[Rect],
+    chunk_size: ChunkSize,
 ) -> Vec<(usize, Tensor<4>)> {
     let part = |x: &Tensor<4>, range: &Range<usize>| x.clone().narrow(0, range.start, range.len());
-    let input = |range: Range<usize>| Ok(known(part(flows, &range), part(masks, &range)));
+    let input = |range: Range<usize>| Ok(network_input(part(flows, &range), part(masks, &range)));
     let mut predicted = Vec::new();
     let mut output = |t, flow| {
         predicted.push((t, flow));
@@ -131,7 +131,7 @@ fn predict(
         wanted,
         output: &mut output,
     };
-    let done = network.predict(video, pace, &Cancel::default());
+    let done = network.predict(video, chunk_size, &Cancel::default());
     done.expect("nobody cancels");
     predicted
 }
@@ -147,9 +147,9 @@ fn wanted_areas_are_those_of_the_whole_flows() {
     let [count, _, height, width] = flows.dims();
     let masks = input(&vectors, "masks", &device).narrow(0, 0, count);
     let whole = network.predict_whole(flows.clone(), masks.clone()).unwrap();
-    let none = Area::default();
-    let corner = Area::of([0..9, width - 5..width]);
-    let middle = Area::of([height / 2 - 3..height / 2 + 4, 6..width / 2]);
+    let none = Rect::default();
+    let corner = Rect::new([0..9, width - 5..width]);
+    let middle = Rect::new([height / 2 - 3..height / 2 + 4, 6..width / 2]);
     for areas in [
         vec![&none, &corner, &none, &middle],
         vec![&middle],
@@ -158,14 +158,19 @@ fn wanted_areas_are_those_of_the_whole_flows() {
         let wanted = areas.iter().cycle().take(count).copied().cloned();
         let wanted: Vec<_> = wanted.collect();
         for frames in [2, count] {
-            let place = Place::Device;
-            let predicted = predict(&network, [&flows, &masks], &wanted, Pace { frames, place });
+            let placement = Placement::Device;
+            let predicted = predict(
+                &network,
+                [&flows, &masks],
+                &wanted,
+                ChunkSize { frames, placement },
+            );
             let seen: Vec<_> = predicted.iter().map(|(t, _)| *t).collect();
             let expected = (0..count).filter(|&t| !wanted[t].is_empty());
             assert_eq!(seen, expected.collect::<Vec<_>>());
             for (t, flow) in predicted {
                 let expected = whole.clone().narrow(0, t, 1);
-                let expected = wanted[t].cut(expected, 2, &Area::whole([height, width]));
+                let expected = wanted[t].crop(expected, 2, &Rect::whole([height, width]));
                 let apart = (flow - expected).abs().max().into_scalar::<f32>();
                 assert!(apart < 1e-5, "flow {t}, {:?}: {apart:e} apart", wanted[t]);
             }
@@ -174,7 +179,7 @@ fn wanted_areas_are_those_of_the_whole_flows() {
 }
 
 #[test]
-fn every_pace_gives_the_same_flows() {
+fn every_chunk_size_gives_the_same_flows() {
     let device = device();
     let (Some(vectors), Some(network)) = (Vectors::open("flow_completion"), network(&device))
     else {
@@ -183,12 +188,17 @@ fn every_pace_gives_the_same_flows() {
     let flows = input(&vectors, "flow_forward", &device);
     let [count, _, height, width] = flows.dims();
     let masks = input(&vectors, "masks", &device).narrow(0, 0, count);
-    let wanted = vec![Area::whole([height, width]); count];
-    let at_pace = |frames, place| {
-        let predicted = predict(&network, [&flows, &masks], &wanted, Pace { frames, place });
+    let wanted = vec![Rect::whole([height, width]); count];
+    let in_chunks = |frames, placement| {
+        let predicted = predict(
+            &network,
+            [&flows, &masks],
+            &wanted,
+            ChunkSize { frames, placement },
+        );
         Tensor::cat(predicted.into_iter().map(|(_, flow)| flow).collect(), 0)
     };
-    let whole = at_pace(count, Place::Device);
+    let whole = in_chunks(count, Placement::Device);
     let key = "predicted_forward";
     assert_close(
         whole.clone().unsqueeze_dim::<5>(0),
@@ -197,7 +207,7 @@ fn every_pace_gives_the_same_flows() {
         TOLERANCE,
     );
     for frames in 1..count {
-        let parts = at_pace(frames, Place::Host);
+        let parts = in_chunks(frames, Placement::Host);
         let difference = (parts - whole.clone()).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-5, "{frames} at once: {difference:e}");
     }

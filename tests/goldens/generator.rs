@@ -4,16 +4,17 @@ use std::sync::LazyLock;
 
 use burn::tensor::{DType, Tensor};
 use propainter::{
-    Area, Cancel, Error,
+    Cancel, Error, Rect,
     internals::{
         kernels::fold::patches,
         networks::{
             generator::{
-                Generator, GeneratorInput, Guides,
-                attention::Routes,
-                windows::{Grid, Roles, token_holes},
+                Generator, GeneratorInput, QuarterScaleInputs,
+                attention::DeviceAttentionPlan,
+                attention_plan::BlockScope,
+                token_grid::{TokenGrid, mask_tokens},
             },
-            pace::Strips,
+            strips::Strips,
         },
     },
     weights::Network,
@@ -44,11 +45,11 @@ fn frames(vectors: &Vectors, key: &str, end: usize) -> Tensor<4> {
 pub(super) struct Window {
     pub length: usize,
     pub locals: usize,
-    pictures: Tensor<4>,
+    frames: Tensor<4>,
     pub masks: Tensor<4>,
     updated_masks: Tensor<4>,
     flows: (Tensor<4>, Tensor<4>),
-    /// In which the generator is given its pictures.
+    /// In which the generator is given its frames.
     pub dtype: DType,
 }
 
@@ -59,7 +60,7 @@ impl Window {
         Self {
             length,
             locals,
-            pictures: frames(vectors, "frames", length),
+            frames: frames(vectors, "frames", length),
             masks: frames(vectors, "masks", length),
             updated_masks: frames(vectors, "updated_masks", length),
             flows: (
@@ -75,7 +76,7 @@ impl Window {
         let features = (0..self.length).map(|t| {
             let at = |all: &Tensor<4>| all.clone().narrow(0, t, 1).cast(self.dtype);
             generator.encode(
-                at(&self.pictures),
+                at(&self.frames),
                 at(&self.masks),
                 at(&self.updated_masks),
                 Strips::default(),
@@ -84,11 +85,11 @@ impl Window {
         Tensor::cat(features.collect(), 0)
     }
 
-    pub fn guides(&self) -> Guides {
+    pub fn quarter_scale(&self) -> QuarterScaleInputs {
         let local = |masks: &Tensor<4>| masks.clone().narrow(0, 0, self.locals);
         let masks = [&self.masks, &self.updated_masks].map(local);
         let [masks, updated_masks] = masks;
-        Guides::new(masks, updated_masks, Some(self.flows.clone()))
+        QuarterScaleInputs::new(masks, updated_masks, Some(self.flows.clone()))
     }
 
     pub fn input(&self, generator: &Generator) -> GeneratorInput {
@@ -99,7 +100,7 @@ impl Window {
         GeneratorInput {
             features: features.narrow(0, 0, self.locals),
             references: Some(generator.tokens(references)),
-            guides: self.guides(),
+            quarter_scale: self.quarter_scale(),
             wanted: GeneratorInput::everything(self.locals, [height, width]),
         }
     }
@@ -111,13 +112,13 @@ pub(super) fn generate(
     input: GeneratorInput,
     cancel: &Cancel,
 ) -> Result<Tensor<4>, Error> {
-    let mut pictures = Vec::new();
-    generator.forward(input, Strips::default(), cancel, &mut |t, picture| {
-        assert_eq!(t, pictures.len());
-        pictures.push(picture);
+    let mut frames = Vec::new();
+    generator.forward(input, Strips::default(), cancel, &mut |t, frame| {
+        assert_eq!(t, frames.len());
+        frames.push(frame);
         Ok(())
     })?;
-    Ok(Tensor::cat(pictures, 0))
+    Ok(Tensor::cat(frames, 0))
 }
 
 #[test]
@@ -144,13 +145,13 @@ fn parts_of_a_composition_are_those_of_the_whole() {
     let tokens: Tensor<4> = tokens.squeeze_dim(0);
     let size = [30, 26];
     let whole = generator.composition.forward(tokens.clone(), size);
-    let held = Area::whole(patches(size));
+    let held = Rect::whole(patches(size));
     for rows in [0..30, 0..1, 0..7, 5..6, 9..22, 13..30, 29..30] {
         for columns in [0..26, 0..1, 4..9, 13..26] {
-            let area = Area::of([rows.clone(), columns]);
+            let area = Rect::new([rows.clone(), columns]);
             let composition = &generator.composition;
             let part = composition.part(tokens.clone(), &held, size, &area);
-            let expected = area.cut(whole.clone(), 2, &Area::whole(size));
+            let expected = area.crop(whole.clone(), 2, &Rect::whole(size));
             let most = (part - expected).abs().max().into_scalar::<f32>();
             assert!(most < 1e-5, "{area:?}: {most}");
         }
@@ -165,11 +166,11 @@ fn wanted_areas_are_those_of_the_whole_pictures() {
     let window = Window::read(&vectors);
     let whole = generate(generator, window.input(generator), &Cancel::default()).unwrap();
     let [_, _, height, width] = whole.dims();
-    let empty = Area::default();
-    let corner = Area::of([3..11, 0..5]);
-    let middle = Area::of([height / 2..height / 2 + 9, width / 2 - 7..width / 2 + 6]);
-    let edge = Area::of([height - 2..height, 0..width]);
-    let all = Area::whole([height, width]);
+    let empty = Rect::default();
+    let corner = Rect::new([3..11, 0..5]);
+    let middle = Rect::new([height / 2..height / 2 + 9, width / 2 - 7..width / 2 + 6]);
+    let edge = Rect::new([height - 2..height, 0..width]);
+    let all = Rect::whole([height, width]);
     // Alone and far apart: the transformer's last block answers for what holds them.
     for wanted in [
         vec![&empty, &corner],
@@ -184,10 +185,10 @@ fn wanted_areas_are_those_of_the_whole_pictures() {
         }
         let wanted = input.wanted.clone();
         let mut seen = vec![];
-        let mut output = |t: usize, picture: Tensor<4>| {
+        let mut output = |t: usize, part: Tensor<4>| {
             let frame = whole.clone().narrow(0, t, 1);
-            let expected = wanted[t].cut(frame, 2, &all);
-            let most = (picture - expected).abs().max().into_scalar::<f32>();
+            let expected = wanted[t].crop(frame, 2, &all);
+            let most = (part - expected).abs().max().into_scalar::<f32>();
             println!("frame {t}, {:?}: {most:.1e}", wanted[t]);
             assert!(most < 1e-5, "frame {t}, {:?}: {most}", wanted[t]);
             seen.push(t);
@@ -222,14 +223,14 @@ fn window_attention_matches_with_and_without_padding() {
         };
         let shape = vectors.shape("x");
         let (grid, length) = (
-            Grid {
+            TokenGrid {
                 rows: shape[2],
                 columns: shape[3],
             },
             shape[1],
         );
         let masks = vectors.floats("mask");
-        let holes: Vec<_> = (0..grid.tokens())
+        let masked: Vec<_> = (0..grid.tokens())
             .map(|token| {
                 masks[token..]
                     .iter()
@@ -245,16 +246,16 @@ fn window_attention_matches_with_and_without_padding() {
                 let frames = queries.iter().map(|&frame| x.clone().narrow(1, frame, 1));
                 Tensor::cat(frames.collect(), 1)
             };
-            let roles = Roles {
+            let scope = BlockScope {
                 frames: length,
                 queries: queries.clone(),
                 tokens: grid.whole(),
                 keys: keys.clone(),
             };
-            let routes = Routes::new(grid, &roles, &holes, &device());
+            let plan = DeviceAttentionPlan::new(grid, &scope, &masked, &device());
             let x = frames(&vectors, "x", length);
             let attention = &generator.transformer.blocks[0].attention;
-            let out = vectors.cut(attention.forward(x, &routes).unsqueeze::<5>(), "out");
+            let out = vectors.cut(attention.forward(x, &plan).unsqueeze::<5>(), "out");
             let expected = select(vectors.tensor("out", &device()));
             let error = propainter_tests::golden::relative_error(out, expected);
             println!("{name}, queries {queries:?}: relative error {error:.2e}");
@@ -283,11 +284,11 @@ fn every_stage_matches() {
     check(&features, [0, 6], "encoder_f06");
     let [_, _, height, width] = features.dims();
     let size = [height, width];
-    let guides = window.guides();
+    let quarter_scale = window.quarter_scale();
     let local = features.clone().narrow(0, 0, window.locals);
     let local = generator
         .propagation
-        .forward(local, &guides, &Cancel::default());
+        .forward(local, &quarter_scale, &Cancel::default());
     let local = local.unwrap();
     check(&local, [0, 3], "feat_prop_local_f03");
     let references = window.length - window.locals;
@@ -298,18 +299,18 @@ fn every_stage_matches() {
     check(&tokens, [0, 6], "tokens_f06");
 
     // All frames through all blocks: the vectors hold a reference after the last one.
-    let holes = token_holes(&guides.holes().unwrap(), size);
+    let masked = mask_tokens(&quarter_scale.mask_pixels().unwrap(), size);
     let length = window.length;
     for (i, block) in generator.transformer.blocks.iter().enumerate() {
-        let grid = Grid::over(size);
-        let roles = Roles {
+        let grid = TokenGrid::over(size);
+        let scope = BlockScope {
             frames: length,
             queries: (0..length).collect(),
             tokens: grid.whole(),
             keys: (i % 2..length).step_by(2).collect(),
         };
-        let routes = Routes::new(grid, &roles, &holes, &device());
-        tokens = block.forward(tokens, size, &routes);
+        let plan = DeviceAttentionPlan::new(grid, &scope, &masked, &device());
+        tokens = block.forward(tokens, size, &plan);
         if [0, 1, 7].contains(&i) {
             check(&tokens, [0, 6], &format!("block{i}_f06"));
         }
@@ -337,11 +338,11 @@ fn a_single_frame_has_neither_flows_nor_references() {
     };
     for hole in [0.0, 1.0] {
         let mask = Tensor::full([1, 1, 8, 16], hole, &device());
-        let picture = Tensor::zeros([1, 3, 8, 16], &device());
+        let frame = Tensor::zeros([1, 3, 8, 16], &device());
         let input = GeneratorInput {
-            features: generator.encode(picture, mask.clone(), mask.clone(), Strips::default()),
+            features: generator.encode(frame, mask.clone(), mask.clone(), Strips::default()),
             references: None,
-            guides: Guides::new(mask.clone(), mask, None),
+            quarter_scale: QuarterScaleInputs::new(mask.clone(), mask, None),
             wanted: GeneratorInput::everything(1, [2, 4]),
         };
         let out = generate(generator, input, &Cancel::default()).unwrap();

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use propainter::{
     Cancel,
-    internals::networks::{image_propagation::propagate, kept::Place},
+    internals::networks::{image_propagation::propagate, stored::Placement},
 };
 use propainter_tests::golden::{Vectors, device};
 
@@ -26,7 +26,7 @@ fn propagated_frames_and_masks_match() {
     let (mut updated, mut missing) = (Vec::new(), Vec::new());
     propagate(
         length,
-        Place::Device,
+        Placement::Device,
         &Cancel::default(),
         &|t| (at(&frames, t), at(&masks, t)),
         &|t| (at(&forward, t), at(&backward, t)),

@@ -1,15 +1,16 @@
 //! Flow completion and the generator in 16 bits against the same networks in 32, at every stage
 //! and at the end.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType as TensorDType, Tensor};
 use propainter::{
-    Cancel, Numbers,
+    Cancel, DType,
     internals::networks::{
-        flow_completion::{Carries, FlowCompletion},
+        flow_completion::{EncoderContext, FlowCompletion},
         generator::{
             Generator,
-            attention::Routes,
-            windows::{Grid, Roles, token_holes},
+            attention::DeviceAttentionPlan,
+            attention_plan::BlockScope,
+            token_grid::{TokenGrid, mask_tokens},
         },
     },
     weights::Network,
@@ -30,17 +31,17 @@ const COARSER: f64 = 8.0;
 
 /// Fails unless each stage of `rounded` is of the type of `numbers`, differs from the one in 32
 /// bits, and by no more than allowed.
-fn compare(numbers: Numbers, rounded: Stages, full: &Stages) {
+fn compare(numbers: DType, rounded: Stages, full: &Stages) {
     assert_eq!(rounded.len(), full.len());
     let mut failed = Vec::new();
     for ((name, out), (_, reference)) in rounded.into_iter().zip(full) {
-        assert_eq!(reference.dtype(), DType::F32, "{name}");
-        assert_eq!(out.dtype(), numbers.dtype(), "{name}");
-        let error = relative_error(out.cast(DType::F32), reference.clone());
+        assert_eq!(reference.dtype(), TensorDType::F32, "{name}");
+        assert_eq!(out.dtype(), numbers.tensor_dtype(), "{name}");
+        let error = relative_error(out.cast(TensorDType::F32), reference.clone());
         println!("{numbers:?} {name}: relative error {error:.2e}");
         let bound = if name == "flow" { FLOW } else { STAGE };
         let bound = match numbers {
-            Numbers::Bf16 => COARSER * bound,
+            DType::Bf16 => COARSER * bound,
             _ => bound,
         };
         if error == 0.0 || error > bound {
@@ -60,17 +61,18 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
         return;
     };
     let get = |key: &str| vectors.tensor::<5>(key, &device).squeeze_dim::<4>(0);
-    let run = |numbers: Numbers| -> Stages {
+    let run = |numbers: DType| -> Stages {
         let network = FlowCompletion::init(&checkpoint.clone().at(numbers), &device);
-        let flows = get("flow_forward").cast(numbers.dtype());
-        let masks = get("masks").cast(numbers.dtype());
+        let flows = get("flow_forward").cast(numbers.tensor_dtype());
+        let masks = get("masks").cast(numbers.tensor_dtype());
         let masks = masks.narrow(0, 0, flows.dims()[0]);
         let known = flows.clone() * (-masks.clone() + 1.0);
         let small = network.downsample(Tensor::cat(vec![known, masks.clone()], 1));
         let whole = |part: Option<Tensor<4>>| part.expect("a whole video");
-        let encode = |x: &Tensor<4>| network.encode1(x.clone(), &mut Carries::default(), true);
+        let encode =
+            |x: &Tensor<4>| network.encode1(x.clone(), &mut EncoderContext::default(), true);
         let fine = whole(encode(&small));
-        let coarse = whole(network.encode2(fine.clone(), &mut Carries::default(), true));
+        let coarse = whole(network.encode2(fine.clone(), &mut EncoderContext::default(), true));
         let dilated = network.dilate(coarse.clone());
         let propagated = network
             .propagate(dilated.clone())
@@ -94,8 +96,8 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
         ];
         stages.map(|(name, x)| (name.to_owned(), x)).into()
     };
-    let full = run(Numbers::F32);
-    for numbers in [Numbers::F16, Numbers::Bf16] {
+    let full = run(DType::F32);
+    for numbers in [DType::F16, DType::Bf16] {
         compare(numbers, run(numbers), &full);
     }
 }
@@ -109,11 +111,11 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     let [_, _, height, width] = features.dims();
     let size = [height, width];
     keep("encode", &features);
-    let guides = window.guides();
+    let quarter_scale = window.quarter_scale();
     let local = features.clone().narrow(0, 0, window.locals);
     let local = generator
         .propagation
-        .forward(local, &guides, &Cancel::default())
+        .forward(local, &quarter_scale, &Cancel::default())
         .expect("nobody cancels");
     keep("propagate", &local);
     let references = window.length - window.locals;
@@ -121,29 +123,29 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     let features = Tensor::cat(vec![local, references], 0);
     let mut tokens = generator.split.forward(features);
     keep("split", &tokens);
-    let holes = token_holes(&guides.holes().expect("masks"), size);
+    let masked = mask_tokens(&quarter_scale.mask_pixels().expect("masks"), size);
     for (i, block) in generator.transformer.blocks.iter().enumerate() {
-        let grid = Grid::over(size);
-        let roles = Roles {
+        let grid = TokenGrid::over(size);
+        let scope = BlockScope {
             frames: window.length,
             queries: (0..window.length).collect(),
             tokens: grid.whole(),
             keys: (i % 2..window.length).step_by(2).collect(),
         };
-        let routes = Routes::new(grid, &roles, &holes, &device());
-        tokens = block.forward(tokens, size, &routes);
+        let plan = DeviceAttentionPlan::new(grid, &scope, &masked, &device());
+        tokens = block.forward(tokens, size, &plan);
         keep(&format!("block{i}"), &tokens);
     }
     keep("compose", &generator.composition.forward(tokens, size));
     let input = window.input(generator);
     let out = super::generator::generate(generator, input, &Cancel::default());
-    keep("pictures", &out.expect("nobody cancels"));
+    keep("frames", &out.expect("nobody cancels"));
     stages
 }
 
-/// PSNR in dB of pictures in [−1, 1], where `holes` is 1.
+/// PSNR in dB of frames in [−1, 1], where `holes` is 1.
 fn psnr(out: &Tensor<4>, reference: &Tensor<4>, holes: &Tensor<4>) -> f64 {
-    let difference = out.clone().cast(DType::F32) - reference.clone();
+    let difference = out.clone().cast(TensorDType::F32) - reference.clone();
     let squares = (difference.clone() * difference * holes.clone()).sum();
     let count = 3.0 * holes.clone().sum().into_scalar::<f32>();
     let mean = f64::from(squares.into_scalar::<f32>() / count);
@@ -156,21 +158,21 @@ fn the_generator_in_16_bits_stays_near_at_every_stage() {
         return;
     };
     let names = ["generator", "generator_exact"];
-    let run = |numbers: Numbers| -> Option<Vec<(Window, Stages)>> {
+    let run = |numbers: DType| -> Option<Vec<(Window, Stages)>> {
         let generator = Generator::init(&checkpoint.clone().at(numbers), &device());
         let runs = names.iter().map(|name| {
             let mut window = Window::read(&Vectors::open(name)?);
-            window.dtype = numbers.dtype();
+            window.dtype = numbers.tensor_dtype();
             let stages = generate(&generator, &window);
             Some((window, stages))
         });
         runs.collect()
     };
-    let Some(full) = run(Numbers::F32) else {
+    let Some(full) = run(DType::F32) else {
         return;
     };
     // Measured: 70.1 and 53.4 dB.
-    for (numbers, least) in [(Numbers::F16, 65.0), (Numbers::Bf16, 48.0)] {
+    for (numbers, least) in [(DType::F16, 65.0), (DType::Bf16, 48.0)] {
         for ((window, rounded), (_, full)) in run(numbers).into_iter().flatten().zip(&full) {
             let last = full.len() - 1;
             let (out, reference) = (&rounded[last].1, &full[last].1);

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use propainter::{
     Mask,
     internals::kernels::{
-        deform_conv::{deform_conv, deform_conv_plain},
-        warp::{Sampling, consistency, warp, warp_plain},
+        deform_conv::{deform_conv, deform_conv_reference},
+        warp::{Sampling, consistency, warp, warp_reference},
     },
 };
 use propainter_tests::golden::{Vectors, assert_close, device};
@@ -30,7 +30,7 @@ fn warp_matches_in_both_forms() {
             TOLERANCE,
         );
         assert_close(
-            warp_plain(get("x"), get("flow"), sampling),
+            warp_reference(get("x"), get("flow"), sampling),
             &vectors,
             key,
             TOLERANCE,
@@ -59,7 +59,7 @@ fn deformable_convolution_matches_in_both_forms() {
     let device = device();
     let get = |key: &str| vectors.tensor::<4>(key, &device);
     let bias: Tensor<1> = vectors.tensor("bias", &device);
-    for form in [deform_conv, deform_conv_plain] {
+    for form in [deform_conv, deform_conv_reference] {
         let out = form(
             get("x"),
             get("offset"),

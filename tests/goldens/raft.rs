@@ -3,8 +3,11 @@
 use burn::tensor::{Device, Tensor};
 use propainter::{
     internals::{
-        kernels::correlation::{Correlation, CorrelationForm},
-        networks::raft::{Raft, convex_upsample},
+        kernels::{
+            convex_upsample::convex_upsample,
+            correlation::{Correlation, CorrelationForm},
+        },
+        networks::raft::Raft,
     },
     weights::Network,
 };
@@ -29,7 +32,7 @@ fn correlation_lookup_matches_in_every_form() {
         let correlation = Correlation::new(get("fmap1"), get("fmap2"), form);
         let samples = correlation.lookup(get("coords"));
         assert_close(samples, &vectors, "lookup", PRIMITIVE);
-        let samples = correlation.lookup_plain(get("coords"));
+        let samples = correlation.lookup_reference(get("coords"));
         assert_close(samples, &vectors, "lookup", PRIMITIVE);
     }
 }

@@ -1,13 +1,13 @@
 use burn::tensor::activation::softmax;
 use propainter::internals::isa::Isa;
-use propainter::internals::kernels::attention_cpu::attend;
+use propainter::internals::kernels::attention::cpu::attention_slices;
 use proptest::prelude::*;
 
-use super::{assert_twins, from_slice, numbers};
+use super::{assert_matches_reference, from_slice, numbers};
 
 proptest! {
     #[test]
-    fn every_instruction_set_attends_like_the_plain_twin(
+    fn every_instruction_set_attends_like_the_reference(
         batch in 1usize..4,
         queries in 1usize..130,
         keys in prop_oneof![1usize..60, 500usize..1300],
@@ -22,12 +22,12 @@ proptest! {
         let v = numbers(batch * keys * features, seed + 2, 1.0);
         let key = from_slice(&k, shape(keys)).swap_dims(1, 2);
         let scores = from_slice(&q, shape(queries)).matmul(key) * 0.5;
-        let plain = softmax(scores, 2).matmul(from_slice(&v, shape(keys)));
+        let reference = softmax(scores, 2).matmul(from_slice(&v, shape(keys)));
         for isa in Isa::all() {
-            let fast = attend([&q, &k, &v], batch, features, 0.5, isa);
-            assert_twins(
+            let fast = attention_slices([&q, &k, &v], batch, features, 0.5, isa);
+            assert_matches_reference(
                 from_slice(&fast, shape(queries)),
-                plain.clone(),
+                reference.clone(),
                 &format!("{isa:?}"),
             );
         }

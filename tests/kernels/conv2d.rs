@@ -1,13 +1,15 @@
 use propainter::internals::isa::Isa;
-use propainter::internals::kernels::conv2d::{Activation, Filter, Geometry, Way, conv2d_plain};
+use propainter::internals::kernels::conv::{
+    Activation, ConvAlgorithm, ConvGeometry, PackedConv, conv2d_reference,
+};
 use proptest::prelude::*;
 
-use super::{assert_twins, from_slice, numbers, tensor};
+use super::{assert_matches_reference, from_slice, numbers, tensor};
 
-fn geometries() -> impl Strategy<Value = Geometry> {
+fn geometries() -> impl Strategy<Value = ConvGeometry> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
     (pair(1..4), pair(0..5), pair(1..4), 1usize..4).prop_map(
-        |(stride, padding, dilation, groups)| Geometry {
+        |(stride, padding, dilation, groups)| ConvGeometry {
             stride,
             padding,
             dilation,
@@ -26,7 +28,7 @@ fn activations() -> impl Strategy<Value = Activation> {
 
 proptest! {
     #[test]
-    fn every_instruction_set_convolves_like_the_plain_twin(
+    fn every_instruction_set_convolves_like_the_reference(
         geometry in geometries(),
         activation in activations(),
         kernel in [1usize..6, 1usize..6],
@@ -45,7 +47,7 @@ proptest! {
         let shape = [groups * channels[1], channels[0], kernel[0], kernel[1]];
         let weight = numbers(shape.iter().product(), seed + 1, 1.0);
         let bias = numbers(shape[0], seed + 2, 1.0);
-        let plain = conv2d_plain(
+        let reference = conv2d_reference(
             x.clone(),
             from_slice(&weight, shape),
             from_slice(&bias, [shape[0]]),
@@ -53,14 +55,14 @@ proptest! {
             activation,
         );
         for isa in Isa::all() {
-            let filter = Filter::pack(&weight, shape, &bias, geometry, Way::Direct, isa);
-            let fast = filter.apply(&x, activation);
-            assert_twins(fast, plain.clone(), &format!("{isa:?}"));
+            let packed = PackedConv::pack(&weight, shape, &bias, geometry, ConvAlgorithm::Direct, isa);
+            let fast = packed.apply(&x, activation);
+            assert_matches_reference(fast, reference.clone(), &format!("{isa:?}"));
         }
     }
 
     #[test]
-    fn the_short_form_convolves_like_the_plain_twin(
+    fn winograd_convolves_like_the_reference(
         kernel in prop_oneof![
             Just([3usize, 3usize]), Just([1, 5]), Just([5, 1]), Just([3, 1]), Just([1, 3]),
             Just([5, 5]), Just([3, 5]), Just([5, 3]),
@@ -73,14 +75,14 @@ proptest! {
         batch in 1usize..3,
         seed: u64,
     ) {
-        let geometry = Geometry { padding, groups, ..Geometry::default() };
+        let geometry = ConvGeometry { padding, groups, ..ConvGeometry::default() };
         let [height, width] =
             [0, 1].map(|axis| (kernel[axis] + room[axis]).saturating_sub(2 * padding[axis]).max(1));
         let x = tensor([batch, groups * channels[0], height, width], seed, 1.0);
         let shape = [groups * channels[1], channels[0], kernel[0], kernel[1]];
         let weight = numbers(shape.iter().product(), seed + 1, 1.0);
         let bias = numbers(shape[0], seed + 2, 1.0);
-        let plain = conv2d_plain(
+        let reference = conv2d_reference(
             x.clone(),
             from_slice(&weight, shape),
             from_slice(&bias, [shape[0]]),
@@ -88,55 +90,55 @@ proptest! {
             activation,
         );
         for isa in Isa::all() {
-            let filter = Filter::pack(&weight, shape, &bias, geometry, Way::Short, isa);
-            let fast = filter.apply(&x, activation);
-            assert_twins(fast, plain.clone(), &format!("{isa:?}"));
+            let packed = PackedConv::pack(&weight, shape, &bias, geometry, ConvAlgorithm::Winograd, isa);
+            let fast = packed.apply(&x, activation);
+            assert_matches_reference(fast, reference.clone(), &format!("{isa:?}"));
         }
     }
 }
 
 #[test]
-fn wide_pictures_are_cut_without_a_seam() {
-    let geometry = Geometry::default();
+fn wide_images_are_cut_without_a_seam() {
+    let geometry = ConvGeometry::default();
     let x = tensor([1, 3, 5, 1921], 1, 1.0);
     let shape = [5, 3, 3, 3];
     let weight = numbers(shape.iter().product(), 2, 1.0);
     let bias = numbers(5, 3, 1.0);
-    let plain = conv2d_plain(
+    let reference = conv2d_reference(
         x.clone(),
         from_slice(&weight, shape),
         from_slice(&bias, [5]),
         geometry,
         Activation::None,
     );
-    for way in [Way::Direct, Way::Short] {
-        let filter = Filter::pack(&weight, shape, &bias, geometry, way, Isa::best());
-        let fast = filter.apply(&x, Activation::None);
-        assert_twins(fast, plain.clone(), &format!("{way:?}"));
+    for algorithm in [ConvAlgorithm::Direct, ConvAlgorithm::Winograd] {
+        let packed = PackedConv::pack(&weight, shape, &bias, geometry, algorithm, Isa::best());
+        let fast = packed.apply(&x, Activation::None);
+        assert_matches_reference(fast, reference.clone(), &format!("{algorithm:?}"));
     }
 }
 
 #[test]
 fn the_layers_of_the_networks_match() {
-    let plain = Geometry::default();
+    let default = ConvGeometry::default();
     for (inputs, outputs, kernel, geometry) in [
-        (3, 64, [7, 7], Geometry::padding(3, 3).stride(2)),
-        (324, 256, [1, 1], Geometry::padding(0, 0)),
-        (384, 128, [1, 5], Geometry::padding(0, 2)),
-        (384, 128, [5, 1], Geometry::padding(2, 0)),
-        (640, 256, [3, 3], plain.groups(8)),
-        (128, 128, [3, 3], Geometry::padding(3, 3).dilation(3)),
-        (64, 3, [3, 3], plain),
-        (256, 126, [3, 3], plain),
-        (64, 96, [1, 1], Geometry::padding(0, 0).stride(2)),
+        (3, 64, [7, 7], ConvGeometry::padding(3, 3).stride(2)),
+        (324, 256, [1, 1], ConvGeometry::padding(0, 0)),
+        (384, 128, [1, 5], ConvGeometry::padding(0, 2)),
+        (384, 128, [5, 1], ConvGeometry::padding(2, 0)),
+        (640, 256, [3, 3], default.groups(8)),
+        (128, 128, [3, 3], ConvGeometry::padding(3, 3).dilation(3)),
+        (64, 3, [3, 3], default),
+        (256, 126, [3, 3], default),
+        (64, 96, [1, 1], ConvGeometry::padding(0, 0).stride(2)),
     ] {
         let x = tensor([2, inputs, 21, 27], 1, 1.0);
         let shape = [outputs, inputs / geometry.groups, kernel[0], kernel[1]];
         let weight = tensor(shape, 2, 1.0);
         let bias = tensor([outputs], 3, 1.0);
-        let filter = Filter::new(&weight, &bias, geometry).expect("tensors of the CPU");
-        let fast = filter.apply(&x, Activation::Leaky(0.2));
-        let plain = conv2d_plain(x, weight, bias, geometry, Activation::Leaky(0.2));
-        assert_twins(fast, plain, &format!("{inputs} to {outputs}"));
+        let packed = PackedConv::new(&weight, &bias, geometry).expect("tensors of the CPU");
+        let fast = packed.apply(&x, Activation::Leaky(0.2));
+        let reference = conv2d_reference(x, weight, bias, geometry, Activation::Leaky(0.2));
+        assert_matches_reference(fast, reference, &format!("{inputs} to {outputs}"));
     }
 }

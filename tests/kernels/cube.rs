@@ -1,36 +1,34 @@
-//! The kernels for cards beside their plain twins: on CubeCL's CPU runtime, and on the card that
+//! The GPU forms against the reference forms: on CubeCL's CPU runtime, and on the device that
 //! `PROPAINTER_TEST_DEVICE` names.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use propainter::{
-    Area,
-    internals::{
-        kernels::{
-            attention::attention_plain,
-            cube,
-            deform_conv::{Sites, deform_conv_plain, on_card, pack},
-            fold::{AREA, fold_plain, patches, unfold_plain},
-            instance_norm::instance_norm_plain,
-            upsample::upsample_area_plain,
-            warp::{Sampling, consistency_plain, warp_plain},
-        },
-        networks::raft::convex_upsample_plain,
+    Rect,
+    internals::kernels::{
+        attention::{self, attention_reference},
+        convex_upsample::{self, convex_upsample_reference},
+        correlation,
+        deform_conv::{SamplingPoints, deform_conv_on_gpu, deform_conv_reference, pack_weight},
+        fold::{self, AREA, fold_reference, patches, unfold_reference},
+        instance_norm::{self, instance_norm_reference},
+        upsample::{self, upsample2x_reference},
+        warp::{self, Sampling, consistency_reference, warp_reference},
     },
 };
 use propainter_tests::golden;
 
-/// Numbers in [−1, 1) that repeat nowhere.
-fn numbers<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
+/// Returns values in [−1, 1) without repetition.
+fn values<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
     let count: usize = shape.iter().product();
-    let number = |i: usize| {
+    let value = |i: usize| {
         let mixed = (i + 1 + seed * 7919).wrapping_mul(2_654_435_761);
         (mixed >> 8) as u16 as f32 / 32768.0 - 1.0
     };
-    let values: Vec<f32> = (0..count).map(number).collect();
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    let data: Vec<f32> = (0..count).map(value).collect();
+    Tensor::from_data(TensorData::new(data, shape), &Device::flex())
 }
 
-/// The devices at hand, and the numbers each is tested in with what may differ. Numbers of 16
+/// Returns the devices of this machine, with the data types to test and their tolerance. Values of 16
 /// bits are rounded once on the way in and once on the way out: two parts in 2¹¹, and in 2⁸.
 fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
     let mut devices = vec![Device::cpu()];
@@ -49,8 +47,8 @@ fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
         .collect()
 }
 
-/// Fails if more than `few` of the numbers are further apart than the bound, relative to the
-/// largest.
+/// Fails if more than the share `few` of the elements differ by more than the bound, relative to the
+/// largest element.
 fn assert_close<const D: usize>(
     out: Tensor<D>,
     expected: &Tensor<D>,
@@ -58,12 +56,12 @@ fn assert_close<const D: usize>(
     few: f64,
     what: &str,
 ) {
-    let values = |x: Tensor<D>| -> Vec<f32> {
+    let elements = |x: Tensor<D>| -> Vec<f32> {
         let data = x.into_data().convert::<f32>();
-        data.try_into_vec().expect("numbers")
+        data.try_into_vec().expect("floats")
     };
     assert_eq!(out.dims(), expected.dims(), "{what}");
-    let (out, expected) = (values(out), values(expected.clone()));
+    let (out, expected) = (elements(out), elements(expected.clone()));
     let most = expected.iter().fold(1e-3f32, |most, v| most.max(v.abs()));
     let far = |(a, b): &(&f32, &f32)| (*a - *b).abs() > bound * most || a.is_nan();
     let apart = out.iter().zip(&expected).filter(far).count();
@@ -71,7 +69,7 @@ fn assert_close<const D: usize>(
     assert!(share <= few, "{what}: {apart} of {} are apart", out.len());
 }
 
-/// A tensor as a device stores it in these numbers; and as the CPU sees what it stores.
+/// Returns a tensor in this data type on a device, and the same values in 32 bits on the CPU.
 fn both<const D: usize>(x: Tensor<D>, device: &Device, dtype: DType) -> (Tensor<D>, Tensor<D>) {
     let stored = x.cast(dtype);
     let data = stored.clone().into_data();
@@ -82,23 +80,23 @@ fn both<const D: usize>(x: Tensor<D>, device: &Device, dtype: DType) -> (Tensor<
 }
 
 #[test]
-fn warps_are_those_of_the_plain_twin() {
+fn warps_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for [batch, channels, height, width] in [[1, 1, 1, 1], [2, 3, 13, 17], [1, 5, 32, 9]] {
-                let x = numbers([batch, channels, height, width], 1);
+                let x = values([batch, channels, height, width], 1);
                 // Far outside, too.
-                let flow = numbers([batch, 2, height, width], 2) * 30.0;
+                let flow = values([batch, 2, height, width], 2) * 30.0;
                 let (on_device, seen) = both(x, &device, dtype);
                 let flow_there = Tensor::from_data(flow.clone().into_data(), &device);
                 for sampling in [Sampling::Bilinear, Sampling::Nearest] {
-                    let out = cube::warp::warp(&on_device, &flow_there, sampling);
+                    let out = warp::cube::warp(&on_device, &flow_there, sampling);
                     let out = out.expect("a CubeCL device");
                     assert_eq!(out.dtype(), dtype);
-                    let plain = warp_plain(seen.clone(), flow.clone(), sampling);
+                    let reference = warp_reference(seen.clone(), flow.clone(), sampling);
                     let what = format!("{dtype:?} {sampling:?} {height}×{width}");
                     // Where a place is a tie, or nearly.
-                    assert_close(out, &plain, bound, 0.002, &what);
+                    assert_close(out, &reference, bound, 0.002, &what);
                 }
             }
         }
@@ -106,27 +104,27 @@ fn warps_are_those_of_the_plain_twin() {
 }
 
 #[test]
-fn the_forward_backward_check_is_that_of_the_plain_twin() {
+fn the_forward_backward_check_is_that_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, _) in kinds {
             for [batch, height, width] in [[1, 1, 1], [2, 13, 17], [1, 40, 31]] {
-                let forward = numbers([batch, 2, height, width], 3) * 1.5;
-                let backward = numbers([batch, 2, height, width], 4) * 1.5;
+                let forward = values([batch, 2, height, width], 3) * 1.5;
+                let backward = values([batch, 2, height, width], 4) * 1.5;
                 let (forward, seen_forward) = both(forward, &device, dtype);
                 let (backward, seen_backward) = both(backward, &device, dtype);
-                let out = cube::warp::consistency(&forward, &backward).expect("a CubeCL device");
+                let out = warp::cube::consistency(&forward, &backward).expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
-                let plain = consistency_plain(seen_forward, seen_backward);
+                let reference = consistency_reference(seen_forward, seen_backward);
                 // Where both sides of the comparison are equal but for rounding.
                 let what = format!("{dtype:?} {height}×{width}");
-                assert_close(out, &plain, 0.5, 0.002, &what);
+                assert_close(out, &reference, 0.5, 0.002, &what);
             }
         }
     }
 }
 
 #[test]
-fn areas_upsample_as_the_plain_twin_does() {
+fn parts_upsample_as_the_reference_does() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for ([height, width], held, area) in [
@@ -135,47 +133,48 @@ fn areas_upsample_as_the_plain_twin_does() {
                 ([9, 13], [1..6, 3..11], [3..10, 8..20]),
                 ([9, 13], [4..9, 0..6], [11..18, 0..10]),
             ] {
-                let (held, area) = (Area::of(held), Area::of(area));
+                let (held, area) = (Rect::new(held), Rect::new(area));
                 let [rows, columns] = held.size();
-                let x = numbers([2, 3, rows, columns], 5);
+                let x = values([2, 3, rows, columns], 5);
                 let (x, seen) = both(x, &device, dtype);
-                let out = cube::upsample::upsample_area(&x, &held, [height, width], &area);
+                let out = upsample::cube::upsample2x(&x, &held, [height, width], &area);
                 let out = out.expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
-                let plain = upsample_area_plain(seen, &held, [height, width], &area);
+                let reference = upsample2x_reference(seen, &held, [height, width], &area);
                 let what = format!("{dtype:?} {area:?} of {height}×{width}");
-                assert_close(out, &plain, bound, 0.0, &what);
+                assert_close(out, &reference, bound, 0.0, &what);
             }
         }
     }
 }
 
 #[test]
-fn convex_upsampling_is_that_of_the_plain_twin() {
+fn convex_upsampling_is_that_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for [batch, height, width] in [[1, 1, 1], [2, 5, 7]] {
-                let (flow, seen_flow) = both(numbers([batch, 2, height, width], 5), &device, dtype);
-                let mask = numbers([batch, 576, height, width], 6) * 5.0;
+                let (flow, seen_flow) = both(values([batch, 2, height, width], 5), &device, dtype);
+                let mask = values([batch, 576, height, width], 6) * 5.0;
                 let (mask, seen_mask) = both(mask, &device, dtype);
-                let out = cube::upsample::convex_upsample(&flow, &mask).expect("a CubeCL device");
+                let out =
+                    convex_upsample::cube::convex_upsample(&flow, &mask).expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
-                let plain = convex_upsample_plain(seen_flow, seen_mask);
+                let reference = convex_upsample_reference(seen_flow, seen_mask);
                 let what = format!("{dtype:?} {height}×{width}");
-                assert_close(out, &plain, bound, 0.0, &what);
+                assert_close(out, &reference, bound, 0.0, &what);
             }
         }
     }
 }
 
 #[test]
-fn lookups_are_those_of_the_plain_twin() {
+fn lookups_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for [batch, height, width] in [[1, 16, 16], [2, 17, 23]] {
                 let shape = [batch, 8, height, width];
-                let [first, second] = [7, 8].map(|seed| numbers(shape, seed));
-                let coordinates = numbers([batch, 2, height, width], 9) * 20.0 + 8.0;
+                let [first, second] = [7, 8].map(|seed| values(shape, seed));
+                let coordinates = values([batch, 2, height, width], 9) * 20.0 + 8.0;
                 let there = Tensor::from_data(coordinates.clone().into_data(), &device);
                 // A correlation of one level: features as rows, and all pairs.
                 let flat = |x: Tensor<4>| -> Tensor<3> { x.reshape([batch, 8, height * width]) };
@@ -185,18 +184,18 @@ fn lookups_are_those_of_the_plain_twin() {
                 let (volume, seen) = both(volume, &device, dtype);
                 let size = [height, width];
                 let scale = 1;
-                let plain = |volume: Tensor<3>| {
+                let reference = |volume: Tensor<3>| {
                     let level = coordinates.clone() / (1 << scale) as f32;
                     samples(volume, size, level)
                 };
                 let what = format!("{dtype:?} {height}×{width}");
-                let out = cube::correlation::lookup(&volume, size, &there, scale);
+                let out = correlation::cube::lookup(&volume, size, &there, scale);
                 let out = out.expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
-                assert_close(out, &plain(seen), bound, 0.0, &what);
+                assert_close(out, &reference(seen), bound, 0.0, &what);
                 let [one, two] = [&first.0, &second.0].map(rows);
-                let out = cube::correlation::lookup_from_features(&one, &two, size, &there, scale);
-                let exact = plain(rows(&first.1).matmul(second.1.clone()));
+                let out = correlation::cube::lookup_from_features(&one, &two, size, &there, scale);
+                let exact = reference(rows(&first.1).matmul(second.1.clone()));
                 assert_close(out.expect("a CubeCL device"), &exact, bound, 0.0, &what);
             }
         }
@@ -208,19 +207,19 @@ fn samples(volume: Tensor<3>, [height, width]: [usize; 2], at: Tensor<4>) -> Ten
     let [batch, positions, _] = volume.dims();
     let [.., rows, columns] = at.dims();
     let [volume, at]: [Vec<f32>; 2] = [
-        volume.into_data().try_into_vec().expect("numbers"),
-        at.into_data().try_into_vec().expect("numbers"),
+        volume.into_data().try_into_vec().expect("floats"),
+        at.into_data().try_into_vec().expect("floats"),
     ];
     let mut out = vec![0.0; batch * 81 * positions];
     for (i, out) in out.iter_mut().enumerate() {
-        let (picture, sample, position) = (i / positions / 81, i / positions % 81, i % positions);
-        let place = |axis: usize| at[(picture * 2 + axis) * positions + position];
+        let (image, sample, position) = (i / positions / 81, i / positions % 81, i % positions);
+        let place = |axis: usize| at[(image * 2 + axis) * positions + position];
         let x = place(0) + (sample / 9) as f32 - 4.0;
         let y = place(1) + (sample % 9) as f32 - 4.0;
         let value = |row: f32, column: f32| {
             let inside =
                 (0.0..height as f32).contains(&row) && (0.0..width as f32).contains(&column);
-            let plane = (picture * positions + position) * height * width;
+            let plane = (image * positions + position) * height * width;
             if inside {
                 volume[plane + row as usize * width + column as usize]
             } else {
@@ -239,38 +238,38 @@ fn samples(volume: Tensor<3>, [height, width]: [usize; 2], at: Tensor<4>) -> Ten
 }
 
 #[test]
-fn patches_are_those_of_the_plain_twin() {
+fn patches_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for size @ [height, width] in [[1, 1], [2, 5], [9, 6], [13, 22]] {
                 let what = format!("{dtype:?} {height}×{width}");
-                let (x, seen) = both(numbers([2, 3, height, width], 10), &device, dtype);
-                let out = cube::fold::unfold(&x).expect("a CubeCL device");
+                let (x, seen) = both(values([2, 3, height, width], 10), &device, dtype);
+                let out = fold::cube::unfold(&x).expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
-                assert_close(out, &unfold_plain(seen), 0.0, 0.0, &what);
+                assert_close(out, &unfold_reference(seen), 0.0, 0.0, &what);
                 let [rows, columns] = patches(size);
-                let (x, seen) = both(numbers([2, rows * columns, 3 * AREA], 11), &device, dtype);
-                let out = cube::fold::fold(&x, size).expect("a CubeCL device");
+                let (x, seen) = both(values([2, rows * columns, 3 * AREA], 11), &device, dtype);
+                let out = fold::cube::fold(&x, size).expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
-                assert_close(out, &fold_plain(seen, size), bound, 0.0, &what);
+                assert_close(out, &fold_reference(seen, size), bound, 0.0, &what);
             }
         }
     }
 }
 
 #[test]
-fn instance_norms_are_those_of_the_plain_twin() {
+fn instance_norms_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for shape in [[1, 3, 1, 1], [2, 5, 7, 3], [1, 2, 61, 67]] {
                 for rectify in [false, true] {
                     // Far from zero, so that the mean matters.
-                    let (x, seen) = both(numbers(shape, 12) * 2.0 + 5.0, &device, dtype);
-                    let out = cube::instance_norm::instance_norm(&x, rectify);
+                    let (x, seen) = both(values(shape, 12) * 2.0 + 5.0, &device, dtype);
+                    let out = instance_norm::cube::instance_norm(&x, rectify);
                     let out = out.expect("a CubeCL device");
                     assert_eq!(out.dtype(), dtype);
-                    let plain = instance_norm_plain(seen, rectify);
-                    assert_close(out, &plain, bound, 0.0, &format!("{dtype:?} {shape:?}"));
+                    let reference = instance_norm_reference(seen, rectify);
+                    assert_close(out, &reference, bound, 0.0, &format!("{dtype:?} {shape:?}"));
                 }
             }
         }
@@ -278,7 +277,7 @@ fn instance_norms_are_those_of_the_plain_twin() {
 }
 
 #[test]
-fn deformable_convolutions_are_those_of_the_plain_twin() {
+fn deformable_convolutions_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
             for (batch, groups, each, outputs, [height, width]) in [
@@ -287,45 +286,41 @@ fn deformable_convolutions_are_those_of_the_plain_twin() {
                 (1, 4, 8, 24, [5, 9]),
             ] {
                 let channels = groups * each;
-                let (x, seen) = both(
-                    numbers([batch, channels, height, width], 13),
-                    &device,
-                    dtype,
-                );
-                let weight = numbers([outputs, channels, 3, 3], 14);
-                let bias = numbers([outputs], 15);
+                let (x, seen) = both(values([batch, channels, height, width], 13), &device, dtype);
+                let weight = values([outputs, channels, 3, 3], 14);
+                let bias = values([outputs], 15);
                 let shape = |channels| [batch, channels, height, width];
-                let raw = numbers(shape(27 * groups), 16) * 2.0;
+                let raw = values(shape(27 * groups), 16) * 2.0;
                 // Far outside, too.
-                let flow = numbers(shape(2), 17) * 12.0;
-                let learned = |flow| Sites::Learned {
+                let flow = values(shape(2), 17) * 12.0;
+                let learned = |flow| SamplingPoints::Learned {
                     raw: raw.clone(),
                     limit: 5.0,
                     flow,
                 };
-                let given = Sites::Given {
-                    offset: numbers(shape(18 * groups), 18) * 4.0,
-                    modulation: numbers(shape(9 * groups), 19),
+                let given = SamplingPoints::Given {
+                    offset: values(shape(18 * groups), 18) * 4.0,
+                    modulation: values(shape(9 * groups), 19),
                 };
                 for sites in [given, learned(None), learned(Some(flow))] {
                     let there = |x: &Tensor<4>| Tensor::from_data(x.clone().into_data(), &device);
                     let moved = match &sites {
-                        Sites::Given { offset, modulation } => Sites::Given {
+                        SamplingPoints::Given { offset, modulation } => SamplingPoints::Given {
                             offset: there(offset),
                             modulation: there(modulation),
                         },
-                        Sites::Learned { raw, limit, flow } => Sites::Learned {
+                        SamplingPoints::Learned { raw, limit, flow } => SamplingPoints::Learned {
                             raw: there(raw),
                             limit: *limit,
                             flow: flow.as_ref().map(there),
                         },
                     };
                     let bias_there = Tensor::from_data(bias.clone().into_data(), &device);
-                    let packed = pack(there(&weight), groups);
-                    let out = on_card(&x, &moved, &packed, &bias_there, groups);
+                    let packed = pack_weight(there(&weight), groups);
+                    let out = deform_conv_on_gpu(&x, &moved, &packed, &bias_there, groups);
                     assert_eq!(out.dtype(), dtype);
                     let (offset, modulation) = sites.resolve();
-                    let plain = deform_conv_plain(
+                    let reference = deform_conv_reference(
                         seen.clone(),
                         offset,
                         modulation,
@@ -333,7 +328,7 @@ fn deformable_convolutions_are_those_of_the_plain_twin() {
                         bias.clone(),
                     );
                     let what = format!("{dtype:?} {groups}×{each} to {outputs}, {height}×{width}");
-                    assert_close(out, &plain, bound, 0.0, &what);
+                    assert_close(out, &reference, bound, 0.0, &what);
                 }
             }
         }
@@ -341,7 +336,7 @@ fn deformable_convolutions_are_those_of_the_plain_twin() {
 }
 
 #[test]
-fn attention_of_chosen_rows_is_that_of_the_plain_twin() {
+fn attention_of_chosen_rows_is_that_of_the_reference() {
     let rows = |windows: usize, each: usize, of: usize, device: &Device| -> Tensor<1, Int> {
         let rows = (0..windows * each).map(|i| (i * 37 + i / 5) as i32 % of as i32);
         let rows: Vec<_> = rows.collect();
@@ -354,7 +349,7 @@ fn attention_of_chosen_rows_is_that_of_the_plain_twin() {
             {
                 let tables = [(20, 90, 8.0), (21, 110, 1.0), (22, 110, 1.0)];
                 let tables = tables.map(|(seed, rows, scale)| {
-                    both(numbers([rows, size], seed) * scale, &device, dtype)
+                    both(values([rows, size], seed) * scale, &device, dtype)
                 });
                 let there = tables.each_ref().map(|table| &table.0);
                 let seen = tables.each_ref().map(|table| &table.1);
@@ -365,7 +360,8 @@ fn attention_of_chosen_rows_is_that_of_the_plain_twin() {
                     ]
                 };
                 let (rows_there, rows_here) = (all(&device), all(&Device::flex()));
-                let out = cube::attention::attend(there, rows_there.each_ref(), windows, 0.3);
+                let out =
+                    attention::cube::gathered_attention(there, rows_there.each_ref(), windows, 0.3);
                 let out = out.expect("a CubeCL device");
                 assert_eq!(out.dtype(), dtype);
                 // In the tensor library's own operations, whatever the CPU's instruction set.
@@ -379,9 +375,9 @@ fn attention_of_chosen_rows_is_that_of_the_plain_twin() {
                     pick(seen[1], keys),
                     pick(seen[2], keys),
                 );
-                let plain = attention_plain(q, k, v, 0.3);
+                let reference = attention_reference(q, k, v, 0.3);
                 let what = format!("{dtype:?} {windows}×{count}×{length} of {size}");
-                assert_close(out, &plain, bound, 0.0, &what);
+                assert_close(out, &reference, bound, 0.0, &what);
             }
         }
     }
@@ -389,8 +385,8 @@ fn attention_of_chosen_rows_is_that_of_the_plain_twin() {
 
 #[test]
 fn tensors_of_another_device_are_left_to_others() {
-    let (x, flow) = (numbers([1, 2, 4, 4], 1), numbers([1, 2, 4, 4], 2));
-    assert!(cube::warp::warp(&x, &flow, Sampling::Bilinear).is_none());
-    assert!(cube::warp::consistency(&x, &flow).is_none());
-    assert!(cube::tensor(&x).is_none());
+    let (x, flow) = (values([1, 2, 4, 4], 1), values([1, 2, 4, 4], 2));
+    assert!(warp::cube::warp(&x, &flow, Sampling::Bilinear).is_none());
+    assert!(warp::cube::consistency(&x, &flow).is_none());
+    assert!(instance_norm::cube::instance_norm(&x, false).is_none());
 }

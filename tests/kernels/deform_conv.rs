@@ -1,13 +1,15 @@
 use burn::tensor::Tensor;
 use propainter::internals::isa::Isa;
-use propainter::internals::kernels::deform_conv::{Filter, Sites, deform_conv_plain};
+use propainter::internals::kernels::deform_conv::{
+    PackedDeformConv, SamplingPoints, deform_conv_reference,
+};
 use proptest::prelude::*;
 
-use super::{assert_twins, from_slice, numbers, tensor};
+use super::{assert_matches_reference, from_slice, numbers, tensor};
 
 proptest! {
     #[test]
-    fn every_instruction_set_deforms_like_the_plain_twin(
+    fn every_instruction_set_deforms_like_the_reference(
         groups in 1usize..5,
         each in prop_oneof![Just(1usize), Just(3), Just(8), Just(16)],
         outputs in 1usize..60,
@@ -23,20 +25,20 @@ proptest! {
         let shape = [outputs, groups * each, 3, 3];
         let weight = numbers(shape.iter().product(), seed + 1, 1.0);
         let bias = numbers(outputs, seed + 2, 1.0);
-        let sites = if learned {
-            Sites::Learned {
+        let points = if learned {
+            SamplingPoints::Learned {
                 raw: tensor([batch, 27 * groups, height, width], seed + 3, 2.0),
                 limit: 5.0,
                 flow: with_flow.then(|| tensor([batch, 2, height, width], seed + 4, reach)),
             }
         } else {
-            Sites::Given {
+            SamplingPoints::Given {
                 offset: tensor([batch, 18 * groups, height, width], seed + 3, reach),
                 modulation: tensor([batch, 9 * groups, height, width], seed + 4, 1.0),
             }
         };
-        let (offset, modulation) = sites.clone().resolve();
-        let plain: Tensor<4> = deform_conv_plain(
+        let (offset, modulation) = points.clone().resolve();
+        let reference: Tensor<4> = deform_conv_reference(
             x.clone(),
             offset,
             modulation,
@@ -44,8 +46,8 @@ proptest! {
             from_slice(&bias, [outputs]),
         );
         for isa in Isa::all() {
-            let filter = Filter::pack(&weight, [outputs, groups * each], &bias, groups, isa);
-            assert_twins(filter.apply(&x, &sites), plain.clone(), &format!("{isa:?}"));
+            let packed = PackedDeformConv::pack(&weight, [outputs, groups * each], &bias, groups, isa);
+            assert_matches_reference(packed.apply(&x, &points), reference.clone(), &format!("{isa:?}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The CPU's fast forms against their plain twins, over odd sizes and every instruction set the
+//! The CPU forms against the reference forms, over odd sizes and every instruction set the
 //! machine has.
 
 mod attention;
@@ -13,7 +13,7 @@ mod resample;
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter_tests::golden::relative_error;
 
-/// `count` numbers in [−`most`, `most`), the same for the same seed.
+/// Returns `count` values in [−`most`, `most`), the same for the same seed.
 fn numbers(count: usize, seed: u64, most: f32) -> Vec<f32> {
     let mut state = seed;
     (0..count)
@@ -34,10 +34,10 @@ fn from_slice<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
 }
 
-/// Within 1e-5 of the plain twin.
-fn assert_twins<const D: usize>(fast: Tensor<D>, plain: Tensor<D>, what: &str) {
-    let size = plain.clone().abs().max().into_scalar::<f32>();
-    let error = relative_error(fast, plain + 1e-30);
+/// Fails if the relative error against the reference form is above 1e-5.
+fn assert_matches_reference<const D: usize>(fast: Tensor<D>, reference: Tensor<D>, what: &str) {
+    let size = reference.clone().abs().max().into_scalar::<f32>();
+    let error = relative_error(fast, reference + 1e-30);
     assert!(
         size == 0.0 || error <= 1e-5,
         "{what}: relative error {error:.2e}"

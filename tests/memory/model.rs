@@ -3,12 +3,12 @@
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
-    Config, Limits, Mode, Numbers, Precision, Session,
+    Config, DType, Limits, Mode, Precision, Session,
     internals::{
         isa::Isa,
         memory::planning::{
-            bytes::{Machine, Scene},
-            planner::{Level, Planner},
+            bytes::{ByteModel, Machine},
+            planner::{Planner, QualityLevel},
         },
         schedule::WindowParams,
     },
@@ -19,40 +19,40 @@ use super::{hole, networks, run, turn};
 
 /// One setting: size; sub-video, neighbour length and reference stride; frames; numbers; which of
 /// the plans, counted from the fastest in tenths of all; the hole's share of each side.
-type Setting = ([usize; 2], [usize; 3], usize, Numbers, usize, f64);
+type Setting = ([usize; 2], [usize; 3], usize, DType, usize, f64);
 
 const SETTINGS: [Setting; 24] = [
-    ([128, 128], [6, 4, 3], 6, Numbers::F32, 0, 1.0),
-    ([128, 128], [6, 4, 3], 14, Numbers::F32, 10, 1.0),
-    ([128, 128], [12, 10, 10], 12, Numbers::F32, 5, 1.0),
-    ([128, 128], [16, 10, 10], 16, Numbers::F16, 0, 1.0),
-    ([128, 128], [16, 10, 10], 16, Numbers::F16, 10, 1.0),
-    ([192, 128], [8, 6, 4], 8, Numbers::F32, 0, 1.0),
-    ([192, 128], [8, 6, 4], 13, Numbers::F32, 3, 1.0),
-    ([192, 128], [8, 6, 4], 10, Numbers::F32, 10, 0.3),
-    ([128, 192], [5, 4, 1], 7, Numbers::F32, 10, 1.0),
-    ([128, 192], [5, 4, 1], 7, Numbers::F16, 10, 1.0),
-    ([256, 128], [12, 10, 10], 12, Numbers::F32, 0, 1.0),
-    ([256, 128], [6, 10, 10], 10, Numbers::F32, 10, 0.2),
-    ([256, 128], [4, 2, 2], 6, Numbers::F16, 5, 1.0),
-    ([256, 256], [6, 4, 3], 5, Numbers::F32, 0, 1.0),
-    ([256, 256], [6, 4, 3], 5, Numbers::F32, 10, 1.0),
-    ([256, 256], [6, 4, 3], 5, Numbers::F16, 10, 1.0),
-    ([256, 256], [6, 4, 3], 4, Numbers::Bf16, 5, 0.4),
-    ([256, 256], [10, 6, 40], 6, Numbers::F32, 5, 1.0),
-    ([320, 192], [6, 6, 10], 5, Numbers::F32, 0, 1.0),
-    ([320, 192], [6, 6, 10], 5, Numbers::F16, 10, 0.5),
-    ([384, 256], [4, 4, 2], 3, Numbers::F32, 10, 1.0),
-    ([384, 256], [4, 4, 2], 3, Numbers::F16, 10, 1.0),
-    ([64, 48], [8, 4, 4], 9, Numbers::F32, 10, 1.0),
-    ([512, 320], [2, 2, 1], 3, Numbers::F32, 5, 1.0),
+    ([128, 128], [6, 4, 3], 6, DType::F32, 0, 1.0),
+    ([128, 128], [6, 4, 3], 14, DType::F32, 10, 1.0),
+    ([128, 128], [12, 10, 10], 12, DType::F32, 5, 1.0),
+    ([128, 128], [16, 10, 10], 16, DType::F16, 0, 1.0),
+    ([128, 128], [16, 10, 10], 16, DType::F16, 10, 1.0),
+    ([192, 128], [8, 6, 4], 8, DType::F32, 0, 1.0),
+    ([192, 128], [8, 6, 4], 13, DType::F32, 3, 1.0),
+    ([192, 128], [8, 6, 4], 10, DType::F32, 10, 0.3),
+    ([128, 192], [5, 4, 1], 7, DType::F32, 10, 1.0),
+    ([128, 192], [5, 4, 1], 7, DType::F16, 10, 1.0),
+    ([256, 128], [12, 10, 10], 12, DType::F32, 0, 1.0),
+    ([256, 128], [6, 10, 10], 10, DType::F32, 10, 0.2),
+    ([256, 128], [4, 2, 2], 6, DType::F16, 5, 1.0),
+    ([256, 256], [6, 4, 3], 5, DType::F32, 0, 1.0),
+    ([256, 256], [6, 4, 3], 5, DType::F32, 10, 1.0),
+    ([256, 256], [6, 4, 3], 5, DType::F16, 10, 1.0),
+    ([256, 256], [6, 4, 3], 4, DType::Bf16, 5, 0.4),
+    ([256, 256], [10, 6, 40], 6, DType::F32, 5, 1.0),
+    ([320, 192], [6, 6, 10], 5, DType::F32, 0, 1.0),
+    ([320, 192], [6, 6, 10], 5, DType::F16, 10, 0.5),
+    ([384, 256], [4, 4, 2], 3, DType::F32, 10, 1.0),
+    ([384, 256], [4, 4, 2], 3, DType::F16, 10, 1.0),
+    ([64, 48], [8, 4, 4], 9, DType::F32, 10, 1.0),
+    ([512, 320], [2, 2, 1], 3, DType::F32, 5, 1.0),
 ];
 
 /// Settings of sliding windows, each with its look-ahead.
 const SLIDING: [(Setting, usize); 3] = [
-    (([128, 128], [12, 4, 3], 14, Numbers::F32, 0, 1.0), 4),
-    (([128, 128], [10, 6, 2], 14, Numbers::F32, 10, 1.0), 1),
-    (([192, 128], [8, 4, 10], 11, Numbers::F32, 5, 0.4), 5),
+    (([128, 128], [12, 4, 3], 14, DType::F32, 0, 1.0), 4),
+    (([128, 128], [10, 6, 2], 14, DType::F32, 10, 1.0), 1),
+    (([192, 128], [8, 4, 10], 11, DType::F32, 5, 0.4), 5),
 ];
 
 #[test]
@@ -82,17 +82,17 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         let Some(config) = networks(width, height) else {
             return;
         };
-        let cut = WindowParams {
+        let windows = WindowParams {
             subvideo_length: v,
             neighbor_length: n,
             ref_stride: r,
             lookahead,
         };
-        let level = Level {
-            cut,
+        let level = QualityLevel {
+            windows,
             size: (width, height),
             numbers,
-            given_up: Vec::new(),
+            downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, (width, height), level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
@@ -111,9 +111,9 @@ fn the_model_is_near_what_is_counted_and_never_below() {
             limits: Limits {
                 vram_budget: needs.device(),
                 precision: match numbers {
-                    Numbers::F32 => Precision::Fp32,
-                    Numbers::F16 => Precision::Fp16,
-                    Numbers::Bf16 => Precision::Bf16,
+                    DType::F32 => Precision::Fp32,
+                    DType::F16 => Precision::Fp16,
+                    DType::Bf16 => Precision::Bf16,
                 },
                 allow_degradation: Degradation::NONE,
                 faults: Faults::force_plan(plan),
@@ -132,7 +132,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         assert!(usage.device_peak <= needs.device(), "above the budget");
         assert_eq!(usage.out_of_memory, 0);
 
-        let mut scene = Scene::new(machine, [width, height], cut, Some(frames));
+        let mut scene = ByteModel::new(machine, [width, height], windows, Some(frames));
         scene.masked = masked([width, height], share);
         let model = scene.needs(&plan, numbers);
         let setting = format!(
@@ -200,16 +200,16 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
         let Some(config) = networks(SIDE, SIDE) else {
             return;
         };
-        let level = Level {
-            cut: WindowParams {
+        let level = QualityLevel {
+            windows: WindowParams {
                 subvideo_length: 9,
                 neighbor_length: 4,
                 ref_stride: 3,
                 lookahead,
             },
             size: (SIDE, SIDE),
-            numbers: Numbers::F32,
-            given_up: Vec::new(),
+            numbers: DType::F32,
+            downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let (plan, needs) = planner.ladder(&level)[0];

@@ -1,18 +1,18 @@
 //! Strips of the generator's encoder and decoder: what they take, and that it is what the model
 //! says.
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType as TensorDType, Tensor, TensorData};
 use propainter::{
-    Numbers,
+    DType,
     internals::{
         memory::{
             counting::{Counting, Watch},
             planning::{
                 Plan,
-                bytes::{Machine, Scene},
+                bytes::{ByteModel, Machine},
             },
         },
-        networks::{generator::Generator, pace::Strips},
+        networks::{generator::Generator, strips::Strips},
         schedule::WindowParams,
     },
     weights::Network,
@@ -35,7 +35,7 @@ const CASES: [([usize; 2], usize); 10] = [
     ([192, 512], 40),
 ];
 
-fn picture(channels: usize, [width, height]: [usize; 2], dtype: DType) -> Tensor<4> {
+fn picture(channels: usize, [width, height]: [usize; 2], dtype: TensorDType) -> Tensor<4> {
     let shape = [1, channels, height, width];
     let count: usize = shape.iter().product();
     let values = (0..count).map(|i| (i % 997) as f32 / 500.0 - 1.0);
@@ -67,9 +67,9 @@ fn strips_take_what_the_model_says() {
         lookahead: None,
     };
     let mut failed = Vec::new();
-    for numbers in [Numbers::F32, Numbers::F16] {
+    for numbers in [DType::F32, DType::F16] {
         let generator = Generator::init(&checkpoint.clone().at(numbers), &device());
-        let dtype = numbers.dtype();
+        let dtype = numbers.tensor_dtype();
         // Leaves most of the working memory that threads keep.
         for _ in 0..3 {
             generator.decoder.forward(picture(128, [128, 64], dtype), 0);
@@ -77,7 +77,7 @@ fn strips_take_what_the_model_says() {
             generator.encode(picture, mask, missing, Strips::default());
         }
         for (size, rows) in CASES {
-            let scene = Scene::new(Machine::this_cpu(), size, cut, None);
+            let scene = ByteModel::new(Machine::this_cpu(), size, cut, None);
             let plan = Plan {
                 encoder_rows: rows,
                 decoder_rows: rows,

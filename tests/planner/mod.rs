@@ -1,11 +1,11 @@
 //! The planner: what it chooses, in which order it gives up, and what the cards people have get.
 
 use propainter::{
-    Error, Numbers,
+    DType, Error,
     internals::{
         memory::planning::{
             bytes::Machine,
-            planner::{Budget, Chosen, Level, Planner},
+            planner::{Budget, Chosen, Planner, QualityLevel},
         },
         schedule::WindowParams,
     },
@@ -17,9 +17,9 @@ const GB: u64 = 1_000_000_000;
 /// Bytes of a common L2 cache.
 const L2: u64 = 1 << 20;
 
-fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Level {
-    Level {
-        cut: WindowParams {
+fn level(size: (usize, usize), subvideo_length: usize, numbers: DType) -> QualityLevel {
+    QualityLevel {
+        windows: WindowParams {
             subvideo_length,
             neighbor_length: 10,
             ref_stride: 10,
@@ -27,7 +27,7 @@ fn level(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> Leve
         },
         size,
         numbers,
-        given_up: Vec::new(),
+        downgrades: Vec::new(),
     }
 }
 
@@ -36,9 +36,9 @@ fn choose(planner: &Planner, device: u64, host: u64) -> Result<Chosen, Error> {
 }
 
 /// The device bytes of the smallest exact plan.
-fn smallest(size: (usize, usize), subvideo_length: usize, numbers: Numbers) -> u64 {
+fn smallest(size: (usize, usize), subvideo_length: usize, numbers: DType) -> u64 {
     let level = level(size, subvideo_length, numbers);
-    let planner = Planner::new(Machine::Card, size, level.clone(), Degradation::NONE);
+    let planner = Planner::new(Machine::Gpu, size, level.clone(), Degradation::NONE);
     let ladder = planner.ladder(&level);
     let needs = ladder.iter().map(|(_, needs)| needs.device());
     needs.min().expect("a plan")
@@ -49,15 +49,15 @@ fn the_cards_people_have_do_what_is_expected_of_them_exactly() {
     let gib = |gib: f64| (gib * f64::from(1 << 30)) as u64;
     for (size, length, numbers, most) in [
         // What people are told to shrink their video to today.
-        ((320, 240), 20, Numbers::F32, 4.0),
-        ((480, 360), 40, Numbers::F32, 6.0),
-        ((640, 480), 50, Numbers::F32, 8.0),
-        ((1280, 720), 80, Numbers::F16, 12.0),
+        ((320, 240), 20, DType::F32, 4.0),
+        ((480, 360), 40, DType::F32, 6.0),
+        ((640, 480), 50, DType::F32, 8.0),
+        ((1280, 720), 80, DType::F16, 12.0),
         // What we promise, with whole windows.
-        ((640, 480), 80, Numbers::F16, 2.5),
-        ((1280, 720), 80, Numbers::F16, 6.0),
-        ((1280, 720), 80, Numbers::F32, 10.0),
-        ((1920, 1080), 80, Numbers::F16, 12.0),
+        ((640, 480), 80, DType::F16, 2.5),
+        ((1280, 720), 80, DType::F16, 6.0),
+        ((1280, 720), 80, DType::F32, 10.0),
+        ((1920, 1080), 80, DType::F16, 12.0),
     ] {
         let size = (size.0, size.1 / 8 * 8);
         let needed = smallest(size, length, numbers);
@@ -68,11 +68,11 @@ fn the_cards_people_have_do_what_is_expected_of_them_exactly() {
 
 #[test]
 fn losses_come_in_the_stated_order_and_are_told() {
-    let wish = level((1280, 720), 80, Numbers::F32);
-    let planner = Planner::new(Machine::Card, wish.size, wish, Degradation::ALL);
+    let wish = level((1280, 720), 80, DType::F32);
+    let planner = Planner::new(Machine::Gpu, wish.size, wish, Degradation::ALL);
     let last = planner.levels().last().expect("levels");
     let told: Vec<_> = last
-        .given_up
+        .downgrades
         .iter()
         .map(|loss| format!("{} -> {}", loss.from, loss.to))
         .collect();
@@ -97,17 +97,17 @@ fn losses_come_in_the_stated_order_and_are_told() {
 
 #[test]
 fn a_sliding_window_shrinks_with_its_sub_video() {
-    let mut wish = level((640, 480), 40, Numbers::F32);
-    wish.cut.lookahead = Some(30);
+    let mut wish = level((640, 480), 40, DType::F32);
+    wish.windows.lookahead = Some(30);
     let allowed = Degradation::NONE.with(Step::Window);
-    let planner = Planner::new(Machine::Card, wish.size, wish, allowed);
+    let planner = Planner::new(Machine::Gpu, wish.size, wish, allowed);
     let levels = planner.levels().iter().map(|level| {
         let WindowParams {
             neighbor_length,
             subvideo_length,
             ..
-        } = level.cut;
-        let ahead = level.cut.effective_lookahead().expect("it slides");
+        } = level.windows;
+        let ahead = level.windows.effective_lookahead().expect("it slides");
         assert!(level.to_string().ends_with(&format!(" lookahead={ahead}")));
         (neighbor_length, subvideo_length, ahead)
     });
@@ -134,15 +134,15 @@ fn a_sliding_window_shrinks_with_its_sub_video() {
 
 #[test]
 fn what_is_forbidden_is_not_given_up() {
-    let wish = level((1280, 720), 80, Numbers::F32);
+    let wish = level((1280, 720), 80, DType::F32);
     for step in Step::ALL {
         let allowed = Degradation::NONE.with(step);
-        let planner = Planner::new(Machine::Card, wish.size, wish.clone(), allowed);
+        let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), allowed);
         for level in &planner.levels()[1..] {
-            assert!(level.given_up.iter().all(|loss| loss.step == step));
+            assert!(level.downgrades.iter().all(|loss| loss.step == step));
         }
     }
-    let planner = Planner::new(Machine::Card, wish.size, wish.clone(), Degradation::NONE);
+    let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), Degradation::NONE);
     assert_eq!(planner.levels(), [wish]);
     let error = choose(&planner, GB / 2, u64::MAX).expect_err("it cannot fit");
     let needed = match &error {
@@ -166,8 +166,8 @@ fn what_is_forbidden_is_not_given_up() {
 
 #[test]
 fn every_plan_of_a_ladder_saves_something_somewhere() {
-    for machine in [Machine::Card, Machine::Cpu { threads: 4, l2: L2 }] {
-        let level = level((432, 240), 80, Numbers::F32);
+    for machine in [Machine::Gpu, Machine::Cpu { threads: 4, l2: L2 }] {
+        let level = level((432, 240), 80, DType::F32);
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
         assert!(ladder.len() > 1);
@@ -193,12 +193,12 @@ proptest! {
         card in any::<bool>(),
         wide in any::<bool>(),
     ) {
-        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
-        let wish = Level {
-            cut: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
+        let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let wish = QualityLevel {
+            windows: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
-            numbers: if wide { Numbers::F32 } else { Numbers::F16 },
-            given_up: Vec::new(),
+            numbers: if wide { DType::F32 } else { DType::F16 },
+            downgrades: Vec::new(),
         };
         let planner = Planner::new(machine, wish.size, wish.clone(), Degradation::ALL);
         let mut chosen = Vec::new();
@@ -238,9 +238,9 @@ proptest! {
         (columns, rows) in (4usize..=60, 4usize..=40),
         card in any::<bool>(),
     ) {
-        let machine = if card { Machine::Card } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
         let needs = |columns: usize, rows: usize| {
-            let level = level((8 * columns, 8 * rows), 20, Numbers::F32);
+            let level = level((8 * columns, 8 * rows), 20, DType::F32);
             let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
             planner.ladder(&level)[0].1
         };

@@ -3,16 +3,16 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
-    Area, Cancel, Frame, Mask,
+    Cancel, Frame, Mask, Rect,
     internals::{
         kernels::correlation::CorrelationForm,
         networks::{
-            flow_completion::{FlowCompletion, Pace, Video, combine, known},
-            generator::{Generator, GeneratorInput, Guides},
+            flow_completion::{ChunkSize, FlowCompletion, Video, combine, network_input},
+            generator::{Generator, GeneratorInput, QuarterScaleInputs},
             image_propagation::propagate,
-            kept::Place,
-            pace::Strips,
             raft::Raft,
+            stored::Placement,
+            strips::Strips,
         },
         schedule::{Schedule, Task, Window, WindowParams},
     },
@@ -117,7 +117,7 @@ impl Eager {
                         }
                         Ok(())
                     };
-                    let (place, cancel) = (Place::Device, Cancel::default());
+                    let (place, cancel) = (Placement::Device, Cancel::default());
                     propagate(run.len(), place, &cancel, &frame, &flows, &mut output)
                         .expect("nothing fails");
                     made.updated.truncate(keep.start);
@@ -140,7 +140,7 @@ impl Eager {
         let flow = |t: usize| made.raw[index(t)][way].clone();
         let mask = |t: usize| self.mask(&made.clip[index(t) + way].1);
         let input = |range: std::ops::Range<usize>| {
-            let parts = range.map(|t| known(flow(t), mask(t)));
+            let parts = range.map(|t| network_input(flow(t), mask(t)));
             Ok(Tensor::cat(parts.collect(), 0))
         };
         let mut completed = Vec::new();
@@ -148,15 +148,15 @@ impl Eager {
             completed.push(combine(flow(t), predicted, mask(t)));
             Ok(())
         };
-        let (pace, cancel) = (Pace::default(), Cancel::default());
+        let (chunk_size, cancel) = (ChunkSize::default(), Cancel::default());
         let (source, _) = &made.clip[0];
-        let whole = Area::whole([source.height(), source.width()]);
+        let whole = Rect::whole([source.height(), source.width()]);
         let video = Video {
             input: &input,
             wanted: &vec![whole; run.len()],
             output: &mut output,
         };
-        let done = self.completion.predict(video, pace, &cancel);
+        let done = self.completion.predict(video, chunk_size, &cancel);
         done.expect("nothing fails");
         if way == 1 {
             completed.reverse();
@@ -188,14 +188,14 @@ impl Eager {
         let input = GeneratorInput {
             features: Tensor::cat(locals.clone().map(encode).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
-            guides: Guides::new(
+            quarter_scale: QuarterScaleInputs::new(
                 Tensor::cat(masks.collect(), 0),
                 Tensor::cat(missing.collect(), 0),
                 flows(0).zip(flows(1)),
             ),
             wanted: {
                 let (source, _) = &made.clip[0];
-                vec![Area::whole([source.height(), source.width()]); locals.len()]
+                vec![Rect::whole([source.height(), source.width()]); locals.len()]
             },
         };
         let mut images = Vec::new();

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
-    Area, Cancel, Mask,
+    Cancel, Mask, Rect,
     internals::{
-        kernels::{correlation::CorrelationForm, work::counted},
+        kernels::{correlation::CorrelationForm, flops::counted},
         networks::{
-            flow_completion::{FlowCompletion, Pace, Video},
-            generator::{Flows, Generator, GeneratorInput, Guides},
-            pace::Strips,
+            flow_completion::{ChunkSize, FlowCompletion, Video},
+            generator::{Flows, Generator, GeneratorInput, QuarterScaleInputs},
             raft::Raft,
+            strips::Strips,
         },
         schedule::{Schedule, Task, Window, WindowParams},
     },
@@ -86,7 +86,7 @@ fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
     let chunk = |flows: usize, kept: Range<usize>| {
         let wanted = |t| match kept.contains(&t) {
             true => mask.area(),
-            false => Area::default(),
+            false => Rect::default(),
         };
         let video = Video {
             input: &|range| Ok(zeros([range.len(), 3, HEIGHT, WIDTH])),
@@ -94,7 +94,7 @@ fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
             output: &mut |_, _| Ok(()),
         };
         billions(|| {
-            let done = completion.predict(video, Pace::default(), &Cancel::default());
+            let done = completion.predict(video, ChunkSize::default(), &Cancel::default());
             done.expect("nobody cancels");
         })
     };
@@ -121,7 +121,7 @@ fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
     let input = GeneratorInput {
         features: zeros([locals, 128, height, width]),
         references: (references > 0).then(|| tokens.repeat(&[references, 1, 1, 1])),
-        guides: Guides {
+        quarter_scale: QuarterScaleInputs {
             flows: Some(Flows {
                 forward: flows(),
                 backward: flows(),

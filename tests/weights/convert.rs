@@ -1,7 +1,8 @@
 //! Checkpoints converted to safetensors.
 
 use propainter::weights::{
-    Checkpoint, Form, Network, Precision, StateFile, TensorProblem, WeightsError, write_safetensors,
+    Checkpoint, FilePrecision, Form, Network, StateFile, TensorProblem, WeightsError,
+    write_safetensors,
 };
 use propainter_tests::golden;
 
@@ -21,7 +22,7 @@ fn a_converted_checkpoint_differs_by_fp16s_rounding_only() {
         );
         let official = Checkpoint::read(network, &path).expect("a checkpoint");
         let path = folder.path().join("converted.safetensors");
-        write_safetensors(&official, &path, Precision::Half).expect("written");
+        write_safetensors(&official, &path, FilePrecision::Half).expect("written");
         let file = StateFile::read(&path, 1 << 26).expect("a readable file");
         assert_eq!(file.form(), Form::Safetensors);
         let converted = Checkpoint::read(network, &path).expect("a converted checkpoint");
@@ -49,7 +50,7 @@ fn a_value_too_large_for_fp16_is_named_and_nothing_is_written() {
     let path = write(folder.path(), "large.pth", &saved.zip());
     let checkpoint = Checkpoint::read(Network::FlowCompletion, &path).expect("a checkpoint");
     let out = folder.path().join("out.safetensors");
-    let error = write_safetensors(&checkpoint, &out, Precision::Half).expect_err("too large");
+    let error = write_safetensors(&checkpoint, &out, FilePrecision::Half).expect_err("too large");
     match error {
         WeightsError::Tensor {
             key,
@@ -64,7 +65,7 @@ fn a_value_too_large_for_fp16_is_named_and_nothing_is_written() {
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         1
     );
-    write_safetensors(&checkpoint, &out, Precision::Full).expect("fp32 has room");
+    write_safetensors(&checkpoint, &out, FilePrecision::Full).expect("fp32 has room");
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn a_folder_that_is_not_there_is_an_error_that_names_the_file() {
         &Saved::small(Network::FlowCompletion).zip(),
     );
     let checkpoint = Checkpoint::read(Network::FlowCompletion, &file).expect("a checkpoint");
-    let error = write_safetensors(&checkpoint, path, Precision::Half).expect_err("no folder");
+    let error = write_safetensors(&checkpoint, path, FilePrecision::Half).expect_err("no folder");
     assert!(
         error.to_string().contains("/nonexistent/out.safetensors"),
         "{error}"

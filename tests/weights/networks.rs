@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use propainter::weights::{Checkpoint, HostTensor, Network, Precision, write_safetensors};
+use propainter::weights::{Checkpoint, FilePrecision, HostTensor, Network, write_safetensors};
 use propainter_tests::golden;
 
 use super::saved::{Saved, Storage, official_key, write};
@@ -28,7 +28,7 @@ fn read_in_every_form(network: Network) {
     }
     let checkpoint = Checkpoint::from_tensors(network, tensors.clone()).expect("a checkpoint");
     let path = folder.path().join("full.safetensors");
-    write_safetensors(&checkpoint, &path, Precision::Full).expect("written");
+    write_safetensors(&checkpoint, &path, FilePrecision::Full).expect("written");
     assert_read(network, &path, &tensors);
 }
 

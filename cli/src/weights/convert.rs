@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::HumanBytes;
 use propainter::weights::{
-    Checkpoint, Network, Precision, WeightsError, find_in, part_of, write_safetensors,
+    Checkpoint, FilePrecision, Network, WeightsError, find_in, part_of, write_safetensors,
 };
 
 use crate::{
@@ -27,8 +27,8 @@ pub(super) fn run(
     console: &mut Console<'_>,
 ) -> Result<(), CommandError> {
     let precision = match options.fp32 {
-        true => Precision::Full,
-        false => Precision::Half,
+        true => FilePrecision::Full,
+        false => FilePrecision::Half,
     };
     for (network, file) in files(environment, options)? {
         let folder = options.to.as_deref();

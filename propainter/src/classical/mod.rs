@@ -41,7 +41,7 @@ pub(crate) use self::{
     spatial::diffusion::diffusion_fill,
     window::{
         budget::WindowBudget,
-        bytes::{Frames, Window},
+        bytes::{Frames, WindowLengths},
     },
 };
 
@@ -53,10 +53,10 @@ const PAST: usize = 80;
 /// Returns the window for sub-videos of `subvideo_length` frames (2 or more), half of them ahead.
 ///
 /// `lookahead` bounds the number of future frames; more of the sub-video then lies in the past.
-pub(crate) fn window(subvideo_length: usize, lookahead: Option<usize>) -> Window {
+pub(crate) fn window(subvideo_length: usize, lookahead: Option<usize>) -> WindowLengths {
     let half = (subvideo_length / 2).min(AHEAD);
     let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half).max(1));
-    Window {
+    WindowLengths {
         ahead,
         past: subvideo_length.saturating_sub(ahead).min(PAST),
     }

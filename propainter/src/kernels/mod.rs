@@ -1,50 +1,43 @@
-//! Our own kernels. Each has a plain twin written in tensor operations, which runs
-//! on every device, and a fast form for the CPU that works on slices in parallel;
-//! a test holds the two together. Both take numbers of 16 bits, too, and give back what they
-//! take; sums are taken in 32.
+//! The operations that the networks are made of, a folder each.
 //!
-//! - [`warp`]: sampling a picture along a flow, and the forward–backward check
-//! - [`conv2d`], [`linear`], [`deform_conv`]: the layers with weights
-//! - [`upsample`]: ×2, bilinear
-//! - [`attention_cpu`]: the CPU's form of attention
-//! - [`correlation`]: RAFT's correlation pyramid, kept or looked up from features
-//! - [`gates`]: a GRU's gates after its convolutions
-//! - [`instance_norm`]: instance norm with its ReLU
-//! - [`fold`]: pictures as overlapping patches and back
-//! - [`attention`]: scaled dot-product attention
-//! - [`gelu`]: the activation of the feed-forward
-//! - [`cube`]: the forms for cards
-//! - `area`: what parts of pictures are computed from
-//! - [`host`]: how CPU tensors become slices and back
-//! - [`wide`]: arithmetic in 32 bits on numbers kept in 16
-//! - [`work`]: how much the layers compute
-//! - `tile`, `toom_cook`, `math`: what the CPU's forms are made of
+//! An operation has up to three forms, which give the same result but for rounding:
+//!
+//! - the **reference form** in `mod.rs`, written in operations of the tensor library. It runs on
+//!   every device and is named `…_reference`.
+//! - the **CPU form** in `cpu.rs`, which reads tensors as slices, computes in parallel, and is
+//!   compiled for each instruction set of [`isa`](crate::isa).
+//! - the **GPU form** in `cube.rs`, written in CubeCL. One source serves CUDA and CubeCL's CPU
+//!   runtime, on which the tests run it.
+//!
+//! `mod.rs` also holds the operation's types and the function that callers use; it takes the fast
+//! form for the device that the tensors are on. A test holds every fast form to the reference form.
+//! All forms take and return tensors of 32 or of 16 bits, and accumulate sums in 32 bits.
+//!
+//! Layers with weights: [`conv`], [`deform_conv`], [`linear`]. Optical flow: [`warp`] (with the
+//! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`convex_upsample`].
+//! Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
+//!
+//! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
+//! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
+//! that a part of an output depends on), `activation`. The CPU forms are made of the parts in
+//! `cpu`, the GPU forms of those in `cube`.
 
-mod area;
+mod activation;
 pub mod attention;
-pub mod attention_cpu;
-pub mod conv2d;
-mod conv_direct;
-mod conv_short;
+pub mod conv;
+pub mod convex_upsample;
 pub mod correlation;
-pub mod cube;
+mod cpu;
+mod cube;
 pub mod deform_conv;
-mod deform_sample;
+pub mod device;
+pub mod flops;
 pub mod fold;
 pub mod gates;
 pub mod gelu;
-mod grid;
-pub mod host;
 pub mod instance_norm;
 pub mod linear;
-mod math;
-mod patch;
-mod scratch;
-mod tile;
-pub(crate) mod toom_cook;
+mod receptive_field;
+pub mod upcast;
 pub mod upsample;
 pub mod warp;
-pub mod wide;
-pub mod work;
-
-use crate::isa;

@@ -1,5 +1,5 @@
-//! An allocator that counts: what this process's Rust code has on the heap. On the CPU device
-//! that is where tensors live.
+//! An allocator that counts the bytes that this process's Rust code has on the heap. On the CPU
+//! device that is where tensors are.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -12,10 +12,11 @@ use std::{
 static LIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
 
-/// Who looks at the peak since a moment of their own.
+/// The watches in existence.
 static WATCHES: Mutex<Vec<Weak<AtomicU64>>> = Mutex::new(Vec::new());
 
-/// The peak since this was made or started anew, whatever other watches do meanwhile.
+/// Records the peak of allocated bytes since it was created or restarted, independent of other
+/// watches.
 #[derive(Debug)]
 pub struct Watch(Arc<AtomicU64>);
 
@@ -28,7 +29,7 @@ impl Watch {
         watch
     }
 
-    /// Forgets the peak so far.
+    /// Restarts the recording from the bytes allocated now.
     pub fn restart(&self) {
         let mut watches = watches();
         let peak = PEAK.load(Relaxed);
@@ -57,17 +58,18 @@ fn watches() -> MutexGuard<'static, Vec<Weak<AtomicU64>>> {
     WATCHES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The system's allocator with two counters. A program, or the plugin's library, makes it its
-/// `#[global_allocator]`; everywhere else the counters stay 0.
+/// The system's allocator with two counters. A program, or the plugin's library, installs it as its
+/// `#[global_allocator]`; without that the counters stay 0.
 pub struct Counting;
 
 impl Counting {
-    /// Bytes allocated and not yet freed.
+    /// Returns the bytes allocated and not yet freed.
     pub fn live() -> u64 {
         LIVE.load(Relaxed)
     }
 
-    /// Whether it is the allocator here: then something was allocated before anybody asks.
+    /// Returns whether this allocator is installed: then something has been allocated before the
+    /// first call.
     pub fn installed() -> bool {
         PEAK.load(Relaxed) > 0
     }
@@ -75,7 +77,7 @@ impl Counting {
 
 fn add(bytes: usize) {
     let live = LIVE.fetch_add(bytes as u64, Relaxed) + bytes as u64;
-    // Mostly a load: a new peak is rare.
+    // Usually only a load, because new peaks are rare.
     if live > PEAK.load(Relaxed) {
         PEAK.fetch_max(live, Relaxed);
     }
@@ -90,7 +92,7 @@ fn remove(bytes: usize) {
 // is removed was added: memory comes back with the layout it was given out with.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
+        // SAFETY: the caller guarantees for `layout` what `System` requires.
         let memory = unsafe { System.alloc(layout) };
         if !memory.is_null() {
             add(layout.size());
@@ -108,16 +110,16 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: all our memory is `System`'s, and the caller gives its layout.
+        // SAFETY: all memory given out here is `System`'s, and the caller passes its layout.
         unsafe { System.dealloc(memory, layout) };
         remove(layout.size());
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as in `dealloc`; the caller promises that `size` is not 0 and fits.
+        // SAFETY: as in `dealloc`; the caller guarantees that `size` is not 0 and fits.
         let moved = unsafe { System.realloc(memory, layout, size) };
         if !moved.is_null() {
-            // Added first: another thread never sees less than nothing.
+            // Added first, so that no other thread sees a negative sum.
             add(size);
             remove(layout.size());
         }
@@ -131,8 +133,8 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Held by tests that need the counters as they are where the allocator is not installed,
-    /// which it is not in this binary.
+    /// Locked by tests that need the counters of an allocator that is not installed, as it is not
+    /// in this binary.
     pub static COUNTERS: Mutex<()> = Mutex::new(());
 
     #[test]

@@ -1,5 +1,5 @@
-//! What NVIDIA's driver says of a card's memory. Both libraries belong to the driver and are
-//! loaded when first asked for; without them nothing here answers.
+//! Reads the memory of a CUDA device from NVIDIA's driver. Without the driver's libraries every
+//! function returns `None`.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_uint, c_void},
@@ -7,40 +7,40 @@ use std::{
     sync::OnceLock,
 };
 
-use libloading::Library;
+use crate::cuda::NvidiaLibrary;
 
-/// Free and all bytes of a card.
+/// The free and the total bytes of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes {
     pub free: u64,
     pub total: u64,
 }
 
-/// A card as CUDA numbers them.
+/// A device by CUDA's numbering.
 #[derive(Debug)]
-pub struct Card {
+pub struct CudaDevice {
     device: c_int,
-    /// Where it is plugged in, for NVML; `None` where only CUDA knows its memory.
+    /// The device's PCI address, for NVML; `None` where only CUDA reports its memory.
     bus: Option<BusId>,
 }
 
 type BusId = [c_char; 32];
 
-impl Card {
-    /// Card `n`. Opens no context.
+impl CudaDevice {
+    /// Finds device `n`. Opens no context.
     pub fn find(n: usize) -> Option<Self> {
         let cuda = cuda()?;
         let mut device = 0;
         let mut bus: BusId = [0; 32];
         let mut total = 0usize;
-        // SAFETY: the signatures are CUDA's; each pointer is to a local of the type and, for
-        // `bus`, the length that is said.
+        // SAFETY: the signatures are CUDA's. Each pointer is to a local of its type and, for `bus`,
+        // of the length passed.
         let bus_known = unsafe {
             done((cuda.device_get)(&mut device, c_int::try_from(n).ok()?))?;
             done((cuda.device_total)(&mut total, device))?;
             done((cuda.bus_id)(bus.as_mut_ptr(), 32, device))
         };
-        // NVML speaks of the whole card where CUDA may have been given a slice of it.
+        // NVML reports the whole GPU where CUDA may have been given a slice of it.
         let whole = |bytes: Bytes| is_whole(total as u64, bytes.total);
         let seen = bus_known
             .and_then(|()| nvml())
@@ -51,7 +51,8 @@ impl Card {
         })
     }
 
-    /// What the card has. Without NVML this opens the context that computing needs anyway.
+    /// Returns the device's memory. Without NVML this opens the context that computing needs
+    /// anyway.
     pub fn memory(&self) -> Option<Bytes> {
         match &self.bus {
             Some(bus) => nvml()?.memory(bus),
@@ -59,19 +60,20 @@ impl Card {
         }
     }
 
-    /// Bytes of this process; `None` where the driver lists no processes (a container) or not
-    /// this one.
+    /// Returns the bytes of this process; `None` where the driver lists no processes (in a
+    /// container) or not this one.
     pub fn own(&self) -> Option<u64> {
         nvml()?.own(self.bus.as_ref()?)
     }
 }
 
-/// Whether what CUDA may use is the card that NVML sees, less what the driver keeps.
-fn is_whole(usable: u64, card: u64) -> bool {
-    usable >= card / 4 * 3
+/// Returns whether CUDA's usable bytes are those of the whole GPU that NVML sees, less the driver's
+/// own.
+fn is_whole(usable: u64, whole: u64) -> bool {
+    usable >= whole / 4 * 3
 }
 
-/// NVML and CUDA both answer 0 where all went well.
+/// Converts a status of NVML or CUDA. Both return 0 for success.
 fn done(status: c_int) -> Option<()> {
     (status == 0).then_some(())
 }
@@ -85,8 +87,6 @@ struct Cuda {
     push: unsafe extern "C" fn(*mut c_void) -> c_int,
     pop: unsafe extern "C" fn(*mut *mut c_void) -> c_int,
     memory: unsafe extern "C" fn(*mut usize, *mut usize) -> c_int,
-    /// Keeps the functions.
-    _library: Library,
 }
 
 fn cuda() -> Option<&'static Cuda> {
@@ -96,23 +96,21 @@ fn cuda() -> Option<&'static Cuda> {
 
 impl Cuda {
     fn load() -> Option<Self> {
-        // SAFETY: libcuda's initialisers are meant to run on load. Each type above is the C
-        // signature its symbol has in cuda.h since CUDA 4 (`CUdevice` is an int, `CUcontext`
-        // a pointer); the library stays loaded as long as the functions are kept.
+        // SAFETY: each type above is the C signature of its symbol in cuda.h since CUDA 4
+        // (`CUdevice` is an int, `CUcontext` a pointer).
         unsafe {
-            let library = Library::new("libcuda.so.1").ok()?;
-            let init = library.get::<unsafe extern "C" fn(c_uint) -> c_int>(b"cuInit");
-            done(init.ok()?(0))?;
+            let library = NvidiaLibrary::driver()?;
+            let init = library.function::<unsafe extern "C" fn(c_uint) -> c_int>(c"cuInit");
+            done(init?(0))?;
             Some(Self {
-                device_get: *library.get(b"cuDeviceGet").ok()?,
-                device_total: *library.get(b"cuDeviceTotalMem_v2").ok()?,
-                bus_id: *library.get(b"cuDeviceGetPCIBusId").ok()?,
-                retain: *library.get(b"cuDevicePrimaryCtxRetain").ok()?,
-                release: *library.get(b"cuDevicePrimaryCtxRelease_v2").ok()?,
-                push: *library.get(b"cuCtxPushCurrent_v2").ok()?,
-                pop: *library.get(b"cuCtxPopCurrent_v2").ok()?,
-                memory: *library.get(b"cuMemGetInfo_v2").ok()?,
-                _library: library,
+                device_get: library.function(c"cuDeviceGet")?,
+                device_total: library.function(c"cuDeviceTotalMem_v2")?,
+                bus_id: library.function(c"cuDeviceGetPCIBusId")?,
+                retain: library.function(c"cuDevicePrimaryCtxRetain")?,
+                release: library.function(c"cuDevicePrimaryCtxRelease_v2")?,
+                push: library.function(c"cuCtxPushCurrent_v2")?,
+                pop: library.function(c"cuCtxPopCurrent_v2")?,
+                memory: library.function(c"cuMemGetInfo_v2")?,
             })
         }
     }
@@ -121,8 +119,8 @@ impl Cuda {
         let (mut free, mut total) = (0usize, 0usize);
         let mut context = ptr::null_mut();
         // SAFETY: `device` came from `device_get`. The context is retained while it is current
-        // and popped off this thread's stack before it is released, whatever the question
-        // gave; the pointers are to locals.
+        // and popped off this thread's stack before it is released, whatever the query
+        // returned. The pointers are to locals.
         let answer = unsafe {
             done((self.retain)(&mut context, device))?;
             let answer = done((self.push)(context)).and_then(|()| {
@@ -164,8 +162,6 @@ struct Nvml {
     handle: unsafe extern "C" fn(*const c_char, *mut Handle) -> c_int,
     memory: unsafe extern "C" fn(Handle, *mut NvmlMemory) -> c_int,
     processes: Option<unsafe extern "C" fn(Handle, *mut c_uint, *mut NvmlProcess) -> c_int>,
-    /// Keeps the functions.
-    _library: Library,
 }
 
 fn nvml() -> Option<&'static Nvml> {
@@ -175,23 +171,21 @@ fn nvml() -> Option<&'static Nvml> {
 
 impl Nvml {
     fn load() -> Option<Self> {
-        // SAFETY: NVML's initialisers are meant to run on load. Each type above is the C
-        // signature its symbol has in nvml.h; a newer struct comes with a newer name. The
-        // library stays loaded, and initialised, as long as the functions are kept.
+        // SAFETY: each type above is the C signature of its symbol in nvml.h; a newer struct has a
+        // newer name. The library stays loaded and initialised.
         unsafe {
-            let library = Library::new("libnvidia-ml.so.1").ok()?;
-            let init = library.get::<unsafe extern "C" fn() -> c_int>(b"nvmlInit_v2");
-            done(init.ok()?())?;
-            let names: [&[u8]; 2] = [
-                b"nvmlDeviceGetComputeRunningProcesses_v3",
-                b"nvmlDeviceGetComputeRunningProcesses_v2",
+            let library = NvidiaLibrary::nvml()?;
+            let init = library.function::<unsafe extern "C" fn() -> c_int>(c"nvmlInit_v2");
+            done(init?())?;
+            let names = [
+                c"nvmlDeviceGetComputeRunningProcesses_v3",
+                c"nvmlDeviceGetComputeRunningProcesses_v2",
             ];
-            let processes = names.iter().find_map(|name| library.get(*name).ok());
+            let processes = names.into_iter().find_map(|name| library.function(name));
             Some(Self {
-                handle: *library.get(b"nvmlDeviceGetHandleByPciBusId_v2").ok()?,
-                memory: *library.get(b"nvmlDeviceGetMemoryInfo").ok()?,
-                processes: processes.map(|symbol| *symbol),
-                _library: library,
+                handle: library.function(c"nvmlDeviceGetHandleByPciBusId_v2")?,
+                memory: library.function(c"nvmlDeviceGetMemoryInfo")?,
+                processes,
             })
         }
     }
@@ -219,7 +213,8 @@ impl Nvml {
 
     fn own(&self, bus: &BusId) -> Option<u64> {
         let (device, processes) = (self.device(bus)?, self.processes?);
-        // Room for more than a card has; one more try where that was too few.
+        // Room for more processes than a device usually has; one more try where that was too
+        // little.
         let mut list = vec![NvmlProcess::default(); 64];
         for _ in 0..2 {
             let mut count = list.len() as c_uint;
@@ -263,14 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_of_a_card_is_not_the_card() {
+    fn a_slice_of_a_gpu_is_not_the_whole() {
         assert!(is_whole(79 << 30, 80 << 30));
         assert!(!is_whole(10 << 30, 80 << 30));
     }
 
     #[test]
-    fn a_card_that_is_not_there_is_none() {
-        assert!(Card::find(4096).is_none());
-        assert!(Card::find(usize::MAX).is_none());
+    fn a_gpu_that_is_absent_is_none() {
+        assert!(CudaDevice::find(4096).is_none());
+        assert!(CudaDevice::find(usize::MAX).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Faults put in from outside: what tests use to see the engine recover.
+//! Faults that tests inject to see the engine recover. Only in builds with the feature `internals`.
 
 use std::{
     fmt,
@@ -8,14 +8,15 @@ use std::{
 use super::{Stage, planning::Plan};
 use crate::{Cancel, Error};
 
-/// Faults still to come, shared by all clones: a test keeps one and gives one to the session.
+/// Faults still to come, shared by all clones: a test keeps one clone and gives another to the
+/// session.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<Mutex<Planted>>);
 
 #[derive(Debug, Default)]
 struct Planted {
     faults: Vec<Fault>,
-    /// The one plan to work by.
+    /// The plan that is forced.
     plan: Option<Plan>,
     at_opening: Option<Hook>,
     at_frame: Option<Hook>,
@@ -24,7 +25,7 @@ struct Planted {
 #[derive(Debug)]
 struct Fault {
     stage: Stage,
-    /// Runs of the stage that pass before.
+    /// Number of runs of the stage that succeed before.
     after: usize,
 }
 
@@ -40,14 +41,14 @@ impl fmt::Debug for Hook {
 }
 
 impl Faults {
-    /// Out of memory at the stage's run number `after` (from 0) counted from now.
+    /// Plants an out-of-memory error at the stage's run number `after`, counted from 0 from now on.
     pub fn out_of_memory(&self, stage: Stage, after: usize) {
         self.planted().faults.push(Fault { stage, after });
     }
 
-    /// Calls `hook` before each frame that a session gives its engine, with the session's token:
-    /// it may take its time, or fail as a device does. Its error is that of the session's call.
-    /// A later hook takes the place of an earlier one.
+    /// Calls `hook` with the session's token before each frame that a session gives its engine. The
+    /// hook may block, or fail as a device does: its error becomes the error of the session's call.
+    /// A later hook replaces an earlier one.
     pub fn at_each_frame(
         &self,
         hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static,
@@ -55,25 +56,26 @@ impl Faults {
         self.planted().at_frame = Some(Hook(Arc::new(hook)));
     }
 
-    /// Calls `hook` before a session's engine is opened, as [`at_each_frame`](Self::at_each_frame)
-    /// does before frames.
+    /// Calls `hook` before a session's engine is opened, in the way of
+    /// [`at_each_frame`](Self::at_each_frame).
     pub fn at_opening(&self, hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static) {
         self.planted().at_opening = Some(Hook(Arc::new(hook)));
     }
 
-    /// Returns faults that only make sessions work by `plan`, whatever the planner would choose.
+    /// Returns faults that only force the plan: sessions use `plan`, whatever the planner would
+    /// choose.
     pub fn force_plan(plan: Plan) -> Self {
         let faults = Self::default();
         faults.planted().plan = Some(plan);
         faults
     }
 
-    /// Returns the plan that is forced.
+    /// Returns the plan that is forced, if there is one.
     pub(crate) fn plan(&self) -> Option<Plan> {
         self.planted().plan
     }
 
-    /// Faults that have not come yet.
+    /// Returns the number of faults that have not occurred yet.
     pub fn pending(&self) -> usize {
         self.planted().faults.len()
     }
@@ -105,19 +107,19 @@ impl Faults {
         }
     }
 
-    /// Runs the hook for frames, if there is one. Others may plant faults meanwhile.
+    /// Runs the hook for frames, if there is one. Other threads may plant faults meanwhile.
     ///
     /// # Errors
-    /// The hook's.
+    /// The error of the hook.
     pub(crate) fn frame(&self, cancel: &Cancel) -> Result<(), Error> {
         let hook = self.planted().at_frame.clone();
         hook.map_or(Ok(()), |hook| (hook.0)(cancel))
     }
 
-    /// Runs the hook for openings, likewise.
+    /// Runs the hook for openings, if there is one.
     ///
     /// # Errors
-    /// The hook's.
+    /// The error of the hook.
     pub(crate) fn opening(&self, cancel: &Cancel) -> Result<(), Error> {
         let hook = self.planted().at_opening.clone();
         hook.map_or(Ok(()), |hook| (hook.0)(cancel))
@@ -128,7 +130,7 @@ impl Faults {
     }
 }
 
-/// The same faults, not equal ones.
+/// Compares identity, not contents.
 impl PartialEq for Faults {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -162,7 +164,7 @@ mod tests {
         assert!(faults.frame(&token).is_ok(), "there is none yet");
         let inside = Arc::downgrade(&faults.0);
         faults.at_each_frame(move |cancel| {
-            // A lock that is held would not be given.
+            // A lock that is held would be refused.
             let faults = inside.upgrade().expect("the faults are there");
             assert!(faults.try_lock().is_ok());
             cancel.check()

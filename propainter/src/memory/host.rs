@@ -1,17 +1,17 @@
-//! What Linux says of the host's memory, and of the share a container may take of it.
+//! Reads the host's memory from Linux, and the limits that a container sets.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Bytes resident of this process.
+/// Returns the resident memory of this process, in bytes.
 pub fn resident() -> Option<u64> {
     kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-/// Bytes this process may still take, and bytes there are: the machine's or, where that is
-/// less, the control group's.
+/// Returns the bytes that this process may still allocate, and the total: the machine's or, if
+/// lower, the control group's.
 pub fn free_and_total() -> Option<(u64, u64)> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let machine = (
@@ -27,25 +27,25 @@ fn least(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
     (a.0.min(b.0), a.1.min(b.1))
 }
 
-/// The value of a line such as `VmRSS:     1234 kB`, in bytes.
+/// Returns the value of a line such as `VmRSS:     1234 kB`, in bytes.
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let number: u64 = line.split_whitespace().next()?.parse().ok()?;
     number.checked_mul(1024)
 }
 
-/// A control group's folder, and the names of its files by its version.
+/// A control group's folder, and the names of its files in its version.
 #[derive(Debug, PartialEq)]
 struct Group {
     folder: PathBuf,
     limit: &'static str,
     usage: &'static str,
-    /// In `memory.stat`: file pages that go when memory is short.
+    /// Key in `memory.stat` of the file pages that the kernel frees when memory is short.
     cache: &'static str,
 }
 
-/// This process's control group and all above it, whose limits hold too. A container may show
-/// a path that is not mounted: its root is among them.
+/// Returns this process's control group and all its ancestors, whose limits apply too. A container
+/// may show a path that is not mounted; the root is always included.
 fn folders(groups: &str, root: &Path) -> Vec<Group> {
     let mut found = Vec::new();
     for line in groups.lines() {
@@ -82,7 +82,7 @@ fn folders(groups: &str, root: &Path) -> Vec<Group> {
     found
 }
 
-/// Free and total bytes of a group; `None` where it has no limit.
+/// Returns the free and total bytes of a group; `None` where it has no limit.
 fn group(group: &Group) -> Option<(u64, u64)> {
     let read = |name| fs::read_to_string(group.folder.join(name)).ok();
     let stat = read("memory.stat").unwrap_or_default();
@@ -100,7 +100,7 @@ fn share(limit: &str, usage: &str, cache: u64) -> Option<(u64, u64)> {
     Some((limit.saturating_sub(used), limit))
 }
 
-/// The value of a line `name value`; 0 where there is none.
+/// Returns the value of a line `name value`; 0 where there is none.
 fn word(text: &str, name: &str) -> u64 {
     let mut lines = text.lines().filter_map(|line| line.split_once(' '));
     let found = lines.find(|(key, _)| *key == name);

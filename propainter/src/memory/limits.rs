@@ -1,27 +1,26 @@
-//! What a session may take, and what it says about what it took.
+//! The limits of a session's memory, and its reports.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{Faults, Stage};
 use crate::{Error, Precision};
 
-/// What a session may take of the device and the host.
+/// The limits that a user sets for a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Bytes on the device, the driver's context included; 0: what is free at the start, less
-    /// `vram_reserve`. On the CPU device, bytes of host memory.
+    /// Budget on the device in bytes, the driver's context included; on the CPU device, of host
+    /// memory. 0 is the memory that is free at the start, less `vram_reserve`.
     pub vram_budget: u64,
-    /// Bytes left to others where the budget is taken from what is free.
+    /// Bytes left to other programs where the budget is the free memory.
     pub vram_reserve: u64,
-    /// Bytes on the host that held frames, flows and features may take; 0: no limit but what is
-    /// free.
+    /// Budget on the host in bytes for held frames, flows and features. 0 is the free memory.
     pub host_budget: u64,
-    /// What of that budget is taken by whoever pushes the frames.
+    /// Bytes of that budget that the caller holds for its frames.
     pub outside: Outside,
     pub precision: Precision,
-    /// What may be given up when nothing exact fits.
+    /// The reductions of quality that are allowed where no exact plan fits.
     pub allow_degradation: Degradation,
-    /// Faults that tests inject; none by default, and without the feature `internals`.
+    /// Faults that tests inject; none by default, and none without the feature `internals`.
     pub faults: Faults,
 }
 
@@ -39,17 +38,17 @@ impl Default for Limits {
     }
 }
 
-/// Bytes on the host that are held for a session's frames where they come from and where they go.
+/// Bytes on the host that the caller holds for a session's frames, at their source and destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// For each frame that a session has and that is not final.
+    /// Bytes for each frame that the session has and that is not final.
     pub frame: u64,
-    /// Besides.
+    /// Bytes independent of the number of frames.
     pub always: u64,
 }
 
 impl Outside {
-    /// The share of each of so many.
+    /// Returns the share of each of `parts` engines.
     pub(crate) fn share(self, parts: u64) -> Self {
         Self {
             frame: self.frame.div_ceil(parts),
@@ -58,7 +57,7 @@ impl Outside {
     }
 }
 
-/// One kind of loss, in the order in which they are taken.
+/// One kind of reduction of quality. They are applied in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// 16-bit numbers in flow completion and the generator.
@@ -67,7 +66,7 @@ pub enum Step {
     References,
     /// A shorter neighbour length, down to 6, then a shorter sub-video, down to 20.
     Window,
-    /// A smaller processing size, by 0.75 at a time, not under 320 wide.
+    /// A smaller processing size, by 0.75 at a time, at least 320 pixels wide.
     Resolution,
 }
 
@@ -79,7 +78,7 @@ impl Step {
         Self::Resolution,
     ];
 
-    /// As `allow-degradation` spells it.
+    /// Returns the name that the property `allow-degradation` uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Precision => "precision",
@@ -115,7 +114,7 @@ impl Degradation {
     }
 }
 
-/// Names with commas between them; an empty text is the empty set.
+/// Parses names separated by commas; an empty text is the empty set.
 impl FromStr for Degradation {
     type Err = Error;
 
@@ -142,64 +141,65 @@ impl fmt::Display for Degradation {
     }
 }
 
-/// Something the session decided about its memory; an element posts it, a user reads it.
+/// A decision of a session about its memory. The element posts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The plan to start with: one line, the bytes it needs, the budget.
+    /// A plan was put in force: one line, the bytes that it needs, the budget.
     Planned {
         plan: String,
         bytes: u64,
         budget: u64,
     },
-    /// Memory ran out and the stage is done again, or the meter was above the budget and what
-    /// follows has less; by this plan, the same one where there is no smaller.
+    /// Memory ran out and the stage is repeated, or the budget was exceeded and later stages take
+    /// less. `plan` is in force now; it is the same one where none is smaller.
     Shrunk {
         stage: Stage,
         problem: String,
         plan: String,
     },
-    /// After a while without trouble the larger plan is tried again.
+    /// A larger plan is tried again after a time without trouble.
     Grown { plan: String },
-    /// Something was given up to fit.
+    /// Quality was reduced to fit the budget.
     Degraded {
         step: Step,
-        /// What the user asked for and what it is now, as text.
+        /// The setting before and after, as text.
         from: String,
         to: String,
     },
-    /// `model=auto` has checkpoints, but this build has no networks to run with them: the
-    /// weights-free engine works.
+    /// `model=auto` found checkpoints, or a folder for them was set, but this build has no
+    /// networks: the weights-free engine runs.
     NotBuilt,
-    /// `device=auto` computes on the CPU though a card's driver is there; why.
+    /// `device=auto` computes on the CPU although a CUDA driver is present; `problem` is the
+    /// reason.
     FellBack { problem: String },
 }
 
-/// What a session takes now and took at most.
+/// The memory that a session takes now and took at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes on the device that the session may take.
+    /// Budget on the device in bytes.
     pub budget: u64,
-    /// Bytes on the device that the plan needs at most, by the model.
+    /// Bytes on the device that the plan in force needs at most, by the model.
     pub planned: u64,
-    /// Bytes this process has on the device, by the meter, at the last look and at most.
+    /// Bytes that this process has on the device, as last measured and at most.
     pub device: u64,
     pub device_peak: u64,
-    /// Bytes this process had on the device at most in each stage, in the order of
+    /// Bytes that this process had on the device at most in each stage, in the order of
     /// [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
-    /// Bytes of held frames, flows and features on the host that the session may take, and that
-    /// the plan needs at most, by the model.
+    /// Budget on the host in bytes for held frames, flows and features, and the bytes that the plan
+    /// in force needs at most, by the model.
     pub host_budget: u64,
     pub host_planned: u64,
-    /// Those bytes now and at most.
+    /// Those bytes at present and at most.
     pub host: u64,
     pub host_peak: u64,
-    /// Times that memory ran out, and times that a larger plan was tried again.
+    /// Number of times that memory ran out, and that a larger plan was tried again.
     pub out_of_memory: u64,
     pub grown: u64,
-    /// What is given up at present.
+    /// The reductions of quality in force.
     pub degraded: Degradation,
-    /// Runs of stages so far, also of those that failed, and the time spent in them.
+    /// Runs of stages so far, including failed ones, and the time spent in them.
     pub runs: u64,
     pub computing: Duration,
     /// Floating point operations of the layers in each stage, in the order of [`Stage::ALL`].
@@ -207,12 +207,12 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Of two engines at work at once.
+    /// Returns the usage of two engines that run at the same time.
     pub(crate) fn beside(self, other: Self) -> Self {
         Self {
             budget: self.budget.saturating_add(other.budget),
             planned: self.planned + other.planned,
-            // By the meter it is the process's already.
+            // The meter counts the whole process already.
             device: self.device.max(other.device),
             host: self.host + other.host,
             host_peak: self.host_peak + other.host_peak,
@@ -223,7 +223,7 @@ impl Usage {
         }
     }
 
-    /// With what engines before have done and taken at most.
+    /// Returns the usage continued from that of engines before.
     pub(crate) fn after(self, before: &Self) -> Self {
         let (mut stages, mut operations) = (self.stages, self.operations);
         for (stage, before) in stages.iter_mut().zip(before.stages) {

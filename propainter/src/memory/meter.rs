@@ -1,5 +1,5 @@
-//! What this process takes of a device, and what is free there: as the driver or the host
-//! says, not as we reckon.
+//! Measures the memory that this process has on a device and the memory that is free there, as the
+//! driver or the host reports it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,61 +9,63 @@ use std::{
 use super::{
     Counting,
     counting::Watch,
-    driver::{Bytes, Card},
+    driver::{Bytes, CudaDevice},
     host,
 };
 use crate::DeviceChoice;
 
-/// One look at a device.
+/// One measurement of a device's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Bytes that this process has there; 0 where nobody tells.
+    /// Bytes that this process has there; 0 where they are not reported.
     pub used: u64,
-    /// Bytes that it could still take.
+    /// Bytes that the process could still allocate.
     pub free: Option<u64>,
-    /// Bytes there are.
+    /// Bytes that the device has.
     pub total: Option<u64>,
 }
 
-/// Reads a device's memory. On a card: the driver's figure for this process, context and
-/// pools included; where the driver does not list processes, what the card has more in use
-/// than when it was first looked at, so open the meter before the device. On the host: what
-/// the counting allocator has given out or, where that is not installed, what is resident.
+/// Measures a device's memory.
+///
+/// On a GPU it reads the driver's figure for this process, context and pools included. Where the
+/// driver does not list processes, it takes the increase of the memory in use since the first
+/// measurement, so open the meter before the device. On the host it takes the bytes of the counting
+/// allocator or, where that is not installed, the resident memory.
 #[derive(Clone, Debug)]
-pub struct Meter(Arc<Kind>);
+pub struct Meter(Arc<Source>);
 
 #[derive(Debug)]
-enum Kind {
+enum Source {
     Host(Watch),
-    Card {
-        card: Card,
-        /// In use before this process came.
+    Gpu {
+        device: CudaDevice,
+        /// Bytes that were in use at the first measurement.
         before: u64,
     },
-    /// What a test says; the last reading stays.
+    /// Readings that a test gives; the last one repeats.
     Fixed(Mutex<VecDeque<Reading>>),
     Unknown,
 }
 
 impl Meter {
-    /// Reads `device`. A card that does not answer gives readings of nothing.
+    /// Opens the meter of `device`. A GPU that does not answer gives empty readings.
     pub fn open(device: DeviceChoice) -> Self {
         Self(Arc::new(match device {
-            DeviceChoice::Cpu => Kind::Host(Watch::new()),
-            DeviceChoice::Cuda(n) => card(n).unwrap_or(Kind::Unknown),
-            DeviceChoice::Auto => card(0).unwrap_or_else(|| Kind::Host(Watch::new())),
+            DeviceChoice::Cpu => Source::Host(Watch::new()),
+            DeviceChoice::Cuda(n) => gpu(n).unwrap_or(Source::Unknown),
+            DeviceChoice::Auto => gpu(0).unwrap_or_else(|| Source::Host(Watch::new())),
         }))
     }
 
-    /// Gives these readings, one at each look, and the last one from then on.
+    /// Creates a meter that returns these readings in turn, and then repeats the last one.
     pub fn fixed(readings: impl IntoIterator<Item = Reading>) -> Self {
         let readings = readings.into_iter().collect();
-        Self(Arc::new(Kind::Fixed(Mutex::new(readings))))
+        Self(Arc::new(Source::Fixed(Mutex::new(readings))))
     }
 
     pub fn look(&self) -> Reading {
         match &*self.0 {
-            Kind::Host(_) => {
+            Source::Host(_) => {
                 let used = Some(Counting::live()).filter(|_| Counting::installed());
                 let (free, total) = host::free_and_total().unzip();
                 Reading {
@@ -72,8 +74,8 @@ impl Meter {
                     total,
                 }
             }
-            Kind::Card { card, before } => reading(card.own(), card.memory(), *before),
-            Kind::Fixed(readings) => {
+            Source::Gpu { device, before } => reading(device.own(), device.memory(), *before),
+            Source::Fixed(readings) => {
                 let mut readings = readings.lock().unwrap_or_else(PoisonError::into_inner);
                 let first = readings.front().copied().unwrap_or_default();
                 if readings.len() > 1 {
@@ -81,28 +83,28 @@ impl Meter {
                 }
                 first
             }
-            Kind::Unknown => Reading::default(),
+            Source::Unknown => Reading::default(),
         }
     }
 
-    /// Begins to watch for [`most`](Self::most).
+    /// Starts the interval of [`most`](Self::most).
     pub fn start(&self) {
-        if let Kind::Host(watch) = &*self.0 {
+        if let Source::Host(watch) = &*self.0 {
             watch.restart();
         }
     }
 
-    /// Bytes of this process on the device at most since [`start`](Self::start). A card's
-    /// driver tells what is there now; as the library's pools seldom give something back by
-    /// themselves, that is about the most.
+    /// Returns the most bytes that this process had on the device since [`start`](Self::start). On
+    /// a GPU it returns the bytes at present: the library's pools rarely free memory, so that is
+    /// close to the peak.
     pub fn most(&self) -> u64 {
         match &*self.0 {
-            Kind::Host(watch) if Counting::installed() => watch.peak(),
+            Source::Host(watch) if Counting::installed() => watch.peak(),
             _ => self.used(),
         }
     }
 
-    /// Bytes of this process on the device; 0 where nobody tells.
+    /// Returns the bytes of this process on the device; 0 where they are not reported.
     pub fn used(&self) -> u64 {
         self.look().used
     }
@@ -116,26 +118,26 @@ impl Meter {
     }
 }
 
-fn card(n: usize) -> Option<Kind> {
-    /// By the cards' numbers, at the first look.
+fn gpu(n: usize) -> Option<Source> {
+    /// The bytes in use at the first measurement, by the number of the GPU.
     static BEFORE: Mutex<BTreeMap<usize, u64>> = Mutex::new(BTreeMap::new());
-    let card = Card::find(n)?;
-    let in_use = in_use(card.memory()?);
+    let device = CudaDevice::find(n)?;
+    let in_use = in_use(device.memory()?);
     let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
     let before = *before.entry(n).or_insert(in_use);
-    Some(Kind::Card { card, before })
+    Some(Source::Gpu { device, before })
 }
 
 fn in_use(bytes: Bytes) -> u64 {
     bytes.total.saturating_sub(bytes.free)
 }
 
-fn reading(own: Option<u64>, card: Option<Bytes>, before: u64) -> Reading {
-    let more = card.map(|card| in_use(card).saturating_sub(before));
+fn reading(own: Option<u64>, device: Option<Bytes>, before: u64) -> Reading {
+    let more = device.map(|device| in_use(device).saturating_sub(before));
     Reading {
         used: own.or(more).unwrap_or(0),
-        free: card.map(|card| card.free),
-        total: card.map(|card| card.total),
+        free: device.map(|device| device.free),
+        total: device.map(|device| device.total),
     }
 }
 
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_drivers_own_figure_counts_and_without_it_the_difference() {
-        let card = Some(Bytes {
+        let device = Some(Bytes {
             free: 600,
             total: 1000,
         });
@@ -154,10 +156,10 @@ mod tests {
             free: Some(600),
             total: Some(1000),
         };
-        assert_eq!(reading(Some(150), card, 100), expected);
-        assert_eq!(reading(None, card, 250), expected);
-        // Somebody else freed more than we took.
-        assert_eq!(reading(None, card, 500).used, 0);
+        assert_eq!(reading(Some(150), device, 100), expected);
+        assert_eq!(reading(None, device, 250), expected);
+        // Another process freed more than this one allocated.
+        assert_eq!(reading(None, device, 500).used, 0);
         assert_eq!(reading(None, None, 100), Reading::default());
     }
 
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_is_not_there_reads_as_nothing() {
+    fn a_gpu_that_is_absent_reads_as_nothing() {
         let reading = Meter::open(DeviceChoice::Cuda(4096)).look();
         assert_eq!(reading, Reading::default());
     }

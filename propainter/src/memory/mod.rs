@@ -4,7 +4,6 @@
 //! - `planning`: the memory plan of the networks and the guard that enforces it
 //! - [`meter`]: the bytes of this process by the driver, the system (`host`) or the allocator
 //!   ([`counting`])
-//! - [`ledger`]: the bytes that the sessions of this process have reserved
 //! - [`Faults`]: faults that tests inject
 
 #[doc(hidden)]
@@ -13,8 +12,6 @@ mod driver;
 #[cfg_attr(not(feature = "internals"), path = "no_faults.rs")]
 mod faults;
 mod host;
-#[doc(hidden)]
-pub mod ledger;
 mod limits;
 #[doc(hidden)]
 pub mod meter;

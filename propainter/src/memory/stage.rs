@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The parts of the work that memory is planned for, in the order of a frame's way.
+/// A part of the work on a frame that memory is planned for, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Features of a picture, then the flows of a pair.
+    /// Optical flow: features of a frame, then the flows of a pair.
     Flow,
     Completion,
     /// Image propagation.

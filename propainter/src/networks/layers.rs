@@ -1,34 +1,35 @@
-//! The few layers that all three networks share: parameters from a checkpoint,
-//! a forward function, nothing else. What comes out is of the type of what goes in.
+//! The layers that the networks share: parameters from a checkpoint and a forward function. The result
+//! has the data type of the input.
 
-use burn::tensor::{Device, Tensor, TensorData, module};
+use burn::tensor::{Device, Tensor, TensorData};
 
-pub use crate::kernels::conv2d::{Activation, Geometry};
+pub use crate::kernels::conv::{Activation, ConvGeometry};
 use crate::{
     kernels::{
-        conv2d::{self, conv2d_plain},
-        deform_conv::{self, Sites},
-        linear::Matrix,
-        wide::wide,
-        work,
+        conv::{PackedConv, conv2d_reference},
+        deform_conv::{PackedDeformConv, SamplingPoints, deform_conv_on_gpu, pack_weight},
+        flops,
+        linear::{PackedLinear, linear_reference},
+        upcast::upcast,
     },
     weights::Checkpoint,
 };
 
-/// The checkpoint's tensor `key` on `device`, in the checkpoint's numbers ([`Numbers::on`]).
+/// Returns the checkpoint's tensor `key` on `device`, in the checkpoint's data type
+/// ([`DType::weights_on`]).
 ///
-/// [`Numbers::on`]: crate::Numbers::on
+/// [`DType::weights_on`]: crate::DType::weights_on
 ///
 /// # Panics
-/// When `key` is not in the network's layout, or has another rank there: a checkpoint
-/// holds exactly its network's layout.
+/// Panics if `key` is not in the network's layout, or has another rank there. A checkpoint holds
+/// exactly the layout of its network.
 pub fn parameter<const D: usize>(checkpoint: &Checkpoint, key: &str, device: &Device) -> Tensor<D> {
     let shape = &checkpoint.get(key).shape;
     let shape = shape[..].try_into().expect("a tensor of this rank");
     reshaped(checkpoint, key, shape, device)
 }
 
-/// As [`parameter`], as a tensor of another shape.
+/// Returns the same as [`parameter`], with another shape.
 fn reshaped<const D: usize>(
     checkpoint: &Checkpoint,
     key: &str,
@@ -36,13 +37,13 @@ fn reshaped<const D: usize>(
     device: &Device,
 ) -> Tensor<D> {
     let data = TensorData::new(checkpoint.get(key).data.clone(), shape);
-    Tensor::from_data(data, (device, checkpoint.numbers().on(device)))
+    Tensor::from_data(data, (device, checkpoint.numbers().weights_on(device)))
 }
 
 /// Groups of the deformable convolutions.
 const GROUPS: usize = 16;
 
-/// A layer's parameters: packed for the CPU's own kernels, or as tensors elsewhere.
+/// A layer's parameters: packed for our CPU kernels, or as tensors of another device.
 #[derive(Debug)]
 enum Parameters<P, const D: usize> {
     Packed(P),
@@ -50,26 +51,34 @@ enum Parameters<P, const D: usize> {
 }
 
 impl<P, const D: usize> Parameters<P, D> {
-    /// The packed form where the device has one.
+    /// Takes the packed form if there is one.
     fn new(packed: Option<P>, weight: Tensor<D>, bias: Tensor<1>) -> Self {
         packed.map_or_else(|| Self::Tensors(Box::new((weight, bias))), Self::Packed)
     }
 }
 
-/// A 2D convolution with bias; the kernel's size is its weight's.
+/// A 2D convolution with bias. The size of the kernel is that of the weight.
 #[derive(Debug)]
 pub struct Conv2d {
-    parameters: Parameters<conv2d::Filter, 4>,
-    geometry: Geometry,
+    parameters: Parameters<PackedConv, 4>,
+    geometry: ConvGeometry,
     activation: Activation,
-    /// Products that are summed for one number of the output.
+    /// Products that are summed for one element of the output.
     products: usize,
 }
 
 impl Conv2d {
-    /// Takes `{key}.weight` `[O, I/groups, kh, kw]` and `{key}.bias` `[O]`. A weight with a
-    /// third, single kernel axis (time) is taken as its 2D form.
-    pub fn init(checkpoint: &Checkpoint, key: &str, geometry: Geometry, device: &Device) -> Self {
+    /// Reads `{key}.weight` `[O, I/groups, kh, kw]` and `{key}.bias` `[O]`. A 3D weight with a kernel
+    /// axis of length 1 is read as a 2D weight.
+    ///
+    /// # Panics
+    /// Panics if the weight has another shape; as [`parameter`].
+    pub fn init(
+        checkpoint: &Checkpoint,
+        key: &str,
+        geometry: ConvGeometry,
+        device: &Device,
+    ) -> Self {
         let name = format!("{key}.weight");
         let shape = &checkpoint.get(&name).shape;
         let [rows, columns] = match shape[2..] {
@@ -84,9 +93,9 @@ impl Conv2d {
         )
     }
 
-    /// A convolution of these parameters, `weight` `[O, I/groups, kh, kw]`, `bias` `[O]`.
-    pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: Geometry) -> Self {
-        let packed = conv2d::Filter::new(&weight, &bias, geometry);
+    /// Makes a convolution of `weight` `[O, I/groups, kh, kw]` and `bias` `[O]`.
+    pub fn of(weight: Tensor<4>, bias: Tensor<1>, geometry: ConvGeometry) -> Self {
+        let packed = PackedConv::new(&weight, &bias, geometry);
         let [_, inputs, rows, columns] = weight.dims();
         Self {
             parameters: Parameters::new(packed, weight, bias),
@@ -96,21 +105,21 @@ impl Conv2d {
         }
     }
 
-    /// The same convolution with an activation behind it.
+    /// Returns the convolution with an activation after it.
     pub fn then(self, activation: Activation) -> Self {
         Self { activation, ..self }
     }
 
-    /// `[B, I, H, W]` → `[B, O, H', W']`, activated
+    /// Convolves and applies the activation: `[B, I, H, W]` → `[B, O, H', W']`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let out = match &self.parameters {
-            Parameters::Packed(filter) => filter.apply(&x, self.activation),
+            Parameters::Packed(packed) => packed.apply(&x, self.activation),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
-                conv2d_plain(x, weight, bias, self.geometry, self.activation)
+                conv2d_reference(x, weight, bias, self.geometry, self.activation)
             }
         };
-        work::count(self.products * out.dims().iter().product::<usize>());
+        flops::count(self.products * out.dims().iter().product::<usize>());
         out
     }
 }
@@ -118,60 +127,59 @@ impl Conv2d {
 /// A fully connected layer.
 #[derive(Debug)]
 pub struct Linear {
-    parameters: Parameters<Matrix, 2>,
+    parameters: Parameters<PackedLinear, 2>,
     inputs: usize,
 }
 
 impl Linear {
-    /// Takes `{key}.weight` `[O, I]` and `{key}.bias` `[O]`.
+    /// Reads `{key}.weight` `[O, I]` and `{key}.bias` `[O]`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
         let weight = weight.transpose(); // [I, O]
         let bias = parameter(checkpoint, &format!("{key}.bias"), device);
-        let packed = Matrix::new(&weight, &bias);
+        let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
             parameters: Parameters::new(packed, weight, bias),
         }
     }
 
-    /// `[…, I]` → `[…, O]`
+    /// Applies the layer: `[…, I]` → `[…, O]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let out = match &self.parameters {
-            Parameters::Packed(matrix) => matrix.apply(&x),
+            Parameters::Packed(packed) => packed.apply(&x),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = *tensors.clone();
-                let (weight, bias) = (weight.cast(x.dtype()), bias.cast(x.dtype()));
-                module::linear(x, weight, Some(bias))
+                linear_reference(x, weight, bias)
             }
         };
-        work::count(self.inputs * out.dims().iter().product::<usize>());
+        flops::count(self.inputs * out.dims().iter().product::<usize>());
         out
     }
 }
 
-/// The output convolution of both flow-guided propagations: offsets and modulation
-/// from a condition, then a modulated deformable convolution of 16 groups.
+/// The alignment of both flow-guided propagations: convolutions that predict offsets and modulation
+/// from a condition, then a modulated deformable convolution with 16 groups.
 #[derive(Debug)]
 pub struct DeformAlign {
     offsets: [Conv2d; 4],
-    parameters: Parameters<deform_conv::Filter, 2>,
+    parameters: Parameters<PackedDeformConv, 2>,
     limit: f64,
 }
 
 impl DeformAlign {
-    /// Takes `{key}.conv_offset.{0,2,4,6}`, `{key}.weight` and `{key}.bias`. `limit` bounds the
-    /// learned offsets, in pixels (spec sections 3 and 5).
+    /// Reads `{key}.conv_offset.{0,2,4,6}`, `{key}.weight` and `{key}.bias`. `limit` bounds the learned
+    /// offsets, in pixels (spec sections 3 and 5).
     pub fn init(checkpoint: &Checkpoint, key: &str, limit: f64, device: &Device) -> Self {
         // Deformable convolutions compute in 32 bits.
-        let weight = wide(parameter(checkpoint, &format!("{key}.weight"), device));
-        let bias = wide(parameter(checkpoint, &format!("{key}.bias"), device));
-        let packed = deform_conv::Filter::new(&weight, &bias, GROUPS);
-        let weight = deform_conv::pack(weight, GROUPS);
+        let weight = upcast(parameter(checkpoint, &format!("{key}.weight"), device));
+        let bias = upcast(parameter(checkpoint, &format!("{key}.bias"), device));
+        let packed = PackedDeformConv::new(&weight, &bias, GROUPS);
+        let weight = pack_weight(weight, GROUPS);
         Self {
             offsets: [0, 2, 4, 6].map(|i| {
                 let key = format!("{key}.conv_offset.{i}");
-                let conv = Conv2d::init(checkpoint, &key, Geometry::default(), device);
+                let conv = Conv2d::init(checkpoint, &key, ConvGeometry::default(), device);
                 conv.then(if i < 6 {
                     Activation::Leaky(0.1)
                 } else {
@@ -183,8 +191,8 @@ impl DeformAlign {
         }
     }
 
-    /// Aligns `x` `[B, I, H, W]` under `condition` `[B, K, H, W]`; `flow` `[B, 2, H, W]`, where
-    /// there is one, is added to every offset. Result `[B, 128, H, W]`.
+    /// Aligns `x` `[B, I, H, W]` under `condition` `[B, K, H, W]`. If there is a `flow`
+    /// `[B, 2, H, W]`, it is added to every offset. Returns `[B, 128, H, W]`.
     pub fn forward(
         &self,
         x: Tensor<4>,
@@ -196,16 +204,16 @@ impl DeformAlign {
             .iter()
             .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
         let limit = self.limit as f32;
-        let sites = Sites::Learned { raw, limit, flow };
+        let points = SamplingPoints::Learned { raw, limit, flow };
         let inputs = x.dims()[1];
         let out = match &self.parameters {
-            Parameters::Packed(filter) => filter.apply(&x, &sites),
+            Parameters::Packed(packed) => packed.apply(&x, &points),
             Parameters::Tensors(tensors) => {
                 let (weight, bias) = &**tensors;
-                deform_conv::on_card(&x, &sites, weight, bias, GROUPS)
+                deform_conv_on_gpu(&x, &points, weight, bias, GROUPS)
             }
         };
-        work::count(9 * inputs * out.dims().iter().product::<usize>());
+        flops::count(9 * inputs * out.dims().iter().product::<usize>());
         out
     }
 }

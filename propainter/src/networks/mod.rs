@@ -1,12 +1,11 @@
-//! The networks of ProPainter, tensors in and tensors out. They know no windows, no
-//! budget and no buffer.
+//! The networks of ProPainter. They map tensors to tensors, and know nothing of windows, budgets or
+//! buffers.
 
-mod device;
-mod dtype;
 pub mod flow_completion;
 pub mod generator;
 pub mod image_propagation;
-pub mod kept;
 pub mod layers;
-pub mod pace;
+mod precision;
 pub mod raft;
+pub mod stored;
+pub mod strips;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::engine_builder;
 use crate::{
     DeviceChoice, Error, Limits,
-    classical::{self, Window},
+    classical::{self, WindowLengths},
     isa::Isa,
     memory::Notice,
     schedule::WindowParams,
@@ -221,7 +221,7 @@ impl Config {
     }
 
     /// Returns the window of the weights-free engine.
-    pub(super) fn classical_window(&self) -> Window {
+    pub(super) fn classical_window(&self) -> WindowLengths {
         let lookahead = (self.mode == Mode::Sliding).then_some(self.lookahead);
         classical::window(self.subvideo_length, lookahead)
     }

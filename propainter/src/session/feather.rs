@@ -1,6 +1,6 @@
 //! A soft edge: the fill fades into the frame over the outermost pixels of the hole.
 
-use crate::{Area, Frame, Mask, frame::city_block};
+use crate::{Frame, Mask, Rect, frame::city_block};
 
 /// Converts a feather in pixels at processing size to pixels at the size pushed, by the mean
 /// ratio of both axes.
@@ -41,7 +41,7 @@ pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
 
 /// Returns the city-block distance of each pixel of the rectangle to the nearest one outside the
 /// hole, at most `most`.
-fn depths(hole: &Mask, area: &Area, most: u32) -> Vec<u32> {
+fn depths(hole: &Mask, area: &Rect, most: u32) -> Vec<u32> {
     let mut depth = Vec::with_capacity(area.pixels());
     for y in area.rows.clone() {
         let row = &hole.hole()[y * hole.width()..][area.columns.clone()];

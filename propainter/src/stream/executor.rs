@@ -19,7 +19,7 @@ use crate::{
         Stage,
         planning::{Guard, Plan},
     },
-    networks::{kept::Kept, raft::Features},
+    networks::{raft::Features, stored::StoredTensor},
     schedule::{Direction, Holdings, ScaledFlows, TaskRunner, Window},
 };
 
@@ -150,7 +150,7 @@ impl Run<'_> {
         self.executor.attempt(stage, self.cancel, work)
     }
 
-    fn held(&mut self) -> &mut Holdings<Source, PropagatedImage, Kept> {
+    fn held(&mut self) -> &mut Holdings<Source, PropagatedImage, StoredTensor> {
         &mut self.executor.state.held
     }
 
@@ -187,10 +187,10 @@ impl Run<'_> {
 impl TaskRunner for Run<'_> {
     type Frame = Source;
     type Image = PropagatedImage;
-    type Tensor = Kept;
+    type Tensor = StoredTensor;
     type Error = Error;
 
-    fn holdings(&mut self) -> &mut Holdings<Source, PropagatedImage, Kept> {
+    fn holdings(&mut self) -> &mut Holdings<Source, PropagatedImage, StoredTensor> {
         self.held()
     }
 
@@ -225,7 +225,7 @@ impl TaskRunner for Run<'_> {
         run: &Range<usize>,
         keep: &Range<usize>,
         direction: Direction,
-    ) -> Result<Vec<Kept>, Error> {
+    ) -> Result<Vec<StoredTensor>, Error> {
         self.attempt(Stage::Completion, |runner, state| {
             runner.complete(state, run.clone(), keep.clone(), direction)
         })
@@ -253,7 +253,7 @@ impl TaskRunner for Run<'_> {
         &mut self,
         flows: Range<usize>,
         _: &[PropagatedImage],
-    ) -> Result<ScaledFlows<Kept>, Error> {
+    ) -> Result<ScaledFlows<StoredTensor>, Error> {
         if flows.clone().any(|i| self.held().flow(i).is_some()) {
             return self.attempt(Stage::Propagation, |runner, state| {
                 runner.scale_flows(state, flows.clone())
@@ -266,11 +266,11 @@ impl TaskRunner for Run<'_> {
         one == other
     }
 
-    fn encode(&mut self, index: usize) -> Result<Kept, Error> {
+    fn encode(&mut self, index: usize) -> Result<StoredTensor, Error> {
         self.attempt(Stage::Encoder, |runner, state| runner.encode(state, index))
     }
 
-    fn tokens(&mut self, index: usize) -> Result<Kept, Error> {
+    fn tokens(&mut self, index: usize) -> Result<StoredTensor, Error> {
         self.attempt(Stage::Encoder, |runner, state| {
             let features = state.held.propagated.get(index).features.as_ref();
             let features = features.ok_or_else(|| Error::Compute {

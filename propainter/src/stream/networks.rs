@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    Error, Numbers, Precision,
-    kernels::host,
+    DType, Error, Precision,
+    kernels::device::is_cpu,
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
     weights::{Checkpoint, Network, Paths},
 };
@@ -17,7 +17,7 @@ pub struct Networks {
     pub generator: Generator,
     pub device: Device,
     /// The number type of completion and generator; RAFT is always in 32 bits.
-    pub numbers: Numbers,
+    pub numbers: DType,
 }
 
 impl Networks {
@@ -29,7 +29,7 @@ impl Networks {
     pub fn read(
         paths: &Paths,
         device: Device,
-        numbers: Numbers,
+        numbers: DType,
         asked: Precision,
     ) -> Result<Self, Error> {
         let read = |network| Checkpoint::read(network, paths.get(network));
@@ -37,8 +37,8 @@ impl Networks {
         let generator = read(Network::Generator)?;
         let both = [&completion, &generator];
         let numbers = match (numbers, asked) {
-            (Numbers::F16, Precision::Fp16) => asked.resolve(host::is_cpu(&device), &both)?,
-            (Numbers::F16, _) if !both.iter().all(|c| c.fits(Numbers::F16)) => Numbers::Bf16,
+            (DType::F16, Precision::Fp16) => asked.resolve(&device, &both)?,
+            (DType::F16, _) if !both.iter().all(|c| c.fits(DType::F16)) => DType::Bf16,
             (numbers, _) => numbers,
         };
         // The largest first, while the weights of the others take no memory yet.
@@ -54,11 +54,11 @@ impl Networks {
     }
 
     pub fn on_cpu(&self) -> bool {
-        host::is_cpu(&self.device)
+        is_cpu(&self.device)
     }
 
     /// Converts a tensor to the number type of completion and generator.
     pub fn cast(&self, x: Tensor<4>) -> Tensor<4> {
-        x.cast(self.numbers.dtype())
+        x.cast(self.numbers.tensor_dtype())
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Area, Error, Frame, Mask};
+use crate::{Error, Frame, Mask, Rect};
 
 /// Converts a frame to the tensor that the networks read, `[1, 3, H, W]` in [−1, 1].
 pub fn frame(frame: &Frame, device: &Device) -> Tensor<4> {
@@ -84,7 +84,7 @@ impl PropagatedImage {
 pub struct Patch {
     /// Index of the frame.
     pub index: usize,
-    pub area: Area,
+    pub area: Rect,
     /// RGB bytes.
     pub rgb: Vec<u8>,
 }

@@ -11,15 +11,15 @@ use super::{
     state::{FlowPair, RawFlows, State},
 };
 use crate::{
-    Area, Cancel, Error, Frame,
-    kernels::wide::wide,
+    Cancel, Error, Frame, Rect,
+    kernels::upcast::upcast,
     memory::planning::Plan,
     networks::{
-        flow_completion::{Pace, Video, combine_area, known},
-        generator::{Flows, GeneratorInput, Guides, quarter},
+        flow_completion::{ChunkSize, Video, combine_area, network_input},
+        generator::{Flows, GeneratorInput, QuarterScaleInputs, downscale_flow},
         image_propagation::propagate,
-        kept::{self, Kept},
         raft::Features,
+        stored::{self, StoredTensor},
     },
     schedule::{Direction, ScaledFlows, Window},
 };
@@ -44,7 +44,7 @@ impl StageRunner<'_> {
         let features = raft.encode(pixels::frame(frame, device));
         if !self.networks.on_cpu() {
             for part in [&features.map, &features.hidden, &features.context] {
-                kept::check(part)?;
+                stored::check(part)?;
             }
         }
         Ok(features)
@@ -70,7 +70,7 @@ impl StageRunner<'_> {
             drop(estimate);
             for i in 0..pairs.len() {
                 let flow = computed.clone().narrow(0, i, 1);
-                flows.push(Kept::put(flow, self.plan.flows)?);
+                flows.push(StoredTensor::put(flow, self.plan.flows)?);
             }
         }
         let backward = flows.pop();
@@ -87,7 +87,7 @@ impl StageRunner<'_> {
         run: Range<usize>,
         keep: Range<usize>,
         direction: Direction,
-    ) -> Result<Vec<Kept>, Error> {
+    ) -> Result<Vec<StoredTensor>, Error> {
         let device = &self.networks.device;
         // The network sees backward flows reversed in time.
         let index = |t: usize| match direction {
@@ -98,36 +98,39 @@ impl StageRunner<'_> {
         let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
         let mask = |t: usize| state.mask(leads_from(t), device);
         let input = |range: Range<usize>| {
-            let parts: Result<Vec<_>, Error> =
-                range.map(|t| Ok(known(flow(t)?, mask(t)))).collect();
+            let parts: Result<Vec<_>, Error> = range
+                .map(|t| Ok(network_input(flow(t)?, mask(t))))
+                .collect();
             Ok(self.networks.cast(Tensor::cat(parts?, 0)))
         };
         // A flow is predicted in the hole of the frame that it leads from.
         let wanted = |t: usize| match keep.contains(&index(t)) {
             true => state.held.frames.get(leads_from(t)).hole.area(),
-            false => Area::default(),
+            false => Rect::default(),
         };
         let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
         let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
         let mut output = |t: usize, predicted: Tensor<4>| {
-            let flow = combine_area(flow(t)?, wide(predicted), mask(t), &wanted[t]);
-            completed[index(t) - keep.start] = Some(Kept::put(flow, self.plan.flows)?);
+            let flow = combine_area(flow(t)?, upcast(predicted), mask(t), &wanted[t]);
+            completed[index(t) - keep.start] = Some(StoredTensor::put(flow, self.plan.flows)?);
             Ok(())
         };
-        let pace = Pace {
+        let chunk_size = ChunkSize {
             frames: self.plan.completion_frames,
-            place: self.plan.features,
+            placement: self.plan.features,
         };
         let video = Video {
             input: &input,
             wanted: &wanted,
             output: &mut output,
         };
-        self.networks.completion.predict(video, pace, self.cancel)?;
+        self.networks
+            .completion
+            .predict(video, chunk_size, self.cancel)?;
         let kept = completed.into_iter().zip(keep);
         let kept = kept.map(|(completed, index)| match completed {
             Some(completed) => Ok(completed),
-            None => Kept::put(state.raw_flow(index, direction)?, self.plan.flows),
+            None => StoredTensor::put(state.raw_flow(index, direction)?, self.plan.flows),
         });
         kept.collect()
     }
@@ -186,16 +189,20 @@ impl StageRunner<'_> {
         &self,
         state: &State,
         range: Range<usize>,
-    ) -> Result<ScaledFlows<Kept>, Error> {
+    ) -> Result<ScaledFlows<StoredTensor>, Error> {
         let held = range.map(|i| state.held.flow(i));
         held.map(|flow| flow.map(|flow| self.scale_flow(flow)).transpose())
             .collect()
     }
 
     /// Scales the completed flows between two frames, forward and backward, to a quarter.
-    pub fn scale_flow(&self, (forward, backward): (&Kept, &Kept)) -> Result<FlowPair, Error> {
+    pub fn scale_flow(
+        &self,
+        (forward, backward): (&StoredTensor, &StoredTensor),
+    ) -> Result<FlowPair, Error> {
         self.cancel.check()?;
-        let scaled = |flow: &Kept| Kept::put(quarter(flow.get()), self.plan.flows);
+        let scaled =
+            |flow: &StoredTensor| StoredTensor::put(downscale_flow(flow.get()), self.plan.flows);
         Ok(FlowPair {
             forward: scaled(forward)?,
             backward: scaled(backward)?,
@@ -203,7 +210,7 @@ impl StageRunner<'_> {
     }
 
     /// Computes the generator's features of a propagated frame.
-    pub fn encode(&self, state: &State, index: usize) -> Result<Kept, Error> {
+    pub fn encode(&self, state: &State, index: usize) -> Result<StoredTensor, Error> {
         self.cancel.check()?;
         let Networks {
             generator, device, ..
@@ -211,14 +218,14 @@ impl StageRunner<'_> {
         let image = state.held.propagated.get(index).image.tensors(device);
         let [image, mask, missing] = image.map(|x| self.networks.cast(x));
         let features = generator.encode(image, mask, missing, self.plan.strips());
-        Kept::put(features, self.plan.features)
+        StoredTensor::put(features, self.plan.features)
     }
 
     /// Computes the tokens of an encoded frame.
-    pub fn tokens(&self, features: &Kept) -> Result<Kept, Error> {
+    pub fn tokens(&self, features: &StoredTensor) -> Result<StoredTensor, Error> {
         self.cancel.check()?;
         let tokens = self.networks.generator.tokens(features.get());
-        Kept::put(tokens, self.plan.features)
+        StoredTensor::put(tokens, self.plan.features)
     }
 
     /// Generates the local frames of a window, each in the bounding box of its hole. The features
@@ -237,9 +244,9 @@ impl StageRunner<'_> {
         let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: Tensor::cat(features.map(Kept::get).collect(), 0),
+            features: Tensor::cat(features.map(StoredTensor::get).collect(), 0),
             references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
-            guides: Guides {
+            quarter_scale: QuarterScaleInputs {
                 flows: (!flows.is_empty())
                     .then(|| stack(held.quarter_flows.range(flows).flatten())),
                 masks,

@@ -12,23 +12,23 @@ use crate::{
     Done, Error,
     memory::planning::Plan,
     networks::{
-        kept::{Kept, Place},
         raft::Features,
+        stored::{Placement, StoredTensor},
     },
     schedule::{self, Direction, Holdings, WindowParams},
 };
 
 /// The flows between a frame and the next, `[1, 2, h, w]` each.
-pub type FlowPair = schedule::FlowPair<Kept>;
+pub type FlowPair = schedule::FlowPair<StoredTensor>;
 /// The flows of RAFT between a frame and the next, `[1, 2, H, W]` each.
-pub type RawFlows = schedule::RawFlows<Kept>;
+pub type RawFlows = schedule::RawFlows<StoredTensor>;
 
 /// A stream so far; a flush starts a new one.
 #[derive(Debug)]
 pub struct State {
     /// The features of a propagated frame are `[1, 128, H/4, W/4]`, its tokens
     /// `[1, rows, columns, 512]`.
-    pub held: Holdings<Source, PropagatedImage, Kept>,
+    pub held: Holdings<Source, PropagatedImage, StoredTensor>,
     /// Index and RAFT features of the frame for which they were computed last.
     pub raft_features: Option<(usize, Features)>,
 }
@@ -51,17 +51,19 @@ impl State {
             Direction::Forward => &raw.forward,
             Direction::Backward => &raw.backward,
         };
-        kept.as_ref().map(Kept::get).ok_or_else(|| Error::Compute {
-            stage: "flow completion",
-            problem: format!("flow {index} is not held any more"),
-        })
+        kept.as_ref()
+            .map(StoredTensor::get)
+            .ok_or_else(|| Error::Compute {
+                stage: "flow completion",
+                problem: format!("flow {index} is not held any more"),
+            })
     }
 
     /// Returns the completed flows between a frame and the next, forward and backward.
     ///
     /// # Errors
     /// [`Error::Compute`] if they are not held, which the steps of the task rule out.
-    pub fn completed_flow(&self, index: usize) -> Result<(&Kept, &Kept), Error> {
+    pub fn completed_flow(&self, index: usize) -> Result<(&StoredTensor, &StoredTensor), Error> {
         self.held.flow(index).ok_or_else(|| Error::Compute {
             stage: "image propagation",
             problem: format!("flow {index} is not held"),
@@ -87,7 +89,7 @@ impl State {
         let kept = raw.chain(pairs).chain(&held.half).chain(generator);
         sources
             .chain(images)
-            .chain(kept.map(Kept::host_bytes))
+            .chain(kept.map(StoredTensor::host_bytes))
             .sum()
     }
 
@@ -121,7 +123,7 @@ impl State {
     /// [`Error::Compute`] if the device fails.
     pub fn move_as_planned(&mut self, plan: &Plan) -> Result<(), Error> {
         let held = &mut self.held;
-        if plan.flows == Place::Host {
+        if plan.flows == Placement::Host {
             let raw = held.raw_flows.iter_mut();
             let raw = raw
                 .flat_map(|raw| [&mut raw.forward, &mut raw.backward])
@@ -130,14 +132,14 @@ impl State {
             let pairs = pairs.flatten();
             let pairs = pairs.flat_map(|flow| [&mut flow.forward, &mut flow.backward]);
             for flow in raw.chain(pairs).chain(&mut held.half) {
-                flow.move_to(Place::Host)?;
+                flow.move_to(Placement::Host)?;
             }
         }
-        if plan.features == Place::Host {
+        if plan.features == Placement::Host {
             let generator = held.propagated.iter_mut();
             let generator = generator.flat_map(|p| [&mut p.features, &mut p.tokens]);
             for kept in generator.flatten() {
-                kept.move_to(Place::Host)?;
+                kept.move_to(Placement::Host)?;
             }
         }
         Ok(())

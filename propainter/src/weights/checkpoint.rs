@@ -1,4 +1,4 @@
-//! One network's checkpoint, checked: exactly the tensors of its layout.
+//! A network's checkpoint, checked to hold exactly the tensors of its layout.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use super::{
     file::StateFile,
     layout::{Layout, Role, Slot},
 };
-use crate::Numbers;
+use crate::DType;
 
 /// A tensor in host memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,32 +19,32 @@ pub struct HostTensor {
     pub data: Vec<f32>,
 }
 
-/// The parameters and running statistics of one network, all of them, finite and of the
-/// right shape. What is for training only, and what the network makes itself, was checked
-/// and left out.
+/// The parameters and running statistics of one network: complete, finite and of the right shapes.
+/// Tensors that are only for training, or that the network computes itself, were checked and left
+/// out.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     network: Network,
     tensors: HashMap<String, HostTensor>,
     aliases: HashMap<String, String>,
-    numbers: Numbers,
+    numbers: DType,
 }
 
 impl Checkpoint {
-    /// Reads a `.pth` file (PyTorch's zip or its older stream) or a `.safetensors` file;
-    /// the bytes decide which it is, not the name. Takes the file's size and the
-    /// network's in memory, the file's until it returns.
+    /// Reads a `.pth` file (PyTorch's zip or its older stream) or a `.safetensors` file. The
+    /// contents decide the format, not the name. Takes memory for the file and the network; the
+    /// file's is freed on return.
     ///
     /// # Errors
-    /// A file that cannot be read, is none of these or is damaged; a tensor that is
-    /// missing, surplus, misshapen, of the wrong kind, or not finite.
+    /// A file that cannot be read, has none of these formats or is damaged; a tensor that is
+    /// missing, surplus, misshapen, of the wrong type, or not finite.
     pub fn read(network: Network, path: &Path) -> Result<Self, WeightsError> {
         let layout = Layout::of(network);
         let file = StateFile::read(path, layout.max_file_bytes())?;
         Self::from_state(network, path, &file)
     }
 
-    /// As [`read`](Self::read), from a file that is open; `path` is for messages.
+    /// Reads a checkpoint from an open file; `path` is for messages.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -63,7 +63,7 @@ impl Checkpoint {
     }
 
     /// Checks tensors that are in memory already. Integer buffers may be given as whole
-    /// numbers.
+    /// floating-point numbers.
     ///
     /// # Errors
     /// As [`read`](Self::read), for the tensors.
@@ -86,11 +86,11 @@ impl Checkpoint {
         self.network
     }
 
-    /// The same checkpoint with every value rounded to `numbers`: a network made of it keeps
-    /// its weights in them.
-    pub fn at(mut self, numbers: Numbers) -> Self {
+    /// Returns the checkpoint with every value rounded to the type `numbers`. A network built from
+    /// it stores its weights in that type.
+    pub fn at(mut self, numbers: DType) -> Self {
         self.numbers = numbers;
-        if numbers != Numbers::F32 {
+        if numbers != DType::F32 {
             let values = self.tensors.values_mut();
             for value in values.flat_map(|tensor| &mut tensor.data) {
                 *value = numbers.round(*value);
@@ -99,23 +99,23 @@ impl Checkpoint {
         self
     }
 
-    /// What the values were rounded to.
-    pub fn numbers(&self) -> Numbers {
+    /// Returns the type that the values were rounded to.
+    pub fn numbers(&self) -> DType {
         self.numbers
     }
 
-    /// Whether no value is beyond the largest of `numbers`.
-    pub fn fits(&self, numbers: Numbers) -> bool {
-        let most = numbers.most();
+    /// Returns whether no value exceeds the largest one of the type `numbers`.
+    pub fn fits(&self, numbers: DType) -> bool {
+        let most = numbers.max();
         let mut values = self.tensors.values().flat_map(|tensor| &tensor.data);
         values.all(|value| value.abs() <= most)
     }
 
-    /// The tensor under `key` (without the `module.` prefix). RAFT's `norm3` may be asked
-    /// for as well as `downsample.1`.
+    /// Returns the tensor under `key`, without the prefix `module.`. RAFT's `norm3` is found as
+    /// well as `downsample.1`.
     ///
     /// # Panics
-    /// When the network's layout has no such parameter or statistic.
+    /// If the network's layout has no such parameter or statistic.
     pub fn get(&self, key: &str) -> &HostTensor {
         let key = self.aliases.get(key).map_or(key, String::as_str);
         match self.tensors.get(key) {
@@ -124,7 +124,7 @@ impl Checkpoint {
         }
     }
 
-    /// Every tensor with its key, aliases left out, sorted by key.
+    /// Returns every tensor with its key, without aliases, sorted by key.
     pub fn tensors(&self) -> Vec<(&str, &HostTensor)> {
         let mut tensors: Vec<_> = self.tensors.iter().map(|(k, t)| (k.as_str(), t)).collect();
         tensors.sort_by_key(|(key, _)| *key);
@@ -176,8 +176,8 @@ impl Tensor<'_> {
     }
 }
 
-/// Brings offers to the slots of the network: keys and shapes first, so that no tensor's
-/// elements are read before every one is known to have its place.
+/// Assigns offers to the slots of the network. Keys and shapes are checked first, so that no
+/// tensor's elements are read before every tensor has its slot.
 fn assemble(
     network: Network,
     file: &Path,
@@ -211,7 +211,7 @@ fn assemble(
     for (place, slot) in layout.slots.iter().enumerate() {
         if let Role::Alias(target) = &slot.role {
             aliases.insert(slot.key.clone(), target.clone());
-            // The target counts where both are there, but both must be right.
+            // The target wins where both are present, but both must be valid.
             if let Some(&target) = places.get(target.as_str())
                 && taken[target].is_none()
             {
@@ -236,11 +236,11 @@ fn assemble(
         network,
         tensors,
         aliases,
-        numbers: Numbers::F32,
+        numbers: DType::F32,
     })
 }
 
-/// The key without what PyTorch's data-parallel wrapper puts before RAFT's.
+/// Returns the key without the prefix that PyTorch's data-parallel wrapper adds to RAFT's keys.
 fn own_key(network: Network, key: &str) -> &str {
     match network {
         Network::Raft => key.strip_prefix("module.").unwrap_or(key),
@@ -264,7 +264,7 @@ fn check_shape(slot: &Slot, tensor: &Tensor<'_>) -> Result<(), TensorProblem> {
     }
 }
 
-/// The tensor's numbers, where they are floats.
+/// Returns the tensor's values, if it is floating-point.
 fn check_values(slot: &Slot, tensor: Tensor<'_>) -> Result<Option<Vec<f32>>, TensorProblem> {
     let kind = tensor.kind();
     let wrong_kind = |expected| TensorProblem::Kind {
@@ -305,7 +305,7 @@ fn check_values(slot: &Slot, tensor: Tensor<'_>) -> Result<Option<Vec<f32>>, Ten
 
 #[cfg(test)]
 impl Checkpoint {
-    /// Flow completion's with `value` everywhere.
+    /// Returns a checkpoint of flow completion with `value` everywhere.
     pub(crate) fn filled(value: f32) -> Self {
         let slots = Layout::of(Network::FlowCompletion).slots;
         let tensors = slots.into_iter().map(|slot| {
@@ -327,7 +327,7 @@ mod tests {
             let mut checkpoint = Checkpoint::filled(0.0);
             let tensor = checkpoint.tensors.get_mut("upsample.2.conv.bias");
             tensor.unwrap().data[1] = value;
-            [Numbers::F16, Numbers::Bf16, Numbers::F32].map(|numbers| checkpoint.fits(numbers))
+            [DType::F16, DType::Bf16, DType::F32].map(|numbers| checkpoint.fits(numbers))
         };
         assert_eq!(fits(65504.0), [true; 3]);
         assert_eq!(fits(-65505.0), [false, true, true]);
@@ -339,11 +339,11 @@ mod tests {
     #[test]
     fn a_rounded_checkpoint_remembers_to_what() {
         let full = Checkpoint::filled(0.1);
-        assert_eq!(full.numbers(), Numbers::F32);
+        assert_eq!(full.numbers(), DType::F32);
         for (numbers, value) in [
-            (Numbers::F32, 0.1),
-            (Numbers::F16, 0.099_975_586),
-            (Numbers::Bf16, 0.100_097_656),
+            (DType::F32, 0.1),
+            (DType::F16, 0.099_975_586),
+            (DType::Bf16, 0.100_097_656),
         ] {
             let rounded = full.clone().at(numbers);
             assert_eq!(rounded.numbers(), numbers);

@@ -1,4 +1,4 @@
-//! Writing a checkpoint as safetensors.
+//! Writes a checkpoint as safetensors.
 
 use std::{
     borrow::Cow,
@@ -13,30 +13,30 @@ use safetensors::{Dtype, View};
 
 use super::{Checkpoint, HostTensor, TensorProblem, WeightsError};
 
-/// How numbers are written.
+/// The precision of the values in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// fp16, rounded to nearest. Running statistics stay fp32: a variance may lie outside
-    /// fp16's range, and they are few.
+pub enum FilePrecision {
+    /// fp16, rounded to nearest. Running statistics stay fp32: a variance may exceed the range of
+    /// fp16, and they are few.
     #[default]
     Half,
-    /// fp32, every value as it is.
+    /// fp32, every value unchanged.
     Full,
 }
 
-/// Writes parameters and running statistics to `path`, which comes to be whole or not at
-/// all, and which [`Checkpoint::read`] reads.
+/// Writes parameters and running statistics to `path`, for [`Checkpoint::read`]. The file appears
+/// completely or not at all.
 ///
 /// # Errors
 /// A value that does not fit the precision; a file that cannot be written.
 pub fn write_safetensors(
     checkpoint: &Checkpoint,
     path: &Path,
-    precision: Precision,
+    precision: FilePrecision,
 ) -> Result<(), WeightsError> {
     let mut views = Vec::new();
     for (key, tensor) in checkpoint.tensors() {
-        let half = precision == Precision::Half && !key.contains(".running_");
+        let half = precision == FilePrecision::Half && !key.contains(".running_");
         if half && let Some(problem) = too_large(&tensor.data) {
             return Err(WeightsError::Tensor {
                 file: path.to_owned(),
@@ -66,17 +66,17 @@ fn too_large(data: &[f32]) -> Option<TensorProblem> {
     Some(TensorProblem::TooLargeForHalf { index, value })
 }
 
-/// Where [`write_safetensors`] writes until the file at `path` is whole.
+/// Returns the path that [`write_safetensors`] writes to until the file at `path` is complete.
 pub fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     PathBuf::from(name)
 }
 
-/// Writes beside `path`, then puts it in place.
+/// Writes a file beside `path` and then renames it to `path`.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = part_of(path);
-    // What an interrupted run left, or a link, is not written through.
+    // The remains of an interrupted run, or a link, are not written through.
     match fs::remove_file(&part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -88,12 +88,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
         .and_then(|()| fs::rename(&part, path))
         .inspect_err(|_| {
-            // What is left is of no use; that it cannot be removed is no further news.
+            // The remains are useless; a failure to remove them is not reported.
             let _ = fs::remove_file(&part);
         })
 }
 
-/// A tensor as it goes into the file.
+/// A tensor in the form that is written.
 struct Written<'a> {
     tensor: &'a HostTensor,
     half: bool,

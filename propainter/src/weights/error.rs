@@ -1,4 +1,4 @@
-//! What can be wrong with a checkpoint.
+//! Errors of checkpoints.
 
 use std::{io, path::PathBuf};
 
@@ -6,10 +6,11 @@ use thiserror::Error;
 
 use super::Network;
 
-/// Every message names the file, the tensor where there is one, and what to do.
+/// An error of a checkpoint. Every message names the file, the tensor if there is one, and a
+/// remedy.
 #[derive(Debug, Error)]
 pub enum WeightsError {
-    /// A checkpoint is in none of the places where it may be.
+    /// No folder that is searched holds the checkpoint.
     #[error(
         "no checkpoint of the {} network: neither {} nor {} is in {}; \
          `propainter weights fetch` downloads it",
@@ -39,14 +40,14 @@ pub enum WeightsError {
         limit: u64,
     },
 
-    /// The file is no checkpoint, or is damaged.
+    /// The file is not a checkpoint, or is damaged.
     #[error(
         "{} is no checkpoint that can be read: {problem}; delete it and run \
          `propainter weights fetch`", file.display()
     )]
     Form { file: PathBuf, problem: String },
 
-    /// One tensor is not what the network needs.
+    /// One tensor is not the one that the network needs.
     #[error("{}: tensor `{key}` {problem}", file.display())]
     Tensor {
         file: PathBuf,
@@ -55,7 +56,7 @@ pub enum WeightsError {
     },
 }
 
-/// What is wrong with one tensor.
+/// The problem with a tensor.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum TensorProblem {
     #[error(

@@ -1,4 +1,4 @@
-//! Where checkpoints may lie.
+//! Finds the checkpoints.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use super::{Network, WeightsError};
 /// The environment variable that names a folder of checkpoints.
 const VARIABLE: &str = "PROPAINTER_WEIGHTS";
 
-/// The three files.
+/// The paths of the three checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     pub raft: PathBuf,
@@ -42,11 +42,11 @@ pub fn find(property: Option<&Path>) -> Result<Paths, WeightsError> {
     })
 }
 
-/// One network's checkpoint in the first of `folders` that has it; see
-/// [`Network::file_names`] for what is accepted.
+/// Returns the checkpoint of one network in the first of `folders` that has it.
+/// [`Network::file_names`] lists the names that are accepted.
 ///
 /// # Errors
-/// [`WeightsError::NotFound`] when none has it.
+/// [`WeightsError::NotFound`] if no folder has it.
 pub fn find_in(network: Network, folders: &[PathBuf]) -> Result<PathBuf, WeightsError> {
     let names = network.file_names();
     folders
@@ -59,8 +59,8 @@ pub fn find_in(network: Network, folders: &[PathBuf]) -> Result<PathBuf, Weights
         })
 }
 
-/// Where checkpoints are looked for, first to last: the `property`, the folder that the
-/// environment variable `PROPAINTER_WEIGHTS` names, and the data folder of the user
+/// Returns the folders that are searched for checkpoints, in this order: the `property`, the folder
+/// that the environment variable `PROPAINTER_WEIGHTS` names, and the user's data folder
 /// (`$XDG_DATA_HOME/propainter`, `~/.local/share/propainter`).
 pub fn search_folders(property: Option<&Path>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = property.map(Path::to_owned).into_iter().collect();
@@ -68,8 +68,8 @@ pub fn search_folders(property: Option<&Path>) -> Vec<PathBuf> {
     folders
 }
 
-/// The folders that an environment names. An empty variable counts as unset, and a
-/// relative `XDG_DATA_HOME` or `HOME` is ignored, as the XDG base directory rules ask.
+/// Returns the folders that an environment names. An empty variable counts as unset, and a relative
+/// `XDG_DATA_HOME` or `HOME` is ignored, as the XDG base directory rules require.
 fn environment(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
     let absolute = |name| set(name).map(PathBuf::from).filter(|p| p.is_absolute());

@@ -1,9 +1,8 @@
-//! The official checkpoints: finding them, reading them, checking them (spec section 1).
+//! Finds, reads, checks and converts the official checkpoints (spec section 1).
 //!
-//! [`find()`] looks for the three files, [`Checkpoint::read`] reads one of them, whether
-//! PyTorch or safetensors wrote it, and lets through exactly the network's own tensors.
-//! What a file claims is never believed before the file's own bytes bear it out, and no
-//! code in it is run.
+//! [`find()`] looks for the three files. [`Checkpoint::read`] reads one of them, written by PyTorch
+//! or as safetensors, and accepts exactly the tensors of its network. No size or count in a file is
+//! trusted before the file's own bytes confirm it, and no code in it is run.
 
 mod checkpoint;
 mod convert;
@@ -13,13 +12,13 @@ mod find;
 mod layout;
 
 pub use checkpoint::{Checkpoint, HostTensor};
-pub use convert::{Precision, part_of, write_safetensors};
+pub use convert::{FilePrecision, part_of, write_safetensors};
 pub use error::{TensorProblem, WeightsError};
-pub use file::{Form, Kind, StateFile};
+pub use file::{ElementType, Form, StateFile};
 pub use find::{Paths, find, find_in, search_folders};
 pub use layout::{Layout, Role, Slot};
 
-/// The three networks of ProPainter.
+/// One of the three networks of ProPainter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
     /// Optical flow.
@@ -33,7 +32,7 @@ pub enum Network {
 impl Network {
     pub const ALL: [Network; 3] = [Network::Raft, Network::FlowCompletion, Network::Generator];
 
-    /// The network's name in tables and on the command line.
+    /// Returns the network's name in tables and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Network::Raft => "raft",
@@ -42,7 +41,7 @@ impl Network {
         }
     }
 
-    /// The official file's name without its ending.
+    /// Returns the official file's name without its extension.
     pub fn file_stem(self) -> &'static str {
         match self {
             Network::Raft => "raft-things",
@@ -51,8 +50,8 @@ impl Network {
         }
     }
 
-    /// The file names a checkpoint may have, the preferred one first: the official file
-    /// holds every value as trained, a converted one may be rounded.
+    /// Returns the file names that a checkpoint may have, the preferred one first: the official
+    /// file holds every value as trained, a converted one may be rounded.
     pub fn file_names(self) -> [String; 2] {
         ["pth", "safetensors"].map(|ending| format!("{}.{ending}", self.file_stem()))
     }

@@ -1,7 +1,7 @@
 //! Splits a hole into regions. Each is filled on its own and looks only at its surroundings.
 
 use crate::{
-    Area, Mask,
+    Mask, Rect,
     classical::fields::grid::{CELL, dilate},
 };
 
@@ -37,12 +37,12 @@ impl Region {
     }
 
     /// Returns the bounding rectangle of the cells, in pixels.
-    pub fn bounds(&self) -> Area {
+    pub fn bounds(&self) -> Rect {
         let corners = || self.cells.iter().map(|&cell| self.cell_origin(cell));
         let least = |axis: fn((usize, usize)) -> usize| corners().map(axis).min().unwrap_or(0);
         let most =
             |axis: fn((usize, usize)) -> usize| corners().map(axis).max().unwrap_or(0) + CELL;
-        Area::of([least(|c| c.1)..most(|c| c.1), least(|c| c.0)..most(|c| c.0)])
+        Rect::new([least(|c| c.1)..most(|c| c.1), least(|c| c.0)..most(|c| c.0)])
     }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::patch_match::{FillImage, NearestNeighbourField, PatchMatch};
-use crate::{Area, Cancel, Error, Frame};
+use crate::{Cancel, Error, Frame, Rect};
 
 /// Depth of the hole in pixels at which the coarsest level is reached.
 const COARSEST_DEPTH: u32 = 4;
@@ -14,7 +14,7 @@ const COARSEST_DEPTH: u32 = 4;
 const SURROUNDINGS: (usize, usize) = (32, 96);
 
 /// Returns the start and length of an area with its surroundings, for columns and rows.
-fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, usize); 2] {
+fn with_surroundings(area: &Rect, (width, height): (usize, usize)) -> [(usize, usize); 2] {
     let around =
         (area.columns.len().max(area.rows.len()) / 2).clamp(SURROUNDINGS.0, SURROUNDINGS.1);
     let span = |range: &Range<usize>, limit: usize| {
@@ -25,7 +25,7 @@ fn with_surroundings(area: &Area, (width, height): (usize, usize)) -> [(usize, u
 }
 
 /// Returns the number of pixels of an area with its surroundings.
-pub fn working_pixels(area: &Area, size: (usize, usize)) -> usize {
+pub fn working_pixels(area: &Rect, size: (usize, usize)) -> usize {
     let [(_, width), (_, height)] = with_surroundings(area, size);
     width * height
 }
@@ -40,7 +40,7 @@ pub fn working_pixels(area: &Area, size: (usize, usize)) -> usize {
 pub fn fill(
     frame: &Frame,
     unknown: &[u8],
-    area: &Area,
+    area: &Rect,
     cancel: &Cancel,
 ) -> Result<Vec<(usize, [u8; 3])>, Error> {
     let [(x0, width), (y0, height)] = with_surroundings(area, (frame.width(), frame.height()));
@@ -179,7 +179,7 @@ mod tests {
         let (width, height) = (64, 56);
         let colour = |i: usize| [at(i % width, i / width); 3];
         let rgb: Vec<u8> = (0..width * height).flat_map(colour).collect();
-        let area = Area::of([20..32, 24..44]);
+        let area = Rect::new([20..32, 24..44]);
         let mut unknown = vec![0; width * height];
         for y in area.rows.clone() {
             unknown[y * width..][area.columns.clone()].fill(1);
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn an_image_without_known_pixels_becomes_grey() {
         let frame = Frame::new(16, 8, vec![3; 3 * 16 * 8]);
-        let area = Area::whole([8, 16]);
+        let area = Rect::whole([8, 16]);
         let filled = fill(&frame, &[1; 16 * 8], &area, &Cancel::default()).expect("not cancelled");
         assert!(filled.len() == 128 && filled.iter().all(|(_, colour)| *colour == [128; 3]));
     }

@@ -2,7 +2,7 @@
 //! accepted, and the window is as long as fits.
 
 use super::{
-    bytes::{Frames, Window},
+    bytes::{Frames, WindowLengths},
     footprint::HoleFootprint,
 };
 use crate::{
@@ -17,7 +17,7 @@ pub struct WindowBudget {
     budget: u64,
     /// Whether the window may be shorter than requested.
     may_shrink: bool,
-    window: Window,
+    window: WindowLengths,
     /// The largest footprint of a hole so far, field by field.
     largest: Option<HoleFootprint>,
     usage: Usage,
@@ -31,7 +31,12 @@ impl WindowBudget {
     ///
     /// Returns the bytes that frames without a hole need if that is more: with the requested
     /// window, or with the shortest one if the window may shrink.
-    pub fn new(frames: Frames, budget: u64, wish: Window, may_shrink: bool) -> Result<Self, u64> {
+    pub fn new(
+        frames: Frames,
+        budget: u64,
+        wish: WindowLengths,
+        may_shrink: bool,
+    ) -> Result<Self, u64> {
         let no_hole = HoleFootprint::default();
         match frames.needs(wish, &no_hole) {
             needed if needed <= budget => {}
@@ -53,7 +58,7 @@ impl WindowBudget {
     }
 
     /// Returns the current lengths of the window.
-    pub fn window(&self) -> Window {
+    pub fn window(&self) -> WindowLengths {
         self.window
     }
 
@@ -142,6 +147,6 @@ impl WindowBudget {
 }
 
 /// Describes a window in one line.
-fn describe(Window { ahead, past }: Window) -> String {
+fn describe(WindowLengths { ahead, past }: WindowLengths) -> String {
     format!("lookahead={ahead} past={past}")
 }

@@ -6,7 +6,7 @@ use crate::memory::Outside;
 
 /// Frames that a window looks ahead, and keeps behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct WindowLengths {
     pub ahead: usize,
     pub past: usize,
 }
@@ -77,7 +77,7 @@ impl Frames {
     }
 
     /// A window's bytes where its frames have such holes.
-    pub fn needs(&self, window: Window, hole: &HoleFootprint) -> u64 {
+    pub fn needs(&self, window: WindowLengths, hole: &HoleFootprint) -> u64 {
         let (held, count) = (self.held(hole), |frames: usize| frames as u64);
         let outside = self.outside.frame + self.kept;
         self.always()
@@ -91,8 +91,13 @@ impl Frames {
     ///
     /// # Errors
     /// What the shortest window needs, where that is more.
-    pub fn fit(&self, budget: u64, wish: Window, hole: &HoleFootprint) -> Result<Window, u64> {
-        let least = Window {
+    pub fn fit(
+        &self,
+        budget: u64,
+        wish: WindowLengths,
+        hole: &HoleFootprint,
+    ) -> Result<WindowLengths, u64> {
+        let least = WindowLengths {
             ahead: wish.ahead.min(1),
             past: wish.past.min(1),
         };
@@ -100,11 +105,11 @@ impl Frames {
         if needed > budget {
             return Err(needed);
         }
-        let fits = |window: Window| self.needs(window, hole) <= budget;
+        let fits = |window: WindowLengths| self.needs(window, hole) <= budget;
         let mut window = least;
         let (mut ahead, mut past) = (true, true);
         while ahead || past {
-            let longer = Window {
+            let longer = WindowLengths {
                 ahead: window.ahead + 1,
                 ..window
             };
@@ -112,7 +117,7 @@ impl Frames {
             if ahead {
                 window = longer;
             }
-            let longer = Window {
+            let longer = WindowLengths {
                 past: window.past + 1,
                 ..window
             };
@@ -157,7 +162,7 @@ mod tests {
     fn the_longest_window_that_fits_is_taken_and_an_error_says_what_is_enough() {
         let (frames, wish) = (
             frames(),
-            Window {
+            WindowLengths {
                 ahead: 40,
                 past: 40,
             },
@@ -175,7 +180,7 @@ mod tests {
                 }
                 Err(needed) => {
                     assert!(needed > budget);
-                    let least = Window { ahead: 1, past: 1 };
+                    let least = WindowLengths { ahead: 1, past: 1 };
                     assert_eq!(frames.fit(needed, wish, &LOGO), Ok(least));
                 }
             }
@@ -185,12 +190,12 @@ mod tests {
     #[test]
     fn a_short_future_is_kept_and_the_past_gives_way() {
         let frames = frames();
-        let wish = Window {
+        let wish = WindowLengths {
             ahead: 10,
             past: 70,
         };
-        let budget = frames.needs(Window { past: 25, ..wish }, &LOGO);
+        let budget = frames.needs(WindowLengths { past: 25, ..wish }, &LOGO);
         let window = frames.fit(budget, wish, &LOGO);
-        assert_eq!(window, Ok(Window { past: 25, ..wish }));
+        assert_eq!(window, Ok(WindowLengths { past: 25, ..wish }));
     }
 }

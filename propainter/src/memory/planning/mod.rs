@@ -2,13 +2,19 @@
 //!
 //! - [`bytes`]: the bytes that each stage needs, as a function of sizes and the plan
 //! - [`planner`]: from a budget to a [`Plan`], and the quality that is given up where none fits
+//! - `quality`: the levels that the planner goes down
+//! - [`reservations`]: the bytes that the sessions of this process have reserved
+//! - [`vram_budget`]: from the property `vram-budget` to bytes
 //! - `guard`: measures each stage and changes the plan where the budget is exceeded
 
 pub mod bytes;
 mod guard;
 mod plan;
 pub mod planner;
+mod quality;
+pub mod reservations;
+pub mod vram_budget;
 
 pub use bytes::Needs;
-pub(crate) use guard::{Guard, Share};
+pub(crate) use guard::{DeviceAccess, Guard};
 pub use plan::Plan;

@@ -1,13 +1,13 @@
-//! What can be traded between memory and time.
+//! The memory plan: the choices that trade memory for time.
 
 use std::fmt;
 
 use crate::{
     kernels::correlation::CorrelationForm,
-    networks::{kept::Place, pace::Strips},
+    networks::{stored::Placement, strips::Strips},
 };
 
-/// How the engine works: every plan gives the same frames.
+/// The choices by which the networks run. Every plan gives the same frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Directions of a pair of frames whose flow is computed at once, 1 or 2.
@@ -15,28 +15,28 @@ pub struct Plan {
     pub correlation: CorrelationForm,
     /// Flows that completion encodes, and decodes, at once.
     pub completion_frames: usize,
-    /// Where held flows lie.
-    pub flows: Place,
-    /// Where held features lie, and those that wait between two passes.
-    pub features: Place,
-    /// Rows at 1/4 that the generator encodes, and decodes, at once; 0 is all.
+    /// Memory that holds the flows.
+    pub flows: Placement,
+    /// Memory that holds the features, and the tensors that wait between two passes.
+    pub features: Placement,
+    /// Rows at 1/4 that the generator encodes at once; 0 is all.
     pub encoder_rows: usize,
     pub decoder_rows: usize,
 }
 
 impl Plan {
-    /// The fastest.
+    /// The fastest plan, which takes the most memory.
     pub const LARGEST: Self = Self {
         pairs: 2,
         correlation: CorrelationForm::Volume,
         completion_frames: 16,
-        flows: Place::Device,
-        features: Place::Device,
+        flows: Placement::Device,
+        features: Placement::Device,
         encoder_rows: 0,
         decoder_rows: 0,
     };
 
-    /// How the networks work through pictures.
+    /// Returns the strips in which the generator processes a frame.
     pub fn strips(&self) -> Strips {
         Strips {
             encoder_rows: self.encoder_rows,
@@ -45,7 +45,7 @@ impl Plan {
     }
 }
 
-/// One line, as `plan` shows it.
+/// Writes the plan as one line, as the property `plan` shows it.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let correlation = match self.correlation {
@@ -53,8 +53,8 @@ impl fmt::Display for Plan {
             CorrelationForm::Features => "features",
         };
         let place = |place| match place {
-            Place::Device => "device",
-            Place::Host => "host",
+            Placement::Device => "device",
+            Placement::Host => "host",
         };
         let rows = |rows: usize| match rows {
             0 => "all".to_owned(),

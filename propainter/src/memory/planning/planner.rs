@@ -1,123 +1,74 @@
-//! From a budget to a plan: what is exact first, the fastest that fits; then, step by step, what
-//! is given up.
+//! Chooses a plan for a budget: the fastest plan that fits at the quality asked for, then at one
+//! lower quality level after the other.
 
-use std::fmt;
-
+pub use super::quality::{Downgrade, QualityLevel};
 use super::{
     Needs, Plan,
-    bytes::{Machine, Scene},
+    bytes::{ByteModel, Machine},
+    quality::levels,
 };
 use crate::{
-    Error, Numbers,
+    Error,
     kernels::correlation::CorrelationForm,
-    memory::{Degradation, Outside, Step},
-    networks::kept::Place,
-    resize::smaller,
-    schedule::WindowParams,
+    memory::{Degradation, Outside},
+    networks::stored::Placement,
 };
 
-/// How far each step goes.
-const LARGEST_STRIDE: usize = 40;
-const SMALLEST_NEIGHBORS: usize = 6;
-const SMALLEST_SUBVIDEO: usize = 20;
-
-/// What frames are computed with: the user's wish or less.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    pub cut: WindowParams,
-    /// Processing size, (width, height), multiples of 8.
-    pub size: (usize, usize),
-    pub numbers: Numbers,
-    /// What was given up, in order.
-    pub given_up: Vec<Loss>,
-}
-
-/// One thing given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    pub step: Step,
-    pub from: String,
-    pub to: String,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (width, height) = self.size;
-        let WindowParams {
-            subvideo_length,
-            neighbor_length,
-            ref_stride,
-            ..
-        } = self.cut;
-        let numbers = match self.numbers {
-            Numbers::F32 => "fp32",
-            Numbers::F16 => "fp16",
-            Numbers::Bf16 => "bf16",
-        };
-        write!(
-            f,
-            "{width}x{height} {numbers} subvideo-length={subvideo_length} \
-             neighbor-length={neighbor_length} ref-stride={ref_stride}"
-        )?;
-        match self.cut.effective_lookahead() {
-            Some(ahead) => write!(f, " lookahead={ahead}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Bytes a session may take.
+/// The bytes that a session may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
+    /// Bytes on the device: what the property `vram-budget` comes to.
     pub device: u64,
+    /// Bytes of the host's memory for held frames, flows and features.
     pub host: u64,
 }
 
-/// A level with its plans that fit, the fastest first; none takes at least as much as a faster one
-/// everywhere.
+/// A quality level with its plans that fit, the fastest first. No plan needs as much memory as a
+/// faster one in every stage and on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
-    /// The number of the level; 0 is the user's wish.
+    /// The index of the level; 0 is the one that the user asks for.
     pub rank: usize,
-    pub level: Level,
+    pub level: QualityLevel,
     pub plans: Vec<(Plan, Needs)>,
 }
 
-/// All that a session could do, the best first.
+/// All quality levels and plans that a session may choose from, the best first.
 #[derive(Clone, Debug)]
 pub struct Planner {
     machine: Machine,
-    /// Pixels of a frame as it is pushed.
+    /// Pixels of a frame at the size it is pushed.
     source: u64,
     outside: Outside,
-    levels: Vec<Level>,
-    /// All that are tried.
+    levels: Vec<QualityLevel>,
+    /// The plans that are considered, the fastest first.
     plans: Vec<Plan>,
 }
 
 impl Planner {
-    /// `source`: size of the frames that are pushed; `wish`: what the user wants.
+    /// Creates the planner of a session whose frames are pushed at the size `source`, (width,
+    /// height), and whose user asks for the level `wanted`.
     pub fn new(
         machine: Machine,
         source: (usize, usize),
-        wish: Level,
+        wanted: QualityLevel,
         allowed: Degradation,
     ) -> Self {
         Self {
             machine,
             source: (source.0 * source.1) as u64,
             outside: Outside::default(),
-            levels: levels(wish, allowed),
+            levels: levels(wanted, allowed),
             plans: plans(machine),
         }
     }
 
-    /// With what of the host's budget is held elsewhere.
+    /// Returns the planner with a part of the host's budget set aside for `outside`.
     pub fn beside(self, outside: Outside) -> Self {
         Self { outside, ..self }
     }
 
-    /// With one plan to choose from.
+    /// Returns the planner with one plan to choose from.
     pub fn only(self, plan: Plan) -> Self {
         Self {
             plans: vec![plan],
@@ -125,14 +76,15 @@ impl Planner {
         }
     }
 
-    pub fn levels(&self) -> &[Level] {
+    /// Returns the quality levels, the best first.
+    pub fn levels(&self) -> &[QualityLevel] {
         &self.levels
     }
 
-    /// The first level from number `from` on with a plan within `budget`.
+    /// Returns the first level from index `from` on that has a plan within `budget`.
     ///
     /// # Errors
-    /// [`Error::Budget`] where there is none, with what the smallest plan needs.
+    /// [`Error::Budget`] if no level has one, with the bytes that the smallest plan needs.
     pub fn choose(&self, from: usize, budget: Budget) -> Result<Chosen, Error> {
         let mut least: Option<Needs> = None;
         for (rank, level) in self.levels.iter().enumerate().skip(from) {
@@ -176,20 +128,26 @@ impl Planner {
         })
     }
 
-    /// A level's plans by predicted time, without those that a faster one stays within everywhere.
-    pub fn ladder(&self, level: &Level) -> Vec<(Plan, Needs)> {
-        let mut scene = Scene::new(self.machine, [level.size.0, level.size.1], level.cut, None);
-        scene.outside = self.outside;
+    /// Returns the plans of a level by predicted time, without those that need at least as much
+    /// memory as a faster one in every stage and on the host.
+    pub fn ladder(&self, level: &QualityLevel) -> Vec<(Plan, Needs)> {
+        let mut model = ByteModel::new(
+            self.machine,
+            [level.size.0, level.size.1],
+            level.windows,
+            None,
+        );
+        model.outside = self.outside;
         let processed = (level.size.0 * level.size.1) as u64;
-        // The source's mask is kept, and its picture where it is scaled.
-        scene.source = if self.source == processed {
+        // The source's mask is kept, and its pixels where it is scaled.
+        model.source = if self.source == processed {
             self.source
         } else {
             4 * self.source
         };
         let mut ladder: Vec<(Plan, Needs)> = Vec::new();
         for &plan in &self.plans {
-            let needs = scene.needs(&plan, level.numbers);
+            let needs = model.needs(&plan, level.numbers);
             if !ladder.iter().any(|(_, faster)| faster.within(&needs)) {
                 ladder.push((plan, needs));
             }
@@ -198,78 +156,10 @@ impl Planner {
     }
 }
 
-/// The wish, then each level with one more loss.
-fn levels(wish: Level, allowed: Degradation) -> Vec<Level> {
-    let mut levels = vec![wish];
-    let steps = Step::ALL.into_iter().filter(|step| allowed.contains(*step));
-    for step in steps {
-        while let Some(next) = levels.last().and_then(|level| worse(level, step)) {
-            levels.push(next);
-        }
-    }
-    levels
-}
-
-/// One loss more of a kind; `None` where it goes no further.
-fn worse(level: &Level, step: Step) -> Option<Level> {
-    let mut next = level.clone();
-    let cut = &mut next.cut;
-    let loss = |name: &str, from: usize, to: usize| Loss {
-        step,
-        from: format!("{name}={from}"),
-        to: format!("{name}={to}"),
-    };
-    let loss = match step {
-        Step::Precision => {
-            if level.numbers != Numbers::F32 {
-                return None;
-            }
-            next.numbers = Numbers::F16;
-            Loss {
-                step,
-                from: "precision=fp32".to_owned(),
-                to: "precision=fp16".to_owned(),
-            }
-        }
-        Step::References => {
-            let from = cut.ref_stride;
-            cut.ref_stride = (2 * from).min(LARGEST_STRIDE);
-            if cut.ref_stride <= from {
-                return None;
-            }
-            loss("ref-stride", from, cut.ref_stride)
-        }
-        Step::Window if cut.neighbor_length > SMALLEST_NEIGHBORS => {
-            let from = cut.neighbor_length;
-            cut.neighbor_length = (from - 2).max(SMALLEST_NEIGHBORS);
-            loss("neighbor-length", from, cut.neighbor_length)
-        }
-        Step::Window => {
-            let from = cut.subvideo_length;
-            if from <= SMALLEST_SUBVIDEO {
-                return None;
-            }
-            cut.subvideo_length = (from * 3 / 4).max(SMALLEST_SUBVIDEO);
-            loss("subvideo-length", from, cut.subvideo_length)
-        }
-        Step::Resolution => {
-            let (width, height) = level.size;
-            next.size = smaller(level.size)?;
-            Loss {
-                step,
-                from: format!("{width}x{height}"),
-                to: format!("{}x{}", next.size.0, next.size.1),
-            }
-        }
-    };
-    next.given_up.push(loss);
-    Some(next)
-}
-
-/// All plans of a machine, the fastest first.
+/// Returns all plans of a machine, the fastest first.
 fn plans(machine: Machine) -> Vec<Plan> {
     let mut plans = vec![Plan::LARGEST];
-    // One choice after the other, each for all plans so far.
+    // Each choice is made for all plans so far.
     let mut choose = |choices: &[fn(&mut Plan)]| {
         let all = plans.iter().flat_map(|plan| {
             choices.iter().map(|choice| {
@@ -293,25 +183,25 @@ fn plans(machine: Machine) -> Vec<Plan> {
         |plan| (plan.encoder_rows, plan.decoder_rows) = (16, 8),
     ]);
     // The CPU device has one memory.
-    if machine == Machine::Card {
-        choose(&[|_| (), |plan| plan.flows = Place::Host]);
-        choose(&[|_| (), |plan| plan.features = Place::Host]);
+    if machine == Machine::Gpu {
+        choose(&[|_| (), |plan| plan.flows = Placement::Host]);
+        choose(&[|_| (), |plan| plan.features = Placement::Host]);
     }
     plans.sort_by_key(|plan| slowness(plan, machine));
     plans
 }
 
-/// Thousandths of the largest plan's time that a plan takes longer: estimates that order plans.
-/// On a card none of them was measured.
+/// Returns an estimate of the time that a plan takes beyond the fastest one, in thousandths of
+/// that. It orders plans. The estimates for a GPU were not measured.
 fn slowness(plan: &Plan, machine: Machine) -> u32 {
-    let card = machine == Machine::Card;
-    let pick = |condition: bool, cpu: u32, on_card: u32| match (condition, card) {
+    let on_gpu = machine == Machine::Gpu;
+    let pick = |condition: bool, cpu: u32, gpu: u32| match (condition, on_gpu) {
         (false, _) => 0,
         (true, false) => cpu,
-        (true, true) => on_card,
+        (true, true) => gpu,
     };
-    // On the CPU larger parts win nothing.
-    let completion = match (plan.completion_frames, card) {
+    // On the CPU larger parts are no faster.
+    let completion = match (plan.completion_frames, on_gpu) {
         (1, false) => 10,
         (4, false) => 0,
         (_, false) => 1,
@@ -324,6 +214,6 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
         + pick(plan.correlation == CorrelationForm::Features, 150, 400)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)
-        + pick(plan.flows == Place::Host, 0, 60)
-        + pick(plan.features == Place::Host, 0, 100)
+        + pick(plan.flows == Placement::Host, 0, 60)
+        + pick(plan.features == Placement::Host, 0, 100)
 }

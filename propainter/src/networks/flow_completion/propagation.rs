@@ -1,24 +1,29 @@
-//! Second-order propagation of features along time, backward, then forward.
+//! Second-order propagation of features over time, backward, then forward.
 
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    networks::layers::{Activation, Conv2d, DeformAlign, Geometry},
+    networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
     weights::Checkpoint,
 };
 
+/// Channels of the features.
 const WIDTH: usize = 128;
-/// Bound of the learned offsets, in pixels.
+/// The largest learned offset, in pixels.
 const LIMIT: f64 = 5.0;
 
+/// Both passes and the fusion of their states.
 #[derive(Debug)]
 pub struct Propagation {
+    /// The pass from the last frame to the first.
     pub backward: Pass,
+    /// The pass from the first frame to the last.
     pub forward: Pass,
     fusion: Conv2d,
 }
 
 impl Propagation {
+    /// Reads `{key}.*`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let pass = |name| Pass::init(checkpoint, key, name, device);
         Self {
@@ -27,34 +32,34 @@ impl Propagation {
             fusion: Conv2d::init(
                 checkpoint,
                 &format!("{key}.fusion"),
-                Geometry::padding(0, 0),
+                ConvGeometry::padding(0, 0),
                 device,
             ),
         }
     }
 
-    /// What a frame with features `x` and these states has become, all `[1, 128, h, w]`.
+    /// Fuses the features `x` of a frame with its states of both passes, all `[1, 128, h, w]`.
     pub fn fuse(&self, x: Tensor<4>, backward: Tensor<4>, forward: Tensor<4>) -> Tensor<4> {
         self.fusion.forward(Tensor::cat(vec![backward, forward], 1)) + x
     }
 }
 
-/// One direction.
+/// A pass in one direction.
 #[derive(Debug)]
 pub struct Pass {
     align: DeformAlign,
     backbone: [Conv2d; 2],
 }
 
-/// The last two states of a pass, the last one first; none at its start.
+/// The last two states of a pass, the latest first; `None` at its start.
 #[derive(Debug, Default)]
-pub struct Memory([Option<Tensor<4>>; 2]);
+pub struct PassState([Option<Tensor<4>>; 2]);
 
 impl Pass {
     fn init(checkpoint: &Checkpoint, key: &str, name: &str, device: &Device) -> Self {
         let conv = |i: usize| {
             let key = format!("{key}.backbone.{name}.{i}");
-            Conv2d::init(checkpoint, &key, Geometry::default(), device)
+            Conv2d::init(checkpoint, &key, ConvGeometry::default(), device)
         };
         Self {
             align: DeformAlign::init(
@@ -67,20 +72,20 @@ impl Pass {
         }
     }
 
-    /// The state `[1, 128, h, w]` of the next frame in the pass's order. `known` `[1, K, h, w]`
-    /// holds its features in the first 128 channels, then its states of passes before this one.
-    pub fn step(&self, known: Tensor<4>, memory: &mut Memory) -> Tensor<4> {
-        let aligned = self.align(known.clone().narrow(1, 0, WIDTH), memory);
+    /// Computes the state `[1, 128, h, w]` of the next frame in the order of the pass. `known`
+    /// `[1, K, h, w]` holds its features in the first 128 channels, then its states of earlier passes.
+    pub fn step(&self, known: Tensor<4>, states: &mut PassState) -> Tensor<4> {
+        let aligned = self.align(known.clone().narrow(1, 0, WIDTH), states);
         let [first, second] = &self.backbone;
         let input = Tensor::cat(vec![known, aligned.clone()], 1);
         let state = second.forward(first.forward(input)) + aligned;
-        memory.0 = [Some(state.clone()), memory.0[0].take()];
+        states.0 = [Some(state.clone()), states.0[0].take()];
         state
     }
 
-    /// The last two states brought to the frame with `feature`; zero before there are any.
-    fn align(&self, feature: Tensor<4>, memory: &Memory) -> Tensor<4> {
-        let [Some(last), before] = &memory.0 else {
+    /// Aligns the last two states to the frame with `feature`; zero at the start of the pass.
+    fn align(&self, feature: Tensor<4>, states: &PassState) -> Tensor<4> {
+        let [Some(last), before] = &states.0 else {
             return feature.zeros_like();
         };
         let before = before.clone().unwrap_or_else(|| feature.zeros_like());

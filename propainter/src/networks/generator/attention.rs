@@ -1,54 +1,59 @@
-//! Attention in windows, over time where a hole is (spec section 6).
+//! Attention in windows, over time in windows that contain mask pixels (spec section 6).
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
     CHANNELS,
-    windows::{Grid, POOL, Part, Plan, Roles},
+    attention_plan::{AttentionPlan, BlockScope, WindowBatch},
+    token_grid::{POOL, TokenGrid},
 };
 use crate::{
     kernels::{
-        attention::attend,
-        wide::{wide, widened},
+        attention::gathered_attention,
+        upcast::{in_f32, upcast},
     },
     networks::layers::{Linear, parameter},
     weights::Checkpoint,
 };
 
+/// Heads of the attention.
 const HEADS: usize = 4;
+/// Channels of a head.
 const HEAD: usize = CHANNELS / HEADS;
 
-/// A [`Plan`] on the device; blocks with the same roles share it.
+/// An [`AttentionPlan`] on the device. Blocks with the same scope share it.
 #[derive(Debug)]
-pub struct Routes {
-    grid: Grid,
-    roles: Roles,
+pub struct DeviceAttentionPlan {
+    grid: TokenGrid,
+    scope: BlockScope,
     key_frames: Tensor<1, Int>,
     query_frames: Tensor<1, Int>,
     key_tokens: Tensor<1, Int>,
-    parts: Vec<Route>,
+    batches: Vec<DeviceWindowBatch>,
     answers: Tensor<1, Int>,
 }
 
-/// A [`Part`] on the device, by heads: rows of tables `[rows · HEADS, HEAD]`.
+/// A [`WindowBatch`] on the device, by heads: rows of tables `[rows · HEADS, HEAD]`.
 #[derive(Debug)]
-struct Route {
+struct DeviceWindowBatch {
     windows: usize,
     queries: Tensor<1, Int>,
     keys: Option<Tensor<1, Int>>,
 }
 
-impl Routes {
-    /// `holes`: the tokens that see a hole of a local frame.
-    pub fn new(grid: Grid, roles: &Roles, holes: &[bool], device: &Device) -> Self {
-        let plan = Plan::new(grid, roles, holes);
-        let parts = plan.parts.iter().map(|part| Route::new(part, device));
-        // Answers come back by windows and heads, too.
+impl DeviceAttentionPlan {
+    /// Plans the attention of a block and moves the plan to `device`. `masked` says for each token
+    /// whether its patch contains mask pixels of a local frame.
+    pub fn new(grid: TokenGrid, scope: &BlockScope, masked: &[bool], device: &Device) -> Self {
+        let plan = AttentionPlan::new(grid, scope, masked);
+        let batches = plan.batches.iter();
+        let batches = batches.map(|batch| DeviceWindowBatch::new(batch, device));
+        // Results are ordered by windows and heads, too.
         let mut placed = Vec::new();
-        for part in &plan.parts {
+        for batch in &plan.batches {
             let base = placed.len() * HEADS;
-            let length = part.queries.len() / part.windows;
-            placed.extend((0..part.queries.len()).map(|i| {
+            let length = batch.queries.len() / batch.windows;
+            placed.extend((0..batch.queries.len()).map(|i| {
                 let (window, place) = (i / length, i % length);
                 (base + window * HEADS * length + place, length)
             }));
@@ -59,23 +64,24 @@ impl Routes {
         });
         Self {
             grid,
-            roles: roles.clone(),
-            key_frames: indices(roles.keys.iter().copied(), device),
-            query_frames: indices(roles.queries.iter().copied(), device),
+            scope: scope.clone(),
+            key_frames: indices(scope.keys.iter().copied(), device),
+            query_frames: indices(scope.queries.iter().copied(), device),
             key_tokens: indices(plan.key_tokens.iter().copied(), device),
-            parts: parts.collect(),
+            batches: batches.collect(),
             answers: indices(answers, device),
         }
     }
 
-    pub fn roles(&self) -> &Roles {
-        &self.roles
+    /// Returns the scope of the blocks that share the plan.
+    pub fn scope(&self) -> &BlockScope {
+        &self.scope
     }
 
-    /// The tokens of `x` `[frames, rows, columns, …]` that the output holds.
-    pub fn asked(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.roles.tokens.cut(x, 1, &self.grid.whole());
-        if self.roles.queries.len() == self.roles.frames {
+    /// Returns the queried tokens of `x` `[frames, rows, columns, …]`, those of the output.
+    pub fn queried(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = self.scope.tokens.crop(x, 1, &self.grid.whole());
+        if self.scope.queries.len() == self.scope.frames {
             x
         } else {
             x.select(0, self.query_frames.clone())
@@ -83,10 +89,10 @@ impl Routes {
     }
 }
 
-impl Route {
-    fn new(part: &Part, device: &Device) -> Self {
+impl DeviceWindowBatch {
+    fn new(batch: &WindowBatch, device: &Device) -> Self {
         let by_heads = |rows: &[usize]| {
-            let windows = rows.chunks_exact(rows.len() / part.windows);
+            let windows = rows.chunks_exact(rows.len() / batch.windows);
             let rows = windows.flat_map(|window| {
                 let heads = 0..HEADS;
                 heads.flat_map(move |head| window.iter().map(move |row| row * HEADS + head))
@@ -94,13 +100,14 @@ impl Route {
             indices(rows, device)
         };
         Self {
-            windows: part.windows,
-            queries: by_heads(&part.queries),
-            keys: (!part.keys.is_empty()).then(|| by_heads(&part.keys)),
+            windows: batch.windows,
+            queries: by_heads(&batch.queries),
+            keys: (!batch.keys.is_empty()).then(|| by_heads(&batch.keys)),
         }
     }
 }
 
+/// Returns row indices as a tensor.
 fn indices(rows: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     let rows: Vec<i32> = rows.map(|row| row as i32).collect();
     let length = rows.len();
@@ -114,12 +121,13 @@ pub struct WindowAttention {
     key: Linear,
     value: Linear,
     projection: Linear,
-    /// `[1, 4, 1, 4, 512]`, in 32 bits as its bias
+    /// The weight of the pooling, `[1, 4, 1, 4, 512]`, in 32 bits, as its bias is.
     pool: Tensor<5>,
     pool_bias: Tensor<1>,
 }
 
 impl WindowAttention {
+    /// Reads `{key}.*`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let linear = |name: &str| Linear::init(checkpoint, &format!("{key}.{name}"), device);
         let pool: Tensor<4> = parameter(checkpoint, &format!("{key}.pool_layer.weight"), device);
@@ -128,10 +136,10 @@ impl WindowAttention {
             key: linear("key"),
             value: linear("value"),
             projection: linear("proj"),
-            pool: wide(pool)
+            pool: upcast(pool)
                 .permute([1, 2, 3, 0])
                 .reshape([1, POOL, 1, POOL, CHANNELS]),
-            pool_bias: wide(parameter(
+            pool_bias: upcast(parameter(
                 checkpoint,
                 &format!("{key}.pool_layer.bias"),
                 device,
@@ -139,45 +147,47 @@ impl WindowAttention {
         }
     }
 
-    /// Tokens `[frames, rows, columns, 512]`, normalised, to those that are asked about.
-    pub fn forward(&self, x: Tensor<4>, routes: &Routes) -> Tensor<4> {
-        let queries = routes.asked(x.clone());
-        let asked = queries.dims();
+    /// Computes the queried tokens from normalised tokens `[frames, rows, columns, 512]`.
+    pub fn forward(&self, x: Tensor<4>, plan: &DeviceAttentionPlan) -> Tensor<4> {
+        let queries = plan.queried(x.clone());
+        let shape = queries.dims();
         let queries = heads(self.query.forward(table(queries)));
-        let key_input = self.key_input(x, routes);
+        let key_input = self.key_input(x, plan);
         let keys = heads(self.key.forward(key_input.clone()));
         let values = heads(self.value.forward(key_input));
 
-        let answers = routes.parts.iter().map(|part| {
-            let rows = part.queries.dims()[0];
-            match &part.keys {
-                Some(seen) => {
+        let answers = plan.batches.iter().map(|batch| {
+            let rows = batch.queries.dims()[0];
+            match &batch.keys {
+                Some(key_rows) => {
                     let tables = [&queries, &keys, &values];
                     let scale = 1.0 / (HEAD as f64).sqrt();
-                    attend(tables, [&part.queries, seen], part.windows * HEADS, scale)
+                    let rows_read = [&batch.queries, key_rows];
+                    gathered_attention(tables, rows_read, batch.windows * HEADS, scale)
                         .reshape([rows, HEAD])
                 }
                 None => Tensor::zeros([rows, HEAD], (&queries.device(), queries.dtype())),
             }
         });
-        let answers = Tensor::cat(answers.collect(), 0).select(0, routes.answers.clone());
-        self.projection.forward(answers.reshape(asked))
+        let answers = Tensor::cat(answers.collect(), 0).select(0, plan.answers.clone());
+        self.projection.forward(answers.reshape(shape))
     }
 
-    /// What keys and values are computed from: pooled tokens, one of the padding, and tokens.
-    fn key_input(&self, x: Tensor<4>, routes: &Routes) -> Tensor<2> {
-        let tokens = table(x.clone()).select(0, routes.key_tokens.clone());
+    /// Returns the rows that keys and values are computed from: pooled tokens, one padding token, and
+    /// tokens.
+    fn key_input(&self, x: Tensor<4>, plan: &DeviceAttentionPlan) -> Tensor<2> {
+        let tokens = table(x.clone()).select(0, plan.key_tokens.clone());
         let padding = Tensor::zeros([1, CHANNELS], (&x.device(), x.dtype()));
         let mut parts = vec![padding, tokens];
-        if !routes.roles.keys.is_empty() {
-            let frames = x.select(0, routes.key_frames.clone());
-            parts.insert(0, self.pool(frames, routes.grid));
+        if !plan.scope.keys.is_empty() {
+            let frames = x.select(0, plan.key_frames.clone());
+            parts.insert(0, self.pool(frames, plan.grid));
         }
         Tensor::cat(parts, 0)
     }
 
-    /// The pooled tokens of frames `[frames, rows, columns, 512]`.
-    fn pool(&self, x: Tensor<4>, grid: Grid) -> Tensor<2> {
+    /// Returns the pooled tokens of frames `[frames, rows, columns, 512]`.
+    fn pool(&self, x: Tensor<4>, grid: TokenGrid) -> Tensor<2> {
         let frames = x.dims()[0];
         let [rows, columns] = grid.pooled();
         let (full_rows, full_columns) = (rows * POOL, columns * POOL);
@@ -191,19 +201,19 @@ impl WindowAttention {
             kept
         };
         let squares = padded.reshape([frames * rows, POOL, columns, POOL, CHANNELS]);
-        widened(squares, |squares| {
+        in_f32(squares, |squares| {
             let pooled = (squares * self.pool.clone()).sum_dim(3).sum_dim(1);
             pooled.reshape([frames * rows * columns, CHANNELS]) + self.pool_bias.clone().unsqueeze()
         })
     }
 }
 
-/// `[…, 512]` as rows.
+/// Returns `[…, 512]` as rows.
 fn table<const D: usize>(x: Tensor<D>) -> Tensor<2> {
     x.flatten(0, D - 2)
 }
 
-/// Rows of 512 as rows of single heads.
+/// Splits rows of 512 elements into rows of single heads.
 fn heads(x: Tensor<2>) -> Tensor<2> {
     let rows = x.dims()[0];
     x.reshape([rows * HEADS, HEAD])

@@ -1,18 +1,18 @@
-//! The decoder, of local frames only (spec section 6).
+//! The decoder of local frames (spec section 6).
 
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    Area,
-    kernels::upsample::{sources, upsample_area},
+    Rect,
+    kernels::upsample::{source_lines, upsample2x},
     networks::{
-        layers::{Activation, Conv2d, Geometry},
-        pace::join,
+        layers::{Activation, Conv2d, ConvGeometry},
+        strips::join,
     },
     weights::Checkpoint,
 };
 
-/// From features at 1/4 to pictures.
+/// The decoder, from features at a quarter of the resolution to frames.
 #[derive(Debug)]
 pub struct Decoder {
     half: [Conv2d; 2],
@@ -20,10 +20,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Reads the decoder from the generator's checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
         let conv = |layer: &str, activation: Activation| {
             let key = format!("decoder.{layer}");
-            Conv2d::init(checkpoint, &key, Geometry::default(), device).then(activation)
+            Conv2d::init(checkpoint, &key, ConvGeometry::default(), device).then(activation)
         };
         let leaky = Activation::Leaky(0.2);
         Self {
@@ -32,99 +33,110 @@ impl Decoder {
         }
     }
 
-    /// `[B, 128, H/4, W/4]` → `[B, 3, H, W]` in [−1, 1], from `rows` at 1/4 at once; 0 is all
+    /// Decodes whole frames, `[B, 128, H/4, W/4]` → `[B, 3, H, W]` in [−1, 1], from `rows` rows of
+    /// features at once; 0 is all.
     pub fn forward(&self, x: Tensor<4>, rows: usize) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let size = [height, width];
-        let whole = Area::whole(size.map(|side| 4 * side));
-        self.part(x, &Area::whole(size), size, &whole, rows)
+        let whole = Rect::whole(size.map(|side| 4 * side));
+        self.part(x, &Rect::whole(size), size, &whole, rows)
     }
 
-    /// An area of the picture, `[B, 3, rows, columns]`, from `rows` at 1/4 at once; 0 is all.
-    /// `x` is the area `held` of features of `size`, [`Reach`]'s of the area at least.
+    /// Decodes the part `area` of frames, `[B, 3, rows, columns]`, from `rows` rows of features at
+    /// once; 0 is all. `x` is the part `held` of features of `size`; it contains the
+    /// [`ReceptiveField`] of `area`.
     pub fn part(
         &self,
         x: Tensor<4>,
-        held: &Area,
+        held: &Rect,
         size: [usize; 2],
-        area: &Area,
+        area: &Rect,
         rows: usize,
     ) -> Tensor<4> {
         join(x, area.rows.len(), 4 * rows, |x, strip| {
             let first = area.rows.start;
-            let out = Area {
+            let out = Rect {
                 rows: first + strip.start..first + strip.end,
                 columns: area.columns.clone(),
             };
-            let Reach { known, half, full } = Reach::of(size, &out);
-            let x = known.cut(x, 2, held);
-            let x = double(x, &known, size, &half, &self.half);
-            let x = double(x, &half, size.map(|side| 2 * side), &full, &self.full);
-            out.cut(x, 2, &full).tanh()
+            let ReceptiveField {
+                features: known,
+                half,
+                full,
+            } = ReceptiveField::of(size, &out);
+            let x = known.crop(x, 2, held);
+            let x = upsample_and_convolve(x, &known, size, &half, &self.half);
+            let x = upsample_and_convolve(x, &half, size.map(|side| 2 * side), &full, &self.full);
+            out.crop(x, 2, &full).tanh()
         })
     }
 }
 
-/// The area `area` of a picture twice as large, convolved; `x` is the area `held` of a picture of
-/// `size`.
-fn double(
+/// Computes the part `area` of an image twice as large, convolved. `x` is the part `held` of an image
+/// of `size`.
+fn upsample_and_convolve(
     x: Tensor<4>,
-    held: &Area,
+    held: &Rect,
     size: [usize; 2],
-    area: &Area,
+    area: &Rect,
     convolutions: &[Conv2d; 2],
 ) -> Tensor<4> {
-    let x = upsample_area(x, held, size, area);
+    let x = upsample2x(x, held, size, area);
     convolutions.iter().fold(x, |x, conv| conv.forward(x))
 }
 
-/// What is computed for an area of the picture.
-pub struct Reach {
-    /// Of the features.
-    pub known: Area,
-    /// At 1/2, and at full size.
-    pub half: Area,
-    pub full: Area,
+/// The parts that the decoder computes for a part of a frame.
+pub struct ReceptiveField {
+    /// The part of the features that it reads.
+    pub features: Rect,
+    /// The part at half the resolution.
+    pub half: Rect,
+    /// The part at full resolution, before the last convolutions.
+    pub full: Rect,
 }
 
-impl Reach {
-    /// For the area `out` of a picture with `size` at 1/4.
-    pub fn of(size: [usize; 2], out: &Area) -> Self {
+impl ReceptiveField {
+    /// Returns the receptive field of the part `out` of a frame whose features have this `size`.
+    pub fn of(size: [usize; 2], out: &Rect) -> Self {
         let [half_size, full_size] = [2, 4].map(|scale| size.map(|side| scale * side));
-        let full = out.read_by(2, full_size);
-        let half = full.map(|lines, axis| sources(lines, half_size[axis]));
-        let half = half.read_by(2, half_size);
-        let known = half.map(|lines, axis| sources(lines, size[axis]));
-        Self { known, half, full }
+        let full = out.receptive_field(2, full_size);
+        let half = full.map(|lines, axis| source_lines(lines, half_size[axis]));
+        let half = half.receptive_field(2, half_size);
+        let features = half.map(|lines, axis| source_lines(lines, size[axis]));
+        Self {
+            features,
+            half,
+            full,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::networks::pace::tests::{assert_strips, convolution, picture};
+    use crate::networks::strips::tests::{assert_strips, convolution, pattern};
 
     #[test]
-    fn strips_of_any_height_give_the_same_picture() {
+    fn strips_of_any_height_give_the_same_frame() {
         let leaky = Activation::Leaky(0.2);
-        let conv = |shape, activation| convolution(shape, Geometry::default()).then(activation);
+        let conv = |shape, activation| convolution(shape, ConvGeometry::default()).then(activation);
         let decoder = Decoder {
             half: [conv([18, 20], leaky), conv([16, 18], leaky)],
             full: [conv([17, 16], leaky), conv([3, 17], Activation::None)],
         };
         for size in [[13, 11], [9, 7], [2, 5], [1, 3]] {
-            let x = picture([2, 20, size[0], size[1]]);
+            let x = pattern([2, 20, size[0], size[1]]);
             assert_strips(x.clone(), size[0], |x, rows| decoder.forward(x, rows));
             let whole = decoder.forward(x.clone(), 0);
-            let all = Area::whole(size);
+            let all = Rect::whole(size);
             let bands = |side: usize| [0..side, 0..3, 2..side - 1, side - 3..side];
             for rows in bands(4 * size[0]) {
                 for columns in bands(4 * size[1]) {
-                    let area = Area::of([rows.clone(), columns]);
-                    let known = Reach::of(size, &area).known;
-                    let held = known.cut(x.clone(), 2, &all);
+                    let area = Rect::new([rows.clone(), columns]);
+                    let known = ReceptiveField::of(size, &area).features;
+                    let held = known.crop(x.clone(), 2, &all);
                     let part = decoder.part(held, &known, size, &area, 0);
-                    let expected = area.cut(whole.clone(), 2, &Area::whole(size.map(|s| 4 * s)));
+                    let expected = area.crop(whole.clone(), 2, &Rect::whole(size.map(|s| 4 * s)));
                     // To the last bit.
                     assert_eq!(part.into_data(), expected.into_data(), "{size:?}, {area:?}");
                 }

@@ -1,16 +1,16 @@
-//! Features of local frames carried along the flows, both ways (spec section 5).
+//! Propagation of the features of local frames along the flows, in both directions (spec section 5).
 
 use burn::tensor::{Device, Tensor};
 
-use super::guides::{Flows, Guides};
+use super::quarter_scale::{Flows, QuarterScaleInputs};
 use crate::{
     Cancel, Error,
     kernels::warp::{Sampling, consistency, warp},
-    networks::layers::{Activation, Conv2d, DeformAlign, Geometry},
+    networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
     weights::Checkpoint,
 };
 
-/// Largest learned offset, in pixels at 1/4.
+/// The largest learned offset, in pixels at a quarter of the resolution.
 const LIMIT: f64 = 3.0;
 
 /// The feature propagation of the generator.
@@ -22,6 +22,7 @@ pub struct FeaturePropagation {
 }
 
 impl FeaturePropagation {
+    /// Reads the propagation from the generator's checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
         let pass = |name| Pass::init(checkpoint, name, device);
         Self {
@@ -31,24 +32,24 @@ impl FeaturePropagation {
         }
     }
 
-    /// Features of the local frames, `[L, 128, H/4, W/4]` → the same.
+    /// Propagates the features of the local frames; `[L, 128, H/4, W/4]`, the same shape.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], between frames.
+    /// [`Error::Cancelled`] between frames.
     pub fn forward(
         &self,
         features: Tensor<4>,
-        guides: &Guides,
+        quarter_scale: &QuarterScaleInputs,
         cancel: &Cancel,
     ) -> Result<Tensor<4>, Error> {
         let length = features.dims()[0];
         let frames: Vec<_> = (0..length).map(|t| at(&features, t)).collect();
-        let masks = guides.masks.clone().cast(features.dtype());
+        let masks = quarter_scale.masks.clone().cast(features.dtype());
         let masks: Vec<_> = (0..length).map(|t| at(&masks, t)).collect();
-        let (to_next, to_previous) = match &guides.flows {
+        let (to_next, to_previous) = match &quarter_scale.flows {
             Some(Flows { forward, backward }) => (
-                leads(forward.clone(), backward.clone()),
-                leads(backward.clone(), forward.clone()),
+                motions(forward.clone(), backward.clone()),
+                motions(backward.clone(), forward.clone()),
             ),
             None => Default::default(),
         };
@@ -81,24 +82,25 @@ impl FeaturePropagation {
     }
 }
 
-/// How one frame leads to its neighbour in pass order, in 32 bits.
-struct Lead {
-    /// `[1, 2, h, w]`
+/// The motion from one frame to its neighbour in the order of the pass, in 32 bits.
+struct Motion {
+    /// The flow, `[1, 2, h, w]`.
     flow: Tensor<4>,
-    /// Where the flow back agrees, `[1, 1, h, w]`.
+    /// 1 where the flow back agrees, `[1, 1, h, w]`.
     valid: Tensor<4>,
 }
 
-fn leads(flow: Tensor<4>, back: Tensor<4>) -> Vec<Lead> {
+/// Returns the motion between all neighbours.
+fn motions(flow: Tensor<4>, back: Tensor<4>) -> Vec<Motion> {
     let valid = consistency(flow.clone(), back);
-    let lead = |t| Lead {
+    let motion = |t| Motion {
         flow: at(&flow, t),
         valid: at(&valid, t),
     };
-    (0..flow.dims()[0]).map(lead).collect()
+    (0..flow.dims()[0]).map(motion).collect()
 }
 
-/// One direction.
+/// A pass in one direction.
 #[derive(Debug)]
 struct Pass {
     align: DeformAlign,
@@ -115,16 +117,16 @@ impl Pass {
         }
     }
 
-    /// The state after a frame with features `current`, from the state of the frame before it
-    /// in pass order, if there is one.
+    /// Computes the state of a frame with features `current` from the state of the frame before it in
+    /// the order of the pass, if there is one.
     fn step(
         &self,
         current: &Tensor<4>,
-        from: Option<(&Tensor<4>, &Lead)>,
+        from: Option<(&Tensor<4>, &Motion)>,
         masks: &Tensor<4>,
     ) -> Tensor<4> {
         let state = match from {
-            Some((state, Lead { flow, valid })) => {
+            Some((state, Motion { flow, valid })) => {
                 let warped = warp(state.clone(), flow.clone(), Sampling::Bilinear);
                 let condition = [current, &warped, flow, valid, masks];
                 let condition = condition.map(|part| part.clone().cast(current.dtype()));
@@ -139,18 +141,20 @@ impl Pass {
     }
 }
 
-/// `{key}.0` with leaky ReLU, then `{key}.2`.
+/// Reads two convolutions: `{key}.0` with leaky ReLU, then `{key}.2`.
 fn two_convolutions(checkpoint: &Checkpoint, key: &str, device: &Device) -> [Conv2d; 2] {
     [(0, Activation::Leaky(0.2)), (2, Activation::None)].map(|(layer, activation)| {
         let key = format!("{key}.{layer}");
-        Conv2d::init(checkpoint, &key, Geometry::default(), device).then(activation)
+        Conv2d::init(checkpoint, &key, ConvGeometry::default(), device).then(activation)
     })
 }
 
+/// Applies convolutions one after another.
 fn chain(convolutions: &[Conv2d], x: Tensor<4>) -> Tensor<4> {
     convolutions.iter().fold(x, |x, conv| conv.forward(x))
 }
 
+/// Returns one entry of a batch.
 fn at(batch: &Tensor<4>, index: usize) -> Tensor<4> {
     batch.clone().narrow(0, index, 1)
 }

@@ -1,16 +1,16 @@
-//! The fusion feed-forward: between its linear layers, overlapping patches of the tokens are
+//! The fusion feed-forward: between its linear layers, the tokens become overlapping patches, which are
 //! averaged where they overlap (spec section 6).
 
 use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, in_tiles};
 use crate::{
-    kernels::{fold, gelu::gelu, wide::widened},
+    kernels::{fold, gelu::gelu, upcast::in_f32},
     networks::layers::Linear,
     weights::Checkpoint,
 };
 
-/// Channels of the averaged picture.
+/// Channels of the averaged image.
 const HIDDEN: usize = 40;
 
 /// The feed-forward part of a transformer block.
@@ -21,6 +21,7 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
+    /// Reads `{key}.fc1.0` and `{key}.fc2.1`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         Self {
             expand: Linear::init(checkpoint, &format!("{key}.fc1.0"), device),
@@ -28,7 +29,8 @@ impl FeedForward {
         }
     }
 
-    /// Tokens `[frames, rows, columns, 512]` over features of the given rows and columns.
+    /// Applies the feed-forward to tokens `[frames, rows, columns, 512]`, which lie over features with
+    /// the given rows and columns. Returns the same shape.
     pub fn forward(&self, x: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
         let [_, rows, columns, _] = x.dims();
         let weights = fold::mean_weights(features, &x.device());
@@ -36,12 +38,12 @@ impl FeedForward {
         in_tiles(x, tokens * HIDDEN * fold::AREA, |x| {
             let frames = x.dims()[0];
             let patches = self.expand.forward(x.reshape([frames, tokens, CHANNELS]));
-            // GELU acts on single values and keeps zero: before cutting patches it is the
-            // same, on a fifth of the values.
-            let picture = widened(patches, |patches| {
+            // GELU is element-wise and maps zero to zero. Before the unfolding it gives the same
+            // result from a fifth of the elements.
+            let image = in_f32(patches, |patches| {
                 gelu(fold::fold(patches, features) * weights.clone())
             });
-            let out = self.contract.forward(fold::unfold(picture));
+            let out = self.contract.forward(fold::unfold(image));
             out.reshape([frames, rows, columns, CHANNELS])
         })
     }

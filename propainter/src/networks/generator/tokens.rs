@@ -1,28 +1,29 @@
-//! From features to tokens and back (spec section 6).
+//! Features as tokens, and tokens as features (spec section 6).
 
 use burn::tensor::{Device, Tensor};
 
-use super::{CHANNELS, FEATURES, in_tiles, windows::Grid};
+use super::{CHANNELS, FEATURES, in_tiles, token_grid::TokenGrid};
 use crate::{
-    Area,
-    kernels::{fold, toom_cook::OUTPUTS},
-    networks::layers::{Conv2d, Geometry, Linear},
+    Rect,
+    kernels::{conv::winograd::transform::OUTPUTS, fold},
+    networks::layers::{Conv2d, ConvGeometry, Linear},
     weights::Checkpoint,
 };
 
-/// Overlapping patches of the features, each embedded as a token.
+/// The soft split: embeds each of the overlapping patches of the features as a token.
 #[derive(Debug)]
 pub struct SoftSplit(Linear);
 
 impl SoftSplit {
+    /// Reads the split from the generator's checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
         Self(Linear::init(checkpoint, "ss.embedding", device))
     }
 
-    /// `[B, 128, H/4, W/4]` → `[B, rows, columns, 512]`
+    /// Splits features into tokens: `[B, 128, H/4, W/4]` → `[B, rows, columns, 512]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
-        let grid = Grid::over([height, width]);
+        let grid = TokenGrid::over([height, width]);
         in_tiles(x, grid.tokens() * FEATURES * fold::AREA, |x| {
             let frames = x.dims()[0];
             let tokens = self.0.forward(fold::unfold(x));
@@ -31,7 +32,7 @@ impl SoftSplit {
     }
 }
 
-/// Tokens as overlapping patches of features, summed.
+/// The soft composition: sums tokens as overlapping patches of features.
 #[derive(Debug)]
 pub struct SoftComposition {
     embedding: Linear,
@@ -39,15 +40,17 @@ pub struct SoftComposition {
 }
 
 impl SoftComposition {
+    /// Reads the composition from the generator's checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let geometry = Geometry::default();
+        let geometry = ConvGeometry::default();
         Self {
             embedding: Linear::init(checkpoint, "sc.embedding", device),
             smooth: Conv2d::init(checkpoint, "sc.bias_conv", geometry, device),
         }
     }
 
-    /// `[B, rows, columns, 512]` → `[B, 128, H/4, W/4]`, `features` being (H/4, W/4)
+    /// Composes tokens to features: `[B, rows, columns, 512]` → `[B, 128, H/4, W/4]`. `features` is
+    /// `[H/4, W/4]`.
     pub fn forward(&self, tokens: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
         let [_, rows, columns, _] = tokens.dims();
         let count = rows * columns;
@@ -60,43 +63,43 @@ impl SoftComposition {
         })
     }
 
-    /// An area of what [`forward`](Self::forward) gives. `tokens` are the area `held` of the
-    /// tokens, [`needed`] for the area at least.
+    /// Computes the part `area` of the result of [`forward`](Self::forward). `tokens` is the part
+    /// `held` of the tokens; it contains the [`needed`] ones.
     pub fn part(
         &self,
         tokens: Tensor<4>,
-        held: &Area,
+        held: &Rect,
         features: [usize; 2],
-        area: &Area,
+        area: &Rect,
     ) -> Tensor<4> {
         let needed = needed(features, area);
         let covered = covered(features, &needed);
-        let composed = self.forward(needed.cut(tokens, 1, held), covered.size());
-        area.cut(composed, 2, &covered)
+        let composed = self.forward(needed.crop(tokens, 1, held), covered.size());
+        area.crop(composed, 2, &covered)
     }
 }
 
-/// The tokens that an area of the composed features depends on.
-pub fn needed(features: [usize; 2], area: &Area) -> Area {
+/// Returns the tokens that the part `area` of the composed features depends on.
+pub fn needed(features: [usize; 2], area: &Rect) -> Rect {
     let tokens = fold::patches(features);
-    area.read_by(1, features).map(|lines, axis| {
-        // A line is the sum of all patches that cover it.
+    area.receptive_field(1, features).map(|lines, axis| {
+        // A pixel is the sum of all patches that cover it.
         let start = fold::covering(lines.start, tokens[axis]).start;
-        // Features are cut where a tile begins.
+        // The features must start where a tile of the convolution starts.
         start / OUTPUTS * OUTPUTS..fold::covering(lines.end - 1, tokens[axis]).end
     })
 }
 
-/// The tokens that share pixels of the features with an area of tokens.
-pub fn around(features: [usize; 2], tokens: &Area) -> Area {
+/// Returns the tokens whose patches overlap those of `tokens`.
+pub fn around(features: [usize; 2], tokens: &Rect) -> Rect {
     const REACH: usize = (fold::SIDE - 1) / fold::STRIDE;
     let all = fold::patches(features);
     tokens.map(|lines, axis| lines.start.saturating_sub(REACH)..(lines.end + REACH).min(all[axis]))
 }
 
-/// The features that an area of tokens lies over, from the first token's middle on. As a picture
-/// by themselves they have these tokens.
-pub fn covered(features: [usize; 2], tokens: &Area) -> Area {
+/// Returns the part of the features that `tokens` lie over, from the centre of the first token on. As
+/// an image of its own, the part has exactly these tokens.
+pub fn covered(features: [usize; 2], tokens: &Rect) -> Rect {
     tokens
         .map(|lines, axis| fold::STRIDE * lines.start..features[axis].min(fold::STRIDE * lines.end))
 }

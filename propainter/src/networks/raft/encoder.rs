@@ -1,35 +1,37 @@
-//! RAFT's feature and context encoders: a picture to 256 channels at 1/8.
+//! RAFT's feature and context encoders: a frame to 256 channels at an eighth of the resolution.
 
 use burn::tensor::{Device, Tensor, activation::relu};
 
 use crate::{
     kernels::instance_norm::instance_norm,
-    networks::layers::{Activation, Conv2d, Geometry, parameter},
+    networks::layers::{Activation, Conv2d, ConvGeometry, parameter},
     weights::Checkpoint,
 };
 
+/// Added to the variance of batch norms.
 const EPSILON: f32 = 1e-5;
 
-/// What stands between a convolution and its activation.
+/// The normalisation between a convolution and its activation.
 #[derive(Clone, Copy, Debug)]
 pub enum Norm {
-    /// Without parameters; each picture by itself.
+    /// Instance norm without parameters.
     Instance,
-    /// In evaluation: a fixed scale and shift, which the convolution takes in.
+    /// Batch norm in evaluation: a fixed scale and shift, folded into the convolution.
     Batch,
 }
 
+/// One of RAFT's encoders.
 #[derive(Debug)]
 pub struct Encoder {
-    stem: Normed,
-    blocks: Vec<Block>,
+    stem: NormedConv,
+    blocks: Vec<ResidualBlock>,
     head: Conv2d,
 }
 
 impl Encoder {
-    /// Takes `{key}.*`: `fnet` with instance norm, `cnet` with batch norm.
+    /// Reads `{key}.*`: `fnet` with instance norm, `cnet` with batch norm.
     pub fn init(checkpoint: &Checkpoint, key: &str, norm: Norm, device: &Device) -> Self {
-        let source = Source {
+        let source = EncoderSource {
             checkpoint,
             norm,
             device,
@@ -37,49 +39,49 @@ impl Encoder {
         let blocks = (1..=3).flat_map(|layer| [(layer, 0), (layer, 1)]);
         let blocks = blocks.map(|(layer, index)| {
             let stride = if layer > 1 && index == 0 { 2 } else { 1 };
-            Block::init(&source, &format!("{key}.layer{layer}.{index}"), stride)
+            ResidualBlock::init(&source, &format!("{key}.layer{layer}.{index}"), stride)
         });
         Self {
             stem: source.normed(
                 [&format!("{key}.conv1"), &format!("{key}.norm1")],
-                Geometry::padding(3, 3).stride(2),
+                ConvGeometry::padding(3, 3).stride(2),
                 true,
             ),
             blocks: blocks.collect(),
             head: Conv2d::init(
                 checkpoint,
                 &format!("{key}.conv2"),
-                Geometry::padding(0, 0),
+                ConvGeometry::padding(0, 0),
                 device,
             ),
         }
     }
 
-    /// `[B, 3, H, W]` in [−1, 1] → `[B, 256, H/8, W/8]`
-    pub fn forward(&self, picture: Tensor<4>) -> Tensor<4> {
-        let x = self.stem.forward(picture);
+    /// Encodes frames: `[B, 3, H, W]` in [−1, 1] → `[B, 256, H/8, W/8]`.
+    pub fn forward(&self, frames: Tensor<4>) -> Tensor<4> {
+        let x = self.stem.forward(frames);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
         self.head.forward(x)
     }
 }
 
-/// A residual block, the strided ones with a convolution on the shortcut.
+/// A residual block. A block with a stride has a convolution on its shortcut.
 #[derive(Debug)]
-struct Block {
-    convs: [Normed; 2],
-    shortcut: Option<Normed>,
+struct ResidualBlock {
+    convs: [NormedConv; 2],
+    shortcut: Option<NormedConv>,
 }
 
-impl Block {
-    fn init(source: &Source<'_>, key: &str, stride: usize) -> Self {
+impl ResidualBlock {
+    fn init(source: &EncoderSource<'_>, key: &str, stride: usize) -> Self {
         let conv = |i: usize, stride| {
             let keys = [format!("{key}.conv{i}"), format!("{key}.norm{i}")];
-            let geometry = Geometry::default().stride(stride);
+            let geometry = ConvGeometry::default().stride(stride);
             source.normed([&keys[0], &keys[1]], geometry, true)
         };
         let shortcut = || {
             let keys = [0, 1].map(|i| format!("{key}.downsample.{i}"));
-            let geometry = Geometry::padding(0, 0).stride(stride);
+            let geometry = ConvGeometry::padding(0, 0).stride(stride);
             source.normed([&keys[0], &keys[1]], geometry, false)
         };
         Self {
@@ -100,13 +102,13 @@ impl Block {
 
 /// A convolution with its norm and, if `rectify`, a ReLU.
 #[derive(Debug)]
-struct Normed {
+struct NormedConv {
     conv: Conv2d,
     norm: Norm,
     rectify: bool,
 }
 
-impl Normed {
+impl NormedConv {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.conv.forward(x);
         match self.norm {
@@ -116,16 +118,16 @@ impl Normed {
     }
 }
 
-/// Where an encoder's parts come from.
-struct Source<'a> {
+/// The checkpoint, the norm and the device of an encoder's parts.
+struct EncoderSource<'a> {
     checkpoint: &'a Checkpoint,
     norm: Norm,
     device: &'a Device,
 }
 
-impl Source<'_> {
-    /// The convolution and the norm at these two keys.
-    fn normed(&self, [conv, norm]: [&str; 2], geometry: Geometry, rectify: bool) -> Normed {
+impl EncoderSource<'_> {
+    /// Reads the convolution and the norm at these two keys.
+    fn normed(&self, [conv, norm]: [&str; 2], geometry: ConvGeometry, rectify: bool) -> NormedConv {
         let conv = match self.norm {
             Norm::Instance => Conv2d::init(self.checkpoint, conv, geometry, self.device),
             Norm::Batch => {
@@ -137,15 +139,15 @@ impl Source<'_> {
                 })
             }
         };
-        Normed {
+        NormedConv {
             conv,
             norm: self.norm,
             rectify,
         }
     }
 
-    /// The convolution at `conv` with the batch norm at `norm` in its weights.
-    fn folded(&self, conv: &str, norm: &str, geometry: Geometry) -> Conv2d {
+    /// Reads the convolution at `conv` with the batch norm at `norm` folded into its weights.
+    fn folded(&self, conv: &str, norm: &str, geometry: ConvGeometry) -> Conv2d {
         let vector = |key: String| parameter::<1>(self.checkpoint, &key, self.device);
         let weight: Tensor<4> = parameter(self.checkpoint, &format!("{conv}.weight"), self.device);
         let variance = vector(format!("{norm}.running_var")) + EPSILON;

@@ -1,24 +1,27 @@
-//! RAFT, the large variant: optical flow between two pictures (spec section 2).
+//! RAFT, the large variant: optical flow between two frames (spec section 2).
 
 mod encoder;
 mod update;
-mod upsample;
 
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
 
 use crate::{
-    kernels::correlation::{Correlation, CorrelationForm},
+    kernels::{
+        convex_upsample::convex_upsample,
+        correlation::{Correlation, CorrelationForm},
+    },
     weights::Checkpoint,
 };
 use encoder::{Encoder, Norm};
 use update::{GateContext, Head, MotionEncoder, SeparableGru};
-pub use upsample::{convex_upsample, convex_upsample_plain};
 
 /// Channels of the hidden state and of the context.
 const WIDTH: usize = 128;
-/// The smallest side: below it the last correlation level has a single row or column.
+/// The smallest side of a frame. Below it the last level of the correlation has a single row or
+/// column.
 const SMALLEST: usize = 128;
 
+/// The network.
 #[derive(Debug)]
 pub struct Raft {
     features: Encoder,
@@ -29,34 +32,35 @@ pub struct Raft {
     mask: Head,
 }
 
-/// What RAFT knows of one picture; serves all its pairs.
+/// The encoding of one frame, which serves all pairs that the frame belongs to.
 #[derive(Clone, Debug)]
 pub struct Features {
-    /// Compared between pictures, `[1, 256, h, w]`.
+    /// The features that are correlated between frames, `[1, 256, h, w]`.
     pub map: Tensor<4>,
-    /// The hidden state to start from, `[1, 128, h, w]`.
+    /// The initial hidden state, `[1, 128, h, w]`.
     pub hidden: Tensor<4>,
-    /// `[1, 128, h, w]`
+    /// The context, `[1, 128, h, w]`.
     pub context: Tensor<4>,
-    /// Height and width of the picture.
+    /// Height and width of the frame.
     size: [usize; 2],
 }
 
-/// Flows being refined, a batch of pairs.
+/// The state of the iterations for a batch of pairs.
 pub struct Estimate {
     correlation: Correlation,
     gates: GateContext,
-    /// Coordinates of each position, `[1, 2, h, w]`.
+    /// The coordinates of each position, `[1, 2, h, w]`.
     grid: Tensor<4>,
-    /// `[B, 128, h, w]`
+    /// The hidden state, `[B, 128, h, w]`.
     pub hidden: Tensor<4>,
-    /// In pixels at 1/8, `[B, 2, h, w]`.
+    /// The flow, in pixels at an eighth of the resolution, `[B, 2, h, w]`.
     pub flow: Tensor<4>,
-    /// Height and width of the pictures.
+    /// Height and width of the frames.
     size: [usize; 2],
 }
 
 impl Raft {
+    /// Reads the network from its checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
         let head =
             |first, second, padding| Head::init(checkpoint, [first, second], padding, device);
@@ -74,22 +78,22 @@ impl Raft {
         }
     }
 
-    /// Reads `picture` `[1, 3, H, W]` in [−1, 1], sides multiples of 8. A side under 128 is
-    /// continued to 128 by reflection; flows are cropped again.
-    pub fn encode(&self, picture: Tensor<4>) -> Features {
-        let [_, _, height, width] = picture.dims();
-        let picture = reflect(reflect(picture, 2), 3);
-        let both = self.context.forward(picture.clone()); // [1, 256, h, w]
+    /// Encodes a frame `[1, 3, H, W]` in [−1, 1] with sides that are multiples of 8. A side under 128
+    /// is extended to 128 by reflection; the flows are cropped again.
+    pub fn encode(&self, frame: Tensor<4>) -> Features {
+        let [_, _, height, width] = frame.dims();
+        let frame = reflect(reflect(frame, 2), 3);
+        let both = self.context.forward(frame.clone()); // [1, 256, h, w]
         Features {
-            map: self.features.forward(picture),
+            map: self.features.forward(frame),
             hidden: both.clone().narrow(1, 0, WIDTH).tanh(),
             context: relu(both.narrow(1, WIDTH, WIDTH)),
             size: [height, width],
         }
     }
 
-    /// The flows of one or more pairs of pictures of one size after `iterations` (ProPainter:
-    /// 20), in pixels, `[N, 2, H, W]`, computed together.
+    /// Computes the flows of one or more pairs of frames of one size together, in `iterations`
+    /// iterations (ProPainter: 20). Returns `[N, 2, H, W]`, in pixels.
     pub fn flows(
         &self,
         pairs: &[(&Features, &Features)],
@@ -101,7 +105,7 @@ impl Raft {
         self.finish(&estimate)
     }
 
-    /// The estimate before the first iteration: no motion.
+    /// Returns the estimate before the first iteration: no motion.
     pub fn start(&self, pairs: &[(&Features, &Features)], form: CorrelationForm) -> Estimate {
         let batch = |part: &dyn Fn(&(&Features, &Features)) -> Tensor<4>| {
             Tensor::cat(pairs.iter().map(part).collect(), 0)
@@ -121,7 +125,7 @@ impl Raft {
         }
     }
 
-    /// One iteration.
+    /// Does one iteration.
     pub fn refine(&self, estimate: Estimate) -> Estimate {
         let samples = estimate.correlation_samples();
         let motion = self.motion.forward(samples, estimate.flow.clone());
@@ -133,28 +137,28 @@ impl Raft {
         }
     }
 
-    /// The flow at full size, `[B, 2, H, W]`.
+    /// Returns the flow at full resolution, `[B, 2, H, W]`.
     pub fn finish(&self, estimate: &Estimate) -> Tensor<4> {
         let [height, width] = estimate.size;
         let fine = convex_upsample(estimate.flow.clone(), self.upsampling_mask(estimate));
         fine.narrow(2, 0, height).narrow(3, 0, width)
     }
 
-    /// Logits of the convex upsampling, `[B, 576, h, w]`.
+    /// Returns the logits of the convex upsampling, `[B, 576, h, w]`.
     pub fn upsampling_mask(&self, estimate: &Estimate) -> Tensor<4> {
         self.mask.forward(estimate.hidden.clone()) * 0.25
     }
 }
 
 impl Estimate {
-    /// What the correlation shows at the present flow, `[B, 324, h, w]`.
+    /// Samples the correlation at the current flow, `[B, 324, h, w]`.
     pub fn correlation_samples(&self) -> Tensor<4> {
         self.correlation
             .lookup(self.grid.clone() + self.flow.clone())
     }
 }
 
-/// Coordinates (x, y) of each position, `[1, 2, h, w]`.
+/// Returns the coordinates (x, y) of each position, `[1, 2, h, w]`.
 fn grid(height: usize, width: usize, device: &Device) -> Tensor<4> {
     let axis = |size: usize, shape: [usize; 4]| {
         let positions: Tensor<1, Int> = Tensor::arange(0..size as i64, device);
@@ -172,19 +176,19 @@ fn grid(height: usize, width: usize, device: &Device) -> Tensor<4> {
     )
 }
 
-/// Continues a side under 128 at its end, back and forth without repeating the edges.
-fn reflect(picture: Tensor<4>, side: usize) -> Tensor<4> {
-    let size = picture.dims()[side];
+/// Extends a side under 128 at its end by reflection, without repeating the edges.
+fn reflect(frame: Tensor<4>, side: usize) -> Tensor<4> {
+    let size = frame.dims()[side];
     if size >= SMALLEST {
-        return picture;
+        return frame;
     }
     let index: Vec<i64> = (0..SMALLEST).map(|i| mirrored(i, size) as i64).collect();
     let index = TensorData::new(index, [SMALLEST]);
-    let index: Tensor<1, Int> = Tensor::from_data(index, &picture.device());
-    picture.select(side, index)
+    let index: Tensor<1, Int> = Tensor::from_data(index, &frame.device());
+    frame.select(side, index)
 }
 
-/// Where position `i` of a reflected side of `size` comes from.
+/// Returns the source of position `i` of a reflected side of `size`.
 fn mirrored(i: usize, size: usize) -> usize {
     let period = (2 * size.saturating_sub(1)).max(1);
     let i = i % period;

@@ -1,17 +1,17 @@
-//! RAFT's update block: from what the correlation shows at the present flow to a better flow.
+//! RAFT's update block: from correlation samples at the current flow to a better flow.
 
 use burn::tensor::{Device, Tensor};
 
 use crate::{
     kernels::gates,
-    networks::layers::{Activation, Conv2d, Geometry, parameter},
+    networks::layers::{Activation, Conv2d, ConvGeometry, parameter},
     weights::Checkpoint,
 };
 
-/// Channels of the hidden state, the context and the motion features each.
+/// Channels of the hidden state, of the context, and of the motion features.
 const WIDTH: usize = 128;
 
-/// Motion features from correlation samples and flow.
+/// The encoder of motion features from correlation samples and flow.
 #[derive(Debug)]
 pub struct MotionEncoder {
     correlation: [Conv2d; 2],
@@ -20,9 +20,10 @@ pub struct MotionEncoder {
 }
 
 impl MotionEncoder {
+    /// Reads `{key}.*`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let conv = |name: &str, padding: usize| {
-            let geometry = Geometry::padding(padding, padding);
+            let geometry = ConvGeometry::padding(padding, padding);
             Conv2d::init(checkpoint, &format!("{key}.{name}"), geometry, device)
                 .then(Activation::Relu)
         };
@@ -33,7 +34,8 @@ impl MotionEncoder {
         }
     }
 
-    /// `[B, 324, h, w]`, `[B, 2, h, w]` → `[B, 128, h, w]`, the flow as its last two channels
+    /// Encodes samples `[B, 324, h, w]` and flow `[B, 2, h, w]` to `[B, 128, h, w]`, whose last two
+    /// channels are the flow.
     pub fn forward(&self, correlation: Tensor<4>, flow: Tensor<4>) -> Tensor<4> {
         let run = |x, convs: &[Conv2d]| convs.iter().fold(x, |x, conv| conv.forward(x));
         let correlation = run(correlation, &self.correlation);
@@ -47,24 +49,25 @@ impl MotionEncoder {
 #[derive(Debug)]
 pub struct SeparableGru([Gru; 2]);
 
-/// What the context adds to a [`SeparableGru`]'s gates, the same in every iteration.
-pub struct GateContext([Constant; 2]);
+/// The share of the context in the gates of a [`SeparableGru`]. It is the same in every iteration.
+pub struct GateContext([ContextShare; 2]);
 
 impl SeparableGru {
+    /// Reads `{key}.*`.
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         Self([
-            Gru::init(checkpoint, key, 1, Geometry::padding(0, 2), device),
-            Gru::init(checkpoint, key, 2, Geometry::padding(2, 0), device),
+            Gru::init(checkpoint, key, 1, ConvGeometry::padding(0, 2), device),
+            Gru::init(checkpoint, key, 2, ConvGeometry::padding(2, 0), device),
         ])
     }
 
-    /// `context`: `[B, 128, h, w]`
+    /// Computes the share of a context `[B, 128, h, w]` in the gates.
     pub fn prepare(&self, context: &Tensor<4>) -> GateContext {
         let [rows, columns] = &self.0;
         GateContext([rows, columns].map(|gru| gru.prepare(context.clone())))
     }
 
-    /// The next hidden state; `hidden`, `motion` and result `[B, 128, h, w]`.
+    /// Computes the next hidden state. `hidden`, `motion` and the result are `[B, 128, h, w]`.
     pub fn forward(
         &self,
         hidden: Tensor<4>,
@@ -78,19 +81,20 @@ impl SeparableGru {
     }
 }
 
-/// One pass. Its convolutions read [hidden, context, motion]; they are split by input, since
-/// the context's share is constant, and joined by output, since z and r read the same input.
+/// One pass. Its convolutions read [hidden, context, motion]. They are split by input, because the
+/// share of the context is constant, and joined by output, because z and r read the same input.
 #[derive(Debug)]
 struct Gru {
-    /// 128 → 384: z, r, q from the context, with the biases
+    /// 128 → 384: z, r and q from the context, with the biases.
     context: Conv2d,
-    /// 256 → 256: z, r from [hidden, motion]
+    /// 256 → 256: z and r from [hidden, motion].
     gates: Conv2d,
-    /// 256 → 128: q from [r·hidden, motion]
+    /// 256 → 128: q from [r·hidden, motion].
     candidate: Conv2d,
 }
 
-struct Constant {
+/// The share of the context in one pass.
+struct ContextShare {
     gates: Tensor<4>,
     candidate: Tensor<4>,
 }
@@ -100,7 +104,7 @@ impl Gru {
         checkpoint: &Checkpoint,
         key: &str,
         pass: usize,
-        geometry: Geometry,
+        geometry: ConvGeometry,
         device: &Device,
     ) -> Self {
         let weights = ["z", "r", "q"].map(|gate| -> Tensor<4> {
@@ -133,15 +137,15 @@ impl Gru {
         }
     }
 
-    fn prepare(&self, context: Tensor<4>) -> Constant {
+    fn prepare(&self, context: Tensor<4>) -> ContextShare {
         let all = self.context.forward(context);
-        Constant {
+        ContextShare {
             gates: all.clone().narrow(1, 0, 2 * WIDTH),
             candidate: all.narrow(1, 2 * WIDTH, WIDTH),
         }
     }
 
-    fn forward(&self, hidden: Tensor<4>, motion: &Tensor<4>, constant: &Constant) -> Tensor<4> {
+    fn forward(&self, hidden: Tensor<4>, motion: &Tensor<4>, constant: &ContextShare) -> Tensor<4> {
         let with_motion = |x: Tensor<4>| Tensor::cat(vec![x, motion.clone()], 1);
         let gates = self.gates.forward(with_motion(hidden.clone()));
         let (update, reset) = gates::open(gates, constant.gates.clone(), hidden.clone());
@@ -150,26 +154,27 @@ impl Gru {
     }
 }
 
-/// Two convolutions from the hidden state.
+/// A head: two convolutions from the hidden state.
 #[derive(Debug)]
 pub struct Head([Conv2d; 2]);
 
 impl Head {
-    /// Takes the convolutions at these two keys, the second one with `padding`.
+    /// Reads the convolutions at these two keys, the second one with `padding`.
     pub fn init(
         checkpoint: &Checkpoint,
         [first, second]: [&str; 2],
         padding: usize,
         device: &Device,
     ) -> Self {
-        let first = Conv2d::init(checkpoint, first, Geometry::default(), device);
-        let geometry = Geometry::padding(padding, padding);
+        let first = Conv2d::init(checkpoint, first, ConvGeometry::default(), device);
+        let geometry = ConvGeometry::padding(padding, padding);
         Self([
             first.then(Activation::Relu),
             Conv2d::init(checkpoint, second, geometry, device),
         ])
     }
 
+    /// Applies both convolutions.
     pub fn forward(&self, hidden: Tensor<4>) -> Tensor<4> {
         self.0.iter().fold(hidden, |x, conv| conv.forward(x))
     }

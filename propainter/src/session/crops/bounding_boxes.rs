@@ -1,16 +1,16 @@
 //! Finds the holes of a mask.
 
-use crate::{Area, Mask};
+use crate::{Mask, Rect};
 
 /// Side in pixels of the cells in which holes are searched for. Pixels nearer than a cell to each
 /// other belong to one hole.
 const CELL: usize = 16;
 
 /// Returns the bounding boxes of a mask's holes, in the order of their first rows.
-pub fn bounding_boxes(mask: &Mask) -> Vec<Area> {
+pub fn bounding_boxes(mask: &Mask) -> Vec<Rect> {
     let (width, height) = (mask.width(), mask.height());
     let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
-    let mut cells: Vec<Option<Area>> = vec![None; columns * rows];
+    let mut cells: Vec<Option<Rect>> = vec![None; columns * rows];
     for (y, row) in mask.hole().chunks_exact(width).enumerate() {
         for (column, part) in row.chunks(CELL).enumerate() {
             let (Some(first), Some(last)) = (
@@ -20,7 +20,7 @@ pub fn bounding_boxes(mask: &Mask) -> Vec<Area> {
                 continue;
             };
             let x = column * CELL;
-            let found = Area::of([y..y + 1, x + first..x + last + 1]);
+            let found = Rect::new([y..y + 1, x + first..x + last + 1]);
             let cell = &mut cells[y / CELL * columns + column];
             *cell = Some(found.union(&cell.take().unwrap_or_default()));
         }
@@ -53,8 +53,8 @@ pub fn bounding_boxes(mask: &Mask) -> Vec<Area> {
 mod tests {
     use super::*;
 
-    fn rect(x: usize, y: usize, width: usize, height: usize) -> Area {
-        Area::of([y..y + height, x..x + width])
+    fn rect(x: usize, y: usize, width: usize, height: usize) -> Rect {
+        Rect::new([y..y + height, x..x + width])
     }
 
     #[test]

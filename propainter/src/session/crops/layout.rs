@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::around;
-use crate::{Area, Config, resize};
+use crate::{Config, Rect, resize};
 
 /// The smallest size of a crop, (width, height): the size that the networks were trained on.
 pub const MIN_SIZE: (usize, usize) = (432, 240);
@@ -25,7 +25,7 @@ const MAX_COST: usize = 75;
 /// A crop and its processing size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crop {
-    pub rect: Area,
+    pub rect: Rect,
     /// Width and height.
     pub processing: (usize, usize),
 }
@@ -36,13 +36,13 @@ impl Crop {
         let size = (config.width, config.height);
         let wanted = (config.processing_width, config.processing_height);
         Self {
-            rect: Area::whole([config.height, config.width]),
+            rect: Rect::whole([config.height, config.width]),
             processing: resize::processing_size(size, wanted, config.resize_ratio),
         }
     }
 
     /// Returns a crop around a hole, with context.
-    fn around(config: &Config, hole: &Area) -> Self {
+    fn around(config: &Config, hole: &Rect) -> Self {
         let [height, width] = hole.size();
         let context = (width.min(height) / 2).clamp(CONTEXT.0, CONTEXT.1);
         let span = |hole: &Range<usize>, min: usize, frame: usize| {
@@ -52,7 +52,7 @@ impl Crop {
             let start = start.min(frame - length);
             start..start + length
         };
-        let rect = Area::of([
+        let rect = Rect::new([
             span(&hole.rows, MIN_SIZE.1, config.height),
             span(&hole.columns, MIN_SIZE.0, config.width),
         ]);
@@ -83,8 +83,8 @@ impl Crop {
 
     /// Returns the crop moved just far enough to contain `hole` with context; `None` if it is too
     /// small for that, or would have to move too far at once.
-    pub fn following(&self, hole: &Area, (width, height): (usize, usize)) -> Option<Self> {
-        let rect = Area::of([
+    pub fn following(&self, hole: &Rect, (width, height): (usize, usize)) -> Option<Self> {
+        let rect = Rect::new([
             follow(&self.rect.rows, &hole.rows, height)?,
             follow(&self.rect.columns, &hole.columns, width)?,
         ]);
@@ -120,12 +120,12 @@ fn follow(span: &Range<usize>, hole: &Range<usize>, limit: usize) -> Option<Rang
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
     pub crop: Crop,
-    pub holes: Vec<Area>,
+    pub holes: Vec<Rect>,
 }
 
 /// Lays out at most `max` crops whose total area is small; returns the whole frame instead if
 /// that costs little more.
-pub fn lay_out(config: &Config, holes: &[Area], max: usize) -> Vec<Placed> {
+pub fn lay_out(config: &Config, holes: &[Rect], max: usize) -> Vec<Placed> {
     let whole = Placed {
         crop: Crop::whole(config),
         holes: holes.to_vec(),
@@ -135,13 +135,13 @@ pub fn lay_out(config: &Config, holes: &[Area], max: usize) -> Vec<Placed> {
     } else {
         max.clamp(1, MAX_CROPS)
     };
-    let mut groups: Vec<Vec<Area>> = match max {
+    let mut groups: Vec<Vec<Rect>> = match max {
         1 => vec![holes.to_vec()],
         _ => holes.iter().map(|hole| vec![hole.clone()]).collect(),
     };
     let (x, y) = (config.width / 2, config.height / 2);
-    let middle = Area::of([y..y + 1, x..x + 1]);
-    let crop = |group: &[Area]| Crop::around(config, &around(group).unwrap_or(middle.clone()));
+    let middle = Rect::new([y..y + 1, x..x + 1]);
+    let crop = |group: &[Rect]| Crop::around(config, &around(group).unwrap_or(middle.clone()));
     if groups.is_empty() {
         groups.push(vec![]);
     }
@@ -188,11 +188,11 @@ mod tests {
         Config::new(HD.0, HD.1)
     }
 
-    fn rect(x: usize, y: usize, width: usize, height: usize) -> Area {
-        Area::of([y..y + height, x..x + width])
+    fn rect(x: usize, y: usize, width: usize, height: usize) -> Rect {
+        Rect::new([y..y + height, x..x + width])
     }
 
-    fn costs(holes: &[Area]) -> Vec<f64> {
+    fn costs(holes: &[Rect]) -> Vec<f64> {
         let placed = lay_out(&config(), holes, MAX_CROPS);
         for Placed { crop, holes } in &placed {
             for hole in holes {

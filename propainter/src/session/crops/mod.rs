@@ -27,7 +27,7 @@ use super::{
     supervisor::EngineSupervisor,
 };
 use crate::{
-    Area, Cancel, Done, Error, Frame, Mask,
+    Cancel, Done, Error, Frame, Mask, Rect,
     memory::{Notice, Usage},
 };
 
@@ -51,7 +51,7 @@ pub struct Crops {
 struct Pending {
     /// The source, if all of it is asked for or if it may become history.
     frame: Option<Frame>,
-    seen: Vec<(Area, Vec<Area>)>,
+    seen: Vec<(Rect, Vec<Rect>)>,
 }
 
 impl Crops {
@@ -220,7 +220,7 @@ impl Crops {
         mem::take(&mut self.notices)
     }
 
-    fn lay_out(&self, holes: &[Area], max: usize) -> Vec<Placed> {
+    fn lay_out(&self, holes: &[Rect], max: usize) -> Vec<Placed> {
         if self.cropped {
             return layout::lay_out(&self.config, holes, max);
         }
@@ -232,7 +232,7 @@ impl Crops {
 
     /// Moves the crops along with their holes. Returns false, and moves nothing, if they cannot
     /// contain all holes.
-    fn follow(&mut self, holes: &[Area]) -> bool {
+    fn follow(&mut self, holes: &[Rect]) -> bool {
         let size = (self.config.width, self.config.height);
         let views = self.views.iter().zip(self.assign(holes));
         let moved: Option<Vec<_>> = views
@@ -252,17 +252,17 @@ impl Crops {
 
     /// Returns for each view its rectangle and its own holes: each hole goes to the view that
     /// shows most of it, or to the nearest.
-    fn assign(&self, holes: &[Area]) -> Vec<(Area, Vec<Area>)> {
+    fn assign(&self, holes: &[Rect]) -> Vec<(Rect, Vec<Rect>)> {
         let views = self.views.iter();
         let mut seen: Vec<_> = views.map(|v| (v.crop.rect.clone(), vec![])).collect();
         for hole in holes {
-            let distance = |rect: &Area| {
+            let distance = |rect: &Rect| {
                 let doubled_middle =
-                    |r: &Area| [&r.columns, &r.rows].map(|side| side.start + side.end);
+                    |r: &Rect| [&r.columns, &r.rows].map(|side| side.start + side.end);
                 let (a, b) = (doubled_middle(rect), doubled_middle(hole));
                 a[0].abs_diff(b[0]) + a[1].abs_diff(b[1])
             };
-            let rank = |(rect, _): &&mut (Area, Vec<Area>)| {
+            let rank = |(rect, _): &&mut (Rect, Vec<Rect>)| {
                 let shown = rect.intersection(hole).pixels();
                 (usize::MAX - shown, distance(rect))
             };
@@ -274,7 +274,7 @@ impl Crops {
     }
 
     /// Opens crops that contain these holes; a single one if several exceed the budget.
-    fn cover(&mut self, holes: &[Area]) -> Result<(), Error> {
+    fn cover(&mut self, holes: &[Rect]) -> Result<(), Error> {
         let placed = self.lay_out(holes, MAX_CROPS);
         let several = placed.len() > 1;
         let networks = self.builder().and_then(EngineBuilder::networks);
@@ -339,7 +339,7 @@ impl Crops {
         &mut self,
         frame: Frame,
         mask: &Mask,
-        seen: Vec<(Area, Vec<Area>)>,
+        seen: Vec<(Rect, Vec<Rect>)>,
         done: &mut Vec<Done>,
     ) -> Result<(), Error> {
         let rects: Vec<_> = seen.iter().map(|(rect, _)| rect.clone()).collect();
@@ -391,6 +391,6 @@ impl Crops {
 }
 
 /// Returns the smallest rectangle around all.
-fn around(holes: &[Area]) -> Option<Area> {
+fn around(holes: &[Rect]) -> Option<Rect> {
     holes.iter().cloned().reduce(|a, b| a.union(&b))
 }

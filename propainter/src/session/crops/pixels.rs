@@ -1,6 +1,6 @@
 //! Cuts rectangles out of frames, and pastes them back.
 
-use crate::{Area, Done, Frame, Mask};
+use crate::{Done, Frame, Mask, Rect};
 
 /// Pastes the fills of all views into a frame of this size; each view comes with its rectangle and
 /// its holes. If `frame` is `None`, returns the result of the one view that shows the whole frame,
@@ -8,9 +8,9 @@ use crate::{Area, Done, Frame, Mask};
 pub fn assemble(
     frame: Option<Frame>,
     (width, height): (usize, usize),
-    mut views: Vec<((Area, Vec<Area>), Done)>,
+    mut views: Vec<((Rect, Vec<Rect>), Done)>,
 ) -> Done {
-    let whole = |rect: &Area| rect.size() == [height, width];
+    let whole = |rect: &Rect| rect.size() == [height, width];
     if frame.is_none() && matches!(&views[..], [((rect, _), _)] if whole(rect)) {
         return views.swap_remove(0).1;
     }
@@ -40,7 +40,7 @@ pub fn assemble(
 }
 
 /// Returns the part of a frame in a rectangle.
-pub fn crop(frame: &Frame, rect: &Area) -> Frame {
+pub fn crop(frame: &Frame, rect: &Rect) -> Frame {
     let [height, width] = rect.size();
     if (width, height) == (frame.width(), frame.height()) {
         return frame.clone();
@@ -50,7 +50,7 @@ pub fn crop(frame: &Frame, rect: &Area) -> Frame {
 }
 
 /// Returns the part of a mask in a rectangle.
-pub fn crop_mask(mask: &Mask, rect: &Area) -> Mask {
+pub fn crop_mask(mask: &Mask, rect: &Rect) -> Mask {
     let [height, width] = rect.size();
     if (width, height) == (mask.width(), mask.height()) {
         return mask.clone();
@@ -60,7 +60,7 @@ pub fn crop_mask(mask: &Mask, rect: &Area) -> Mask {
 }
 
 /// Returns the rows of a rectangle of an image with this many bytes per pixel.
-fn rows(image: &[u8], bytes: usize, width: usize, rect: &Area) -> Vec<u8> {
+fn rows(image: &[u8], bytes: usize, width: usize, rect: &Rect) -> Vec<u8> {
     let rows = image.chunks_exact(bytes * width);
     let rows = rows.skip(rect.rows.start).take(rect.rows.len());
     let row = |row: &[u8]| row[bytes * rect.columns.start..bytes * rect.columns.end].to_vec();

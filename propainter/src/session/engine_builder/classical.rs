@@ -3,7 +3,7 @@
 use super::super::config::Config;
 use crate::{
     DeviceChoice, Error, Limits,
-    classical::{ClassicalEngine, Frames, Window, WindowBudget},
+    classical::{ClassicalEngine, Frames, WindowBudget, WindowLengths},
     memory::{Degradation, Notice, Step, meter::Meter},
     resize,
 };
@@ -12,7 +12,7 @@ use crate::{
 pub struct ClassicalBuilder {
     frames: Frames,
     /// The window that the settings ask for.
-    wanted: Window,
+    wanted: WindowLengths,
     budget: u64,
     allowed: Degradation,
     /// Whether the processing size is smaller than the settings ask for.

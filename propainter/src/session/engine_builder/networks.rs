@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::super::config::Config;
 use crate::{
-    Cancel, DeviceChoice, Error, Numbers, Precision,
+    Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::host,
+    kernels::device::is_cpu,
     memory::{
         Degradation, Notice, Usage,
-        ledger::{Ledger, Reservation, budget as budget_of},
         meter::Meter,
         planning::{
-            Guard, Share,
+            DeviceAccess, Guard,
             bytes::Machine,
-            planner::{Budget, Level, Planner},
+            planner::{Budget, Planner, QualityLevel},
+            reservations::{Reservation, Reservations},
+            vram_budget::VramBudget,
         },
     },
     stream::StreamEngine,
@@ -39,15 +40,15 @@ pub struct NetworksBuilder {
     budget: Budget,
     planner: Planner,
     /// The level that the settings ask for.
-    wanted: Level,
+    wanted: QualityLevel,
     networks: Option<Arc<Networks>>,
     /// Bytes that the process may take, if the budget is the memory that was free.
-    fixed: Option<u64>,
+    process_limit: Option<u64>,
     /// Rank of the level in force.
     rank: usize,
     /// Ranks of the better levels that were tried, the last one last.
     tried: Vec<usize>,
-    level: Level,
+    level: QualityLevel,
     /// Windows without trouble that a better level waits for.
     patience: u32,
     notices: Vec<Notice>,
@@ -62,17 +63,17 @@ pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     let device = config.device.open()?;
     cancel.check()?;
     let asked = config.limits.precision;
-    let numbers = wanted_numbers(asked, host::is_cpu(&device));
+    let numbers = wanted_numbers(asked, is_cpu(&device));
     Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
 }
 
 /// Returns the number type to compute in, if memory allows.
-fn wanted_numbers(precision: Precision, on_cpu: bool) -> Numbers {
+fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
     match precision {
-        Precision::Fp32 => Numbers::F32,
-        Precision::Auto if on_cpu => Numbers::F32,
-        Precision::Auto | Precision::Fp16 => Numbers::F16,
-        Precision::Bf16 => Numbers::Bf16,
+        Precision::Fp32 => DType::F32,
+        Precision::Auto if on_cpu => DType::F32,
+        Precision::Auto | Precision::Fp16 => DType::F16,
+        Precision::Bf16 => DType::Bf16,
     }
 }
 
@@ -107,7 +108,7 @@ impl NetworksBuilder {
         cancel.check()?;
         let (device, fell_back) = config.device.open_and_tell()?;
         cancel.check()?;
-        let on_cpu = host::is_cpu(&device);
+        let on_cpu = is_cpu(&device);
         let (meter, machine, choice) = if on_cpu {
             let choice = DeviceChoice::Cpu;
             (Meter::open(choice), Machine::this_cpu(), choice)
@@ -116,7 +117,7 @@ impl NetworksBuilder {
                 DeviceChoice::Auto => DeviceChoice::Cuda(0),
                 choice => choice,
             };
-            (meter, Machine::Card, choice)
+            (meter, Machine::Gpu, choice)
         };
         let limits = &config.limits;
         let host = match limits.host_budget {
@@ -124,11 +125,11 @@ impl NetworksBuilder {
             0 => Meter::open(DeviceChoice::Cpu).free().unwrap_or(u64::MAX),
             bytes => bytes,
         };
-        let wanted = Level {
-            cut: config.window_params(),
+        let wanted = QualityLevel {
+            windows: config.window_params(),
             size: processing,
             numbers: wanted_numbers(limits.precision, on_cpu),
-            given_up: Vec::new(),
+            downgrades: Vec::new(),
         };
         let mut builder = Self {
             planner: planner(config, machine, &wanted),
@@ -141,9 +142,9 @@ impl NetworksBuilder {
             paths,
             device,
             meter,
-            reservation: Arc::new(Ledger::of(choice).reserve(|_| 0)),
+            reservation: Arc::new(Reservations::of(choice).reserve(|_| 0)),
             budget: Budget { device: 0, host },
-            fixed: None,
+            process_limit: None,
             networks: None,
             rank: 0,
             tried: Vec::new(),
@@ -172,8 +173,8 @@ impl NetworksBuilder {
     }
 
     pub fn degraded(&self) -> Degradation {
-        let losses = self.level.given_up.iter();
-        losses.fold(Degradation::NONE, |set, loss| set.with(loss.step))
+        let downgrades = self.level.downgrades.iter();
+        downgrades.fold(Degradation::NONE, |set, downgrade| set.with(downgrade.step))
     }
 
     pub fn loaded(&self) -> Option<Arc<Networks>> {
@@ -210,7 +211,7 @@ impl NetworksBuilder {
 
     pub fn replan(&mut self, config: &Config) -> Result<Chosen, Error> {
         self.config.take_windows(config);
-        self.wanted.cut = self.config.window_params();
+        self.wanted.windows = self.config.window_params();
         self.planner = planner(&self.config, self.machine, &self.wanted);
         (self.rank, self.tried) = (0, Vec::new());
         self.choose(0)
@@ -220,28 +221,26 @@ impl NetworksBuilder {
     /// and reserves in one transaction, so that no other session counts on the same bytes.
     fn choose(&mut self, from: usize) -> Result<Chosen, Error> {
         let before = self.reservation.bytes();
-        let limits = &self.config.limits;
+        let vram_budget = VramBudget::of(&self.config.limits);
         let (mut budget, mut result) = (self.budget, None);
-        let mut all = None;
+        let mut process_limit = None;
         self.reservation.resize(|others| {
-            budget.device = budget_of(limits.vram_budget, limits.vram_reserve, &self.meter, others);
+            budget.device = vram_budget.resolve(&self.meter, others);
+            process_limit = vram_budget.process_limit(budget.device, others);
             let chosen = self.planner.choose(from, budget);
             let bytes = match &chosen {
                 Err(_) => before,
-                // Free memory belongs to others too: only the bytes that plans need are reserved.
-                Ok(chosen) if limits.vram_budget == 0 => {
+                Ok(chosen) => {
                     let needs = chosen.plans.iter().map(|(_, needs)| needs.device());
-                    needs.max().unwrap_or(0)
+                    vram_budget.to_reserve(budget.device, needs.max().unwrap_or(0))
                 }
-                Ok(_) => budget.device,
             };
-            all = Some(budget.device.saturating_add(others));
             result = Some(chosen);
             bytes
         });
         let chosen = result.expect("the reservation calls its closure once")?;
         self.budget = budget;
-        self.fixed = all.filter(|_| limits.vram_budget == 0);
+        self.process_limit = process_limit;
         Ok(chosen)
     }
 
@@ -254,12 +253,16 @@ impl NetworksBuilder {
             usage.grown += 1;
             self.notices.push(Notice::Grown { plan: line.clone() });
         }
-        let before = self.level.given_up.len().min(chosen.level.given_up.len());
-        for loss in &chosen.level.given_up[before..] {
+        let before = self
+            .level
+            .downgrades
+            .len()
+            .min(chosen.level.downgrades.len());
+        for downgrade in &chosen.level.downgrades[before..] {
             self.notices.push(Notice::Degraded {
-                step: loss.step,
-                from: loss.from.clone(),
-                to: loss.to.clone(),
+                step: downgrade.step,
+                from: downgrade.from.clone(),
+                to: downgrade.to.clone(),
             });
         }
         self.notices.push(Notice::Planned {
@@ -270,27 +273,27 @@ impl NetworksBuilder {
         (self.rank, self.level) = (chosen.rank, chosen.level);
         self.level.numbers = networks.numbers;
         (usage.budget, usage.host_budget) = (self.budget.device, self.budget.host);
-        let share = Share {
+        let access = DeviceAccess {
             device: self.device.clone(),
             meter: self.meter.clone(),
             reservation: self.reservation.clone(),
-            fixed: self.fixed,
+            process_limit: self.process_limit,
         };
         let guard = Guard::new(
-            share,
+            access,
             self.config.limits.faults.clone(),
             chosen.plans,
             self.rank + 1 < self.planner.levels().len(),
             usage,
         );
-        let (params, iterations) = (self.level.cut, self.config.raft_iterations);
+        let (params, iterations) = (self.level.windows, self.config.raft_iterations);
         Ok(Box::new(StreamEngine::new(
             networks, guard, params, iterations,
         )))
     }
 
     /// Returns the networks in this number type; reads them again if they are held in another.
-    fn networks_in(&mut self, numbers: Numbers) -> Result<Arc<Networks>, Error> {
+    fn networks_in(&mut self, numbers: DType) -> Result<Arc<Networks>, Error> {
         let fitting = self.networks.as_ref();
         if let Some(networks) =
             fitting.filter(|networks| networks.numbers.bytes() == numbers.bytes())
@@ -308,7 +311,7 @@ impl NetworksBuilder {
 }
 
 /// Returns the planner of the levels from `wanted` down, as far as the settings allow.
-fn planner(config: &Config, machine: Machine, wanted: &Level) -> Planner {
+fn planner(config: &Config, machine: Machine, wanted: &QualityLevel) -> Planner {
     let (source, limits) = ((config.width, config.height), &config.limits);
     let planner = Planner::new(machine, source, wanted.clone(), limits.allow_degradation)
         .beside(limits.outside);

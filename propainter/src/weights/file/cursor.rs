@@ -1,4 +1,4 @@
-//! A place in bytes that were read.
+//! A position in bytes that were read.
 
 use super::{Parsed, problem};
 
@@ -12,12 +12,12 @@ impl<'a> Cursor<'a> {
         Self { bytes, at }
     }
 
-    /// Position of the next byte.
+    /// Returns the position of the next byte.
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The next `count` bytes.
+    /// Takes the next `count` bytes.
     pub fn take(&mut self, count: usize) -> Parsed<&'a [u8]> {
         let end = self.at.checked_add(count);
         match end.and_then(|end| self.bytes.get(self.at..end)) {
@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A size that must be one of this machine's.
+    /// Reads a size, which must fit this machine's `usize`.
     pub fn size(&mut self) -> Parsed<usize> {
         let size = self.u64()?;
         match usize::try_from(size) {
@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The bytes up to a line's end, which is passed over.
+    /// Takes the bytes up to the end of the line, and skips the line break.
     pub fn line(&mut self) -> Parsed<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         match rest.iter().position(|&byte| byte == b'\n') {

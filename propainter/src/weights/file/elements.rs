@@ -1,4 +1,4 @@
-//! Tensors as a file has them: strided views into storages of several number types.
+//! Tensors as a file stores them: strided views into storages of several element types.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use half::{bf16, f16};
 
 use super::{Parsed, problem};
 
-/// Most dimensions a tensor may have; the networks have five.
+/// Largest number of dimensions of a tensor; the networks have five.
 pub(super) const MAX_RANK: usize = 8;
 
-/// A number type.
+/// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ElementType {
     F64,
     F32,
     F16,
@@ -24,60 +24,63 @@ pub enum Kind {
     Bool,
 }
 
-impl Kind {
-    /// Bytes of one element.
+impl ElementType {
+    /// Returns the bytes of one element.
     pub fn size(self) -> usize {
         match self {
-            Kind::F64 | Kind::I64 => 8,
-            Kind::F32 | Kind::I32 => 4,
-            Kind::F16 | Kind::BF16 | Kind::I16 => 2,
-            Kind::I8 | Kind::U8 | Kind::Bool => 1,
+            ElementType::F64 | ElementType::I64 => 8,
+            ElementType::F32 | ElementType::I32 => 4,
+            ElementType::F16 | ElementType::BF16 | ElementType::I16 => 2,
+            ElementType::I8 | ElementType::U8 | ElementType::Bool => 1,
         }
     }
 
     pub fn is_float(self) -> bool {
-        matches!(self, Kind::F64 | Kind::F32 | Kind::F16 | Kind::BF16)
+        matches!(
+            self,
+            ElementType::F64 | ElementType::F32 | ElementType::F16 | ElementType::BF16
+        )
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            Kind::F64 => "fp64",
-            Kind::F32 => "fp32",
-            Kind::F16 => "fp16",
-            Kind::BF16 => "bf16",
-            Kind::I64 => "int64",
-            Kind::I32 => "int32",
-            Kind::I16 => "int16",
-            Kind::I8 => "int8",
-            Kind::U8 => "uint8",
-            Kind::Bool => "boolean",
+            ElementType::F64 => "fp64",
+            ElementType::F32 => "fp32",
+            ElementType::F16 => "fp16",
+            ElementType::BF16 => "bf16",
+            ElementType::I64 => "int64",
+            ElementType::I32 => "int32",
+            ElementType::I16 => "int16",
+            ElementType::I8 => "int8",
+            ElementType::U8 => "uint8",
+            ElementType::Bool => "boolean",
         }
     }
 }
 
-/// One tensor: where its elements lie in the file.
+/// One tensor, as a view of the file's bytes.
 ///
-/// Invariant, made by [`Entry::new`]: every element that shape, strides and offset can
-/// address lies within `storage`, `storage` lies within the file, and the tensor has no
-/// more elements than its storage.
+/// Invariant, established by [`Entry::new`]: every element that shape, strides and offset can
+/// address lies within `storage`, `storage` lies within the file, and the tensor has no more
+/// elements than its storage.
 #[derive(Debug)]
 pub struct Entry {
     pub key: String,
-    pub kind: Kind,
+    pub kind: ElementType,
     pub shape: Vec<usize>,
-    /// Elements from one index of a dimension to the next.
+    /// Elements between successive indices of a dimension.
     strides: Vec<usize>,
-    /// Elements before the first.
+    /// Elements before the first one.
     offset: usize,
-    /// Bytes of the file.
+    /// Range of the file's bytes.
     storage: Range<usize>,
 }
 
 impl Entry {
-    /// `storage` must lie within the file.
+    /// Creates a tensor; `storage` must lie within the file.
     pub fn new(
         key: String,
-        kind: Kind,
+        kind: ElementType,
         shape: Vec<usize>,
         strides: Vec<usize>,
         offset: usize,
@@ -94,7 +97,7 @@ impl Entry {
         let elements = shape
             .iter()
             .try_fold(1usize, |n, &side| n.checked_mul(side));
-        // The last element's position, where there are elements at all.
+        // The position of the last element, if there are any.
         let last = shape
             .iter()
             .zip(&strides)
@@ -123,10 +126,10 @@ impl Entry {
         })
     }
 
-    /// A tensor that fills its storage row by row.
+    /// Creates a tensor that fills its storage row by row.
     pub fn contiguous(
         key: String,
-        kind: Kind,
+        kind: ElementType,
         shape: Vec<usize>,
         storage: Range<usize>,
     ) -> Parsed<Self> {
@@ -136,30 +139,30 @@ impl Entry {
         }
     }
 
-    /// As `f32`, row-major; `None` for integers.
+    /// Returns the elements as `f32`, row-major; `None` for integers.
     pub fn floats(&self, file: &[u8]) -> Option<Vec<f32>> {
         Some(match self.kind {
-            Kind::F64 => self.gather(file, |b| f64::from_le_bytes(b) as f32),
-            Kind::F32 => self.gather(file, f32::from_le_bytes),
-            Kind::F16 => self.gather(file, |b| f16::from_le_bytes(b).to_f32()),
-            Kind::BF16 => self.gather(file, |b| bf16::from_le_bytes(b).to_f32()),
+            ElementType::F64 => self.gather(file, |b| f64::from_le_bytes(b) as f32),
+            ElementType::F32 => self.gather(file, f32::from_le_bytes),
+            ElementType::F16 => self.gather(file, |b| f16::from_le_bytes(b).to_f32()),
+            ElementType::BF16 => self.gather(file, |b| bf16::from_le_bytes(b).to_f32()),
             _ => return None,
         })
     }
 
-    /// As `i64`, row-major; `None` for floats.
+    /// Returns the elements as `i64`, row-major; `None` for floats.
     pub fn integers(&self, file: &[u8]) -> Option<Vec<i64>> {
         Some(match self.kind {
-            Kind::I64 => self.gather(file, i64::from_le_bytes),
-            Kind::I32 => self.gather(file, |b| i32::from_le_bytes(b).into()),
-            Kind::I16 => self.gather(file, |b| i16::from_le_bytes(b).into()),
-            Kind::I8 => self.gather(file, |b| i8::from_le_bytes(b).into()),
-            Kind::U8 | Kind::Bool => self.gather(file, |b: [u8; 1]| b[0].into()),
+            ElementType::I64 => self.gather(file, i64::from_le_bytes),
+            ElementType::I32 => self.gather(file, |b| i32::from_le_bytes(b).into()),
+            ElementType::I16 => self.gather(file, |b| i16::from_le_bytes(b).into()),
+            ElementType::I8 => self.gather(file, |b| i8::from_le_bytes(b).into()),
+            ElementType::U8 | ElementType::Bool => self.gather(file, |b: [u8; 1]| b[0].into()),
             _ => return None,
         })
     }
 
-    /// The elements in row-major order; `N` is the kind's size.
+    /// Returns the elements in row-major order; `N` is the size of the type.
     fn gather<const N: usize, T>(&self, file: &[u8], decode: impl Fn([u8; N]) -> T) -> Vec<T> {
         let (storage, _) = file[self.storage.clone()].as_chunks::<N>();
         let count = self.shape.iter().product();
@@ -186,7 +189,7 @@ impl Entry {
     }
 }
 
-/// Strides of a tensor without gaps; `None` when its elements cannot be counted.
+/// Returns the strides of a contiguous tensor; `None` if its elements cannot be counted.
 fn row_major(shape: &[usize]) -> Option<Vec<usize>> {
     let mut strides = vec![1usize; shape.len()];
     for dimension in (1..shape.len()).rev() {

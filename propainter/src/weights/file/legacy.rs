@@ -1,5 +1,5 @@
-//! PyTorch's older stream: pickles for magic, version and machine, the object's pickle,
-//! the list of storage keys, then each storage as its element count and raw bytes.
+//! Reads PyTorch's older stream: pickles for magic number, version and machine, the object's
+//! pickle, the list of storage keys, then each storage as its element count and raw bytes.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -7,9 +7,10 @@ use super::{
     Parsed,
     cursor::Cursor,
     elements::Entry,
-    pickle::{Pickle, Value},
+    pickle::Pickle,
     problem,
-    torch::{StateDict, StorageRef},
+    state_dict::StateDict,
+    value::{StorageRef, Value},
 };
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -44,7 +45,7 @@ pub(super) fn entries(file: &[u8]) -> Parsed<Vec<Entry>> {
     })
 }
 
-/// The raw bytes of each storage, in the order of the list of keys.
+/// Returns the range of each storage's raw bytes, in the order of the list of keys.
 fn storages<'a>(
     file: &'a [u8],
     start: usize,
@@ -60,7 +61,7 @@ fn storages<'a>(
         let Value::Text(key) = keys.value(id) else {
             return problem("its list of storages is damaged");
         };
-        // Of one that no tensor uses, the number type and so the length is not known.
+        // Without a tensor that uses it, the element type and so the length is unknown.
         let Some(storage) = known.get(key) else {
             return problem(format!("its storage {key} belongs to no tensor"));
         };

@@ -1,24 +1,26 @@
-//! What a checkpoint file holds, before any network's layout is applied.
+//! Reads the tensors of a checkpoint file, before any network's layout is applied.
 //!
-//! A file is read whole, after its size was checked, and everything else is ranges within
-//! those bytes: no count or size in the file decides an allocation before the bytes that
-//! it speaks of are known to be there.
+//! A file is read whole after its size was checked, and everything else is a range within those
+//! bytes. No count or size in the file decides an allocation before the bytes that it describes are
+//! known to exist.
 
 mod cursor;
 mod elements;
 mod legacy;
 mod pickle;
 mod safetensors;
+mod state_dict;
 mod torch;
+mod value;
 mod zip;
 
 use std::{fmt, fs::File, io::Read, path::Path};
 
 use super::WeightsError;
+pub use elements::ElementType;
 use elements::Entry;
-pub use elements::Kind;
 
-/// Why a file is no readable checkpoint, in a few words.
+/// The reason why a file is no readable checkpoint, in a few words.
 #[derive(Debug)]
 struct Problem(String);
 
@@ -28,10 +30,10 @@ fn problem<T>(text: impl Into<String>) -> Parsed<T> {
     Err(Problem(text.into()))
 }
 
-/// How a file stores its tensors.
+/// The format of a checkpoint file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// PyTorch's zip archive with a pickle in it.
+    /// PyTorch's zip archive with a pickle inside.
     Zip,
     /// PyTorch's older stream of pickles and raw storages.
     Legacy,
@@ -48,7 +50,7 @@ impl fmt::Display for Form {
     }
 }
 
-/// An open checkpoint file: its tensors by key, not yet brought to numbers of ours.
+/// An open checkpoint file: its tensors by key, not yet converted.
 pub struct StateFile {
     bytes: Vec<u8>,
     form: Form,
@@ -56,7 +58,7 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Reads a file of at most `max_bytes` bytes, whatever its name ends in.
+    /// Reads a file of at most `max_bytes` bytes, whatever its extension.
     ///
     /// # Errors
     /// [`WeightsError::Read`], [`WeightsError::TooLarge`] or [`WeightsError::Form`].
@@ -64,7 +66,7 @@ impl StateFile {
         Self::parse(path, read_bytes(path, max_bytes)?)
     }
 
-    /// As [`read`](Self::read), from a file's bytes; `path` is for messages.
+    /// Reads a checkpoint file from its bytes; `path` is for messages.
     ///
     /// # Errors
     /// [`WeightsError::Form`].
@@ -94,7 +96,7 @@ impl StateFile {
         self.form
     }
 
-    /// Number of tensors.
+    /// Returns the number of tensors.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -111,16 +113,16 @@ impl StateFile {
         &self.entries[index].shape
     }
 
-    pub fn kind(&self, index: usize) -> Kind {
+    pub fn kind(&self, index: usize) -> ElementType {
         self.entries[index].kind
     }
 
-    /// The elements, row-major, as `f32`; `None` where the file has integers.
+    /// Returns the elements as `f32`, row-major; `None` for integers.
     pub fn floats(&self, index: usize) -> Option<Vec<f32>> {
         self.entries[index].floats(&self.bytes)
     }
 
-    /// The elements, row-major; `None` where the file has floats.
+    /// Returns the elements as `i64`, row-major; `None` for floats.
     pub fn integers(&self, index: usize) -> Option<Vec<i64>> {
         self.entries[index].integers(&self.bytes)
     }
@@ -148,7 +150,7 @@ fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, WeightsError> {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    // It may have grown since.
+    // The file may have grown since.
     file.take(max_bytes + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
@@ -158,7 +160,7 @@ fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, WeightsError> {
     Ok(bytes)
 }
 
-/// The form, by the file's first bytes.
+/// Determines the format by the file's first bytes.
 fn form(bytes: &[u8]) -> Parsed<Form> {
     match bytes {
         [] => problem("it is empty"),

@@ -1,52 +1,31 @@
-//! The part of Python's pickle machine that state dicts need, protocols 2 to 5.
+//! Runs the subset of Python's pickle instructions that state dicts need, protocols 2 to 5.
 //!
-//! Values live in one list and refer to each other by index, so nothing here recurses,
-//! whatever is nested in what. One limit on the number of instructions bounds values,
-//! stack, marks and memo at once, since no instruction makes more than one of each.
+//! Values are in one list and refer to each other by index, so nothing here recurses, however
+//! values are nested. One limit on the number of instructions bounds values, stack, marks and memo
+//! at once, because no instruction adds more than one of each.
 
 use std::collections::HashMap;
 
 use super::{
     Parsed,
     cursor::Cursor,
-    problem,
-    torch::{self, Global, StorageRef, TensorRef},
+    problem, torch,
+    value::{Id, Value, value},
 };
 
-/// The largest network's state dict takes 7,000.
+/// Largest number of instructions; the largest network's state dict takes 7,000.
 const MAX_STEPS: usize = 1 << 16;
 
-/// Index of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id(u32);
-
-#[derive(Debug)]
-pub(super) enum Value<'a> {
-    None,
-    Bool(bool),
-    Int(i128),
-    /// Nothing that is read needs its number.
-    Float,
-    Text(&'a str),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    /// In file order; keys may repeat.
-    Dict(Vec<(Id, Id)>),
-    Global(Global),
-    Storage(StorageRef<'a>),
-    Tensor(TensorRef<'a>),
-}
-
-/// A pickle after its last instruction.
+/// The values of a pickle after its last instruction.
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     top: Id,
 }
 
 impl<'a> Pickle<'a> {
-    /// Runs the pickle at the start of `bytes`; also returns its length.
+    /// Runs the pickle at the start of `bytes`, and returns its length too.
     pub fn load(bytes: &'a [u8]) -> Parsed<(Self, usize)> {
-        let mut machine = Machine {
+        let mut machine = Unpickler {
             at: Cursor::new(bytes, 0),
             values: Vec::new(),
             stack: Vec::new(),
@@ -63,7 +42,7 @@ impl<'a> Pickle<'a> {
         problem("its pickle is far longer than a state dict's")
     }
 
-    /// The pickled object.
+    /// Returns the pickled object.
     pub fn top(&self) -> &Value<'a> {
         self.value(self.top)
     }
@@ -72,7 +51,7 @@ impl<'a> Pickle<'a> {
         value(&self.values, id)
     }
 
-    /// The last value under `name`, where `dict` is a dict that has it.
+    /// Returns the last value under `name`, if `dict` is a dict that has it.
     pub fn item(&self, dict: &Value<'a>, name: &str) -> Option<&Value<'a>> {
         let Value::Dict(items) = dict else {
             return None;
@@ -86,22 +65,17 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// Ids are only made by pushing a value, so they are always there.
-pub(super) fn value<'v, 'a>(values: &'v [Value<'a>], id: Id) -> &'v Value<'a> {
-    &values[id.0 as usize]
-}
-
-struct Machine<'a> {
+struct Unpickler<'a> {
     at: Cursor<'a>,
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
-    /// Heights of the stack.
+    /// Heights of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
 
-impl<'a> Machine<'a> {
-    /// One instruction; the result at the last.
+impl<'a> Unpickler<'a> {
+    /// Runs one instruction; returns the result at the last one.
     fn step(&mut self) -> Parsed<Option<Id>> {
         let place = self.at.at();
         match self.at.u8()? {
@@ -230,7 +204,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The value on top, which stays there.
+    /// Returns the value on top of the stack, which stays there.
     fn peek(&self) -> Parsed<Id> {
         match self.stack.last() {
             Some(&id) => Ok(id),
@@ -319,8 +293,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Only state dicts are built upon (with the versions of their modules): nothing that
-    /// is needed.
+    /// Accepts only state dicts, whose state (the versions of their modules) is not needed.
     fn build(&mut self) -> Parsed<()> {
         self.pop()?;
         let built = self.peek()?;
@@ -338,7 +311,7 @@ fn text(bytes: &[u8]) -> Parsed<&str> {
     }
 }
 
-/// A little-endian two's complement number of up to 16 bytes.
+/// Reads a little-endian two's complement number of up to 16 bytes.
 fn long(at: &mut Cursor<'_>) -> Parsed<i128> {
     let length = usize::from(at.u8()?);
     let bytes = at.take(length)?;
@@ -346,7 +319,7 @@ fn long(at: &mut Cursor<'_>) -> Parsed<i128> {
         return problem(format!("its pickle has a number of {length} bytes"));
     }
     let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-    let mut wide = [if negative { 0xff } else { 0 }; 16];
-    wide[..length].copy_from_slice(bytes);
-    Ok(i128::from_le_bytes(wide))
+    let mut sixteen = [if negative { 0xff } else { 0 }; 16];
+    sixteen[..length].copy_from_slice(bytes);
+    Ok(i128::from_le_bytes(sixteen))
 }

@@ -1,15 +1,15 @@
-//! Safetensors files.
+//! Reads safetensors files.
 
 use safetensors::{Dtype, SafeTensors};
 
 use super::{
     Parsed,
     cursor::Cursor,
-    elements::{Entry, Kind},
+    elements::{ElementType, Entry},
     problem,
 };
 
-/// Most bytes of header: the largest network's has 30,000.
+/// Largest size of a header in bytes; the largest network's has 30,000.
 const MAX_HEADER: usize = 1 << 20;
 
 pub(super) fn entries(file: &[u8]) -> Parsed<Vec<Entry>> {
@@ -36,18 +36,18 @@ pub(super) fn entries(file: &[u8]) -> Parsed<Vec<Entry>> {
     Ok(entries)
 }
 
-fn kind(dtype: Dtype, key: &str) -> Parsed<Kind> {
+fn kind(dtype: Dtype, key: &str) -> Parsed<ElementType> {
     Ok(match dtype {
-        Dtype::F64 => Kind::F64,
-        Dtype::F32 => Kind::F32,
-        Dtype::F16 => Kind::F16,
-        Dtype::BF16 => Kind::BF16,
-        Dtype::I64 => Kind::I64,
-        Dtype::I32 => Kind::I32,
-        Dtype::I16 => Kind::I16,
-        Dtype::I8 => Kind::I8,
-        Dtype::U8 => Kind::U8,
-        Dtype::BOOL => Kind::Bool,
+        Dtype::F64 => ElementType::F64,
+        Dtype::F32 => ElementType::F32,
+        Dtype::F16 => ElementType::F16,
+        Dtype::BF16 => ElementType::BF16,
+        Dtype::I64 => ElementType::I64,
+        Dtype::I32 => ElementType::I32,
+        Dtype::I16 => ElementType::I16,
+        Dtype::I8 => ElementType::I8,
+        Dtype::U8 => ElementType::U8,
+        Dtype::BOOL => ElementType::Bool,
         other => return problem(format!("tensor `{key}` holds {other:?} numbers")),
     })
 }

@@ -1,19 +1,15 @@
-//! PyTorch's zip archives: `NAME/data.pkl` and one stored member `NAME/data/KEY` for each
+//! Reads PyTorch's zip archives: `NAME/data.pkl` and one stored member `NAME/data/KEY` for each
 //! storage.
 //!
-//! A directory reader of our own, because all it must do is find stored members within
-//! bytes at hand: member counts and sizes are checked against the file before anything is
-//! allocated for them. Files are under 4 GiB, so Zip64 has no work here.
+//! This is a reader of its own, because it only has to find stored members within bytes in memory:
+//! member counts and sizes are checked against the file before any allocation. Files are under 4
+//! GiB, so Zip64 is not needed.
 
 use std::{collections::HashMap, ops::Range};
 
 use super::{
-    Parsed,
-    cursor::Cursor,
-    elements::Entry,
-    pickle::Pickle,
-    problem,
-    torch::{StateDict, StorageRef},
+    Parsed, cursor::Cursor, elements::Entry, pickle::Pickle, problem, state_dict::StateDict,
+    value::StorageRef,
 };
 
 const LOCAL: u32 = 0x0403_4b50;
@@ -21,7 +17,7 @@ const CENTRAL: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
 /// Bytes of the end record without its comment.
 const END_BYTES: usize = 22;
-/// The largest network has 216 tensors, and PyTorch adds a handful of members.
+/// Largest number of members; the largest network has 216 tensors, and PyTorch adds a few members.
 const MAX_MEMBERS: u16 = 4096;
 
 pub(super) fn entries(file: &[u8]) -> Parsed<Vec<Entry>> {
@@ -85,7 +81,7 @@ fn directory(file: &[u8]) -> Parsed<(u16, usize)> {
     problem("it is cut off: the zip directory at its end is missing")
 }
 
-/// The next entry of the central directory.
+/// Reads the next entry of the central directory.
 fn member<'a>(file: &'a [u8], at: &mut Cursor<'a>) -> Parsed<(&'a str, Range<usize>)> {
     if at.u32()? != CENTRAL {
         return problem("its zip directory is damaged");
@@ -114,7 +110,7 @@ fn member<'a>(file: &'a [u8], at: &mut Cursor<'a>) -> Parsed<(&'a str, Range<usi
     Ok((name, range))
 }
 
-/// Where the `size` bytes of a member lie whose local header is at `local`.
+/// Returns the range of the `size` bytes of a member whose local header is at `local`.
 fn local_data(file: &[u8], name: &str, local: usize, size: usize) -> Parsed<Range<usize>> {
     let mut at = Cursor::new(file, local);
     if at.u32()? != LOCAL {

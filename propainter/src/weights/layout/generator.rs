@@ -76,8 +76,8 @@ fn transformer_block(build: &mut Builder, prefix: &str) {
     build.layer(&format!("{prefix}.mlp.fc2.1"), &[TOKEN, 40 * TAPS]);
 }
 
-/// Which tokens of the four rolled windows, one after the other and each row-major, are
-/// not the window's own: 148 of 180 (spec section 6).
+/// Returns the tokens of the four rolled windows, one window after the other and each row-major,
+/// that are not the window's own: 148 of 180 (spec section 6).
 fn rolled_indices() -> Vec<i64> {
     let (rows, columns) = WINDOW;
     let shift = (rows.div_ceil(2), columns.div_ceil(2));

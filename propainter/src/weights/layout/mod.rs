@@ -1,4 +1,4 @@
-//! Which tensors each network has: keys and shapes, by the architecture's rule.
+//! The tensors of each network: keys and shapes, by the rules of the architecture.
 
 mod flow_completion;
 mod generator;
@@ -6,20 +6,20 @@ mod raft;
 
 use super::Network;
 
-/// What a tensor is for.
+/// The role of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Trained.
+    /// A trained parameter.
     Parameter,
     /// A batch norm's running mean or variance.
     Statistic,
-    /// Trained, but used in training only: may be there, is checked, then left out.
+    /// A parameter used in training only. It may be present, is checked, and is left out.
     TrainingOnly,
-    /// The same tensor as the one under this key, which counts where both are there.
+    /// The same tensor as the one under this key, which wins where both are present.
     Alias(String),
-    /// A batch norm's count of batches: may be there, is checked, then left out.
+    /// A batch norm's count of batches. It may be present, is checked, and is left out.
     Counter,
-    /// Integers that the network could make itself: may be there, are checked, then left
+    /// Integers that the network can compute itself. They may be present, are checked, and are left
     /// out.
     Buffer(Vec<i64>),
 }
@@ -27,9 +27,9 @@ pub enum Role {
 /// One tensor of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Without the `module.` prefix.
+    /// The key without the prefix `module.`.
     pub key: String,
-    /// Empty for a scalar.
+    /// The shape; empty for a scalar.
     pub shape: Vec<usize>,
     pub role: Role,
 }
@@ -40,7 +40,7 @@ impl Slot {
     }
 }
 
-/// Every tensor a network's checkpoint may hold.
+/// Every tensor that a network's checkpoint may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub slots: Vec<Slot>,
@@ -57,14 +57,14 @@ impl Layout {
         Self { slots: build.slots }
     }
 
-    /// Trained numbers, aliases counted once.
+    /// Returns the number of trained values; aliases count once.
     pub fn parameters(&self) -> usize {
         let trained = |slot: &&Slot| matches!(slot.role, Role::Parameter | Role::TrainingOnly);
         self.slots.iter().filter(trained).map(Slot::elements).sum()
     }
 
-    /// Most bytes a file of this network may have: every element in fp64, and room for
-    /// keys and padding.
+    /// Returns the largest size of this network's file in bytes: every element in fp64, with room
+    /// for keys and padding.
     pub fn max_file_bytes(&self) -> u64 {
         let elements: usize = self.slots.iter().map(Slot::elements).sum();
         elements as u64 * 8 + (16 << 20)
@@ -83,7 +83,7 @@ impl Builder {
         self.slots.push(Slot { key, shape, role });
     }
 
-    /// `weight` of this shape, `[out, in, kernel…]` or `[out, in]`, and `bias` of `[out]`.
+    /// Adds `weight` of this shape, `[out, in, kernel…]` or `[out, in]`, and `bias` of `[out]`.
     fn layer(&mut self, prefix: &str, weight: &[usize]) {
         self.layer_for(prefix, weight, Role::Parameter);
     }
@@ -93,7 +93,7 @@ impl Builder {
         self.slot(format!("{prefix}.bias"), &weight[..1], role);
     }
 
-    /// A layer norm's `weight` and `bias`.
+    /// Adds a layer norm's `weight` and `bias`.
     fn norm(&mut self, prefix: &str, channels: usize) {
         self.layer(prefix, &[channels]);
     }
@@ -106,7 +106,7 @@ impl Builder {
         self.slot(format!("{prefix}.num_batches_tracked"), &[], Role::Counter);
     }
 
-    /// The batch norm under `target` once more, under `prefix`.
+    /// Adds the batch norm under `target` once more, under `prefix`.
     fn batch_norm_alias(&mut self, prefix: &str, target: &str, channels: usize) {
         for name in ["weight", "bias", "running_mean", "running_var"] {
             let alias = Role::Alias(format!("{target}.{name}"));
@@ -115,8 +115,8 @@ impl Builder {
         self.slot(format!("{prefix}.num_batches_tracked"), &[], Role::Counter);
     }
 
-    /// A deformable alignment: its convolution and the four of its offset network, 16
-    /// groups of 9 taps, three numbers a tap.
+    /// Adds a deformable alignment: its convolution and the four of its offset network, with 16
+    /// groups of 9 taps and three numbers a tap.
     fn deformable(&mut self, prefix: &str, input: usize, condition: usize) {
         self.layer(prefix, &[128, input, 3, 3]);
         let offsets = [

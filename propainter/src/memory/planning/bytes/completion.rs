@@ -1,19 +1,19 @@
 //! Flow completion of one direction.
 
 use super::{Machine, Sizes};
-use crate::{memory::planning::Plan, networks::kept::Place};
+use crate::{memory::planning::Plan, networks::stored::Placement};
 
-/// Frames of context that an encoder's part carries along, and that both ends are continued by.
+/// Frames of context that a part of the encoder passes on, and that both ends are padded with.
 const CARRY: u64 = 4;
 const END: u64 = 2;
 
 impl Sizes {
     pub fn completion(&self, run: u64, keep: u64, plan: &Plan) -> u64 {
         let (px, n, w) = (self.px, self.n, self.w);
-        // A frame at 1/2 with 32 channels, at 1/4 with 64, at 1/8 with 128.
+        // Numbers of a frame at 1/2 with 32 channels, at 1/4 with 64, at 1/8 with 128.
         let half = 32 * px / 4;
         let [fine, coarse] = [64 * px / 16, 128 * px / 64];
-        let on_device = self.machine != Machine::Card || plan.features == Place::Device;
+        let on_device = self.machine != Machine::Gpu || plan.features == Placement::Device;
         let kept = |fines: u64, coarses: u64| {
             if on_device {
                 n * (fines * fine + coarses * coarse)
@@ -23,8 +23,9 @@ impl Sizes {
         };
         let at_once = (plan.completion_frames as u64).min(run);
         let rest = (run - 1) % at_once + 1;
-        // The first part's convolution in time, where most is in memory when the last frames
-        // come: the parts joined, the same by pixels, the result; and what the other parts carry.
+        // The convolution in time of the first part takes the most memory when the last frames
+        // arrive: the parts joined, the same in pixel order, the result, and the context that the
+        // other parts pass on.
         let carried = |seen: u64| {
             let frames = |lag: u64| match seen.saturating_sub(lag) {
                 0 => 0,
@@ -57,18 +58,18 @@ impl Sizes {
         } else {
             0
         };
-        // Decoding the first flows, at full size with 32 channels, while all others wait with
-        // two coarse states each; and the last two states.
+        // Decoding the first flows at full size with 32 channels, while all others wait with two
+        // coarse states each, and the last two states.
         let decode = self.op(at_once * (32 * px + half))
             + n * 2 * coarse
             + kept(run - at_once, 2 * (run - at_once));
-        // A state brought along, all features waiting.
+        // Aligning a state while all features wait.
         let propagate = kept(run, 2 * run) + self.deform(256, px / 64);
-        // Known flows and masks as they come, and what the cast leaves.
+        // Known flows and masks before and after the cast.
         let input = 2 * at_once * 12 * px;
-        // Completed flows take the place of features, where those are on the device.
+        // Completed flows replace features, where those are on the device.
         let results = match (self.machine, plan.flows) {
-            (Machine::Card, Place::Host) => 0,
+            (Machine::Gpu, Placement::Host) => 0,
             _ if on_device => keep.min(1) * 8 * px,
             _ => keep * 8 * px,
         };

@@ -1,24 +1,25 @@
-//! The generator.
+//! The generator's encoder, transformer and decoder.
 
 use std::ops::Range;
 
 use super::{Machine, Sizes};
 use crate::{
-    Area,
+    Rect,
     memory::planning::Plan,
     networks::{
         generator::{
             TILE,
-            decoder::Reach,
+            attention_plan::{BlockScope, KEYS_AT_ONCE},
+            decoder::ReceptiveField,
             encoder,
-            transformer::roles,
-            windows::{Grid, KEYS_AT_ONCE, POOL, ROLLED, Roles, WINDOW},
+            token_grid::{POOL, ROLLED, TokenGrid, WINDOW},
+            transformer::block_scopes,
         },
-        pace::strips,
+        strips::strips,
     },
 };
 
-/// Elements of a frame's patches per token: 128 channels, and 40 in the feed-forward.
+/// Numbers of a frame's patches per token: 128 channels, and 40 in the feed-forward.
 const PATCHES: u64 = 128 * 49;
 const EXPANDED: u64 = 40 * 49;
 const CHANNELS: u64 = 512;
@@ -31,21 +32,22 @@ const INDEX: u64 = 8;
 impl Sizes {
     pub fn encoding(&self, plan: &Plan) -> u64 {
         let height = self.height as usize;
-        let spans = strips(height / 4, plan.encoder_rows).map(|rows| encoder::span(height, rows));
+        let spans =
+            strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
         let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
         if most == height {
             return self.features_of(self.px);
         }
-        // The picture and the features so far.
+        // The frame and its features so far.
         let held = 5 * self.n * self.px + self.features();
         held + self.features_of(most.next_multiple_of(4) as u64 * self.width)
     }
 
-    /// Encoding so many pixels.
+    /// Returns the bytes of encoding so many pixels.
     fn features_of(&self, px: u64) -> u64 {
         let quarter = px / 16;
-        // 256 channels that each grouped layer sees again, beside: the layer before and both
-        // joined; both joined and what they become.
+        // 256 channels that each grouped layer reads again, beside the previous layer and both
+        // joined, or both joined and the result.
         let again = 256 * quarter * self.n;
         let joined = |own: u64| (own + 256 + own) * quarter * self.n;
         // Grouped convolutions sum in 32 bits.
@@ -57,7 +59,8 @@ impl Sizes {
         again + moments.into_iter().max().unwrap_or(0) + SMALL
     }
 
-    /// Decoding one frame; the picture is part of it, the features are where they are held on.
+    /// Returns the bytes of decoding one frame, its pixels included. Its features are counted where
+    /// they are held.
     pub fn decoding(&self, plan: &Plan) -> u64 {
         let height = (self.height / 4) as usize;
         let strips = strips(height, plan.decoder_rows);
@@ -67,8 +70,8 @@ impl Sizes {
         }
         let strip = |rows: Range<usize>| {
             let size = [height, (self.width / 4) as usize];
-            let out = Area::of([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
-            let reach = Reach::of(size, &out);
+            let out = Rect::new([4 * rows.start..4 * rows.end, 0..4 * size[1]]);
+            let reach = ReceptiveField::of(size, &out);
             let [half, full] = [&reach.half, &reach.full].map(|area| area.pixels() as u64);
             let upsampled = self.op(64 * (half + full));
             let convolved = self.op(2 * 128 * half);
@@ -82,11 +85,12 @@ impl Sizes {
         most + self.features() + 3 * self.n * self.px + SMALL
     }
 
-    /// The list of where a convolution's threads write, for so many lines.
+    /// Returns the bytes of the list of output positions of a convolution's threads, for so many
+    /// lines.
     fn lines(&self, lines: u64) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
-            Machine::Card => 0,
+            Machine::Gpu => 0,
         }
     }
 
@@ -94,7 +98,7 @@ impl Sizes {
         self.split(1) + self.tokens()
     }
 
-    /// Patches of so many frames and their tokens.
+    /// Returns the bytes of the patches of so many frames and their tokens.
     fn split(&self, frames: u64) -> u64 {
         let patches = frames * self.grid() * PATCHES;
         let cast = if self.n == self.w {
@@ -105,23 +109,23 @@ impl Sizes {
         self.w * patches + cast + frames * self.grid() * CHANNELS * self.w + self.packing()
     }
 
-    /// Rows that a linear layer's threads bring into order.
+    /// Returns the bytes of the rows that a linear layer's threads repack.
     fn packing(&self) -> u64 {
         match self.machine {
             Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
-            Machine::Card => 0,
+            Machine::Gpu => 0,
         }
     }
 
     pub fn window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
         let (px, frames) = (self.px, locals + references);
         let (feature, token) = (self.features(), self.tokens());
-        // Masks and flows at 1/4.
+        // The masks and flows at 1/4.
         let guides = locals * px / 2 + locals * px;
-        // Where references wait until they are joined with the local frames.
+        // The references wait until they are joined with the local frames.
         let waiting = references * token;
 
-        // Features, and the states of both passes; a step's alignment.
+        // The features, the states of both passes, and the alignment of one step.
         let step = self.deform(128, px / 16);
         let propagation = waiting + 3 * locals * feature + step;
 
@@ -132,11 +136,11 @@ impl Sizes {
 
         let mut routes = 0;
         let mut blocks = 0;
-        let mut known: Vec<Roles> = Vec::new();
+        let mut known: Vec<BlockScope> = Vec::new();
         let read: Vec<_> = (0..locals as usize).collect();
         let [rows, columns] = self.token_grid().map(|side| side as usize);
-        let grid = Grid { rows, columns };
-        for roles in roles(grid, frames as usize, (&read, &grid.whole()), 8) {
+        let grid = TokenGrid { rows, columns };
+        for roles in block_scopes(grid, frames as usize, (&read, &grid.whole()), 8) {
             if !known.contains(&roles) {
                 routes += self.routes(&roles);
                 known.push(roles.clone());
@@ -145,7 +149,7 @@ impl Sizes {
         }
         let transformer = local + blocks;
 
-        // One frame after the other; the pictures done so far.
+        // One frame after the other, and the frames decoded so far.
         let decoder = local
             + locals * token
             + self
@@ -157,7 +161,7 @@ impl Sizes {
         guides + moments.into_iter().max().unwrap_or(0)
     }
 
-    /// Windows of a frame, rows and columns.
+    /// Returns the rows and columns of attention windows of a frame.
     fn windows(&self) -> [u64; 2] {
         let [rows, columns] = self.token_grid();
         [
@@ -166,7 +170,7 @@ impl Sizes {
         ]
     }
 
-    /// Windows that see a hole, and that see none.
+    /// Returns the numbers of windows that see a hole and that see none.
     fn parted(&self) -> [u64; 2] {
         let all = self.windows()[0] * self.windows()[1];
         let masked = (all * self.masked).div_ceil(100);
@@ -179,13 +183,13 @@ impl Sizes {
         (down * WINDOW[0] as u64 / pool) * (across * WINDOW[1] as u64 / pool)
     }
 
-    /// Keys that a window with a hole sees.
-    fn keys(&self, roles: &Roles) -> u64 {
+    /// Returns the number of keys that a window with a hole sees.
+    fn keys(&self, roles: &BlockScope) -> u64 {
         roles.keys.len() as u64 * (area() + ROLLED as u64 + self.pooled())
     }
 
-    /// Rows of the tables of keys and values.
-    fn key_rows(&self, roles: &Roles) -> u64 {
+    /// Returns the rows of the tables of keys and values.
+    fn key_rows(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
         let (grid, keys) = (self.grid(), roles.keys.len() as u64);
         let own = roles.queries.len() as u64 * (alone * area()).min(grid);
@@ -193,8 +197,8 @@ impl Sizes {
         (own + near).min(roles.frames as u64 * grid) + keys * self.pooled() + 1
     }
 
-    /// The indices that lead through a block.
-    fn routes(&self, roles: &Roles) -> u64 {
+    /// Returns the bytes of the indices that a block gathers by.
+    fn routes(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
         let queries = roles.queries.len() as u64;
         let asked = (masked + alone) * area() * queries;
@@ -202,16 +206,17 @@ impl Sizes {
         INDEX * (HEADS * (asked + keys + queries * self.grid()) + self.key_rows(roles))
     }
 
-    fn block(&self, roles: &Roles) -> u64 {
+    fn block(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
         let queries = roles.queries.len() as u64;
         let x = roles.frames as u64 * self.tokens();
         let asked = queries * self.tokens();
         let row = CHANNELS * self.n;
         let table = self.key_rows(roles) * row;
-        // What a layer computes with beside what is stored.
+        // The copy in the type that a layer computes in, beside the stored numbers.
         let extra = |bytes: u64| self.op(bytes / self.n) - bytes;
-        // Attention: the normalised input, queries, the tables; then windows part by part.
+        // Attention: the normalised input, the queries and the tables; then the windows, part by
+        // part.
         let normed = x + extra(2 * x) + asked + extra(asked);
         let padded = self.windows()[0] * self.windows()[1] * area();
         let pooling = roles.keys.len() as u64 * padded * CHANNELS;
@@ -223,7 +228,7 @@ impl Sizes {
                 return 0;
             }
             let at_once = (KEYS_AT_ONCE as u64).div_ceil(keys).min(windows);
-            // What earlier parts answered.
+            // The answers of earlier parts.
             let before = (windows - 1) / at_once * at_once * asked;
             let before = before.min((windows - at_once) * asked);
             row * before + self.attending(at_once, asked, keys)
@@ -234,7 +239,7 @@ impl Sizes {
             area(),
         ));
         let attention = asked + 2 * table + parts.max(2 * answers).max(answers + asked);
-        // Feed-forward: its input, twice; patches before and after they are averaged.
+        // Feed-forward: its input, twice; the patches before and after they are averaged.
         let grid = self.grid();
         let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
@@ -246,16 +251,16 @@ impl Sizes {
         x + moments.into_iter().max().unwrap_or(0)
     }
 
-    /// The attention of some windows, with its answers.
+    /// Returns the bytes of the attention of some windows, with its answers.
     fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
         match self.machine {
-            // What is gathered; each thread packs a head's keys and values.
+            // The gathered rows; each thread packs the keys and values of a head.
             Machine::Cpu { threads, .. } => {
                 self.op(CHANNELS * windows * (2 * asked + 2 * keys))
                     + threads * (2 * keys * 128 * 4 + 400_000)
             }
-            // The kernel reads the tables by itself.
-            Machine::Card => CHANNELS * self.n * windows * asked,
+            // The kernel reads the tables directly.
+            Machine::Gpu => CHANNELS * self.n * windows * asked,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The byte model: what each stage takes at most, as a function of sizes and the plan.
+//! The byte model: the most memory that each stage takes, as a function of sizes and the plan.
 //!
-//! Written tensor by tensor beside the code it describes; a test holds it against counted
-//! allocations. Sums name what lies in memory at one moment; a stage takes the largest of its
-//! snapshots. `px` is a picture's pixels; `n` the bytes of a stored number of completion and
-//! generator, `w` those it is computed in.
+//! It is written tensor by tensor beside the code it describes; a test compares it with counted
+//! allocations. Each sum lists the tensors that are in memory at one moment; a stage takes the
+//! largest of its moments. `px` is the number of pixels of a frame, `n` the bytes of a stored
+//! number of completion and generator, and `w` the bytes of a number in their computations.
 
 mod completion;
 mod generator;
@@ -15,32 +15,32 @@ use gemm_common::cache::CACHE_INFO;
 
 use super::Plan;
 use crate::{
+    DType,
     memory::{Outside, Stage},
-    networks::kept::Place,
-    precision::Numbers,
+    networks::stored::Placement,
     schedule::{
         WindowParams,
         simulate::{Counts, Snapshot, TaskKind, simulate},
     },
 };
 
-/// Where tensors live.
+/// The device that holds the tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Machine {
-    /// The CPU device; its memory is the host's.
+    /// The CPU device. Its memory is the host's.
     Cpu {
-        /// Threads of the pool that computes.
+        /// Number of threads of the pool that computes.
         threads: u64,
-        /// Bytes of the L2 cache of a processor.
+        /// Bytes of a processor's L2 cache.
         l2: u64,
     },
-    /// A card, with the library's kernels and ours.
-    Card,
+    /// A CUDA device, with the library's kernels and ours.
+    Gpu,
 }
 
 impl Machine {
-    /// Returns the CPU device of this machine. The size of the cache is the one that the tensor
-    /// library's matrix product goes by, right or wrong.
+    /// Returns the CPU device of this machine. The cache size is the one that the tensor library's
+    /// matrix product relies on, correct or not.
     pub fn this_cpu() -> Self {
         Self::Cpu {
             threads: rayon::current_num_threads() as u64,
@@ -49,31 +49,31 @@ impl Machine {
     }
 }
 
-/// Everything the model depends on but the plan.
+/// The inputs of the model other than the plan.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct ByteModel {
     pub machine: Machine,
-    /// Processing size, multiples of 8.
+    /// Processing width in pixels, a multiple of 8.
     pub width: u64,
     pub height: u64,
-    /// Of a hundred windows of the attention, how many see a hole; 100 where it is not known.
+    /// Attention windows that see a hole, in percent; 100 where this is not known.
     pub masked: u64,
-    /// Bytes that each held frame takes at the size it was pushed: its mask, and its picture
-    /// where it is computed at another size.
+    /// Bytes that each held frame takes at the size it was pushed: its mask, and its pixels where
+    /// it is processed at another size.
     pub source: u64,
-    /// What of the host's memory is held elsewhere.
+    /// Bytes of the host's budget that are held outside the session.
     pub outside: Outside,
     snapshots: Arc<[Snapshot]>,
 }
 
-/// Bytes at most.
+/// The most memory that a stream takes, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// On the device while the checkpoints are read.
     pub loading: u64,
     /// On the device in each stage, in the order of [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
-    /// On the host of what is held; on the CPU device part of the above.
+    /// On the host for everything held; on the CPU device this is part of the above.
     pub host: u64,
 }
 
@@ -82,14 +82,14 @@ impl Needs {
         self.stages.into_iter().fold(self.loading, u64::max)
     }
 
-    /// Whether these take no more than `others` in any stage and on the host.
+    /// Returns whether these needs are at most `others` in every stage and on the host.
     pub fn within(&self, others: &Self) -> bool {
         let mut stages = self.stages.iter().zip(&others.stages);
         stages.all(|(own, other)| own <= other) && self.host <= others.host
     }
 }
 
-/// What the sums are made of.
+/// The quantities that the sums consist of.
 struct Sizes {
     machine: Machine,
     width: u64,
@@ -101,12 +101,12 @@ struct Sizes {
     w: u64,
 }
 
-impl Scene {
-    /// A stream of `length` frames, or of any length, all with holes.
+impl ByteModel {
+    /// Creates the scene of a stream of `length` frames, or of unknown length, all with holes.
     pub fn new(
         machine: Machine,
         [width, height]: [usize; 2],
-        cut: WindowParams,
+        windows: WindowParams,
         length: Option<usize>,
     ) -> Self {
         Self {
@@ -116,19 +116,19 @@ impl Scene {
             masked: 100,
             source: (width * height) as u64,
             outside: Outside::default(),
-            snapshots: simulate(cut, length).into(),
+            snapshots: simulate(windows, length).into(),
         }
     }
 
-    /// What the stream needs under `plan` with these numbers.
-    pub fn needs(&self, plan: &Plan, numbers: Numbers) -> Needs {
+    /// Returns the needs of the stream under `plan` with these numbers.
+    pub fn needs(&self, plan: &Plan, numbers: DType) -> Needs {
         let sizes = self.sizes(numbers);
         let fixed = sizes.fixed();
         let mut needs = Needs {
             loading: sizes.loading(),
             ..Needs::default()
         };
-        // Many snapshots do the same with other things held.
+        // Many snapshots run the same task with other items held.
         let mut works = HashMap::new();
         for moment in self.snapshots.iter() {
             let (device, host) = sizes.held(&moment.held, plan);
@@ -142,17 +142,17 @@ impl Scene {
         needs
     }
 
-    /// What encoding a frame for the generator takes, and decoding one, beside what is held.
-    pub fn encoding(&self, plan: &Plan, numbers: Numbers) -> u64 {
+    /// Returns the bytes that encoding a frame for the generator takes beside the items held.
+    pub fn encoding(&self, plan: &Plan, numbers: DType) -> u64 {
         self.sizes(numbers).encoding(plan)
     }
 
-    /// As [`Scene::encoding`].
-    pub fn decoding(&self, plan: &Plan, numbers: Numbers) -> u64 {
+    /// Returns the bytes that decoding a frame takes beside the items held.
+    pub fn decoding(&self, plan: &Plan, numbers: DType) -> u64 {
         self.sizes(numbers).decoding(plan)
     }
 
-    fn sizes(&self, numbers: Numbers) -> Sizes {
+    fn sizes(&self, numbers: DType) -> Sizes {
         let n = numbers.bytes() as u64;
         Sizes {
             machine: self.machine,
@@ -164,7 +164,7 @@ impl Scene {
             n,
             w: match self.machine {
                 Machine::Cpu { .. } => 4,
-                Machine::Card => n,
+                Machine::Gpu => n,
             },
         }
     }
@@ -181,58 +181,59 @@ fn stage(doing: TaskKind) -> Stage {
 }
 
 impl Sizes {
-    /// Weights, the context, and working memory that threads keep.
+    /// Returns the bytes of the weights, the context, and the working memory that threads keep.
     fn fixed(&self) -> u64 {
         match self.machine {
-            // Weights as packed for the CPU's kernels, always 32 bits; the kernels' working memory
-            // in each thread of the pool; and a buffer as large as the L2 cache that the library's
-            // matrix product keeps in each of them and in the thread that calls.
+            // The weights as packed for the CPU's kernels, always 32 bits; the kernels' working
+            // memory in each thread of the pool; and a buffer of the size of the L2 cache that the
+            // library's matrix product keeps in each of them and in the calling thread.
             Machine::Cpu { threads, l2 } => 385_450_000 + threads * 3_950_000 + (threads + 1) * l2,
-            // RAFT in 32 bits, the others as stored; the driver's context and the library's
-            // kernels, not measured.
-            Machine::Card => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
+            // RAFT in 32 bits and the others as stored; the driver's context and the library's
+            // kernels, which were not measured.
+            Machine::Gpu => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
         }
     }
 
-    /// With what the sums leave out.
+    /// Returns the bytes with an allowance for everything that the sums leave out.
     fn rounded(&self, working: u64) -> u64 {
         match self.machine {
             // Lists, queues of tasks, an allocator's rounding.
             Machine::Cpu { .. } => working + working / 25,
-            // Copies into the order that a convolution of the library wants, activations of
-            // their own, and the rounding of its pools; not measured.
-            Machine::Card => working + working / 3,
+            // Copies into the layout that a convolution of the library needs, its activations, and
+            // the rounding of its pools; not measured.
+            Machine::Gpu => working + working / 3,
         }
     }
 
-    /// While the checkpoints are read: the last ones in 32 bits beside all weights.
+    /// Returns the bytes while the checkpoints are read: all weights, and the last ones also in 32
+    /// bits.
     fn loading(&self) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => self.fixed() + 68_000_000,
-            Machine::Card => self.fixed(),
+            Machine::Gpu => self.fixed(),
         }
     }
 
-    /// What is held, on the device and on the host.
+    /// Returns the bytes held, on the device and on the host.
     fn held(&self, held: &Counts, plan: &Plan) -> (u64, u64) {
         let px = self.px;
         let count = |things: usize, bytes: u64| things as u64 * bytes;
         let host = count(held.frames, 4 * px + self.source) // RGB and hole
             + count(held.blended, 3 * px)
             + count(held.propagated, 4 * px)
-            // Holes of frames that are not held any more.
+            // The holes of frames that are no longer held.
             + count(held.propagated.saturating_sub(held.frames), px);
         let newest = self.raft_features();
         let flows = count(held.raw_flows + held.half, 8 * px)
             + count(held.flows, 16 * px)
             + count(held.quarter_flows, px);
         let features = count(held.features, self.features()) + count(held.tokens, self.tokens());
-        if self.machine != Machine::Card {
+        if self.machine != Machine::Gpu {
             let all = host + newest + flows + features;
             return (all, host + flows + features);
         }
-        let on = |place: Place, bytes: u64| {
-            if place == Place::Device {
+        let on = |place: Placement, bytes: u64| {
+            if place == Placement::Device {
                 (bytes, 0)
             } else {
                 (0, bytes)
@@ -242,7 +243,7 @@ impl Sizes {
         (newest + flows.0 + features.0, host + flows.1 + features.1)
     }
 
-    /// What a task takes besides.
+    /// Returns the bytes that a task takes beside the items held.
     fn work(&self, doing: TaskKind, plan: &Plan) -> u64 {
         match doing {
             TaskKind::Flow { first } => self.flow(first, plan),
@@ -260,47 +261,49 @@ impl Sizes {
         }
     }
 
-    /// A frame's features for the generator, 128 channels at 1/4.
+    /// Returns the bytes of a frame's features for the generator: 128 channels at 1/4.
     fn features(&self) -> u64 {
         128 * self.n * self.px / 16
     }
 
-    /// Tokens of a frame.
+    /// Returns the number of tokens of a frame.
     fn grid(&self) -> u64 {
         let [rows, columns] = self.token_grid();
         rows * columns
     }
 
-    /// Rows and columns of tokens.
+    /// Returns the rows and columns of tokens.
     fn token_grid(&self) -> [u64; 2] {
         [self.height, self.width].map(|side| (side / 4 - 1) / 3 + 1)
     }
 
-    /// A frame as tokens, 512 channels.
+    /// Returns the bytes of a frame's tokens, 512 channels.
     fn tokens(&self) -> u64 {
         512 * self.n * self.grid()
     }
 
-    /// An operation on so many stored numbers: themselves, and as they are computed with.
+    /// Returns the bytes of an operation on so many stored numbers: the numbers, and their copy in
+    /// the type that is computed in.
     fn op(&self, numbers: u64) -> u64 {
         let wide = if self.n == self.w { 0 } else { self.w };
         (self.n + wide) * numbers
     }
 
-    /// The same in 32 bits on every device.
+    /// Returns the bytes as [`op`](Self::op) does, for an operation that computes in 32 bits on
+    /// every device.
     fn wide_op(&self, numbers: u64) -> u64 {
         let wide = if self.n == 4 { 0 } else { 4 };
         (self.n + wide) * numbers
     }
 
-    /// A deformable convolution of `channels` to 128 over so many pixels, from 432 channels that
-    /// say where and how strongly to sample; its input is held, too.
+    /// Returns the bytes of a deformable convolution of `channels` to 128 over so many pixels, from
+    /// 432 channels that give the sampling positions and weights. Its input is held too.
     fn deform(&self, channels: u64, pixels: u64) -> u64 {
         let raw = 432 * pixels;
         let aligned = 128 * self.n * pixels;
         match self.machine {
             Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
-            Machine::Card => self.wide_op(raw) + (channels + 128) * self.n * pixels,
+            Machine::Gpu => self.wide_op(raw) + (channels + 128) * self.n * pixels,
         }
     }
 }
@@ -318,14 +321,15 @@ mod tests {
 
     fn needs(threads: u64, l2: u64) -> Needs {
         let machine = Machine::Cpu { threads, l2 };
-        Scene::new(machine, [64, 48], CUT, Some(6)).needs(&Plan::LARGEST, Numbers::F32)
+        ByteModel::new(machine, [64, 48], CUT, Some(6)).needs(&Plan::LARGEST, DType::F32)
     }
 
     #[test]
     fn every_thread_and_the_caller_keep_a_buffer_of_the_size_of_the_cache() {
         for threads in [1, 2, 7, 64] {
             let without = needs(threads, 0);
-            // Of processors in use: 256 KiB to 2 MiB, also shared unevenly, and more than is had.
+            // Processors in use have 256 KiB to 2 MiB, some shared unevenly; the largest is beyond
+            // any.
             for kib in [256, 512, 1024, 1280, 2048, 3072, 1365, 16 << 10] {
                 let with = needs(threads, kib << 10);
                 let buffers = (threads + 1) * (kib << 10);

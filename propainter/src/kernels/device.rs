@@ -1,0 +1,117 @@
+//! The tensor library's devices: opening the one that a user chose, and the data types on it.
+
+use std::panic;
+
+use burn::tensor::{DType as TensorDType, Device};
+
+use crate::{
+    DType, DeviceChoice, Error,
+    cuda::{self, DriverError},
+};
+
+/// Returns whether `device` is the CPU device that our CPU kernels run on.
+pub fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+impl DType {
+    /// Returns the tensor library's name of the type.
+    pub fn tensor_dtype(self) -> TensorDType {
+        match self {
+            Self::F32 => TensorDType::F32,
+            Self::F16 => TensorDType::F16,
+            Self::Bf16 => TensorDType::BF16,
+        }
+    }
+
+    /// Returns the type that weights of this type have as tensors on `device`. The CPU kernels
+    /// read 32 bits, so on the CPU weights are only rounded to the type.
+    pub fn weights_on(self, device: &Device) -> TensorDType {
+        if is_cpu(device) {
+            TensorDType::F32
+        } else {
+            self.tensor_dtype()
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Opens the device. `auto` takes the first CUDA device if it opens and falls back to the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if a CUDA device was asked for by name and is absent or does not answer.
+    pub fn open(self) -> Result<Device, Error> {
+        self.open_and_tell().map(|(device, _)| device)
+    }
+
+    /// Opens the device as [`open`](Self::open) does, and returns why `auto` fell back to the CPU
+    /// if a CUDA driver is present.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_and_tell(self) -> Result<(Device, Option<String>), Error> {
+        match self {
+            Self::Cpu => Ok((Device::flex(), None)),
+            Self::Cuda(n) => match open_cuda(n) {
+                Ok(device) => Ok((device, None)),
+                Err(problem) => Err(Error::Device {
+                    device: self.to_string(),
+                    problem: problem.to_string(),
+                }),
+            },
+            Self::Auto => Ok(match open_cuda(0) {
+                Ok(device) => (device, None),
+                Err(OpenError::NoDriver) => (Device::flex(), None),
+                Err(problem) => (Device::flex(), Some(problem.to_string())),
+            }),
+        }
+    }
+}
+
+/// The reason why a CUDA device did not open.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error("no CUDA driver on this machine (libcuda.so.1); use device=cpu")]
+    NoDriver,
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    #[error("the driver sees {0} CUDA device(s); the first is cuda:0")]
+    OutOfRange(usize),
+    #[error("the CUDA device could not be opened")]
+    Open,
+    #[error("the CUDA device does not answer: {0}")]
+    Silent(String),
+}
+
+/// Opens CUDA device `n`. The tensor library panics on a machine without a driver, so the driver
+/// is asked for its number of devices first, and a panic while opening is caught.
+fn open_cuda(n: usize) -> Result<Device, OpenError> {
+    let count = cuda::device_count().ok_or(OpenError::NoDriver)??;
+    if n >= count {
+        return Err(OpenError::OutOfRange(count));
+    }
+    let opened = panic::catch_unwind(|| {
+        let device = Device::cuda(n);
+        device.sync().map(|()| device)
+    });
+    let opened = opened.map_err(|_| OpenError::Open)?;
+    opened.map_err(|error| OpenError::Silent(format!("{error:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cuda_device_beyond_the_last_is_an_error_that_names_it() {
+        let error = DeviceChoice::Cuda(4096).open().unwrap_err().to_string();
+        assert!(error.contains("cuda:4096"), "{error}");
+    }
+
+    #[test]
+    fn both_names_of_a_type_have_the_same_size() {
+        for dtype in [DType::F32, DType::F16, DType::Bf16] {
+            assert_eq!(dtype.bytes(), dtype.tensor_dtype().size());
+        }
+    }
+}

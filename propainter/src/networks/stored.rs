@@ -1,0 +1,123 @@
+//! Tensors that are stored between stages, on their device or on the host.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_flex::Flex;
+
+use crate::{Error, kernels::device::is_cpu};
+
+/// The memory that a tensor is stored in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// The memory of the tensor's device.
+    #[default]
+    Device,
+    /// The memory of the host. On the CPU device it is the same.
+    Host,
+}
+
+/// A stored tensor. It owns its memory and holds no more than it needs.
+#[derive(Debug)]
+pub struct StoredTensor(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Device(Box<Tensor<4>>),
+    Host(Box<(TensorData, Device)>),
+}
+
+impl StoredTensor {
+    /// Stores `tensor`. A view of a larger tensor is copied, so that the rest can be freed.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails before the tensor is read from it.
+    pub fn put(tensor: Tensor<4>, placement: Placement) -> Result<Self, Error> {
+        let device = tensor.device();
+        if is_cpu(&device) {
+            return Ok(Self(Inner::Device(Box::new(owned(tensor)))));
+        }
+        if placement == Placement::Device {
+            let tensor = owned(tensor);
+            check(&tensor)?;
+            return Ok(Self(Inner::Device(Box::new(tensor))));
+        }
+        let data = tensor.try_into_data().map_err(failed)?;
+        Ok(Self(Inner::Host(Box::new((data, device)))))
+    }
+
+    /// Moves the tensor to another placement.
+    ///
+    /// # Errors
+    /// As [`StoredTensor::put`].
+    pub fn move_to(&mut self, placement: Placement) -> Result<(), Error> {
+        if self.placement() != placement {
+            *self = Self::put(self.get(), placement)?;
+        }
+        Ok(())
+    }
+
+    fn placement(&self) -> Placement {
+        match &self.0 {
+            Inner::Device(_) => Placement::Device,
+            Inner::Host(..) => Placement::Host,
+        }
+    }
+
+    /// Returns the bytes that the tensor occupies on the host. On the CPU device these are all its bytes.
+    pub fn host_bytes(&self) -> u64 {
+        let bytes = |elements: usize, size: usize| (elements * size) as u64;
+        match &self.0 {
+            Inner::Device(tensor) if is_cpu(&tensor.device()) => {
+                bytes(tensor.shape().num_elements(), tensor.dtype().size())
+            }
+            Inner::Device(_) => 0,
+            Inner::Host(stored) => stored.0.bytes().len() as u64,
+        }
+    }
+
+    /// Returns the tensor on its device.
+    pub fn get(&self) -> Tensor<4> {
+        match &self.0 {
+            Inner::Device(tensor) => (**tensor).clone(),
+            Inner::Host(stored) => {
+                let (data, device) = &**stored;
+                Tensor::from_data(data.clone(), (device, data.dtype()))
+            }
+        }
+    }
+}
+
+/// Checks that `tensor` was computed, by reading one element. A GPU reports a failed allocation or
+/// launch only when a result of it is read, so this is called before a tensor is stored for later.
+///
+/// # Errors
+/// [`Error::Compute`] if the device failed.
+pub fn check(tensor: &Tensor<4>) -> Result<(), Error> {
+    let one = tensor.clone().slice([0..1, 0..1, 0..1, 0..1]);
+    one.try_into_data().map(drop).map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Debug) -> Error {
+    Error::Compute {
+        stage: "reading from the device",
+        problem: format!("{error:?}"),
+    }
+}
+
+/// Returns `tensor` with memory of its own. A narrowed tensor shares the memory of the whole.
+pub fn owned<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() else {
+        // A second owner prevents the product from being computed in place.
+        let shared = tensor.clone();
+        let own = tensor.mul_scalar(1.0);
+        drop(shared);
+        return own;
+    };
+    let used = tensor.shape().num_elements() * tensor.dtype().size();
+    if primitive.bytes().len() == used {
+        return tensor;
+    }
+    drop(primitive);
+    let device = tensor.device();
+    let dtype = tensor.dtype();
+    Tensor::from_data(tensor.into_data(), (&device, dtype))
+}
