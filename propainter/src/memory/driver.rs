@@ -94,9 +94,8 @@ fn cuda() -> Option<&'static Cuda> {
 
 impl Cuda {
     fn load() -> Option<Self> {
-        // SAFETY: each type above is the C
-        // signature its symbol has in cuda.h since CUDA 4 (`CUdevice` is an int, `CUcontext`
-        // a pointer).
+        // SAFETY: each type above is the C signature that its symbol has had in cuda.h since CUDA 4
+        // (`CUdevice` is an int, `CUcontext` a pointer).
         unsafe {
             let library = NvidiaLibrary::driver()?;
             let init = library.function::<unsafe extern "C" fn(c_uint) -> c_int>(c"cuInit");
@@ -170,9 +169,8 @@ fn nvml() -> Option<&'static Nvml> {
 
 impl Nvml {
     fn load() -> Option<Self> {
-        // SAFETY: each type above is the C
-        // signature its symbol has in nvml.h; a newer struct comes with a newer name. The
-        // library stays loaded, and initialised, as long as the functions are kept.
+        // SAFETY: each type above is the C signature that its symbol has in nvml.h; a newer struct
+        // comes with a newer name. The library stays initialised.
         unsafe {
             let library = NvidiaLibrary::nvml()?;
             let init = library.function::<unsafe extern "C" fn() -> c_int>(c"nvmlInit_v2");
