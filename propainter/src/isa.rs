@@ -19,6 +19,7 @@ static CHOICE: LazyLock<Choice> = LazyLock::new(|| {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(IsaKind);
 
+/// The instruction sets that the program has code for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IsaKind {
     #[cfg(target_arch = "x86_64")]
@@ -36,8 +37,8 @@ pub trait Job {
 }
 
 impl Isa {
-    /// Returns the instruction set that the kernels use: the one that [`VARIABLE`] names, else the fastest of
-    /// [`Isa::all`].
+    /// Returns the instruction set that the kernels use: the one that [`VARIABLE`] names, else the
+    /// fastest of [`Isa::all`].
     pub fn best() -> Self {
         CHOICE.isa
     }
@@ -114,6 +115,7 @@ impl Isa {
             // features that the function is compiled for.
             #[cfg(target_arch = "x86_64")]
             IsaKind::Avx512 => unsafe { x86::avx512(job) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             IsaKind::Avx2 => unsafe { x86::avx2(job) },
             IsaKind::Portable => job.run(),

@@ -137,7 +137,7 @@ fn predict(
 }
 
 #[test]
-fn wanted_areas_are_those_of_the_whole_flows() {
+fn wanted_parts_are_those_of_the_whole_flows() {
     let device = device();
     let (Some(vectors), Some(network)) = (Vectors::open("flow_completion"), network(&device))
     else {

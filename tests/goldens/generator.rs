@@ -24,18 +24,18 @@ use propainter_tests::golden::{Vectors, assert_close, checkpoint, device};
 const PRIMITIVE: f64 = 1e-5;
 const STAGE: f64 = 1e-4;
 
-/// One for all tests: it takes longer to make than most of them.
+/// The generator for all tests. Reading it takes longer than most of them.
 static GENERATOR: LazyLock<Option<Generator>> = LazyLock::new(|| {
     let checkpoint = checkpoint(Network::Generator)?;
     Some(Generator::init(&checkpoint, &device()))
 });
 
-/// The vectors `name` and the generator; `None` where there are none.
+/// Opens the vectors `name` and the generator; returns `None` if either is missing.
 fn open(name: &str) -> Option<(Vectors, &'static Generator)> {
     Some((Vectors::open(name)?, GENERATOR.as_ref()?))
 }
 
-/// The vectors' `key` without its leading axis of 1, as far as frame `end`.
+/// Returns the vectors' `key` up to frame `end`, without its leading axis of 1.
 fn frames(vectors: &Vectors, key: &str, end: usize) -> Tensor<4> {
     let tensor: Tensor<5> = vectors.tensor(key, &device());
     tensor.squeeze_dim::<4>(0).narrow(0, 0, end)
@@ -49,7 +49,7 @@ pub(super) struct Window {
     pub masks: Tensor<4>,
     updated_masks: Tensor<4>,
     flows: (Tensor<4>, Tensor<4>),
-    /// In which the generator is given its frames.
+    /// The data type in which the generator is given its frames.
     pub dtype: DType,
 }
 
@@ -106,7 +106,7 @@ impl Window {
     }
 }
 
-/// All local frames, `[L, 3, H, W]`.
+/// Generates all local frames, `[L, 3, H, W]`.
 pub(super) fn generate(
     generator: &Generator,
     input: GeneratorInput,
@@ -159,7 +159,7 @@ fn parts_of_a_composition_are_those_of_the_whole() {
 }
 
 #[test]
-fn wanted_areas_are_those_of_the_whole_pictures() {
+fn wanted_parts_are_those_of_the_whole_frames() {
     let Some((vectors, generator)) = open("generator_exact") else {
         return;
     };
@@ -336,8 +336,8 @@ fn a_single_frame_has_neither_flows_nor_references() {
     let Some(generator) = GENERATOR.as_ref() else {
         return;
     };
-    for hole in [0.0, 1.0] {
-        let mask = Tensor::full([1, 1, 8, 16], hole, &device());
+    for inside in [0.0, 1.0] {
+        let mask = Tensor::full([1, 1, 8, 16], inside, &device());
         let frame = Tensor::zeros([1, 3, 8, 16], &device());
         let input = GeneratorInput {
             features: generator.encode(frame, mask.clone(), mask.clone(), Strips::default()),

@@ -30,8 +30,8 @@ fn propagated_frames_and_masks_match() {
         &Cancel::default(),
         &|t| (at(&frames, t), at(&masks, t)),
         &|t| (at(&forward, t), at(&backward, t)),
-        &mut |_, picture, mask| {
-            updated.push(picture);
+        &mut |_, frame, mask| {
+            updated.push(frame);
             missing.push(mask);
             Ok(())
         },
@@ -39,7 +39,7 @@ fn propagated_frames_and_masks_match() {
     .expect("nobody cancels");
     let (updated, missing) = (Tensor::cat(updated, 0), Tensor::cat(missing, 0));
 
-    // The vectors hold the propagation's own images: compare inside the holes.
+    // The vectors hold the propagation's own images: compare inside the masks.
     let golden: Tensor<4> = vectors.tensor::<5>("propagated", &device).squeeze_dim(0);
     let expected = frames * (-masks.clone() + 1.0) + golden * masks;
     let far = |a: Tensor<4>, b: Tensor<4>| {

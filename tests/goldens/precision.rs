@@ -19,28 +19,28 @@ use propainter_tests::golden::{Vectors, checkpoint, device, relative_error};
 
 use super::generator::Window;
 
-/// What a run gave, by name.
+/// The results of a run, by name.
 type Stages = Vec<(String, Tensor<4>)>;
 
-/// Most relative error of a stage in fp16; the largest measured is 1.3e-3.
+/// The largest relative error of a stage in fp16; 1.3e-3 was measured.
 const STAGE: f64 = 2e-3;
-/// The same of completed flows, of which 1.6e-3 was measured.
+/// The same for completed flows; 1.6e-3 was measured.
 const FLOW: f64 = 2.5e-3;
-/// What bf16, with three bits less, may lose more.
+/// The factor for bf16, which has three bits less.
 const COARSER: f64 = 8.0;
 
-/// Fails unless each stage of `rounded` is of the type of `numbers`, differs from the one in 32
-/// bits, and by no more than allowed.
-fn compare(numbers: DType, rounded: Stages, full: &Stages) {
+/// Fails unless each stage of `rounded` has the type `dtype`, and differs from the stage in 32 bits
+/// by more than 0 and no more than allowed.
+fn compare(dtype: DType, rounded: Stages, full: &Stages) {
     assert_eq!(rounded.len(), full.len());
     let mut failed = Vec::new();
     for ((name, out), (_, reference)) in rounded.into_iter().zip(full) {
         assert_eq!(reference.dtype(), TensorDType::F32, "{name}");
-        assert_eq!(out.dtype(), numbers.tensor_dtype(), "{name}");
+        assert_eq!(out.dtype(), dtype.tensor_dtype(), "{name}");
         let error = relative_error(out.cast(TensorDType::F32), reference.clone());
-        println!("{numbers:?} {name}: relative error {error:.2e}");
+        println!("{dtype:?} {name}: relative error {error:.2e}");
         let bound = if name == "flow" { FLOW } else { STAGE };
-        let bound = match numbers {
+        let bound = match dtype {
             DType::Bf16 => COARSER * bound,
             _ => bound,
         };
@@ -48,7 +48,7 @@ fn compare(numbers: DType, rounded: Stages, full: &Stages) {
             failed.push(format!("{name}: {error:.2e}"));
         }
     }
-    assert!(failed.is_empty(), "{numbers:?}: {failed:?}");
+    assert!(failed.is_empty(), "{dtype:?}: {failed:?}");
 }
 
 #[test]
@@ -61,10 +61,10 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
         return;
     };
     let get = |key: &str| vectors.tensor::<5>(key, &device).squeeze_dim::<4>(0);
-    let run = |numbers: DType| -> Stages {
-        let network = FlowCompletion::init(&checkpoint.clone().at(numbers), &device);
-        let flows = get("flow_forward").cast(numbers.tensor_dtype());
-        let masks = get("masks").cast(numbers.tensor_dtype());
+    let run = |dtype: DType| -> Stages {
+        let network = FlowCompletion::init(&checkpoint.clone().at(dtype), &device);
+        let flows = get("flow_forward").cast(dtype.tensor_dtype());
+        let masks = get("masks").cast(dtype.tensor_dtype());
         let masks = masks.narrow(0, 0, flows.dims()[0]);
         let known = flows.clone() * (-masks.clone() + 1.0);
         let small = network.downsample(Tensor::cat(vec![known, masks.clone()], 1));
@@ -97,8 +97,8 @@ fn flow_completion_in_16_bits_stays_near_at_every_stage() {
         stages.map(|(name, x)| (name.to_owned(), x)).into()
     };
     let full = run(DType::F32);
-    for numbers in [DType::F16, DType::Bf16] {
-        compare(numbers, run(numbers), &full);
+    for dtype in [DType::F16, DType::Bf16] {
+        compare(dtype, run(dtype), &full);
     }
 }
 
@@ -143,11 +143,11 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     stages
 }
 
-/// PSNR in dB of frames in [−1, 1], where `holes` is 1.
-fn psnr(out: &Tensor<4>, reference: &Tensor<4>, holes: &Tensor<4>) -> f64 {
+/// PSNR in dB of frames in [−1, 1], where `masks` is 1.
+fn psnr(out: &Tensor<4>, reference: &Tensor<4>, masks: &Tensor<4>) -> f64 {
     let difference = out.clone().cast(TensorDType::F32) - reference.clone();
-    let squares = (difference.clone() * difference * holes.clone()).sum();
-    let count = 3.0 * holes.clone().sum().into_scalar::<f32>();
+    let squares = (difference.clone() * difference * masks.clone()).sum();
+    let count = 3.0 * masks.clone().sum().into_scalar::<f32>();
     let mean = f64::from(squares.into_scalar::<f32>() / count);
     10.0 * (4.0 / mean).log10()
 }
@@ -158,11 +158,11 @@ fn the_generator_in_16_bits_stays_near_at_every_stage() {
         return;
     };
     let names = ["generator", "generator_exact"];
-    let run = |numbers: DType| -> Option<Vec<(Window, Stages)>> {
-        let generator = Generator::init(&checkpoint.clone().at(numbers), &device());
+    let run = |dtype: DType| -> Option<Vec<(Window, Stages)>> {
+        let generator = Generator::init(&checkpoint.clone().at(dtype), &device());
         let runs = names.iter().map(|name| {
             let mut window = Window::read(&Vectors::open(name)?);
-            window.dtype = numbers.tensor_dtype();
+            window.dtype = dtype.tensor_dtype();
             let stages = generate(&generator, &window);
             Some((window, stages))
         });
@@ -172,16 +172,16 @@ fn the_generator_in_16_bits_stays_near_at_every_stage() {
         return;
     };
     // Measured: 70.1 and 53.4 dB.
-    for (numbers, least) in [(DType::F16, 65.0), (DType::Bf16, 48.0)] {
-        for ((window, rounded), (_, full)) in run(numbers).into_iter().flatten().zip(&full) {
+    for (dtype, least) in [(DType::F16, 65.0), (DType::Bf16, 48.0)] {
+        for ((window, rounded), (_, full)) in run(dtype).into_iter().flatten().zip(&full) {
             let last = full.len() - 1;
             let (out, reference) = (&rounded[last].1, &full[last].1);
-            let holes = window.masks.clone().narrow(0, 0, window.locals);
-            let everywhere = psnr(out, reference, &holes.ones_like());
-            let inside = psnr(out, reference, &holes);
-            println!("{numbers:?}: {everywhere:.1} dB, in the holes {inside:.1} dB");
-            assert!(everywhere.min(inside) >= least, "{numbers:?}: {inside}");
-            compare(numbers, rounded, full);
+            let masks = window.masks.clone().narrow(0, 0, window.locals);
+            let everywhere = psnr(out, reference, &masks.ones_like());
+            let inside = psnr(out, reference, &masks);
+            println!("{dtype:?}: {everywhere:.1} dB, inside the masks {inside:.1} dB");
+            assert!(everywhere.min(inside) >= least, "{dtype:?}: {inside}");
+            compare(dtype, rounded, full);
         }
     }
 }

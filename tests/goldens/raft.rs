@@ -117,15 +117,15 @@ fn flow_from_features_alone_matches() {
     assert_close(flow, &vectors, "flow_forward", TOLERANCE);
 }
 
-/// A small picture is continued by reflection, so its flow is that of the continued picture.
+/// A small frame is extended by reflection, so its flow is that of the extended frame.
 #[test]
-fn small_pictures_are_reflected_to_128() {
+fn small_frames_are_reflected_to_128() {
     let device = device();
     let Some(raft) = raft(&device) else {
         return;
     };
     let (height, width) = (16, 136);
-    let picture = |shift: usize, rows: usize| -> Tensor<4> {
+    let frame = |shift: usize, rows: usize| -> Tensor<4> {
         let mirrored = |y: usize| {
             let y = y % (2 * height - 2);
             y.min(2 * height - 2 - y)
@@ -140,7 +140,7 @@ fn small_pictures_are_reflected_to_128() {
         Tensor::<1>::from_floats(values.as_slice(), &device).reshape([1, 3, rows, width])
     };
     let flow = |rows: usize| {
-        let [first, second] = [0, 2].map(|shift| raft.encode(picture(shift, rows)));
+        let [first, second] = [0, 2].map(|shift| raft.encode(frame(shift, rows)));
         raft.flows(&[(&first, &second)], 2, CorrelationForm::Volume)
     };
     let small = flow(height);

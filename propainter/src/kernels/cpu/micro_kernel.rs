@@ -35,6 +35,7 @@ pub fn multiply<const R: usize, const V: usize>(
         // memory through slices and arrays.
         #[cfg(target_arch = "x86_64")]
         IsaKind::Avx512 => unsafe { x86::avx512(a, b, offsets, activation, tile) },
+        // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         IsaKind::Avx2 => unsafe { x86::avx2(a, b, offsets, activation, tile) },
         IsaKind::Portable => portable(a, b, offsets, activation, tile),
