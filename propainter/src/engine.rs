@@ -1,7 +1,7 @@
 //! The interface between a session and its engines.
 
 use crate::{
-    Cancel, Done, Error, Frame, Mask,
+    Cancel, Error, Frame, InpaintedFrame, Mask,
     memory::{Notice, Usage},
 };
 
@@ -12,13 +12,18 @@ pub(crate) trait Engine: Send {
     ///
     /// # Errors
     /// [`Error::Compute`], [`Error::OutOfMemory`] or [`Error::Cancelled`].
-    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error>;
+    fn push(
+        &mut self,
+        frame: Frame,
+        hole: Mask,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error>;
 
     /// Returns some of the frames held, at least one if there are any, or all of them.
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error>;
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error>;
 
     /// Drops all frames held.
     fn flush(&mut self);
@@ -39,7 +44,11 @@ pub(crate) trait Engine: Send {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    fn limit_latency(&mut self, _frames: usize, _cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn limit_latency(
+        &mut self,
+        _frames: usize,
+        _cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
         Ok(Vec::new())
     }
 

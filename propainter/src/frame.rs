@@ -221,7 +221,7 @@ pub(crate) fn city_block(distance: &mut [u32], width: usize) {
 
 /// An inpainted frame, which is final.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct InpaintedFrame {
     /// The inpainted frame at the size that was pushed; equal to the source outside the hole.
     pub frame: Frame,
     /// The dilated hole at the same size: only its pixels may differ from the source.

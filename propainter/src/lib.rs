@@ -1,7 +1,7 @@
 //! Video inpainting as a stream: frames and masks in, inpainted frames out.
 //!
 //! - [`Session`], opened with a [`Config`], inpaints a stream; [`Warm`] prepares one
-//! - [`Frame`], [`Mask`] and [`Done`] are what goes in and comes out
+//! - [`Frame`], [`Mask`] and [`InpaintedFrame`] go in and come out
 //! - [`memory`] limits the memory of a session and reports what it takes
 //! - [`weights`] finds, reads and converts the checkpoints of the networks
 //!
@@ -41,7 +41,7 @@ pub use cancel::Cancel;
 pub use device::DeviceChoice;
 pub use dtype::DType;
 pub use error::Error;
-pub use frame::{Done, Frame, Mask};
+pub use frame::{Frame, InpaintedFrame, Mask};
 pub use geometry::Rect;
 pub use memory::Limits;
 pub use precision::Precision;

@@ -3,7 +3,9 @@
 mod quality;
 mod stream;
 
-use propainter::{Config, Done, Frame, Mask, Model, Session, internals::synthetic::Scene};
+use propainter::{
+    Config, Frame, InpaintedFrame, Mask, Model, Session, internals::synthetic::Scene,
+};
 
 /// Opens a session of the engine without networks that takes masks undilated.
 fn open(width: usize, height: usize) -> Session {
@@ -21,7 +23,7 @@ fn open_with(width: usize, height: usize, subvideo_length: usize) -> Session {
 }
 
 /// Pushes all frames of a clip and drains the session.
-fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Done> {
+fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<InpaintedFrame> {
     let mut done = Vec::new();
     for (frame, mask) in clip {
         done.extend(session.push(frame.clone(), mask).expect("push"));
@@ -38,7 +40,7 @@ fn clip(scene: &Scene, frames: usize) -> Vec<(Frame, Mask)> {
 }
 
 /// Asserts that `done` are the clip's frames in order, unchanged outside the holes.
-fn assert_untouched_outside(clip: &[(Frame, Mask)], done: &[Done]) {
+fn assert_untouched_outside(clip: &[(Frame, Mask)], done: &[InpaintedFrame]) {
     assert_eq!(clip.len(), done.len(), "one out per one in");
     for (i, ((frame, mask), done)) in clip.iter().zip(done).enumerate() {
         assert_eq!(mask, &done.hole, "hole of frame {i}");

@@ -1,7 +1,7 @@
 //! Quality of the fill, against the ground truth.
 
 use propainter::{
-    Done, Frame, Mask,
+    Frame, InpaintedFrame, Mask,
     internals::synthetic::{Scene, square_error_in_hole},
 };
 use propainter_tests::shared::media;
@@ -9,7 +9,10 @@ use propainter_tests::shared::media;
 use super::{assert_untouched_outside, clip, open, run};
 
 /// Returns the PSNR over all holes of a clip in dB.
-fn psnr<'a>(truth: impl Iterator<Item = Frame>, done: impl Iterator<Item = &'a Done>) -> f64 {
+fn psnr<'a>(
+    truth: impl Iterator<Item = Frame>,
+    done: impl Iterator<Item = &'a InpaintedFrame>,
+) -> f64 {
     let (mut sum, mut count) = (0, 0);
     for (truth, done) in truth.zip(done) {
         let (s, n) = square_error_in_hole(&truth, &done.frame, &done.hole);

@@ -19,7 +19,7 @@ fn small() -> Option<Config> {
     })
 }
 
-fn stream(limits: Limits) -> Option<(Session, Vec<propainter::Done>)> {
+fn stream(limits: Limits) -> Option<(Session, Vec<propainter::InpaintedFrame>)> {
     let config = Config { limits, ..small()? };
     let mut session = Session::open(config).expect("the session opens");
     let mask = hole(SIZE[0], SIZE[1], 0.6);
@@ -28,7 +28,7 @@ fn stream(limits: Limits) -> Option<(Session, Vec<propainter::Done>)> {
 }
 
 /// Largest difference of a sample.
-fn difference(a: &[propainter::Done], b: &[propainter::Done]) -> u8 {
+fn difference(a: &[propainter::InpaintedFrame], b: &[propainter::InpaintedFrame]) -> u8 {
     let pairs = a
         .iter()
         .zip(b)

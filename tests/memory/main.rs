@@ -9,7 +9,8 @@ mod window;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use propainter::{
-    Config, DeviceChoice, Done, Mask, Model, Session, internals::synthetic::Scene, memory::Counting,
+    Config, DeviceChoice, InpaintedFrame, Mask, Model, Session, internals::synthetic::Scene,
+    memory::Counting,
 };
 use propainter_tests::golden::weights_folder;
 
@@ -48,7 +49,7 @@ fn run(
     height: usize,
     mask: &Mask,
     frames: usize,
-) -> Vec<Done> {
+) -> Vec<InpaintedFrame> {
     let scene = Scene::new(width, height, 3);
     let mut done = Vec::new();
     for t in 0..frames {

@@ -1,7 +1,7 @@
 //! Crops around holes, through the session.
 
 use propainter::{
-    Config, Done, Error, Frame, Mask, Mode, Roi, Session, internals::synthetic::Scene,
+    Config, Error, Frame, InpaintedFrame, Mask, Mode, Roi, Session, internals::synthetic::Scene,
 };
 
 use super::{networks, propagation};
@@ -30,7 +30,11 @@ fn mask(holes: &[(usize, usize, usize, usize)]) -> Mask {
 }
 
 /// Runs a clip through a session and calls `look` after each frame.
-fn run(config: Config, clip: &[(Frame, Mask)], mut look: impl FnMut(usize, &Session)) -> Vec<Done> {
+fn run(
+    config: Config,
+    clip: &[(Frame, Mask)],
+    mut look: impl FnMut(usize, &Session),
+) -> Vec<InpaintedFrame> {
     let mut session = Session::open(config).expect("the session opens");
     let mut done = Vec::new();
     for (i, (frame, mask)) in clip.iter().enumerate() {
@@ -49,7 +53,7 @@ fn run(config: Config, clip: &[(Frame, Mask)], mut look: impl FnMut(usize, &Sess
 }
 
 /// Checks that one frame comes out for each, and that only the pixels of the mask are changed.
-fn assert_filled(clip: &[(Frame, Mask)], done: &[Done]) {
+fn assert_filled(clip: &[(Frame, Mask)], done: &[InpaintedFrame]) {
     assert_eq!(done.len(), clip.len());
     for (i, ((frame, mask), done)) in clip.iter().zip(done).enumerate() {
         assert!(done.hole == *mask, "hole of frame {i}");

@@ -1,12 +1,12 @@
 //! A soft edge around the hole, through the session.
 
-use propainter::{Config, Done, Mask, Session, internals::synthetic::Scene};
+use propainter::{Config, InpaintedFrame, Mask, Session, internals::synthetic::Scene};
 
 use super::{networks, propagation};
 
 const FRAMES: usize = 4;
 
-fn run(config: &Config, scene: &Scene, mask: &Mask) -> Vec<Done> {
+fn run(config: &Config, scene: &Scene, mask: &Mask) -> Vec<InpaintedFrame> {
     let mut session = Session::open(config.clone()).expect("the session opens");
     let mut done = Vec::new();
     for t in 0..FRAMES {
@@ -19,7 +19,7 @@ fn run(config: &Config, scene: &Scene, mask: &Mask) -> Vec<Done> {
 }
 
 /// Softens the hard edges of `done` over `feather` pixels.
-fn softened(done: &Done, scene: &Scene, t: usize, feather: usize) -> Vec<u8> {
+fn softened(done: &InpaintedFrame, scene: &Scene, t: usize, feather: usize) -> Vec<u8> {
     let (source, hole) = (scene.frame(t), &done.hole);
     let width = hole.width();
     let outside: Vec<usize> = (0..hole.hole().len())

@@ -10,7 +10,8 @@ mod sliding;
 use std::path::Path;
 
 use propainter::{
-    Config, DeviceChoice, Done, Error, Frame, Mask, Model, Session, internals::synthetic::Scene,
+    Config, DeviceChoice, Error, Frame, InpaintedFrame, Mask, Model, Session,
+    internals::synthetic::Scene,
 };
 use propainter_tests::golden::weights_folder;
 
@@ -36,7 +37,7 @@ fn scene(config: &Config) -> Scene {
 }
 
 /// Runs a clip with a hole in the middle third through a new session.
-fn inpaint(config: Config, frames: usize) -> Vec<Done> {
+fn inpaint(config: Config, frames: usize) -> Vec<InpaintedFrame> {
     let scene = scene(&config);
     let mask = middle(&config);
     let mut session = Session::open(config).expect("the session opens");
@@ -50,7 +51,7 @@ fn middle(config: &Config) -> Mask {
     mask
 }
 
-fn push(session: &mut Session, scene: &Scene, mask: &Mask, frames: usize) -> Vec<Done> {
+fn push(session: &mut Session, scene: &Scene, mask: &Mask, frames: usize) -> Vec<InpaintedFrame> {
     let mut done = Vec::new();
     for t in 0..frames {
         done.extend(
@@ -66,7 +67,7 @@ fn push(session: &mut Session, scene: &Scene, mask: &Mask, frames: usize) -> Vec
 
 /// Checks that one frame comes out for each, of the same size, equal to the source outside the
 /// hole.
-fn assert_whole(done: &[Done], scene: &Scene, frames: usize) {
+fn assert_whole(done: &[InpaintedFrame], scene: &Scene, frames: usize) {
     assert_eq!(done.len(), frames);
     for (t, done) in done.iter().enumerate() {
         let source = scene.frame(t);

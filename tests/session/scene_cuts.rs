@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 use propainter::{
-    Config, Done, Frame, Limits, Mask, Mode, Session,
+    Config, Frame, InpaintedFrame, Limits, Mask, Mode, Session,
     internals::{scene_cuts::Detector, synthetic::Scene},
     memory::{Faults, Notice, Stage},
 };
@@ -40,7 +40,7 @@ fn plain(frames: impl IntoIterator<Item = Frame>) -> Clip {
 
 /// Runs a clip through a session; checks that one frame comes out for each, and that none is held
 /// longer than stated.
-fn stream(session: &mut Session, clip: &Clip) -> Vec<Done> {
+fn stream(session: &mut Session, clip: &Clip) -> Vec<InpaintedFrame> {
     let mut done = Vec::new();
     let promised = session.latency_frames();
     for (t, (frame, mask)) in clip.iter().enumerate() {
@@ -57,7 +57,7 @@ fn stream(session: &mut Session, clip: &Clip) -> Vec<Done> {
 }
 
 /// Runs a clip through a new session; returns the frames and the number of cuts.
-fn run(config: &Config, clip: &Clip) -> (Vec<Done>, u64) {
+fn run(config: &Config, clip: &Clip) -> (Vec<InpaintedFrame>, u64) {
     let mut session = Session::open(config.clone()).expect("the session opens");
     let done = stream(&mut session, clip);
     (done, session.stats().scene_cuts)

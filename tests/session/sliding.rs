@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propainter::{Config, Done, Error, Mode, Session};
+use propainter::{Config, Error, InpaintedFrame, Mode, Session};
 
 use super::{assert_whole, inpaint, middle, networks, push, scene};
 
@@ -51,7 +51,7 @@ fn one_comes_out_for_one_that_goes_in_as_early_as_promised() {
         assert_eq!(session.latency_frames(), lookahead + 1);
         let plan = session.plan().expect("networks have a plan");
         assert!(plan.contains(&format!("lookahead={lookahead}")), "{plan}");
-        let (mut done, mut worst): (Vec<Done>, _) = (Vec::new(), 0);
+        let (mut done, mut worst): (Vec<InpaintedFrame>, _) = (Vec::new(), 0);
         for t in 0..15 {
             let finals = session.push(scene.frame(t), &mask);
             let finals = finals.expect("the frame is taken");
@@ -93,7 +93,7 @@ fn a_cancelled_call_returns_long_before_its_work_is_done() {
     let (scene, mask) = (scene(&config), middle(&config));
     let mut session = Session::open(config).expect("the session opens");
     let mut whole = Duration::ZERO;
-    let mut all_at_once = |session: &mut Session| -> Result<Vec<Done>, Error> {
+    let mut all_at_once = |session: &mut Session| -> Result<Vec<InpaintedFrame>, Error> {
         for t in 0..10 {
             session.push(scene.frame(t), &mask)?;
         }

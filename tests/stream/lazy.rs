@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use propainter::{
-    Config, DeviceChoice, Done, Frame, Limits, Mask, Mode, Model, Session,
+    Config, DeviceChoice, Frame, InpaintedFrame, Limits, Mask, Mode, Model, Session,
     internals::{memory::planning::Plan, schedule::WindowParams, synthetic::Scene},
     memory::Faults,
 };
@@ -54,7 +54,7 @@ fn clip(holes: &str) -> Vec<(Frame, Mask)> {
 }
 
 fn run(session: &mut Session, clip: &[(Frame, Mask)]) -> Vec<Frame> {
-    let mut done: Vec<Done> = Vec::new();
+    let mut done: Vec<InpaintedFrame> = Vec::new();
     for (frame, mask) in clip {
         let finals = session.push(frame.clone(), mask);
         done.extend(finals.expect("the frame is taken"));

@@ -1,6 +1,6 @@
 //! Clips of the official procedure, through the session.
 
-use propainter::{Config, Done, Frame, Limits, Mask, Mode, Model, Session};
+use propainter::{Config, Frame, InpaintedFrame, Limits, Mask, Mode, Model, Session};
 
 use crate::golden::{Vectors, device_choice, settings, weights_folder};
 
@@ -46,7 +46,7 @@ impl Clip {
 
     /// All frames through a session with these limits: one out per one in, none held longer than
     /// promised.
-    pub fn run(&self, limits: Limits) -> Vec<Done> {
+    pub fn run(&self, limits: Limits) -> Vec<InpaintedFrame> {
         let config = Config {
             limits,
             ..self.config.clone()
@@ -72,7 +72,7 @@ impl Clip {
 }
 
 /// PSNR in dB of samples inside the holes, `out` against RGB bytes of all frames.
-pub fn psnr_in_holes(out: &[Done], reference: &[u8]) -> f64 {
+pub fn psnr_in_holes(out: &[InpaintedFrame], reference: &[u8]) -> f64 {
     let (mut squares, mut count) = (0.0, 0u64);
     let frames = reference.chunks_exact(reference.len() / out.len().max(1));
     for (done, reference) in out.iter().zip(frames) {

@@ -5,7 +5,7 @@ use std::{io::Cursor, path::PathBuf, sync::Arc};
 
 use gst::subclass::prelude::*;
 use gst_video::VideoInfo;
-use propainter::{Config, Done, Error, Frame, Mask};
+use propainter::{Config, Error, Frame, InpaintedFrame, Mask};
 
 use crate::propainter::{
     Propainter,
@@ -81,5 +81,7 @@ pub fn write(
     let converter = Arc::new(converter).with_alpha_threshold(alpha_threshold);
     let (width, height) = (hole.width(), hole.height());
     let frame = Frame::new(width, height, vec![77; 3 * width * height]);
-    converter.write(buffer, &Done { frame, hole }).is_ok()
+    converter
+        .write(buffer, &InpaintedFrame { frame, hole })
+        .is_ok()
 }

@@ -11,7 +11,7 @@ use super::{
     window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
 use crate::{
-    Cancel, Done, Error, Frame, Mask,
+    Cancel, Error, Frame, InpaintedFrame, Mask,
     engine::Engine,
     memory::{Notice, Usage},
 };
@@ -51,8 +51,8 @@ impl ClassicalEngine {
     /// Runs `step` and adds its duration to `computing` if a frame in the window has a hole.
     fn timed(
         &mut self,
-        step: impl FnOnce(&mut Self) -> Result<Vec<Done>, Error>,
-    ) -> Result<Vec<Done>, Error> {
+        step: impl FnOnce(&mut Self) -> Result<Vec<InpaintedFrame>, Error>,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
         let start = Instant::now();
         // The check comes first because the step may drop frames.
         let holes = self.window.iter().any(WindowFrame::has_hole);
@@ -96,7 +96,7 @@ impl ClassicalEngine {
     }
 
     /// Finishes every frame at the front that has seen enough of its future or has no hole.
-    fn finish_ready(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn finish_ready(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         let mut done = Vec::new();
         while let Some(next) = self.window.get(self.next)
             && (self.window.len() - self.next > self.budget.window().ahead || !next.has_hole())
@@ -108,7 +108,7 @@ impl ClassicalEngine {
     }
 
     /// Fills the next frame, then drops the frames that are too old to serve as sources.
-    fn finish_next(&mut self, cancel: &Cancel) -> Result<Done, Error> {
+    fn finish_next(&mut self, cancel: &Cancel) -> Result<InpaintedFrame, Error> {
         let now = self.next;
         let hole = self.window[now].hole_mask();
         if self.window[now].has_hole() {
@@ -120,7 +120,7 @@ impl ClassicalEngine {
             self.window.pop_front();
             self.next -= 1;
         }
-        Ok(Done { frame, hole })
+        Ok(InpaintedFrame { frame, hole })
     }
 
     /// Reports the memory held by the window to the budget.
@@ -136,7 +136,12 @@ impl Engine for ClassicalEngine {
         self.budget.admit(&footprint)
     }
 
-    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn push(
+        &mut self,
+        frame: Frame,
+        hole: Mask,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
         cancel.check()?;
         let source_map = self.analyse(&hole).source_map();
         self.window.push_back(WindowFrame::new(frame, source_map));
@@ -149,7 +154,7 @@ impl Engine for ClassicalEngine {
 
     /// Returns at most one frame a call. All remaining frames at once would take as much memory as
     /// the window itself.
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         self.timed(|engine| {
             let mut done = Vec::new();
             if engine.next < engine.window.len() {
@@ -177,7 +182,11 @@ impl Engine for ClassicalEngine {
         Some(self.budget.plan())
     }
 
-    fn limit_latency(&mut self, frames: usize, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn limit_latency(
+        &mut self,
+        frames: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
         self.budget.limit_latency(frames);
         self.timed(|engine| engine.finish_ready(cancel))
     }

@@ -1,10 +1,10 @@
 //! Fills a frame that cannot wait for a session.
 
-use crate::{Done, Frame, Mask, classical::diffusion_fill};
+use crate::{Frame, InpaintedFrame, Mask, classical::diffusion_fill};
 
 /// Fills the hole of one frame from the pixels around it, in a few milliseconds. `mask` is the
 /// hole before dilation, at any size; `dilation` is in pixels of the frame.
-pub fn fill_single_frame(frame: &Frame, mask: &Mask, dilation: usize) -> Done {
+pub fn fill_single_frame(frame: &Frame, mask: &Mask, dilation: usize) -> InpaintedFrame {
     let hole = mask
         .resized(frame.width(), frame.height())
         .dilated(dilation);
@@ -12,5 +12,5 @@ pub fn fill_single_frame(frame: &Frame, mask: &Mask, dilation: usize) -> Done {
         true => frame.clone(),
         false => diffusion_fill(frame, &hole),
     };
-    Done { frame, hole }
+    InpaintedFrame { frame, hole }
 }

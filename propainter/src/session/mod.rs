@@ -17,7 +17,9 @@ pub use fallback::fill_single_frame;
 pub use stats::Stats;
 pub use warm::Warm;
 
-use crate::{Cancel, DeviceChoice, Done, Error, Frame, Mask, memory::Notice, scene_cuts::Detector};
+use crate::{
+    Cancel, DeviceChoice, Error, Frame, InpaintedFrame, Mask, memory::Notice, scene_cuts::Detector,
+};
 use crops::Crops;
 use engine_builder::EngineBuilder;
 
@@ -91,7 +93,7 @@ impl Session {
     /// # Errors
     /// [`Error::Size`] leaves the session as it was; after any other error it needs a
     /// [`flush`](Self::flush).
-    pub fn push(&mut self, frame: Frame, mask: &Mask) -> Result<Vec<Done>, Error> {
+    pub fn push(&mut self, frame: Frame, mask: &Mask) -> Result<Vec<InpaintedFrame>, Error> {
         let (got, expected) = (
             (frame.width(), frame.height()),
             (self.config.width, self.config.height),
@@ -119,7 +121,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn drain(&mut self) -> Result<Vec<Done>, Error> {
+    pub fn drain(&mut self) -> Result<Vec<InpaintedFrame>, Error> {
         self.timed(|session, done| {
             session.crops.end_scene(done)?;
             session.reset_detector();
@@ -132,7 +134,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn drain_some(&mut self) -> Result<Vec<Done>, Error> {
+    pub fn drain_some(&mut self) -> Result<Vec<InpaintedFrame>, Error> {
         self.timed(|session, done| {
             if session.crops.drain_some(done)? {
                 session.crops.end_scene(done)?;
@@ -163,7 +165,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<Done>, Error> {
+    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<InpaintedFrame>, Error> {
         self.timed(|session, done| {
             session.config = session.config.with_latency_within(frames);
             if session.detector.is_none() {
@@ -231,8 +233,8 @@ impl Session {
     /// next call, so that those frames are not lost.
     fn timed(
         &mut self,
-        call: impl FnOnce(&mut Self, &mut Vec<Done>) -> Result<(), Error>,
-    ) -> Result<Vec<Done>, Error> {
+        call: impl FnOnce(&mut Self, &mut Vec<InpaintedFrame>) -> Result<(), Error>,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
         if let Some(error) = self.deferred.take() {
             return Err(error);
         }

@@ -1,6 +1,6 @@
 //! The engine that stands in while another one is built.
 
-use crate::{Cancel, Done, Error, Frame, Mask, engine::Engine, memory::Usage};
+use crate::{Cancel, Error, Frame, InpaintedFrame, Mask, engine::Engine, memory::Usage};
 
 /// Holds the place of an engine that was dropped until the next one is built. Refuses all frames.
 #[derive(Clone, Copy)]
@@ -10,11 +10,11 @@ pub struct PlaceholderEngine {
 }
 
 impl Engine for PlaceholderEngine {
-    fn push(&mut self, _: Frame, _: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn push(&mut self, _: Frame, _: Mask, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         self.drain(cancel)
     }
 
-    fn drain(&mut self, _: &Cancel) -> Result<Vec<Done>, Error> {
+    fn drain(&mut self, _: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         Err(Error::Compute {
             stage: "the engine",
             problem: "it could not be rebuilt".to_owned(),

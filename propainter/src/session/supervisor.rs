@@ -13,7 +13,7 @@ use super::{
     placeholder::PlaceholderEngine,
 };
 use crate::{
-    Cancel, Done, Error, Frame, Mask,
+    Cancel, Error, Frame, InpaintedFrame, Mask,
     engine::Engine,
     memory::{Notice, Usage},
     resize,
@@ -120,7 +120,12 @@ impl EngineSupervisor {
     ///
     /// # Errors
     /// As [`Session::push`](super::Session::push).
-    pub fn push(&mut self, frame: Frame, mask: Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn push(
+        &mut self,
+        frame: Frame,
+        mask: Mask,
+        done: &mut Vec<InpaintedFrame>,
+    ) -> Result<(), Error> {
         self.admit(&mask, done)?;
         let pushed = (frame.width(), frame.height());
         let again = self.builder.may_start_over();
@@ -136,7 +141,7 @@ impl EngineSupervisor {
 
     /// Ensures that the engine has room for a frame with such a mask. If it has none, all frames
     /// held become final, and an engine at a smaller size replaces it.
-    fn admit(&mut self, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+    fn admit(&mut self, mask: &Mask, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         loop {
             let hole = self.hole(mask, self.builder.processing());
             let engine = &mut self.engine;
@@ -158,7 +163,7 @@ impl EngineSupervisor {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn drain(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn drain(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         loop {
             let before = self.pending.len();
             self.drain_some(done)?;
@@ -172,7 +177,7 @@ impl EngineSupervisor {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn drain_some(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn drain_some(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         let mut drained = false;
         while !drained {
             // If the engine is replaced, the new one takes up the frames before it is drained.
@@ -192,7 +197,11 @@ impl EngineSupervisor {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn limit_latency(&mut self, config: &Config, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn limit_latency(
+        &mut self,
+        config: &Config,
+        done: &mut Vec<InpaintedFrame>,
+    ) -> Result<(), Error> {
         self.config.take_windows(config);
         if let Some(chosen) = self.builder.replan(&self.config)? {
             self.replace(chosen)?;
@@ -222,8 +231,8 @@ impl EngineSupervisor {
     /// starts over with all frames held.
     fn recovering(
         &mut self,
-        done: &mut Vec<Done>,
-        step: impl FnOnce(&mut Self, &mut Vec<Done>) -> Result<(), Error>,
+        done: &mut Vec<InpaintedFrame>,
+        step: impl FnOnce(&mut Self, &mut Vec<InpaintedFrame>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut result = step(self, done);
         while let Err(Error::OutOfMemory { .. }) = &result {
@@ -236,7 +245,7 @@ impl EngineSupervisor {
     }
 
     /// Returns to a better level if it is time to try one.
-    fn improve(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+    fn improve(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         let Some(chosen) = self.builder.better(self.engine.quiet_windows()) else {
             return Ok(());
         };
@@ -264,7 +273,7 @@ impl EngineSupervisor {
     }
 
     /// Pushes all pending frames into the engine.
-    fn feed_all(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+    fn feed_all(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         let frames = self.pending.iter();
         let frames = frames.filter_map(|pending| pending.frame.clone().zip(pending.mask.clone()));
         for (frame, mask) in frames.collect::<Vec<_>>() {
@@ -273,7 +282,12 @@ impl EngineSupervisor {
         Ok(())
     }
 
-    fn feed(&mut self, frame: Frame, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+    fn feed(
+        &mut self,
+        frame: Frame,
+        mask: &Mask,
+        done: &mut Vec<InpaintedFrame>,
+    ) -> Result<(), Error> {
         let size = self.builder.processing();
         let hole = self.hole(mask, size);
         let small = resize::to_processing(&frame, size);
@@ -304,7 +318,7 @@ impl EngineSupervisor {
     }
 
     /// Scales finished frames to the size at which they were pushed, and softens the edge.
-    fn finish(&mut self, finals: Vec<Done>, done: &mut Vec<Done>) {
+    fn finish(&mut self, finals: Vec<InpaintedFrame>, done: &mut Vec<InpaintedFrame>) {
         let feather = self.config.mask_feather;
         let pushed = (self.config.width, self.config.height);
         let count = finals.len().min(self.pending.len());
@@ -319,7 +333,7 @@ impl EngineSupervisor {
                 let black = || Frame::new(pushed.0, pushed.1, vec![0; 3 * pushed.0 * pushed.1]);
                 let source = frame.unwrap_or_else(black);
                 let (frame, hole) = resize::compose(source, &small.frame, &small.hole);
-                Done { frame, hole }
+                InpaintedFrame { frame, hole }
             };
             if let Some(source) = fades {
                 let feather = feather::scaled(feather, pushed, size);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{executor::Executor, networks::Networks, source::Source, state::State};
 use crate::{
-    Cancel, Done, Error, Frame, Mask,
+    Cancel, Error, Frame, InpaintedFrame, Mask,
     engine::Engine,
     memory::{Notice, Usage, planning::Guard},
     schedule::WindowParams,
@@ -32,7 +32,12 @@ impl StreamEngine {
 }
 
 impl Engine for StreamEngine {
-    fn push(&mut self, frame: Frame, hole: Mask, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn push(
+        &mut self,
+        frame: Frame,
+        hole: Mask,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
         let executor = &mut self.executor;
         let index = executor.state.held.frames.indices().end;
         executor.state.held.frames.push(Source::new(frame, hole));
@@ -54,7 +59,7 @@ impl Engine for StreamEngine {
         executor.run_tasks(cancel)
     }
 
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         self.executor.state.held.schedule.end();
         let mut done = self.executor.run_tasks(cancel)?;
         // Sliding windows may have finished before the end was known.

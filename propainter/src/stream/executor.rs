@@ -14,7 +14,7 @@ use super::{
     state::{RawFlows, State},
 };
 use crate::{
-    Cancel, Done, Error,
+    Cancel, Error, InpaintedFrame,
     memory::{
         Stage,
         planning::{Guard, Plan},
@@ -53,7 +53,7 @@ impl Executor {
     ///
     /// # Errors
     /// [`Error::Compute`], [`Error::OutOfMemory`] or [`Error::Cancelled`].
-    pub fn run_tasks(&mut self, cancel: &Cancel) -> Result<Vec<Done>, Error> {
+    pub fn run_tasks(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         let mut run = Run {
             executor: self,
             cancel,
@@ -138,7 +138,7 @@ impl Executor {
 struct Run<'a> {
     executor: &'a mut Executor,
     cancel: &'a Cancel,
-    done: Vec<Done>,
+    done: Vec<InpaintedFrame>,
 }
 
 impl Run<'_> {

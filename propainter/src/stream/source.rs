@@ -1,7 +1,7 @@
 //! A source frame and the windows blended into it.
 
 use super::pixels::Patch;
-use crate::{Done, Frame, Mask};
+use crate::{Frame, InpaintedFrame, Mask};
 
 /// A source frame with its hole.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ impl Source {
     }
 
     /// Returns the frame with the hole as blended so far.
-    pub fn result(&self) -> Done {
-        Done {
+    pub fn result(&self) -> InpaintedFrame {
+        InpaintedFrame {
             frame: self.blended.as_ref().unwrap_or(&self.frame).clone(),
             hole: self.hole.clone(),
         }

@@ -9,7 +9,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    Done, Error,
+    Error, InpaintedFrame,
     memory::planning::Plan,
     networks::{
         raft::Features,
@@ -112,7 +112,7 @@ impl State {
     }
 
     /// Returns frames as they are now.
-    pub fn results(&self, frames: Range<usize>) -> Vec<Done> {
+    pub fn results(&self, frames: Range<usize>) -> Vec<InpaintedFrame> {
         self.held.frames.range(frames).map(Source::result).collect()
     }
 

@@ -2,7 +2,7 @@
 //! where that is the engine, a fill of single frames.
 
 use propainter::{
-    Cancel, Config, Done, Error, Frame, Mask, Mode, Model, Session, fill_single_frame,
+    Cancel, Config, Error, Frame, InpaintedFrame, Mask, Mode, Model, Session, fill_single_frame,
 };
 
 use crate::propainter::{
@@ -53,7 +53,7 @@ impl Fallback {
         id: u64,
         frame: Frame,
         mask: &Mask,
-    ) -> Result<Vec<(u64, Done)>, Failure> {
+    ) -> Result<Vec<(u64, InpaintedFrame)>, Failure> {
         match &mut self.session {
             Some(session) => session.push(id, frame, mask).map_err(internal),
             None => Ok(vec![(id, fill_single_frame(&frame, mask, self.dilation))]),
@@ -64,7 +64,7 @@ impl Fallback {
     ///
     /// # Errors
     /// See [`Fallback::push`].
-    pub fn drain(&mut self) -> Result<Vec<(u64, Done)>, Failure> {
+    pub fn drain(&mut self) -> Result<Vec<(u64, InpaintedFrame)>, Failure> {
         match &mut self.session {
             Some(session) if !session.is_empty() => session.drain().map_err(internal),
             _ => Ok(vec![]),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use propainter::{Done, Error, Frame, Mask, Session};
+use propainter::{Error, Frame, InpaintedFrame, Mask, Session};
 
 /// A session that returns each inpainted frame with its number in the queue.
 pub struct TrackedSession {
@@ -28,7 +28,12 @@ impl TrackedSession {
     ///
     /// # Errors
     /// See [`Session::push`].
-    pub fn push(&mut self, id: u64, frame: Frame, mask: &Mask) -> Result<Vec<(u64, Done)>, Error> {
+    pub fn push(
+        &mut self,
+        id: u64,
+        frame: Frame,
+        mask: &Mask,
+    ) -> Result<Vec<(u64, InpaintedFrame)>, Error> {
         self.held.push_back(id);
         let done = self.session.push(frame, mask)?;
         Ok(self.with_ids(done))
@@ -38,7 +43,7 @@ impl TrackedSession {
     ///
     /// # Errors
     /// See [`Session::drain_some`].
-    pub fn drain_some(&mut self) -> Result<Vec<(u64, Done)>, Error> {
+    pub fn drain_some(&mut self) -> Result<Vec<(u64, InpaintedFrame)>, Error> {
         let done = self.session.drain_some()?;
         Ok(self.with_ids(done))
     }
@@ -47,7 +52,7 @@ impl TrackedSession {
     ///
     /// # Errors
     /// See [`Session::drain`].
-    pub fn drain(&mut self) -> Result<Vec<(u64, Done)>, Error> {
+    pub fn drain(&mut self) -> Result<Vec<(u64, InpaintedFrame)>, Error> {
         let done = self.session.drain()?;
         Ok(self.with_ids(done))
     }
@@ -56,7 +61,7 @@ impl TrackedSession {
     ///
     /// # Errors
     /// See [`Session::limit_latency`].
-    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<(u64, Done)>, Error> {
+    pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<(u64, InpaintedFrame)>, Error> {
         let done = self.session.limit_latency(frames)?;
         Ok(self.with_ids(done))
     }
@@ -67,7 +72,7 @@ impl TrackedSession {
         self.held.clear();
     }
 
-    fn with_ids(&mut self, done: Vec<Done>) -> Vec<(u64, Done)> {
+    fn with_ids(&mut self, done: Vec<InpaintedFrame>) -> Vec<(u64, InpaintedFrame)> {
         let ids = self.held.drain(..done.len().min(self.held.len()));
         ids.zip(done).collect()
     }

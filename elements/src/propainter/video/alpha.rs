@@ -1,6 +1,6 @@
 //! Alpha of any format: which pixels are hole by their alpha, and become opaque when filled.
 
-use propainter::Done;
+use propainter::InpaintedFrame;
 
 use crate::propainter::video::{
     hole_rows::holes,
@@ -67,7 +67,7 @@ impl Opacity {
         samples: SampleFormat,
         bytes: &mut [u8],
         alpha: Component,
-        done: &Done,
+        done: &InpaintedFrame,
     ) {
         match samples {
             SampleFormat::Bytes => self.write_samples(ByteSample, bytes, alpha, done),
@@ -76,7 +76,13 @@ impl Opacity {
         }
     }
 
-    fn write_samples<S: Sample>(self, sample: S, bytes: &mut [u8], alpha: Component, done: &Done) {
+    fn write_samples<S: Sample>(
+        self,
+        sample: S,
+        bytes: &mut [u8],
+        alpha: Component,
+        done: &InpaintedFrame,
+    ) {
         let (step, first) = S::steps(alpha);
         for (y, columns, _, hole) in holes(done) {
             let row = &mut S::all_mut(&mut bytes[alpha.row(y)]);

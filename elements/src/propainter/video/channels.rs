@@ -1,6 +1,6 @@
 //! RGB in planes, or with more or fewer than 8 bits a channel.
 
-use propainter::Done;
+use propainter::InpaintedFrame;
 
 use crate::propainter::video::{
     hole_rows::holes,
@@ -89,7 +89,7 @@ impl RgbChannels {
         sample: S,
         bytes: &mut [u8],
         components: [Component; 3],
-        done: &Done,
+        done: &InpaintedFrame,
     ) {
         for (y, columns, fill, hole) in holes(done) {
             for (c, (component, channel)) in components.into_iter().zip(self.0).enumerate() {

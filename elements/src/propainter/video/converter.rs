@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use gst_video::{VideoColorRange, VideoInfo};
-use propainter::{Done, Frame, Mask};
+use propainter::{Frame, InpaintedFrame, Mask};
 
 use crate::propainter::video::{
     alpha::Opacity,
@@ -91,7 +91,7 @@ impl ColorModel {
         sample: S,
         bytes: &mut [u8],
         components: [Component; 3],
-        done: &Done,
+        done: &InpaintedFrame,
     ) {
         match self {
             Self::Packed { step, rgb } => packed::write(bytes, components[0], (step, rgb), done),
@@ -245,7 +245,11 @@ impl Converter {
     ///
     /// # Errors
     /// The buffer cannot be written, or is too small for its caps.
-    pub fn write(&self, buffer: &mut gst::BufferRef, done: &Done) -> Result<(), InvalidBuffer> {
+    pub fn write(
+        &self,
+        buffer: &mut gst::BufferRef,
+        done: &InpaintedFrame,
+    ) -> Result<(), InvalidBuffer> {
         if let Some(packing) = self.packing {
             let rows = done.hole.area().rows;
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
@@ -274,7 +278,7 @@ impl Converter {
         bytes: &mut [u8],
         components: [Component; 3],
         alpha: Option<(Opacity, Component)>,
-        done: &Done,
+        done: &InpaintedFrame,
     ) {
         match self.samples {
             SampleFormat::Bytes => self.model.write(ByteSample, bytes, components, done),

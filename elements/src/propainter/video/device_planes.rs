@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use propainter::Done;
+use propainter::InpaintedFrame;
 
 use crate::propainter::video::{
     device::transfer::{DeviceTransfer, Rows},
@@ -93,7 +93,7 @@ pub fn write(
     transfer: &dyn DeviceTransfer,
     buffer: &mut gst::BufferRef,
     components: [Component; 3],
-    done: &Done,
+    done: &InpaintedFrame,
 ) -> Result<(), InvalidBuffer> {
     let rows = done.hole.area().rows;
     if rows.is_empty() {

@@ -2,10 +2,14 @@
 
 use std::ops::Range;
 
-use propainter::Done;
+use propainter::InpaintedFrame;
 
 /// Returns the filled pixels and the mask of these columns of row `y`.
-pub fn hole_row<'a>(done: &'a Done, y: usize, columns: &Range<usize>) -> (&'a [[u8; 3]], &'a [u8]) {
+pub fn hole_row<'a>(
+    done: &'a InpaintedFrame,
+    y: usize,
+    columns: &Range<usize>,
+) -> (&'a [[u8; 3]], &'a [u8]) {
     let first = y * done.hole.width();
     let pixels = first + columns.start..first + columns.end;
     let (rgb, _) = done.frame.rgb().as_chunks::<3>();
@@ -13,7 +17,9 @@ pub fn hole_row<'a>(done: &'a Done, y: usize, columns: &Range<usize>) -> (&'a [[
 }
 
 /// Returns the rows that the hole lies in: the row, its columns, and the [`hole_row`].
-pub fn holes(done: &Done) -> impl Iterator<Item = (usize, Range<usize>, &[[u8; 3]], &[u8])> {
+pub fn holes(
+    done: &InpaintedFrame,
+) -> impl Iterator<Item = (usize, Range<usize>, &[[u8; 3]], &[u8])> {
     let area = done.hole.area();
     area.rows.map(move |y| {
         let (fill, hole) = hole_row(done, y, &area.columns);

@@ -1,6 +1,6 @@
 //! Packed RGB whose channels are bytes.
 
-use propainter::Done;
+use propainter::InpaintedFrame;
 
 use crate::propainter::video::{hole_rows::holes, layout::Component};
 
@@ -28,7 +28,12 @@ pub fn copy(bytes: &[u8], pixels: Component, rgb: &mut [u8]) {
 
 /// Writes the pixels that lie in the hole. A pixel has `step` bytes; `order` has the offsets of red,
 /// green and blue.
-pub fn write(bytes: &mut [u8], pixels: Component, (step, order): (usize, [usize; 3]), done: &Done) {
+pub fn write(
+    bytes: &mut [u8],
+    pixels: Component,
+    (step, order): (usize, [usize; 3]),
+    done: &InpaintedFrame,
+) {
     for (y, columns, fill, hole) in holes(done) {
         let row = &mut bytes[pixels.row(y)][step * columns.start..step * columns.end];
         let row = row.chunks_exact_mut(step);

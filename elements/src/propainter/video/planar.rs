@@ -1,7 +1,7 @@
 //! YUV of byte-aligned samples, planar or interleaved; gray is luma alone.
 
 use propainter::{
-    Done,
+    InpaintedFrame,
     internals::isa::{Isa, Job},
 };
 
@@ -83,7 +83,7 @@ impl Yuv {
         sample: S,
         bytes: &mut [u8],
         components: [Component; 3],
-        done: &Done,
+        done: &InpaintedFrame,
     ) {
         self.write_luma(sample, bytes, components[0], done);
         let Some(Subsampling { across, down }) = self.chroma else {
@@ -96,7 +96,13 @@ impl Yuv {
         }
     }
 
-    fn write_luma<S: Sample>(&self, sample: S, bytes: &mut [u8], luma: Component, done: &Done) {
+    fn write_luma<S: Sample>(
+        &self,
+        sample: S,
+        bytes: &mut [u8],
+        luma: Component,
+        done: &InpaintedFrame,
+    ) {
         let (step, first) = S::steps(luma);
         let new = |old, fill, hole| match hole {
             1 => sample.with(old, self.write.luma(fill)),
@@ -124,7 +130,7 @@ impl Yuv {
         bytes: &mut [u8],
         [_, u, v]: [Component; 3],
         down: u32,
-        done: &Done,
+        done: &InpaintedFrame,
     ) {
         let down = 1 << down;
         let (width, height) = (done.hole.width(), done.hole.height());

@@ -27,7 +27,7 @@ use super::{
     supervisor::EngineSupervisor,
 };
 use crate::{
-    Cancel, Done, Error, Frame, Mask, Rect,
+    Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
     memory::{Notice, Usage},
 };
 
@@ -93,7 +93,12 @@ impl Crops {
     ///
     /// # Errors
     /// As [`Session::push`](super::Session::push).
-    pub fn push(&mut self, frame: Frame, mask: &Mask, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn push(
+        &mut self,
+        frame: Frame,
+        mask: &Mask,
+        done: &mut Vec<InpaintedFrame>,
+    ) -> Result<(), Error> {
         if !self.cropped {
             let whole = self.views[0].crop.rect.clone();
             return self.push_to_views(frame, mask, vec![(whole.clone(), vec![whole])], done);
@@ -127,7 +132,7 @@ impl Crops {
     ///
     /// # Errors
     /// As [`Session::push`](super::Session::push).
-    pub fn drain(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn drain(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         self.run_all(done, EngineSupervisor::drain)
     }
 
@@ -135,7 +140,7 @@ impl Crops {
     ///
     /// # Errors
     /// As [`Session::push`](super::Session::push).
-    pub fn drain_some(&mut self, done: &mut Vec<Done>) -> Result<bool, Error> {
+    pub fn drain_some(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<bool, Error> {
         self.run_all(done, EngineSupervisor::drain_some)?;
         Ok(self.pending.is_empty())
     }
@@ -144,7 +149,7 @@ impl Crops {
     ///
     /// # Errors
     /// As [`Session::push`](super::Session::push).
-    pub fn end_scene(&mut self, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn end_scene(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
         self.drain(done)?;
         self.history.clear();
         Ok(())
@@ -155,7 +160,11 @@ impl Crops {
     ///
     /// # Errors
     /// As [`Session::push`](super::Session::push).
-    pub fn limit_latency(&mut self, config: &Config, done: &mut Vec<Done>) -> Result<(), Error> {
+    pub fn limit_latency(
+        &mut self,
+        config: &Config,
+        done: &mut Vec<InpaintedFrame>,
+    ) -> Result<(), Error> {
         self.config = config.clone();
         self.run_all(done, |supervisor, finals| {
             supervisor.limit_latency(config, finals)
@@ -165,8 +174,8 @@ impl Crops {
     /// Runs a call of every view's supervisor and returns the frames that become final.
     fn run_all(
         &mut self,
-        done: &mut Vec<Done>,
-        call: impl Fn(&mut EngineSupervisor, &mut Vec<Done>) -> Result<(), Error>,
+        done: &mut Vec<InpaintedFrame>,
+        call: impl Fn(&mut EngineSupervisor, &mut Vec<InpaintedFrame>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for view in &mut self.views {
             view.run(&call)?;
@@ -340,7 +349,7 @@ impl Crops {
         frame: Frame,
         mask: &Mask,
         seen: Vec<(Rect, Vec<Rect>)>,
-        done: &mut Vec<Done>,
+        done: &mut Vec<InpaintedFrame>,
     ) -> Result<(), Error> {
         let rects: Vec<_> = seen.iter().map(|(rect, _)| rect.clone()).collect();
         let whole = self.config.whole && self.cropped;
@@ -365,7 +374,7 @@ impl Crops {
     }
 
     /// Returns the frames that are final in all views.
-    fn send(&mut self, done: &mut Vec<Done>) {
+    fn send(&mut self, done: &mut Vec<InpaintedFrame>) {
         let size = (self.config.width, self.config.height);
         while self.views.iter().all(|view| !view.finals.is_empty()) {
             let Some(Pending { frame, seen }) = self.pending.pop_front() else {

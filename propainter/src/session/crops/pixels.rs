@@ -1,6 +1,6 @@
 //! Cuts rectangles out of frames, and pastes them back.
 
-use crate::{Done, Frame, Mask, Rect};
+use crate::{Frame, InpaintedFrame, Mask, Rect};
 
 /// Pastes the fills of all views into a frame of this size; each view comes with its rectangle and
 /// its holes. If `frame` is `None`, returns the result of the one view that shows the whole frame,
@@ -8,8 +8,8 @@ use crate::{Done, Frame, Mask, Rect};
 pub fn assemble(
     frame: Option<Frame>,
     (width, height): (usize, usize),
-    mut views: Vec<((Rect, Vec<Rect>), Done)>,
-) -> Done {
+    mut views: Vec<((Rect, Vec<Rect>), InpaintedFrame)>,
+) -> InpaintedFrame {
     let whole = |rect: &Rect| rect.size() == [height, width];
     if frame.is_none() && matches!(&views[..], [((rect, _), _)] if whole(rect)) {
         return views.swap_remove(0).1;
@@ -33,7 +33,7 @@ pub fn assemble(
             }
         }
     }
-    Done {
+    InpaintedFrame {
         frame,
         hole: Mask::from_luma(width, height, hole),
     }

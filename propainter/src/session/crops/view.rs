@@ -6,13 +6,13 @@ use super::{
     super::{config::Config, engine_builder::Networks, supervisor::EngineSupervisor},
     layout::Crop,
 };
-use crate::{Cancel, Done, Error, Frame, Mask};
+use crate::{Cancel, Error, Frame, InpaintedFrame, Mask};
 
 /// A crop, its engine, and the finished frames that wait for those of other views.
 pub struct View {
     pub crop: Crop,
     pub supervisor: EngineSupervisor,
-    pub finals: VecDeque<Done>,
+    pub finals: VecDeque<InpaintedFrame>,
     /// Number of finished frames to come that are dropped: those of the history.
     skip: usize,
 }
@@ -67,7 +67,7 @@ impl View {
     /// The error of the call.
     pub fn run(
         &mut self,
-        call: impl FnOnce(&mut EngineSupervisor, &mut Vec<Done>) -> Result<(), Error>,
+        call: impl FnOnce(&mut EngineSupervisor, &mut Vec<InpaintedFrame>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut finals = Vec::new();
         let result = call(&mut self.supervisor, &mut finals);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gst::ClockTime;
-use propainter::{Done, Frame, Mask};
+use propainter::{Frame, InpaintedFrame, Mask};
 
 use crate::propainter::{
     masks::combine::FrameMasks,
@@ -69,9 +69,9 @@ pub enum Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Inpainted by the engine.
-    Engine(Done),
+    Engine(InpaintedFrame),
     /// Filled by the fallback.
-    Fallback(Done),
+    Fallback(InpaintedFrame),
     /// Unchanged, with its hole.
     PassedThrough,
     /// Not at all.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use propainter::{Done, Frame, Mask};
+use propainter::{Frame, InpaintedFrame, Mask};
 
 use super::Worker;
 use crate::propainter::{
@@ -21,7 +21,7 @@ enum FrameRoute {
 }
 
 /// The frames that became final, and how they go out.
-type Finished = (Vec<(u64, Done)>, fn(Done) -> Outcome);
+type Finished = (Vec<(u64, InpaintedFrame)>, fn(InpaintedFrame) -> Outcome);
 
 impl Worker {
     /// Processes a frame. Does nothing more once the frame is void.

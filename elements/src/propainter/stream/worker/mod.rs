@@ -17,7 +17,7 @@ use std::{
 };
 
 use parking_lot::MutexGuard;
-use propainter::{DeviceChoice, Done, Error};
+use propainter::{DeviceChoice, Error, InpaintedFrame};
 
 use crate::propainter::{
     bus::failures,
@@ -191,7 +191,7 @@ impl Worker {
     }
 
     /// Puts the outcomes of frames into the queue, unless the frames are void meanwhile.
-    fn publish(&self, done: Vec<(u64, Done)>, outcome: fn(Done) -> Outcome) {
+    fn publish(&self, done: Vec<(u64, InpaintedFrame)>, outcome: fn(InpaintedFrame) -> Outcome) {
         let decided = done.into_iter().map(|(id, done)| (id, outcome(done)));
         self.decide(decided);
     }

@@ -48,7 +48,7 @@ fn what_lets_more_than_the_threshold_through_is_hole_and_becomes_opaque() {
             for row in wide.chunks_mut(width) {
                 row[..2].fill(0);
             }
-            let done = Done {
+            let done = InpaintedFrame {
                 frame: Frame::new(width, 2, vec![50; 6 * width]),
                 hole: Mask::from_luma(width, 2, wide),
             };

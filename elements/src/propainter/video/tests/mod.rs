@@ -12,7 +12,7 @@ use gst_video::{
 
 use std::sync::Arc;
 
-use propainter::{Done, Frame, Mask};
+use propainter::{Frame, InpaintedFrame, Mask};
 
 use self::spots::{colors, spots};
 use super::{
@@ -91,10 +91,10 @@ fn colored(
 }
 
 /// Returns a mask that covers the whole frame.
-fn whole(frame: Frame) -> Done {
+fn whole(frame: Frame) -> InpaintedFrame {
     let (width, height) = (frame.width(), frame.height());
     let hole = Mask::from_luma(width, height, vec![1; width * height]);
-    Done { frame, hole }
+    InpaintedFrame { frame, hole }
 }
 
 fn each(mut check: impl FnMut(&VideoInfo, usize)) {
@@ -200,7 +200,7 @@ fn only_samples_whose_every_pixel_is_hole_are_written() {
         let (width, height) = (info.width() as usize, info.height() as usize);
         let source = buffer(info, pad, 2);
         let hole = hole(width, height);
-        let done = Done {
+        let done = InpaintedFrame {
             frame: Frame::new(width, height, vec![200; 3 * width * height]),
             hole: hole.clone(),
         };
@@ -363,7 +363,7 @@ fn a_shared_buffer_is_not_written_through() {
     let before = bytes(&source);
     // As behind a tee: two buffers, one memory.
     let mut out = source.clone();
-    let done = Done {
+    let done = InpaintedFrame {
         frame: Frame::new(16, 8, vec![77; 3 * 16 * 8]),
         hole: Mask::from_luma(16, 8, vec![1; 16 * 8]),
     };

@@ -55,7 +55,7 @@ fn a_picture_on_a_device_is_read_and_written_as_on_the_host() {
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(width as i64 / 3, height as i64 / 2, 9, 3);
         let frame = Frame::new(width, height, noise(3 * width * height, 8));
-        let done = Done { frame, hole };
+        let done = InpaintedFrame { frame, hole };
         let (mut ours, mut theirs) = (source.copy_deep().unwrap(), source.copy_deep().unwrap());
         on_host.write(theirs.get_mut().unwrap(), &done).unwrap();
         on_device.write(ours.get_mut().unwrap(), &done).unwrap();
@@ -75,7 +75,7 @@ fn nothing_travels_where_there_is_no_hole() {
     let converter = Converter::new(&info).unwrap();
     let converter = converter.with_device(device.clone()).unwrap();
     let mut buffer = buffer(&info, 0, 4);
-    let done = Done {
+    let done = InpaintedFrame {
         frame: Frame::new(16, 8, vec![0; 3 * 16 * 8]),
         hole: Mask::empty(16, 8),
     };
