@@ -23,8 +23,10 @@ bench: plugin
 	target/release/examples/stages
 	target/release/examples/propagation_speed
 
-# Memory stays flat over 20,000 frames.
+# Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
+soak: export G_DEBUG = fatal-warnings
 soak: plugin
+	cargo test --release --workspace --test all --test memory -- --ignored
 	sh scripts/soak.sh
 
 # The whole workspace, so that every build of the dependencies has the same features. The program

@@ -17,9 +17,10 @@ use propainter::{
     },
     weights::Network,
 };
-use propainter_tests::golden::{checkpoint, device};
-
-use super::turn;
+use propainter_tests::{
+    alone::alone,
+    golden::{checkpoint, device},
+};
 
 /// Sizes of a picture, width and height, and rows at 1/4 of its strips; 0 is all.
 const CASES: [([usize; 2], usize); 10] = [
@@ -56,7 +57,9 @@ fn least(work: impl Fn() -> Tensor<4>) -> u64 {
 
 #[test]
 fn strips_take_what_the_model_says() {
-    let _turn = turn();
+    if !alone("strips::strips_take_what_the_model_says", &[]) {
+        return;
+    }
     let Some(checkpoint) = checkpoint(Network::Generator) else {
         return;
     };

@@ -5,8 +5,7 @@ use propainter::{
     internals::{memory::counting::Watch, synthetic::Scene},
     memory::{Counting, Degradation, Notice, Step},
 };
-
-use super::turn;
+use propainter_tests::alone::alone;
 
 /// What is run, and what of each picture is hole: rectangles in hundredths of its sides.
 struct Setting {
@@ -165,7 +164,12 @@ fn settings() -> Vec<Setting> {
 
 #[test]
 fn the_model_is_near_what_is_counted_and_never_below() {
-    let _turn = turn();
+    if !alone(
+        "window::the_model_is_near_what_is_counted_and_never_below",
+        &[],
+    ) {
+        return;
+    }
     let mut wrong = Vec::new();
     println!("| setting | counted MB | model MB | above |");
     for Setting {
@@ -204,7 +208,12 @@ fn the_model_is_near_what_is_counted_and_never_below() {
 
 #[test]
 fn a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture() {
-    let _turn = turn();
+    if !alone(
+        "window::a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture",
+        &[],
+    ) {
+        return;
+    }
     for (holes, whole) in [(LOGO, false), (CORNERS, true), (HALF, false)] {
         let config = Config {
             whole,
@@ -247,7 +256,12 @@ fn a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture() {
 
 #[test]
 fn what_may_not_be_given_up_is_an_error_that_says_what_is_enough() {
-    let _turn = turn();
+    if !alone(
+        "window::what_may_not_be_given_up_is_an_error_that_says_what_is_enough",
+        &[],
+    ) {
+        return;
+    }
     for (allowed, holes) in [
         (Degradation::NONE, LOGO),
         (Degradation::NONE.with(Step::Window), HALF),
@@ -283,7 +297,12 @@ fn what_may_not_be_given_up_is_an_error_that_says_what_is_enough() {
 
 #[test]
 fn a_hole_that_grows_shortens_the_window_and_is_told_once() {
-    let _turn = turn();
+    if !alone(
+        "window::a_hole_that_grows_shortens_the_window_and_is_told_once",
+        &[],
+    ) {
+        return;
+    }
     let config = config(640, 360, 40);
     let small = run(config.clone(), LOGO, 50).expect("nothing is too much");
     let limits = Limits {
@@ -314,7 +333,9 @@ fn a_hole_that_grows_shortens_the_window_and_is_told_once() {
 
 #[test]
 fn a_budget_that_does_not_bind_changes_no_pixel() {
-    let _turn = turn();
+    if !alone("window::a_budget_that_does_not_bind_changes_no_pixel", &[]) {
+        return;
+    }
     let scene = Scene::new(432, 240, 3);
     let pictures = |host_budget| {
         let limits = Limits {

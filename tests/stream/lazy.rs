@@ -143,8 +143,21 @@ fn sliding_over_stretches_without_holes() {
 
 #[test]
 fn any_pattern_of_holes_gives_what_computing_everything_gives() {
-    // Stretches of random length alternate between frames with and without holes.
-    let mut state = 7u64;
+    assert_patterns(7, 14);
+}
+
+#[test]
+#[ignore = "long: make soak"]
+fn any_long_pattern_of_holes_gives_what_computing_everything_gives() {
+    for seed in 8..12 {
+        assert_patterns(seed, 24);
+    }
+}
+
+/// Tries patterns of at least this length: stretches of random length alternate between frames with
+/// and without holes.
+fn assert_patterns(seed: u64, length: usize) {
+    let mut state = seed;
     let mut next = |below: u64| {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -160,7 +173,7 @@ fn any_pattern_of_holes_gives_what_computing_everything_gives() {
         params([3, 6, 1], Some(2)),
     ] {
         let mut holes = String::new();
-        while holes.len() < 20 {
+        while holes.len() < length {
             holes += &"#".repeat(1 + next(4) as usize);
             holes += &".".repeat(1 + next(9) as usize);
         }
