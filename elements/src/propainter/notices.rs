@@ -53,8 +53,8 @@ impl Propainter {
                 gst::element_imp_warning!(
                     self,
                     gst::LibraryError::Settings,
-                    ("model=auto: checkpoints are here, but this build has no networks; \
-                         `make plugin` builds them (cargo feature `networks`)")
+                    ("model=auto runs without the networks, which this build lacks; build with \
+                         `make` (cargo feature `networks`) to have them")
                 );
                 return;
             }
