@@ -88,8 +88,8 @@ fn remove(bytes: usize) {
 }
 
 // SAFETY: every call goes to `System` with the caller's own arguments, and its answer goes
-// back as it is. The counting allocates nothing, cannot panic and touches atomics only. What
-// is removed was added: memory comes back with the layout it was given out with.
+// back as it is. Counting allocates nothing, cannot panic and touches atomics only. Every
+// size removed was added before: memory is freed with the layout that it was allocated with.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller guarantees for `layout` what `System` requires.

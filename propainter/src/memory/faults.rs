@@ -100,7 +100,7 @@ impl Faults {
         if due {
             Err(Error::OutOfMemory {
                 stage,
-                problem: "put in by a test".to_owned(),
+                problem: "injected by a test".to_owned(),
             })
         } else {
             Ok(())

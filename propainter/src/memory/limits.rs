@@ -166,8 +166,8 @@ pub enum Notice {
         from: String,
         to: String,
     },
-    /// `model=auto` found checkpoints, or a folder for them was set, but this build has no
-    /// networks: the weights-free engine runs.
+    /// The weights-free engine runs because this build has no networks, although checkpoints are
+    /// found, their folder is set or a GPU is named.
     NotBuilt,
     /// `device=auto` computes on the CPU although a CUDA driver is present; `problem` is the
     /// reason.

@@ -2,7 +2,7 @@
 //! driver or the host reports it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -43,7 +43,8 @@ enum Source {
         before: u64,
     },
     /// Readings that a test gives; the last one repeats.
-    Fixed(Mutex<VecDeque<Reading>>),
+    #[cfg(test)]
+    Fixed(Mutex<std::collections::VecDeque<Reading>>),
     Unknown,
 }
 
@@ -58,11 +59,13 @@ impl Meter {
     }
 
     /// Creates a meter that returns these readings in turn, and then repeats the last one.
+    #[cfg(test)]
     pub fn fixed(readings: impl IntoIterator<Item = Reading>) -> Self {
         let readings = readings.into_iter().collect();
         Self(Arc::new(Source::Fixed(Mutex::new(readings))))
     }
 
+    /// Measures the device's memory.
     pub fn look(&self) -> Reading {
         match &*self.0 {
             Source::Host(_) => {
@@ -75,6 +78,7 @@ impl Meter {
                 }
             }
             Source::Gpu { device, before } => reading(device.own(), device.memory(), *before),
+            #[cfg(test)]
             Source::Fixed(readings) => {
                 let mut readings = readings.lock().unwrap_or_else(PoisonError::into_inner);
                 let first = readings.front().copied().unwrap_or_default();
@@ -109,10 +113,12 @@ impl Meter {
         self.look().used
     }
 
+    /// Returns the free bytes; `None` where they are not reported.
     pub fn free(&self) -> Option<u64> {
         self.look().free
     }
 
+    /// Returns the bytes that the device has; `None` where they are not reported.
     pub fn total(&self) -> Option<u64> {
         self.look().total
     }

@@ -1,6 +1,6 @@
 //! Limits the memory of a session, and measures it.
 //!
-//! - [`Limits`], [`Notice`], [`Usage`]: the settings of a user, and what a session reports
+//! - [`Limits`], [`Notice`], [`Usage`]: the settings of a user, and the reports of a session
 //! - `planning`: the memory plan of the networks and the guard that enforces it
 //! - [`meter`]: the bytes of this process by the driver, the system (`host`) or the allocator
 //!   ([`counting`])

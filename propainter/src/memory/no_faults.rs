@@ -3,7 +3,7 @@
 use super::Stage;
 use crate::{Cancel, Error};
 
-/// No faults: nothing fails but what fails by itself.
+/// No faults. The type has the methods that the engine calls, and they do nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults;
 

@@ -197,11 +197,14 @@ impl Config {
         }
     }
 
-    /// Returns a notice where [`Model::Auto`] would choose the networks if this build had them.
+    /// Returns a notice where the settings of [`Model::Auto`] suggest that the networks are expected
+    /// which this build lacks: there are checkpoints, or a GPU is named.
     pub(super) fn without_networks(&self) -> Option<Notice> {
         let missed = !engine_builder::BUILT
             && self.model == Model::Auto
-            && (self.weights.is_some() || self.weights_found());
+            && (self.weights.is_some()
+                || matches!(self.device, DeviceChoice::Cuda(_))
+                || self.weights_found());
         missed.then_some(Notice::NotBuilt)
     }
 

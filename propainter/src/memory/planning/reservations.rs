@@ -137,7 +137,7 @@ mod tests {
             };
             let mut sessions: Vec<Reservation> = Vec::new();
             for _ in 0..50 {
-                // Each session uses a part of what it reserved.
+                // Each session uses a part of its reservation.
                 let reserved: u64 = sessions.iter().map(Reservation::bytes).sum();
                 let used = random.below(reserved.min(total - foreign) + 1);
                 let meter = meter(used, total - foreign - used, total);

@@ -99,3 +99,40 @@ fn not_built() -> Error {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, DeviceChoice, Model, Session, memory::Notice};
+
+    #[test]
+    fn networks_asked_for_by_name_are_an_error_that_says_how_to_build_them() {
+        let config = Config {
+            model: Model::Propainter,
+            ..Config::new(64, 48)
+        };
+        let error = Session::open(config)
+            .err()
+            .expect("no networks")
+            .to_string();
+        assert!(error.starts_with("model: "), "{error}");
+        assert!(error.contains("cargo feature `networks`"), "{error}");
+    }
+
+    #[test]
+    fn auto_runs_the_weights_free_engine_and_reports_it_where_networks_are_expected() {
+        let named = Config {
+            weights: Some("checkpoints".into()),
+            ..Config::new(64, 48)
+        };
+        let on_gpu = Config {
+            device: DeviceChoice::Cuda(0),
+            ..Config::new(64, 48)
+        };
+        for config in [named, on_gpu] {
+            let mut session = Session::open(config).expect("no networks are needed");
+            assert_eq!(session.model(), Model::Propagation);
+            assert!(session.notices().contains(&Notice::NotBuilt));
+            assert!(!session.notices().contains(&Notice::NotBuilt));
+        }
+    }
+}

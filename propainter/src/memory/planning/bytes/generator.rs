@@ -51,7 +51,7 @@ impl Sizes {
         let again = 256 * quarter * self.n;
         let joined = |own: u64| (own + 256 + own) * quarter * self.n;
         // Grouped convolutions sum in 32 bits.
-        let layer = |own: u64, out: u64| self.wide_op((256 + own + out) * quarter);
+        let layer = |own: u64, out: u64| self.op_in_32_bits((256 + own + out) * quarter);
         // The first layer, at half size.
         let input = 2 * 20 * px + self.op(64 * px / 4);
         let down = self.op(2 * 64 * px / 4);

@@ -291,7 +291,7 @@ impl Sizes {
 
     /// Returns the bytes as [`op`](Self::op) does, for an operation that computes in 32 bits on
     /// every device.
-    fn wide_op(&self, numbers: u64) -> u64 {
+    fn op_in_32_bits(&self, numbers: u64) -> u64 {
         let wide = if self.n == 4 { 0 } else { 4 };
         (self.n + wide) * numbers
     }
@@ -303,7 +303,7 @@ impl Sizes {
         let aligned = 128 * self.n * pixels;
         match self.machine {
             Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
-            Machine::Gpu => self.wide_op(raw) + (channels + 128) * self.n * pixels,
+            Machine::Gpu => self.op_in_32_bits(raw) + (channels + 128) * self.n * pixels,
         }
     }
 }
