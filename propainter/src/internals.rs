@@ -4,8 +4,11 @@
 pub mod classical {
     pub use crate::classical::*;
 }
+pub mod cuda {
+    pub use crate::device::cuda::*;
+}
 pub mod isa {
-    pub use crate::isa::*;
+    pub use crate::device::isa::*;
 }
 pub mod memory {
     pub use crate::memory::*;

@@ -10,15 +10,12 @@
 
 mod cancel;
 mod classical;
-#[doc(hidden)]
-pub mod cuda;
 mod device;
 mod dtype;
 mod engine;
 mod error;
 mod frame;
 mod geometry;
-mod isa;
 #[cfg(feature = "networks")]
 mod kernels;
 pub mod memory;

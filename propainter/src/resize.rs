@@ -5,7 +5,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use crate::{Frame, Mask, isa::Isa};
+use crate::{Frame, Mask, device::isa::Isa};
 
 /// Pixels of the narrowest processing width that a session gives up resolution for.
 const NARROWEST: usize = 320;

@@ -6,7 +6,7 @@ use burn::tensor::{DType as TensorDType, Device};
 
 use crate::{
     DType, DeviceChoice, Error,
-    cuda::{self, DriverError},
+    device::cuda::{self, DriverError},
 };
 
 /// Returns whether `device` is the CPU device that our CPU kernels run on.

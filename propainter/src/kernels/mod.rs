@@ -5,7 +5,7 @@
 //! - the **reference form** in `mod.rs`, written in operations of the tensor library. It runs on
 //!   every device and is named `…_reference`.
 //! - the **CPU form** in `cpu.rs`, which reads tensors as slices, computes in parallel, and is
-//!   compiled for each instruction set of [`isa`](crate::isa).
+//!   compiled for each instruction set of [`isa`](crate::device::isa).
 //! - the **GPU form** in `cube.rs`, written in CubeCL. One source serves CUDA and CubeCL's CPU
 //!   runtime, on which the tests run it.
 //!

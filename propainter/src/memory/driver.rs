@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::cuda::NvidiaLibrary;
+use crate::device::cuda::NvidiaLibrary;
 
 /// The free and the total bytes of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

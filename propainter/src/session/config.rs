@@ -6,7 +6,7 @@ use super::engine_builder;
 use crate::{
     DeviceChoice, Error, Limits,
     classical::{self, WindowLengths},
-    isa::Isa,
+    device::isa::Isa,
     memory::Notice,
     schedule::WindowParams,
     weights,

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    isa::{Isa, Job},
+    device::isa::{Isa, Job},
     kernels::{
         activation::Activation,
         cpu::{

@@ -9,7 +9,7 @@ use super::{
     tiling::Tiling,
 };
 use crate::{
-    isa::{Isa, Job},
+    device::isa::{Isa, Job},
     kernels::{
         activation::Activation,
         cpu::{

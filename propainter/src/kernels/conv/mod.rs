@@ -17,7 +17,7 @@ pub use self::geometry::ConvGeometry;
 use self::{direct::DirectConv, winograd::WinogradConv};
 pub use super::activation::Activation;
 use super::{cpu::host_view::HostView, upcast::upcast};
-use crate::isa::Isa;
+use crate::device::isa::Isa;
 
 /// Convolves with the tensor library's operation.
 ///

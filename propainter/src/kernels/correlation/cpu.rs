@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{LEVELS, PATCH, RADIUS, SIDE};
 use crate::{
-    isa::{Isa, Job},
+    device::isa::{Isa, Job},
     kernels::cpu::host_view::HostView,
 };
 

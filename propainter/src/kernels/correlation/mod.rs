@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor, module, ops::AvgPoolOptions};
 
 use self::cpu::HostPyramid;
 use super::{cpu::host_view::HostView, flops};
-use crate::isa::Isa;
+use crate::device::isa::Isa;
 
 /// Levels of the pyramid.
 const LEVELS: usize = 4;

@@ -1,5 +1,5 @@
 //! Transcendental functions without branches, so that the compiler vectorises a loop over them.
-//! Call them in an [`isa::Job`](crate::isa::Job).
+//! Call them in an [`isa::Job`](crate::device::isa::Job).
 
 /// Computes eˣ within 2 units in the last place. Underflows to a value below 1e-37; overflows to
 /// infinity above 88.7.

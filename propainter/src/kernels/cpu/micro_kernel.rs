@@ -4,7 +4,7 @@
 //! AVX-512, for AVX2, and portable; the version is chosen at run time.
 
 use crate::{
-    isa::{Isa, IsaKind},
+    device::isa::{Isa, IsaKind},
     kernels::activation::Activation,
 };
 

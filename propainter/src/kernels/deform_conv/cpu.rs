@@ -8,7 +8,7 @@ use super::{
     sampler::{Planes, PointPlanes, Sampler},
 };
 use crate::{
-    isa::Isa,
+    device::isa::Isa,
     kernels::{cpu::host_view::HostView, linear::PackedLinear},
 };
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::{
-    isa::{Isa, Job},
+    device::isa::{Isa, Job},
     kernels::cpu::{math, panels::ROWS},
 };
 

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    isa::{Isa, Job},
+    device::isa::{Isa, Job},
     kernels::cpu::{
         host_view::HostView,
         math::{sigmoid, tanh},

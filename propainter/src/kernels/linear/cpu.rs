@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::{
-    isa::Isa,
+    device::isa::Isa,
     kernels::{
         activation::Activation,
         cpu::{

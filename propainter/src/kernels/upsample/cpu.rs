@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Blend;
 use crate::{
     Rect,
-    isa::{Isa, Job},
+    device::isa::{Isa, Job},
     kernels::cpu::host_view::HostView,
 };
 

@@ -1,4 +1,4 @@
-//! Copies to and from CUDA memory with the CUDA driver, which is loaded on first use.
+//! Copies to and from CUDA memory with the CUDA driver, which the engine loads.
 //!
 //! The memory belongs to GStreamer: mapped with `GST_MAP_CUDA` it gives a device pointer.
 //! GStreamer's CUDA library is not needed for that.
@@ -9,7 +9,7 @@ use std::{
 };
 
 use gst::{ffi, glib::translate::from_glib};
-use libloading::Library;
+use propainter::internals::cuda::NvidiaLibrary;
 
 use crate::propainter::video::device::transfer::{DeviceTransfer, Rows};
 
@@ -73,7 +73,7 @@ struct Copy2d {
     height: usize,
 }
 
-/// The functions of the driver. They are valid as long as the library is loaded.
+/// The functions of the driver, whose library is never unloaded.
 #[derive(Debug)]
 pub struct Driver {
     pointer_attribute: unsafe extern "C" fn(*mut c_void, c_int, DevicePointer) -> c_int,
@@ -81,24 +81,20 @@ pub struct Driver {
     pop: unsafe extern "C" fn(*mut CudaContext) -> c_int,
     synchronize: unsafe extern "C" fn() -> c_int,
     copy: unsafe extern "C" fn(*const Copy2d) -> c_int,
-    _library: Library,
 }
 
 impl Driver {
     /// Loads the driver; `None` if there is none, or if it lacks a function.
     pub fn load() -> Option<Self> {
-        // SAFETY: loading the driver's library runs none of our code. The names and signatures are
-        // those of CUDA's documentation. The functions are stored beside the library, so that they
-        // are not called after it is unloaded.
+        let driver = NvidiaLibrary::driver()?;
+        // SAFETY: the signatures are those of CUDA's documentation.
         unsafe {
-            let library = Library::new("libcuda.so.1").ok()?;
             Some(Self {
-                pointer_attribute: *library.get(b"cuPointerGetAttribute\0").ok()?,
-                push: *library.get(b"cuCtxPushCurrent_v2\0").ok()?,
-                pop: *library.get(b"cuCtxPopCurrent_v2\0").ok()?,
-                synchronize: *library.get(b"cuCtxSynchronize\0").ok()?,
-                copy: *library.get(b"cuMemcpy2D_v2\0").ok()?,
-                _library: library,
+                pointer_attribute: driver.function(c"cuPointerGetAttribute")?,
+                push: driver.function(c"cuCtxPushCurrent_v2")?,
+                pop: driver.function(c"cuCtxPopCurrent_v2")?,
+                synchronize: driver.function(c"cuCtxSynchronize")?,
+                copy: driver.function(c"cuMemcpy2D_v2")?,
             })
         }
     }

@@ -8,7 +8,7 @@ use super::{
     pyramid::PyramidLevel,
     template::{PATCH_SIDE, Template},
 };
-use crate::{classical::fields::grid::floor, isa::Isa};
+use crate::{classical::fields::grid::floor, device::isa::Isa};
 
 /// Sums over the pixels known on both sides. `d` is target minus template; `x` and `y` are the
 /// gradient of the template.

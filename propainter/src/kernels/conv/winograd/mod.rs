@@ -17,7 +17,7 @@ use self::{
 };
 use super::{geometry::ConvGeometry, tiling::Tiling};
 use crate::{
-    isa::Isa,
+    device::isa::Isa,
     kernels::{activation::Activation, cpu::scratch},
 };
 

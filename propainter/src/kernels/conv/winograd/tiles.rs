@@ -6,7 +6,7 @@ use super::{
     transform,
 };
 use crate::{
-    isa::Job,
+    device::isa::Job,
     kernels::{activation::Activation, conv::padded::OutputTile, cpu::micro_kernel::Lanes},
 };
 

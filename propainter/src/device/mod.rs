@@ -1,4 +1,7 @@
-//! The device that computes, as a user names it.
+//! The device that computes, the instruction sets of the CPU, and NVIDIA's libraries.
+
+pub mod cuda;
+pub mod isa;
 
 use std::{fmt, str::FromStr};
 

@@ -98,13 +98,13 @@ impl Isa {
     }
 
     /// Returns whether every processor has the instruction set.
-    pub(super) fn is_portable(self) -> bool {
+    pub(crate) fn is_portable(self) -> bool {
         self.0 == IsaKind::Portable
     }
 
     /// Returns whether AVX2 is part of the instruction set.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn has_avx2(self) -> bool {
+    pub(crate) fn has_avx2(self) -> bool {
         matches!(self.0, IsaKind::Avx512 | IsaKind::Avx2)
     }
 
