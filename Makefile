@@ -26,7 +26,8 @@ bench: plugin
 # Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
 soak: export G_DEBUG = fatal-warnings
 soak: plugin
-	cargo test --release --workspace --test all --test memory -- --ignored
+	cargo test --release --workspace --test all -- --ignored
+	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
 
 # The whole workspace, so that every build of the dependencies has the same features. The program

@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../tests"
 export G_DEBUG=fatal-warnings TIMEFORMAT='%U %S %R'
 for binary in all memory; do
     # The newest, where there are several.
-    program=$(ls -t ../target/release/deps/$binary-* | grep -v '\.' | head -n 1)
+    name=$(ls -t ../target/release/deps | grep -E "^$binary-[0-9a-f]+$" | sed -n 1p)
+    program=../target/release/deps/$name
     for test in $("$program" --list "${1:-}" | sed -n 's/: test$//p'); do
         # Tests that are too long for `make test` are not run here either.
         taken=$({ time "$program" --exact "$test" >/dev/null 2>&1 || echo FAILED; } 2>&1 | tr '\n' ' ')

@@ -4,9 +4,8 @@ use propainter::{
     Config, Error, Limits, Session,
     memory::{Degradation, Faults, Notice, Stage, Step},
 };
-use propainter_tests::alone::alone;
 
-use super::{hole, networks, run};
+use super::{hole, networks, run, turn};
 
 const SIZE: [usize; 2] = [128, 128];
 const FRAMES: usize = 10;
@@ -39,12 +38,7 @@ fn difference(a: &[propainter::InpaintedFrame], b: &[propainter::InpaintedFrame]
 
 #[test]
 fn out_of_memory_in_any_stage_loses_no_frame_and_changes_none() {
-    if !alone(
-        "budgets::out_of_memory_in_any_stage_loses_no_frame_and_changes_none",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let Some((_, whole)) = stream(Limits::default()) else {
         return;
     };
@@ -73,9 +67,7 @@ fn out_of_memory_in_any_stage_loses_no_frame_and_changes_none() {
 
 #[test]
 fn after_a_while_the_larger_plan_is_tried_again() {
-    if !alone("budgets::after_a_while_the_larger_plan_is_tried_again", &[]) {
-        return;
-    }
+    let _turn = turn();
     let faults = Faults::default();
     faults.out_of_memory(Stage::Flow, 0);
     let limits = Limits {
@@ -110,12 +102,7 @@ fn after_a_while_the_larger_plan_is_tried_again() {
 
 #[test]
 fn where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost() {
-    if !alone(
-        "budgets::where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let faults = Faults::default();
     // More often than there are exact plans.
     for run in 0..12 {
@@ -151,12 +138,7 @@ fn where_no_exact_plan_is_left_something_is_given_up_and_no_frame_is_lost() {
 
 #[test]
 fn what_may_not_be_given_up_ends_in_an_error_that_names_the_stage() {
-    if !alone(
-        "budgets::what_may_not_be_given_up_ends_in_an_error_that_names_the_stage",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let faults = Faults::default();
     for run in 0..40 {
         faults.out_of_memory(Stage::Completion, run);
@@ -192,12 +174,7 @@ fn what_may_not_be_given_up_ends_in_an_error_that_names_the_stage() {
 
 #[test]
 fn a_budget_below_the_smallest_plan_is_refused_with_what_is_needed() {
-    if !alone(
-        "budgets::a_budget_below_the_smallest_plan_is_refused_with_what_is_needed",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let Some(config) = small() else {
         return;
     };
@@ -240,12 +217,7 @@ fn a_budget_below_the_smallest_plan_is_refused_with_what_is_needed() {
 
 #[test]
 fn two_sessions_on_one_device_stay_within_both_budgets() {
-    if !alone(
-        "budgets::two_sessions_on_one_device_stay_within_both_budgets",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let Some(config) = small() else {
         return;
     };

@@ -1,10 +1,12 @@
 //! What the engine takes, counted: against the byte model, and against the budget. A binary of
-//! its own for its allocator, which counts the whole process: each test runs in one of its own.
+//! its own: the counting allocator counts the whole process, so its tests take turns.
 
 mod budgets;
 mod model;
 mod strips;
 mod window;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use propainter::{
     Config, DeviceChoice, InpaintedFrame, Mask, Model, Session, internals::synthetic::Scene,
@@ -14,6 +16,12 @@ use propainter_tests::golden::weights_folder;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
+
+/// Held by the test whose turn it is.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The networks at a size, with as little of RAFT as there can be.
 fn networks(width: usize, height: usize) -> Option<Config> {

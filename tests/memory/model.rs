@@ -14,9 +14,8 @@ use propainter::{
     },
     memory::{Counting, Degradation, Faults, Stage},
 };
-use propainter_tests::alone::alone;
 
-use super::{hole, networks, run};
+use super::{hole, networks, run, turn};
 
 /// One setting: size; sub-video, neighbour length and reference stride; frames; numbers; which of
 /// the plans, counted from the fastest in tenths of all; the hole's share of each side.
@@ -62,12 +61,7 @@ const SLIDING: [(Setting, usize); 3] = [
 
 #[test]
 fn the_model_is_near_what_is_counted_and_never_below() {
-    if !alone(
-        "model::the_model_is_near_what_is_counted_and_never_below",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let settings = SETTINGS.map(|setting| (setting, None)).into_iter();
     let sliding = SLIDING.map(|(setting, lookahead)| (setting, Some(lookahead)));
     assert_near(settings.chain(sliding));
@@ -76,9 +70,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
 #[test]
 #[ignore = "long: make soak"]
 fn the_model_is_near_in_more_settings() {
-    if !alone("model::the_model_is_near_in_more_settings", &[]) {
-        return;
-    }
+    let _turn = turn();
     assert_near(MORE_SETTINGS.map(|setting| (setting, None)).into_iter());
 }
 
@@ -191,12 +183,7 @@ fn assert_near(settings: impl Iterator<Item = (Setting, Option<usize>)>) {
 /// the one that it goes by.
 #[test]
 fn the_librarys_matrix_product_keeps_a_buffer_of_the_size_of_the_cache() {
-    if !alone(
-        "model::the_librarys_matrix_product_keeps_a_buffer_of_the_size_of_the_cache",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let Machine::Cpu { l2, .. } = Machine::this_cpu() else {
         panic!("a processor");
     };
@@ -219,12 +206,7 @@ fn the_librarys_matrix_product_keeps_a_buffer_of_the_size_of_the_cache() {
 
 #[test]
 fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
-    if !alone(
-        "model::flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     const SIDE: usize = 128;
     let machine = Machine::this_cpu();
     for (holes, lookahead) in [

@@ -17,10 +17,9 @@ use propainter::{
     },
     weights::Network,
 };
-use propainter_tests::{
-    alone::alone,
-    golden::{checkpoint, device},
-};
+use propainter_tests::golden::{checkpoint, device};
+
+use super::turn;
 
 /// Sizes of a picture, width and height, and rows at 1/4 of its strips; 0 is all.
 const CASES: [([usize; 2], usize); 10] = [
@@ -57,9 +56,7 @@ fn least(work: impl Fn() -> Tensor<4>) -> u64 {
 
 #[test]
 fn strips_take_what_the_model_says() {
-    if !alone("strips::strips_take_what_the_model_says", &[]) {
-        return;
-    }
+    let _turn = turn();
     let Some(checkpoint) = checkpoint(Network::Generator) else {
         return;
     };

@@ -5,7 +5,8 @@ use propainter::{
     internals::{memory::counting::Watch, synthetic::Scene},
     memory::{Counting, Degradation, Notice, Step},
 };
-use propainter_tests::alone::alone;
+
+use super::turn;
 
 /// What is run, and what of each picture is hole: rectangles in hundredths of its sides.
 struct Setting {
@@ -164,12 +165,7 @@ fn settings() -> Vec<Setting> {
 
 #[test]
 fn the_model_is_near_what_is_counted_and_never_below() {
-    if !alone(
-        "window::the_model_is_near_what_is_counted_and_never_below",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let mut wrong = Vec::new();
     println!("| setting | counted MB | model MB | above |");
     for Setting {
@@ -208,12 +204,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
 
 #[test]
 fn a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture() {
-    if !alone(
-        "window::a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     for (holes, whole) in [(LOGO, false), (CORNERS, true), (HALF, false)] {
         let config = Config {
             whole,
@@ -256,12 +247,7 @@ fn a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture() {
 
 #[test]
 fn what_may_not_be_given_up_is_an_error_that_says_what_is_enough() {
-    if !alone(
-        "window::what_may_not_be_given_up_is_an_error_that_says_what_is_enough",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     for (allowed, holes) in [
         (Degradation::NONE, LOGO),
         (Degradation::NONE.with(Step::Window), HALF),
@@ -297,12 +283,7 @@ fn what_may_not_be_given_up_is_an_error_that_says_what_is_enough() {
 
 #[test]
 fn a_hole_that_grows_shortens_the_window_and_is_told_once() {
-    if !alone(
-        "window::a_hole_that_grows_shortens_the_window_and_is_told_once",
-        &[],
-    ) {
-        return;
-    }
+    let _turn = turn();
     let config = config(640, 360, 40);
     let small = run(config.clone(), LOGO, 50).expect("nothing is too much");
     let limits = Limits {
@@ -333,9 +314,7 @@ fn a_hole_that_grows_shortens_the_window_and_is_told_once() {
 
 #[test]
 fn a_budget_that_does_not_bind_changes_no_pixel() {
-    if !alone("window::a_budget_that_does_not_bind_changes_no_pixel", &[]) {
-        return;
-    }
+    let _turn = turn();
     let scene = Scene::new(432, 240, 3);
     let pictures = |host_budget| {
         let limits = Limits {

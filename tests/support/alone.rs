@@ -16,7 +16,7 @@ pub fn alone(test: &str, environment: &[(&str, &str)]) -> bool {
     }
     let program = env::current_exe().expect("a running test");
     let output = Command::new(program)
-        .args(["--exact", test, "--nocapture", "--include-ignored"])
+        .args(["--exact", test, "--nocapture"])
         .envs(environment.iter().copied())
         .env(MARK, "1")
         .output()
