@@ -2,39 +2,55 @@
 
 .PHONY: demo test lint bench soak setup plugin
 
+# `make` builds the plugin and the program, with the networks.
+plugin: setup
+	cargo build --release -p gst-plugin-propainter -p propainter-cli
+	@$(links)
+
+# The program acts as the subcommand that the name of a link to it ends with.
+links = for name in demo monitor weights; do ln -sf propainter target/release/propainter-$$name; done
+
 # `make demo` shows a generated clip; `make demo VIDEO=clip.mp4 MASK=mask.png` your own;
 # `make demo DEMO="--model propainter"` adds options. It replaces out/demo.mp4 and out/demo.png;
 # to read one of them, name another folder: `make demo VIDEO=out/demo.mp4 MASK=mask.png
 # DEMO="--output other"`.
+# Without networks, unless DEMO names them, it builds in minutes.
+ifneq (,$(findstring --model propainter,$(subst =, ,$(DEMO))))
 demo: plugin
-	target/release/propainter demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)") $(DEMO)
+	target/release/propainter demo $(video) $(DEMO)
+else
+demo:
+	@sh scripts/setup.sh --no-networks
+	cargo build --release --no-default-features -p gst-plugin-propainter -p propainter-cli --target-dir target/demo
+	target/demo/release/propainter demo $(video) $(DEMO)
+endif
 
-# A warning of GLib or GStreamer is a defect of this project: it ends the test.
+video = $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
+
+# A warning of GLib or GStreamer is a defect of this project: it ends the test. The whole workspace
+# is built, so that the tests' features are those of the plugin that they load.
 test: export G_DEBUG = fatal-warnings
-test: plugin
+test: setup
+	cargo build --release --workspace
+	@$(links)
 	@sh scripts/test.sh
 
 # Format, clippy, documentation, dependencies, spelling.
 lint: setup
 	@sh scripts/lint.sh
 
-bench: plugin
+bench: setup
 	cargo build --release --workspace --examples
 	target/release/examples/stages
 	target/release/examples/propagation_speed
 
 # Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
 soak: export G_DEBUG = fatal-warnings
-soak: plugin
+soak: setup
+	cargo build --release --workspace
 	cargo test --release --workspace --test all -- --ignored
 	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
-
-# The whole workspace, so that every build of the dependencies has the same features. The program
-# acts as the subcommand that the name of a link to it ends with.
-plugin: setup
-	cargo build --release --workspace
-	@for name in demo monitor weights; do ln -sf propainter target/release/propainter-$$name; done
 
 setup:
 	@sh scripts/setup.sh

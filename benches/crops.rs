@@ -7,7 +7,7 @@ use std::{path::Path, time::Instant};
 
 use image::imageops::{self, FilterType};
 use propainter::{
-    Config, DeviceChoice, Frame, Mask, Mode, Model, Roi, Session,
+    Config, CropMode, DeviceChoice, Frame, Mask, Mode, Model, Session,
     internals::synthetic::{Scene, square_error_in_hole},
 };
 
@@ -31,10 +31,10 @@ fn main() {
         "clip", "hole", "", "seen", "PSNR", "fps"
     );
     for clip in clips() {
-        for roi in [Roi::Whole, Roi::Crops] {
+        for crop_mode in [CropMode::Whole, CropMode::Crops] {
             let config = Config {
                 model: Model::Propagation,
-                ..config(&clip, roi)
+                ..config(&clip, crop_mode)
             };
             measure(&clip, config, clip.frames.len());
         }
@@ -45,16 +45,16 @@ fn main() {
                 device: DeviceChoice::Cpu,
                 subvideo_length: 20,
                 lookahead: 5,
-                ..config(&clip, Roi::Crops)
+                ..config(&clip, CropMode::Crops)
             };
             measure(&clip, config, 20);
         }
     }
 }
 
-fn config(clip: &Clip, roi: Roi) -> Config {
+fn config(clip: &Clip, crop_mode: CropMode) -> Config {
     Config {
-        roi,
+        crop_mode,
         mode: Mode::Sliding,
         ..Config::new(clip.frames[0].width(), clip.frames[0].height())
     }
@@ -102,7 +102,7 @@ fn measure(clip: &Clip, config: Config, frames: usize) {
     let [x, y, w, h] = clip.hole;
     let mut mask = Mask::empty(width, height);
     mask.add_rectangle(x as i64, y as i64, w, h);
-    let what = format!("{:?} {:?}", config.model, config.roi);
+    let what = format!("{:?} {:?}", config.model, config.crop_mode);
     let mut session = Session::open(config).expect("the engine opens");
     let input = clip.frames[..frames].to_vec();
     let (mut done, mut seen) = (Vec::new(), 0.0);

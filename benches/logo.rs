@@ -5,7 +5,7 @@
 use std::{path::Path, time::Instant};
 
 use propainter::{
-    Config, DeviceChoice, Mask, Mode, Model, Roi, Session, internals::synthetic::Scene,
+    Config, CropMode, DeviceChoice, Mask, Mode, Model, Session, internals::synthetic::Scene,
 };
 use propainter_tests::golden::weights_folder;
 
@@ -19,24 +19,24 @@ fn main() {
     };
     println!("| frames | hole | seen | GFLOP a frame | s a frame |\n|---|---|---|---|---|");
     let streams: [Stream; 2] = [
-        (432, 240, Roi::Whole, [160, 90, 60, 40]),
-        (1920, 1080, Roi::Crops, [1600, 60, 240, 120]),
+        (432, 240, CropMode::Whole, [160, 90, 60, 40]),
+        (1920, 1080, CropMode::Crops, [1600, 60, 240, 120]),
     ];
     let turns: Vec<[_; 2]> = (0..TURNS)
         .map(|_| streams.map(|stream| run(weights, stream)))
         .collect();
-    for (i, (width, height, roi, [_, _, w, h])) in streams.into_iter().enumerate() {
+    for (i, (width, height, crop_mode, [_, _, w, h])) in streams.into_iter().enumerate() {
         let seconds = turns.iter().map(|turn| turn[i].1);
         let (work, seconds) = (turns[0][i].0, seconds.fold(f64::INFINITY, f64::min));
-        println!("| {width}×{height} | {w}×{h} | {roi:?} | {work:.0} | {seconds:.2} |");
+        println!("| {width}×{height} | {w}×{h} | {crop_mode:?} | {work:.0} | {seconds:.2} |");
     }
 }
 
 /// Width and height; what is seen; the hole.
-type Stream = (usize, usize, Roi, [i64; 4]);
+type Stream = (usize, usize, CropMode, [i64; 4]);
 
 /// Operations in 10⁹ and seconds for a frame.
-fn run(weights: &Path, (width, height, roi, [x, y, w, h]): Stream) -> (f64, f64) {
+fn run(weights: &Path, (width, height, crop_mode, [x, y, w, h]): Stream) -> (f64, f64) {
     let scene = Scene {
         logo: false,
         ..Scene::new(width, height, 3)
@@ -49,7 +49,7 @@ fn run(weights: &Path, (width, height, roi, [x, y, w, h]): Stream) -> (f64, f64)
         weights: Some(weights.to_owned()),
         device: DeviceChoice::Cpu,
         mode: Mode::Sliding,
-        roi,
+        crop_mode,
         ..Config::new(width, height)
     };
     let mut session = Session::open(config).expect("the engine opens");

@@ -1,5 +1,7 @@
 #!/bin/sh
 # Installs what a build, the tests and the demo need on Debian 12, and only what is missing.
+#
+#   setup.sh [--no-networks]    --no-networks leaves out LLVM, which only the networks need
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,7 +18,8 @@ for package in $packages; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 # With what LLVM wants, so that apt-get runs once.
-llvm=$(sh scripts/setup-llvm.sh choose)
+llvm=none
+[ "${1:-}" = --no-networks ] || llvm=$(sh scripts/setup-llvm.sh choose)
 [ "$llvm" != debian ] || missing="$missing $(sh scripts/setup-llvm.sh missing)"
 if [ -n "${missing# }" ]; then
     echo "setup: installing $missing"
@@ -26,4 +29,4 @@ if [ -n "${missing# }" ]; then
     # shellcheck disable=SC2086 # $missing is several words.
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
 fi
-sh scripts/setup-llvm.sh "$llvm"
+[ "$llvm" = none ] || sh scripts/setup-llvm.sh "$llvm"

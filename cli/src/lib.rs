@@ -27,6 +27,7 @@ pub mod output;
 pub mod progress;
 pub mod recode;
 pub mod units;
+#[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
 
 use std::{ffi::OsString, fmt::Display, path::Path};

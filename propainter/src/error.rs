@@ -4,7 +4,7 @@ use std::any::Any;
 
 use thiserror::Error;
 
-use crate::{memory::Stage, weights::WeightsError};
+use crate::{stage::Stage, weights::WeightsError};
 
 /// An error of the engine. Every message names the cause and the remedy.
 #[derive(Debug, Error)]

@@ -26,6 +26,7 @@ mod resize;
 mod scene_cuts;
 mod schedule;
 mod session;
+mod stage;
 #[cfg(feature = "networks")]
 mod stream;
 mod synthetic;
@@ -42,4 +43,6 @@ pub use frame::{Frame, InpaintedFrame, Mask};
 pub use geometry::Rect;
 pub use memory::Limits;
 pub use precision::Precision;
-pub use session::{Config, Mode, Model, OpenOptions, Roi, Session, Stats, Warm, fill_single_frame};
+pub use session::{
+    Config, CropMode, Mode, Model, OpenOptions, Session, Stats, Warm, fill_single_frame,
+};

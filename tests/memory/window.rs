@@ -1,7 +1,7 @@
 //! The weights-free engine: its byte model against counted allocations, and its budget kept.
 
 use propainter::{
-    Config, Error, Limits, Mask, Mode, Model, Roi, Session,
+    Config, CropMode, Error, Limits, Mask, Mode, Model, Session,
     internals::{memory::counting::Watch, synthetic::Scene},
     memory::{Counting, Degradation, Notice, Step},
 };
@@ -154,7 +154,7 @@ fn settings() -> Vec<Setting> {
         setting(
             "crop",
             Config {
-                roi: Roi::Crops,
+                crop_mode: CropMode::Crops,
                 ..config(1280, 720, 20)
             },
             &[[10, 10, 10, 10]],
@@ -176,7 +176,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
     } in settings()
     {
         // Crops keep a past of whole frames, which is counted as if all of it were held at once.
-        let most = if config.roi == Roi::Crops {
+        let most = if config.crop_mode == CropMode::Crops {
             100.0
         } else {
             45.0

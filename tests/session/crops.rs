@@ -1,7 +1,8 @@
 //! Crops around holes, through the session.
 
 use propainter::{
-    Config, Error, Frame, InpaintedFrame, Mask, Mode, Roi, Session, internals::synthetic::Scene,
+    Config, CropMode, Error, Frame, InpaintedFrame, Mask, Mode, Session,
+    internals::synthetic::Scene,
 };
 
 use super::{networks, propagation};
@@ -11,7 +12,7 @@ const SIZE: (usize, usize) = (960, 544);
 /// Returns the settings of the weights-free engine on crops, without dilation.
 fn cropped() -> Config {
     Config {
-        roi: Roi::Crops,
+        crop_mode: CropMode::Crops,
         mode: Mode::Sliding,
         mask_dilation: 0,
         subvideo_length: 20,
@@ -118,7 +119,7 @@ fn a_still_hole_is_filled_as_if_the_crop_were_the_frame() {
     let config = Config {
         width: crop.0,
         height: crop.1,
-        roi: Roi::Whole,
+        crop_mode: CropMode::Whole,
         ..cropped()
     };
     for (large, small) in done.iter().zip(run(config, &small, |_, _| ())) {

@@ -141,7 +141,7 @@ fn report(
     let Size { width, height } = options.size;
     let lines = [
         format!(
-            "{width}×{height}, {} frames, {} passes, model {}, device {device}",
+            "{width}×{height}, {} frames, passes: {}, model {}, device {device}",
             options.frames,
             passes.len(),
             model.name()

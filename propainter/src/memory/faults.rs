@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Stage, planning::Plan};
+use super::{Stage, plan::Plan};
 use crate::{Cancel, Error};
 
 /// Faults still to come, shared by all clones: a test keeps one clone and gives another to the

@@ -16,12 +16,13 @@ mod limits;
 #[doc(hidden)]
 pub mod meter;
 #[cfg(feature = "networks")]
+mod plan;
+#[cfg(feature = "networks")]
 #[doc(hidden)]
 pub mod planning;
-mod stage;
 
+pub use crate::stage::Stage;
 pub use counting::Counting;
 pub use faults::Faults;
 pub use host::resident;
 pub use limits::{Degradation, Limits, Notice, Outside, Step, Usage};
-pub use stage::Stage;

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::engine_builder;
 use crate::{
     DeviceChoice, Error, Limits,
     classical::{self, WindowLengths},
@@ -37,7 +36,7 @@ pub enum Mode {
 
 /// The part of a frame that the engine processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Roi {
+pub enum CropMode {
     /// The whole frame.
     #[default]
     Whole,
@@ -85,12 +84,15 @@ pub struct Config {
     pub mask_feather: usize,
     /// The part of a frame that the engine processes. The processing size limits the size of each
     /// crop, and the result of crops is not that of the official procedure.
-    pub roi: Roi,
+    pub crop_mode: CropMode,
     /// Whether frames come out whole. If not, only the pixels of the hole are valid: the caller
     /// has the others, so the session does not hold them twice.
     pub whole: bool,
     pub limits: Limits,
 }
+
+/// Whether this build has the networks.
+const NETWORKS_BUILT: bool = cfg!(feature = "networks");
 
 impl Config {
     /// Returns the official defaults for frames of this size.
@@ -114,7 +116,7 @@ impl Config {
             scene_cuts: true,
             scene_threshold: 0.45,
             mask_feather: 0,
-            roi: Roi::default(),
+            crop_mode: CropMode::default(),
             whole: true,
             limits: Limits::default(),
         }
@@ -182,7 +184,7 @@ impl Config {
     /// without reading checkpoints.
     pub fn engine(&self) -> Model {
         match self.model {
-            Model::Auto if engine_builder::BUILT && self.weights_found() => Model::Propainter,
+            Model::Auto if NETWORKS_BUILT && self.weights_found() => Model::Propainter,
             Model::Auto => Model::Propagation,
             model => model,
         }
@@ -192,7 +194,7 @@ impl Config {
     /// checkpoints; the usual places may be empty.
     pub(super) fn model_to_open(&self) -> Model {
         match self.model {
-            Model::Auto if engine_builder::BUILT && self.weights.is_some() => Model::Propainter,
+            Model::Auto if NETWORKS_BUILT && self.weights.is_some() => Model::Propainter,
             _ => self.engine(),
         }
     }
@@ -200,7 +202,7 @@ impl Config {
     /// Returns a notice where the settings of [`Model::Auto`] suggest that the networks are expected
     /// which this build lacks: there are checkpoints, or a GPU is named.
     pub(super) fn without_networks(&self) -> Option<Notice> {
-        let missed = !engine_builder::BUILT
+        let missed = !NETWORKS_BUILT
             && self.model == Model::Auto
             && (self.weights.is_some()
                 || matches!(self.device, DeviceChoice::Cuda(_))

@@ -12,7 +12,7 @@ mod warm;
 
 use std::time::Instant;
 
-pub use config::{Config, Mode, Model, Roi};
+pub use config::{Config, CropMode, Mode, Model};
 pub use fallback::fill_single_frame;
 pub use stats::Stats;
 pub use warm::Warm;

@@ -87,13 +87,13 @@ pub enum CropMode {
 impl CropMode {
     /// Returns the crop mode in force; `model` and `mode` are those in use. The weights-free engine
     /// processes only the surroundings of the holes anyway.
-    pub fn resolve(self, model: propainter::Model, mode: propainter::Mode) -> propainter::Roi {
+    pub fn resolve(self, model: propainter::Model, mode: propainter::Mode) -> propainter::CropMode {
         use propainter::{Mode, Model};
         match (self, model, mode) {
             (Self::Crop, ..) | (Self::Auto, Model::Propainter, Mode::Sliding) => {
-                propainter::Roi::Crops
+                propainter::CropMode::Crops
             }
-            (Self::Auto | Self::Off, ..) => propainter::Roi::Whole,
+            (Self::Auto | Self::Off, ..) => propainter::CropMode::Whole,
         }
     }
 }

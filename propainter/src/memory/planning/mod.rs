@@ -9,12 +9,11 @@
 
 pub mod bytes;
 mod guard;
-mod plan;
 pub mod planner;
 mod quality;
 pub mod reservations;
 pub mod vram_budget;
 
+pub use super::plan::Plan;
 pub use bytes::Needs;
 pub(crate) use guard::{DeviceAccess, Guard};
-pub use plan::Plan;

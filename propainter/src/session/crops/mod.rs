@@ -22,7 +22,7 @@ use self::{
     view::View,
 };
 use super::{
-    config::{Config, Roi},
+    config::{Config, CropMode},
     engine_builder::{EngineBuilder, Networks},
     supervisor::EngineSupervisor,
 };
@@ -65,7 +65,7 @@ impl Crops {
         cancel: Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<Self, Error> {
-        let cropped = config.roi == Roi::Crops;
+        let cropped = config.crop_mode == CropMode::Crops;
         let history = match cropped {
             true => History::reserve(&mut config),
             false => History::default(),

@@ -7,7 +7,7 @@ mod networks;
 
 use std::sync::Arc;
 
-pub use self::networks::{BUILT, read};
+pub use self::networks::read;
 pub(crate) use self::networks::{Chosen, Networks};
 use self::{classical::ClassicalBuilder, networks::NetworksBuilder};
 use super::config::{Config, Model};

@@ -23,9 +23,6 @@ use crate::{
 };
 pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
 
-/// Whether this build has the networks.
-pub const BUILT: bool = true;
-
 /// Windows without trouble after which a better level is tried again, the first time.
 const PATIENCE: u32 = 16;
 

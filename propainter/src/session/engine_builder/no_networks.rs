@@ -10,9 +10,6 @@ use crate::{
     memory::{Degradation, Notice, Usage},
 };
 
-/// Whether this build has the networks.
-pub const BUILT: bool = false;
-
 /// Networks on their device.
 pub enum Networks {}
 
