@@ -30,7 +30,7 @@ impl CommandError {
 
 /// What the subcommand works with: nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Environment;
+pub struct Environment {}
 
 /// Reports that this build has no networks.
 ///

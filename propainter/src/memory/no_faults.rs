@@ -5,7 +5,7 @@ use crate::{Cancel, Error};
 
 /// No faults. The type has the methods that the engine calls, and they do nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults;
+pub struct Faults {}
 
 impl Faults {
     /// Does nothing.

@@ -31,8 +31,8 @@ impl NetworksBuilder {
     pub fn open(
         _: &Config,
         _: (usize, usize),
-        _: Option<Arc<Networks>>,
         _: &Cancel,
+        _: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
         Err(not_built())
     }
@@ -45,7 +45,7 @@ impl NetworksBuilder {
         match *self {}
     }
 
-    pub fn shared_networks(&self) -> Option<Arc<Networks>> {
+    pub fn loaded(&self) -> Option<Arc<Networks>> {
         match *self {}
     }
 
