@@ -92,9 +92,9 @@ fn clips() -> Vec<Clip> {
 }
 
 fn film(media: &Path, i: usize, (width, height): (u32, u32)) -> Frame {
-    let picture = image::open(media.join(format!("bmx-trees/{i:05}.jpg"))).expect("a picture");
-    let picture = imageops::resize(&picture.to_rgb8(), width, height, FilterType::CatmullRom);
-    Frame::new(width as usize, height as usize, picture.into_raw())
+    let image = image::open(media.join(format!("bmx-trees/{i:05}.jpg"))).expect("an image");
+    let image = imageops::resize(&image.to_rgb8(), width, height, FilterType::CatmullRom);
+    Frame::new(width as usize, height as usize, image.into_raw())
 }
 
 fn measure(clip: &Clip, config: Config, frames: usize) {

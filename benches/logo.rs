@@ -41,7 +41,7 @@ fn run(weights: &Path, (width, height, crop_mode, [x, y, w, h]): Stream) -> (f64
         logo: false,
         ..Scene::new(width, height, 3)
     };
-    let pictures: Vec<_> = (0..FRAMES).map(|i| scene.frame(i)).collect();
+    let images: Vec<_> = (0..FRAMES).map(|i| scene.frame(i)).collect();
     let mut mask = Mask::empty(width, height);
     mask.add_rectangle(x, y, w as u64, h as u64);
     let config = Config {
@@ -54,8 +54,8 @@ fn run(weights: &Path, (width, height, crop_mode, [x, y, w, h]): Stream) -> (f64
     };
     let mut session = Session::open(config).expect("the engine opens");
     let start = Instant::now();
-    for picture in pictures {
-        session.push(picture, &mask).expect("push");
+    for image in images {
+        session.push(image, &mask).expect("push");
     }
     session.drain().expect("drain");
     let seconds = start.elapsed().as_secs_f64() / FRAMES as f64;

@@ -44,14 +44,16 @@ fn measure(
     frames: usize,
 ) {
     let scene = Scene::new(width, height, 3);
-    let pictures = (0..frames).map(|i| scene.frame(i));
-    let pictures: Vec<_> = pictures.map(|frame| Picture::new(&frame, format)).collect();
+    let images = (0..frames).map(|i| scene.frame(i));
+    let images: Vec<_> = images
+        .map(|frame| SourceImage::new(&frame, format))
+        .collect();
     let hole = [width / 3, height / 3, width / 4, height / 4];
-    engine(model, size, &pictures[..8], hole);
+    engine(model, size, &images[..8], hole);
     let turns: Vec<[Took; 2]> = (0..TURNS)
         .map(|_| {
-            let alone = engine(model, size, &pictures, hole);
-            [alone, element(model, format, size, &pictures, hole)]
+            let alone = engine(model, size, &images, hole);
+            [alone, element(model, format, size, &images, hole)]
         })
         .collect();
     let median = |number: &dyn Fn(&[Took; 2]) -> f64| {
@@ -76,23 +78,23 @@ fn measure(
     );
 }
 
-/// A picture in a stream's format, and as the engine gets it.
-struct Picture {
+/// An image in a stream's format, and as the engine gets it.
+struct SourceImage {
     stored: Vec<u8>,
     rgb: Frame,
 }
 
-impl Picture {
+impl SourceImage {
     fn new(frame: &Frame, format: VideoFormat) -> Self {
         let size = (frame.width(), frame.height());
         let convert = |bytes: Vec<u8>, from, to| {
             let (from, to) = (info(from, size), info(to, size));
             let converter = VideoConverter::new(&from, &to, None).expect("both are known");
             let buffer = gst::Buffer::from_mut_slice(bytes);
-            let picture = VideoFrame::from_buffer_readable(buffer, &from).expect("a picture");
+            let image = VideoFrame::from_buffer_readable(buffer, &from).expect("an image");
             let buffer = gst::Buffer::from_mut_slice(vec![0; to.size()]);
-            let mut out = VideoFrame::from_buffer_writable(buffer, &to).expect("a picture");
-            converter.frame(&picture, &mut out);
+            let mut out = VideoFrame::from_buffer_writable(buffer, &to).expect("an image");
+            converter.frame(&image, &mut out);
             let buffer = out.into_buffer();
             buffer.map_readable().expect("memory").to_vec()
         };
@@ -151,14 +153,14 @@ fn computed() -> Duration {
 }
 
 /// Opening is in both.
-fn engine(model: Model, size: (usize, usize), pictures: &[Picture], hole: [usize; 4]) -> Took {
+fn engine(model: Model, size: (usize, usize), images: &[SourceImage], hole: [usize; 4]) -> Took {
     let mut mask = Mask::empty(size.0, size.1);
     let [x, y, width, height] = hole;
     mask.add_rectangle(x as i64, y as i64, width as u64, height as u64);
     Took::by(|| {
         let mut session = Session::open(config(model, size)).expect("the engine opens");
-        for picture in pictures {
-            session.push(picture.rgb.clone(), &mask).expect("push");
+        for image in images {
+            session.push(image.rgb.clone(), &mask).expect("push");
         }
         session.drain().expect("drain");
     })
@@ -182,11 +184,11 @@ fn element(
     model: Model,
     format: VideoFormat,
     size: (usize, usize),
-    pictures: &[Picture],
+    images: &[SourceImage],
     hole: [usize; 4],
 ) -> Took {
-    let buffers = pictures.iter().enumerate().map(|(i, picture)| {
-        let mut buffer = gst::Buffer::from_mut_slice(picture.stored.clone());
+    let buffers = images.iter().enumerate().map(|(i, image)| {
+        let mut buffer = gst::Buffer::from_mut_slice(image.stored.clone());
         let timed = buffer.get_mut().expect("a new buffer");
         timed.set_pts(gst::ClockTime::from_mseconds(40) * i as u64);
         buffer

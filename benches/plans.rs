@@ -1,4 +1,4 @@
-//! `cargo run --release --example plans`: which plan each card gets at each size, by the byte
+//! `cargo run --release --example plans`: which plan each GPU gets at each size, by the byte
 //! model. Prints the tables of README.md and BENCHMARKS.md.
 
 use propainter::{
@@ -14,9 +14,9 @@ use propainter::{
 };
 
 const GIB: u64 = 1 << 30;
-/// What a desktop keeps of a card.
+/// What a desktop keeps of a GPU.
 const RESERVE: u64 = 512 << 20;
-const CARDS: [u64; 6] = [4, 6, 8, 12, 16, 24];
+const GPUS: [u64; 6] = [4, 6, 8, 12, 16, 24];
 const SIZES: [(usize, usize); 6] = [
     (320, 240),
     (480, 360),
@@ -46,16 +46,16 @@ fn planner(size: (usize, usize), numbers: DType) -> Planner {
 }
 
 fn main() {
-    println!("Windows of 80 frames, fp16, what a card's size less 512 MiB gives up:\n");
+    println!("Windows of 80 frames, fp16, what the size of a GPU less 512 MiB gives up:\n");
     print!("| frames |");
-    let heads = CARDS.map(|card| format!(" {card} GB |"));
-    println!("{}\n|---|{}", heads.concat(), "---|".repeat(CARDS.len()));
+    let heads = GPUS.map(|gpu| format!(" {gpu} GB |"));
+    println!("{}\n|---|{}", heads.concat(), "---|".repeat(GPUS.len()));
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
         let planner = planner(size, DType::F16);
-        for card in CARDS {
+        for gpu in GPUS {
             let budget = Budget {
-                device: card * GIB - RESERVE,
+                device: gpu * GIB - RESERVE,
                 host: u64::MAX,
             };
             match planner.choose(0, budget) {
@@ -71,7 +71,7 @@ fn main() {
         }
         println!();
     }
-    println!("\nExact plans, the fastest and the smallest, GB on the card + GB on the host:\n");
+    println!("\nExact plans, the fastest and the smallest, GB on the GPU + GB on the host:\n");
     println!("| frames | fp32, fastest | fp32, smallest | fp16, fastest | fp16, smallest |");
     println!("|---|---|---|---|---|");
     for size in SIZES {

@@ -51,9 +51,9 @@ fn film(width: usize, height: usize) -> Option<Vec<(Frame, Mask)>> {
         return None;
     }
     let clip = (0..80).map(|i| {
-        let picture = image::open(media.join(format!("bmx-trees/{i:05}.jpg"))).expect("a picture");
-        let picture = imageops::resize(
-            &picture.to_rgb8(),
+        let image = image::open(media.join(format!("bmx-trees/{i:05}.jpg"))).expect("an image");
+        let image = imageops::resize(
+            &image.to_rgb8(),
             width as u32,
             height as u32,
             FilterType::CatmullRom,
@@ -61,7 +61,7 @@ fn film(width: usize, height: usize) -> Option<Vec<(Frame, Mask)>> {
         let mask = image::open(media.join(format!("bmx-trees_mask/{i:05}.png"))).expect("a mask");
         let mask = mask.to_luma8();
         let (w, h) = (mask.width() as usize, mask.height() as usize);
-        let frame = Frame::new(width, height, picture.into_raw());
+        let frame = Frame::new(width, height, image.into_raw());
         (frame, Mask::from_luma(w, h, mask.into_raw()))
     });
     Some(clip.collect())

@@ -1,5 +1,5 @@
 //! What a frame costs in long streams and in large ones: `cargo run --release -p propainter-tests
-//! --example scale`. A still hole of a tenth of the picture over a panning scene; a warm-up of a
+//! --example scale`. A still hole of a tenth of the image over a panning scene; a warm-up of a
 //! few frames first.
 
 use std::time::Instant;
@@ -60,7 +60,7 @@ fn run(config: &Config, frames: usize) -> f64 {
         ..Scene::new(width, height, 3)
     };
     // Drawn before, and again and again.
-    let pictures: Vec<Frame> = (0..frames.min(120)).map(|i| scene.frame(i)).collect();
+    let images: Vec<Frame> = (0..frames.min(120)).map(|i| scene.frame(i)).collect();
     let mut mask = Mask::empty(width, height);
     let (w, h) = (width as f64 * 0.1f64.sqrt(), height as f64 * 0.1f64.sqrt());
     mask.add_rectangle(width as i64 / 3, height as i64 / 3, w as u64, h as u64);
@@ -68,8 +68,8 @@ fn run(config: &Config, frames: usize) -> f64 {
     let start = Instant::now();
     for i in 0..frames {
         // Forth and back, so that nothing jumps.
-        let turn = i % (2 * pictures.len() - 2).max(1);
-        let frame = pictures[turn.min(2 * pictures.len() - 2 - turn)].clone();
+        let turn = i % (2 * images.len() - 2).max(1);
+        let frame = images[turn.min(2 * images.len() - 2 - turn)].clone();
         session.push(frame, &mask).expect("push");
     }
     session.drain().expect("drain");

@@ -6,7 +6,7 @@
 //!        [--precisions fp32,fp16] [--from-features] [--once]
 //! ```
 //!
-//! Without arguments: the CPU, 432x240, fp32. The peak is the device's: by the driver on a card, of
+//! Without arguments: the CPU, 432x240, fp32. The peak is the device's: by the driver on a GPU, of
 //! what is resident on the CPU. `start` is what the first run of all stages takes longer than the
 //! second: kernels are compiled and the fastest are looked for then.
 
@@ -109,7 +109,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where the hole is, along a side of the picture.
+/// Where the hole is, along a side of the image.
 fn middle(side: usize) -> Range<usize> {
     side / 4..3 * side / 4
 }
@@ -165,7 +165,7 @@ impl Bench<'_> {
             reset_peak();
             let start = Instant::now();
             run();
-            // A card works on by itself until it is asked.
+            // A GPU works on by itself until it is asked.
             let done = self.device.sync();
             let seconds = start.elapsed().as_secs_f64() / frames as f64;
             let on_card = *self.device != Device::flex();
@@ -178,10 +178,10 @@ impl Bench<'_> {
             done.map_err(|error| format!("{name}: {error:?}"))
         };
 
-        let pictures: Vec<Tensor<4>> = (0..FRAMES).map(|t| self.picture(t)).collect();
+        let images: Vec<Tensor<4>> = (0..FRAMES).map(|t| self.image(t)).collect();
         let mut features = Vec::new();
         stage("RAFT, features and context", FRAMES, &mut || {
-            features = pictures.iter().map(|p| raft.encode(p.clone())).collect();
+            features = images.iter().map(|p| raft.encode(p.clone())).collect();
         })?;
         let mut flows = Vec::new();
         stage("RAFT, 20 iterations both ways", FRAMES - 1, &mut || {
@@ -207,15 +207,15 @@ impl Bench<'_> {
         let at = |x: &Tensor<4>, t: usize| x.clone().narrow(0, t, 1);
         let mut propagated = Vec::new();
         stage("image propagation", FRAMES, &mut || {
-            let mut output = |_, picture, missing| {
-                propagated.push((picture, missing));
+            let mut output = |_, image, missing| {
+                propagated.push((image, missing));
                 Ok(())
             };
             propagate(
                 FRAMES,
                 Placement::Device,
                 &Cancel::default(),
-                &|t| (pictures[t].clone(), at(&masks, t)),
+                &|t| (images[t].clone(), at(&masks, t)),
                 &|t| (at(&completed.0, t), at(&completed.1, t)),
                 &mut output,
             )
@@ -225,9 +225,9 @@ impl Bench<'_> {
         stage("generator, encoder", FRAMES, &mut || {
             let frames = propagated.iter().enumerate();
             encoded = frames
-                .map(|(t, (picture, missing))| {
-                    let (picture, missing) = (cast(picture.clone()), cast(missing.clone()));
-                    generator.encode(picture, cast(at(&masks, t)), missing, Strips::default())
+                .map(|(t, (image, missing))| {
+                    let (image, missing) = (cast(image.clone()), cast(missing.clone()));
+                    generator.encode(image, cast(at(&masks, t)), missing, Strips::default())
                 })
                 .collect();
         })?;
@@ -260,7 +260,7 @@ impl Bench<'_> {
     }
 
     /// A panning pattern, `[1, 3, H, W]` in [−1, 1].
-    fn picture(&self, t: usize) -> Tensor<4> {
+    fn image(&self, t: usize) -> Tensor<4> {
         let (width, height) = (self.width, self.height);
         let data = (0..3 * height * width).map(|i| {
             let (channel, y, x) = (i / (height * width), i / width % height, i % width);
@@ -271,7 +271,7 @@ impl Bench<'_> {
         Tensor::from_data(data, self.device)
     }
 
-    /// A still hole over a quarter of the picture, `[FRAMES, 1, H, W]`.
+    /// A still hole over a quarter of the image, `[FRAMES, 1, H, W]`.
     fn masks(&self) -> Tensor<4> {
         let (width, height) = (self.width, self.height);
         let (rows, columns) = (middle(height), middle(width));

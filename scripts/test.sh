@@ -14,6 +14,12 @@ if [ ! -d "$shared/golden" ] && [ -z "${PROPAINTER_ALLOW_SKIP:-}" ]; then
 fi
 status=0
 cargo test --release --workspace "$@" || status=$?
+if [ $# = 0 ]; then
+    # The tests of what both builds have, without the networks, and the demo of that build.
+    cargo test --release --no-default-features --target-dir target/demo \
+        -p propainter -p propainter-elements -p propainter-cli -p gst-plugin-propainter || status=$?
+    make demo DEMO="--output target/demo/out --force" || status=$?
+fi
 if [ -s "$list" ]; then
     sort -u "$list"
     echo "test: $(sort -u "$list" | wc -l) skipped, as PROPAINTER_ALLOW_SKIP=1 allows"

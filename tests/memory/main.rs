@@ -34,7 +34,7 @@ fn networks(width: usize, height: usize) -> Option<Config> {
     })
 }
 
-/// All of a picture, or its upper left part.
+/// All of an image, or its upper left part.
 fn hole(width: usize, height: usize, share: f64) -> Mask {
     let mut mask = Mask::empty(width, height);
     let side = |length: usize| (length as f64 * share) as u64;

@@ -140,7 +140,7 @@ fn assert_near(settings: impl Iterator<Item = (Setting, Option<usize>)>) {
         };
         let mut session = Session::open(config).expect("the budget is the plan's");
         let mut mask = hole(width, height, share);
-        // The model takes holes to lie anywhere: parts of pictures are whole ones at worst.
+        // The model takes holes to lie anywhere: parts of images are whole ones at worst.
         mask.add_rectangle(width as i64 - 1, height as i64 - 1, 1, 1);
         run(&mut session, width, height, &mask, frames);
         let usage = session.stats().memory;

@@ -21,7 +21,7 @@ use propainter_tests::golden::{checkpoint, device};
 
 use super::turn;
 
-/// Sizes of a picture, width and height, and rows at 1/4 of its strips; 0 is all.
+/// Sizes of an image, width and height, and rows at 1/4 of its strips; 0 is all.
 const CASES: [([usize; 2], usize); 10] = [
     ([128, 128], 0),
     ([128, 128], 4),
@@ -35,7 +35,7 @@ const CASES: [([usize; 2], usize); 10] = [
     ([192, 512], 40),
 ];
 
-fn picture(channels: usize, [width, height]: [usize; 2], dtype: TensorDType) -> Tensor<4> {
+fn image(channels: usize, [width, height]: [usize; 2], dtype: TensorDType) -> Tensor<4> {
     let shape = [1, channels, height, width];
     let count: usize = shape.iter().product();
     let values = (0..count).map(|i| (i % 997) as f32 / 500.0 - 1.0);
@@ -72,9 +72,9 @@ fn strips_take_what_the_model_says() {
         let dtype = numbers.tensor_dtype();
         // Leaves most of the working memory that threads keep.
         for _ in 0..3 {
-            generator.decoder.forward(picture(128, [128, 64], dtype), 0);
-            let [picture, mask, missing] = [3, 1, 1].map(|c| picture(c, [512, 256], dtype));
-            generator.encode(picture, mask, missing, Strips::default());
+            generator.decoder.forward(image(128, [128, 64], dtype), 0);
+            let [image, mask, missing] = [3, 1, 1].map(|c| image(c, [512, 256], dtype));
+            generator.encode(image, mask, missing, Strips::default());
         }
         for (size, rows) in CASES {
             let scene = ByteModel::new(Machine::this_cpu(), size, cut, None);
@@ -88,11 +88,11 @@ fn strips_take_what_the_model_says() {
                 decoder_rows: rows,
             };
             let encode = || {
-                let [picture, mask, missing] = [3, 1, 1].map(|c| picture(c, size, dtype));
-                generator.encode(picture, mask, missing, strips)
+                let [image, mask, missing] = [3, 1, 1].map(|c| image(c, size, dtype));
+                generator.encode(image, mask, missing, strips)
             };
             let decode = || {
-                let features = picture(128, size.map(|side| side / 4), dtype);
+                let features = image(128, size.map(|side| side / 4), dtype);
                 generator.decoder.forward(features, rows)
             };
             let (encoded, decoded) = (least(encode), least(decode));

@@ -32,8 +32,7 @@ fn flash_and_beep(file: &Path) {
 
 /// When a file's flash begins, and its beep, in seconds.
 fn flash_beep(file: &Path) -> (f64, f64) {
-    let white =
-        |picture: &Vec<u8>| picture.iter().map(|&l| u64::from(l)).sum::<u64>() > 200 * 160 * 96;
+    let white = |image: &Vec<u8>| image.iter().map(|&l| u64::from(l)).sum::<u64>() > 200 * 160 * 96;
     let flash = luma(file).iter().position(white).expect("a flash");
     let (start, samples) = sound(file);
     let beep = samples.iter().position(|s| s.abs() > 0.2).expect("a beep");
@@ -96,7 +95,7 @@ fn python_swaps_the_mask_while_the_video_plays() {
     command.arg(file).arg(&clip).args(&images).arg("0.8");
     output(command.arg(&out).args(FAST));
     let is_white =
-        |picture: &[u8]| logos.map(|[x, y, w, h]| picture[(y + h / 2) * 160 + x + w / 2] > 200);
+        |image: &[u8]| logos.map(|[x, y, w, h]| image[(y + h / 2) * 160 + x + w / 2] > 200);
     let (before, after) = (luma(&clip), luma(&out));
     assert_eq!((before.len(), after.len()), (50, 50));
     for (i, (before, after)) in before.iter().zip(&after).enumerate() {

@@ -31,10 +31,10 @@ pub fn launch(line: &str) -> gst::Pipeline {
     pipeline.downcast().expect("a pipeline")
 }
 
-/// A moving test picture of 160x96 at 25 a second; `sound` encodes a tone beside it.
+/// A moving test image of 160x96 at 25 a second; `sound` encodes a tone beside it.
 pub fn generate(file: &Path, frames: u32, mux: &str, sound: Option<&str>) {
     let sound = sound.map_or(String::new(), |encoder| {
-        // As long as the picture: 48 kHz in buffers of a frame.
+        // As long as the image: 48 kHz in buffers of a frame.
         format!(
             "audiotestsrc num-buffers={frames} samplesperbuffer=1920 \
              ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! {encoder} ! queue ! mux."

@@ -37,7 +37,7 @@ fn watch(pad: &gst::Pad) -> Seen {
     seen
 }
 
-/// Encodes a test picture with these arguments of ffmpeg and plays the file through the element.
+/// Encodes a test image with these arguments of ffmpeg and plays the file through the element.
 /// `decoded` is the format that must come to it, and `encoded` the one that x264enc gets.
 fn goes_through(name: &str, arguments: &str, decoded: VideoFormat, encoded: VideoFormat) {
     init();

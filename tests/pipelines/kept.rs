@@ -256,7 +256,7 @@ fn the_way_up_and_the_times_of_frames_are_kept() {
             "{name}"
         );
     }
-    // Where the file cannot say it, the picture itself is turned.
+    // Where the file cannot say it, the image itself is turned.
     let out = place.made(&clip, "out.mkv");
     assert_eq!(probe(&out, "v", "stream=width,height"), ["96,160"]);
 

@@ -18,7 +18,7 @@ use super::{
 
 /// Three seconds.
 const FRAMES: usize = 75;
-/// The first are lost where a client has to wait for a picture that stands for itself.
+/// The first are lost where a client has to wait for an image that stands for itself.
 const LEAST: usize = 45;
 
 /// A client that ends by itself when the stream does; at the latest with the test.

@@ -247,8 +247,8 @@ fn the_demo_replaces_its_own_folder_and_says_so_but_never_its_input() {
     let second = demo(&place, &["--video", clip, "--mask", image]);
     assert!(second.status.success() && told(&second).contains("replaced out/demo.mp4"));
 
-    let (movie, picture) = (place.at("out/demo.mp4"), place.at("out/demo.png"));
-    let before = (fs::read(&movie).unwrap(), fs::read(&picture).unwrap());
+    let (movie, strip) = (place.at("out/demo.mp4"), place.at("out/demo.png"));
+    let before = (fs::read(&movie).unwrap(), fs::read(&strip).unwrap());
     symlink("out/demo.mp4", place.at("link.mp4")).unwrap();
     for (video, mask) in [
         ("out/demo.mp4", image),
@@ -260,7 +260,7 @@ fn the_demo_replaces_its_own_folder_and_says_so_but_never_its_input() {
         assert!(told(&refused).contains("--output"), "{}", told(&refused));
     }
     assert_eq!(
-        (fs::read(&movie).unwrap(), fs::read(&picture).unwrap()),
+        (fs::read(&movie).unwrap(), fs::read(&strip).unwrap()),
         before
     );
 

@@ -1,4 +1,4 @@
-//! The planner: what it chooses, in which order it gives up, and what the cards people have get.
+//! The planner: what it chooses, in which order it gives up, and what the GPUs that people have get.
 
 use propainter::{
     DType, Error,
@@ -190,10 +190,10 @@ proptest! {
         ref_stride in 1usize..=40,
         lookahead in prop::option::of(1usize..=60),
         budgets in prop::collection::vec((20u64..=24_000, 20u64..=24_000), 6),
-        card in any::<bool>(),
+        gpu in any::<bool>(),
         wide in any::<bool>(),
     ) {
-        let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let machine = if gpu { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
         let wish = QualityLevel {
             windows: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
@@ -236,9 +236,9 @@ proptest! {
     #[test]
     fn a_larger_picture_never_needs_less(
         (columns, rows) in (4usize..=60, 4usize..=40),
-        card in any::<bool>(),
+        gpu in any::<bool>(),
     ) {
-        let machine = if card { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let machine = if gpu { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
         let needs = |columns: usize, rows: usize| {
             let level = level((8 * columns, 8 * rows), 20, DType::F32);
             let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);

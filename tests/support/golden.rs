@@ -69,7 +69,7 @@ pub fn device_choice() -> DeviceChoice {
 }
 
 /// The device of [`device_choice`], or CubeCL's CPU runtime where `PROPAINTER_TEST_DEVICE` is
-/// `rehearsal`: slow, and everything goes the way it goes on a card.
+/// `rehearsal`: slow, and everything goes the way it goes on a GPU.
 pub fn device() -> Device {
     match std::env::var("PROPAINTER_TEST_DEVICE") {
         Ok(name) if name == "rehearsal" => Device::cpu(),

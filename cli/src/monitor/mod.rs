@@ -59,9 +59,18 @@ pub struct Options {
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        required_unless_present = "video"
+        required_unless_present = "video",
+        value_parser = pipeline_word
     )]
     pub pipeline: Vec<String>,
+}
+
+/// Accepts a word of a pipeline, none of which begins as an option does.
+fn pipeline_word(word: &str) -> Result<String, String> {
+    match word.starts_with("--") {
+        true => Err("it is neither an option nor part of a pipeline".to_owned()),
+        false => Ok(word.to_owned()),
+    }
 }
 
 /// An error that ends the monitor.

@@ -73,7 +73,7 @@ fn a_mask_that_is_no_image_is_an_error_that_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     for content in [
         &b""[..],
-        b"not a picture",
+        b"not an image",
         b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR",
     ] {
         let file = folder.path().join("mask.png");

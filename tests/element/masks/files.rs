@@ -191,7 +191,7 @@ fn the_noise_of_a_jpeg_is_not_hole() {
 }
 
 /// Returns the holes of masks that come through `mask_sink` with this colorimetry in the caps.
-fn streamed(colorimetry: Option<&str>, pictures: &[&dyn Fn(usize) -> u8]) -> Streamed {
+fn streamed(colorimetry: Option<&str>, images: &[&dyn Fn(usize) -> u8]) -> Streamed {
     let element = element();
     let bus = bus(&element);
     let masks = MaskSource::new(&element, WIDTH as u32, HEIGHT as u32);
@@ -205,13 +205,13 @@ fn streamed(colorimetry: Option<&str>, pictures: &[&dyn Fn(usize) -> u8]) -> Str
     }
     masks.pad.push_event(gst::event::Caps::new(&caps));
     let mut harness = harness(&element, &rgb());
-    for (i, luma) in (0..).zip(pictures) {
+    for (i, luma) in (0..).zip(images) {
         masks
             .push_luma(SIZE, luma, Some(FRAME * i), Some(FRAME))
             .unwrap();
     }
     masks.end();
-    let holes = push(&mut harness, pictures.len() as u64);
+    let holes = push(&mut harness, images.len() as u64);
     (holes, warnings(&bus))
 }
 
@@ -268,8 +268,8 @@ fn masks_in_full_range_stay_as_they_are() {
     };
     for colorimetry in [None, Some("1:4:16:4"), Some("1:4:0:0")] {
         let ones = |x: usize| white_on_black(x) / 255;
-        let pictures: [&dyn Fn(usize) -> u8; 3] = [&white_on_black, &ones, &objects];
-        let (holes, warnings) = streamed(colorimetry, &pictures);
+        let images: [&dyn Fn(usize) -> u8; 3] = [&white_on_black, &ones, &objects];
+        let (holes, warnings) = streamed(colorimetry, &images);
         assert_eq!(holes, vec![Some(HOLE); 3], "{colorimetry:?}");
         assert_eq!(warnings, [""; 0]);
         // Whichever comes first.

@@ -33,7 +33,7 @@ fn stored_mask() -> GrayImage {
 }
 
 /// Returns an image as players show it, by GStreamer's own element.
-fn shown(picture: &GrayImage, tag: &str) -> GrayImage {
+fn shown(image: &GrayImage, tag: &str) -> GrayImage {
     init();
     let mut player = Harness::new_parse(&format!(
         "taginject tags=\"image-orientation=(string){tag}\" ! videoflip video-direction=auto"
@@ -41,7 +41,7 @@ fn shown(picture: &GrayImage, tag: &str) -> GrayImage {
     player.set_src_caps(info(VideoFormat::Gray8, WIDTH, HEIGHT).to_caps().unwrap());
     // The sides are multiples of 4: no padding.
     player
-        .push(gst::Buffer::from_slice(picture.clone().into_raw()))
+        .push(gst::Buffer::from_slice(image.clone().into_raw()))
         .unwrap();
     let out = player.pull().unwrap();
     let caps = player.sinkpad().unwrap().current_caps().unwrap();

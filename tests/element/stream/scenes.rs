@@ -11,12 +11,12 @@ const SIZE: (usize, usize) = (136, 96);
 /// The frames of a scene, from number `first` on, as buffers.
 fn scene(seed: u64, first: u64, frames: u64) -> Vec<gst::Buffer> {
     let scene = Scene::new(SIZE.0, SIZE.1, seed);
-    let info = picture();
+    let info = image();
     let stride = info.stride()[0] as usize;
     let frames = (first..first + frames).map(|number| {
-        let picture = scene.frame((number - first) as usize);
+        let image = scene.frame((number - first) as usize);
         let mut bytes = vec![0; info.size()];
-        let rows = picture.rgb().chunks_exact(3 * SIZE.0);
+        let rows = image.rgb().chunks_exact(3 * SIZE.0);
         for (row, from) in bytes.chunks_mut(stride).zip(rows) {
             row[..3 * SIZE.0].copy_from_slice(from);
         }
@@ -29,7 +29,7 @@ fn scene(seed: u64, first: u64, frames: u64) -> Vec<gst::Buffer> {
     frames.collect()
 }
 
-fn picture() -> VideoInfo {
+fn image() -> VideoInfo {
     info(VideoFormat::Rgb, SIZE.0 as u32, SIZE.1 as u32)
 }
 
@@ -45,7 +45,7 @@ fn run(frames: &[gst::Buffer], set: &[(&str, &str)]) -> (Vec<Vec<u8>>, u64) {
         element.set_property_from_str(name, value);
     }
     let recorder = Recorder::on(&src_pad(&element));
-    let mut harness = harness(&element, &picture());
+    let mut harness = harness(&element, &image());
     for frame in frames {
         harness.push(frame.clone()).unwrap();
     }

@@ -133,7 +133,7 @@ pub fn bytes(buffer: &gst::BufferRef) -> Vec<u8> {
     buffer.map_readable().expect("readable").to_vec()
 }
 
-/// The columns in which an RGB picture without padding differs from frame `i`; all of them
+/// The columns in which an RGB image without padding differs from frame `i`; all of them
 /// between the first and the last are taken as changed.
 pub fn changed(
     out: &gst::BufferRef,

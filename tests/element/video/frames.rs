@@ -86,14 +86,14 @@ fn frames_without_time_pass_in_order() {
 }
 
 /// Clears the samples that the contract allows to change.
-fn clear(info: &VideoInfo, source: &gst::BufferRef, hole: &Mask, pictures: [&mut [u8]; 2]) {
+fn clear(info: &VideoInfo, source: &gst::BufferRef, hole: &Mask, images: [&mut [u8]; 2]) {
     let inside: Vec<_> = (0..colors(info))
         .flat_map(|component| spots(info, source, component))
         .filter(|spot| spot.is_hole(hole))
         .collect();
-    for picture in pictures {
+    for image in images {
         for spot in &inside {
-            spot.put(picture, 0);
+            spot.put(image, 0);
         }
     }
 }
@@ -219,10 +219,10 @@ fn the_fill_has_the_colours_of_the_picture(info: &VideoInfo) {
                 .zip(std::iter::repeat(c))
         })
         .collect();
-    let paint = |picture: &mut [u8]| {
+    let paint = |image: &mut [u8]| {
         for (spot, component) in &spots {
             let value = color[usize::from(*component)];
-            spot.put(picture, value << (spot.depth - 8));
+            spot.put(image, value << (spot.depth - 8));
         }
     };
     paint(&mut buffer.get_mut().unwrap().map_writable().unwrap());

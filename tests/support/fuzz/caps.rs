@@ -9,7 +9,7 @@ use propainter_elements::fuzz;
 use super::SMALL;
 use crate::{allocation::peak, fuzz::properties::init};
 
-/// Pixels of the largest picture that is filled; larger ones are only read.
+/// Pixels of the largest image that is filled; larger ones are only read.
 const PIXELS: usize = 1 << 14;
 
 /// Takes numbers off the front; zeros follow its end.

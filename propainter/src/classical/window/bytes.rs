@@ -38,7 +38,7 @@ impl Frames {
         self.width.div_ceil(4) * self.height.div_ceil(4)
     }
 
-    /// A frame in the window: its picture and, where it has a hole, what is near it and the flows
+    /// A frame in the window: its pixels and, where it has a hole, its surroundings and the flows
     /// both ways with their coarser level.
     pub fn held(&self, hole: &HoleFootprint) -> u64 {
         let rows = 16 * (self.height + 2 * self.height.div_ceil(4));
@@ -47,7 +47,7 @@ impl Frames {
     }
 
     /// What is there whatever the window: pyramids of the last two frames, masks as they came and
-    /// as they are processed, a picture on its way in or out.
+    /// as they are processed, a frame on its way in or out.
     fn always(&self) -> u64 {
         let level = |halvings: u32| {
             let side = |side: u64| (side >> halvings) + 33;

@@ -25,8 +25,14 @@ impl History {
             budget => MAX_BYTES.min(usize::try_from(budget / 8).unwrap_or(MAX_BYTES)),
         };
         let capacity = config.history_frames().min(max_bytes / bytes);
-        // As many frames again are kept until they become history.
-        config.limits.outside.always += (2 * capacity * bytes) as u64;
+        // Frames are held until they become history, or all of them until they are returned.
+        let held = match config.whole {
+            true => capacity.max(config.latency_frames() + 1),
+            false => capacity,
+        };
+        // One more, with its hole, is put together.
+        let assembled = bytes + bytes / 3;
+        config.limits.outside.always += (held * bytes + assembled) as u64;
         Self {
             frames: VecDeque::new(),
             capacity,
@@ -40,9 +46,14 @@ impl History {
     /// Adds a frame and drops the oldest beyond the capacity.
     pub fn push(&mut self, frame: Frame) {
         self.frames.push_back(frame);
-        while self.frames.len() > self.capacity {
-            self.frames.pop_front();
-        }
+        self.make_room(0);
+    }
+
+    /// Drops the oldest frames that are not needed once `pending` more frames are history.
+    pub fn make_room(&mut self, pending: usize) {
+        let kept = self.capacity.saturating_sub(pending);
+        let dropped = self.frames.len().saturating_sub(kept);
+        self.frames.drain(..dropped);
     }
 
     pub fn clear(&mut self) {

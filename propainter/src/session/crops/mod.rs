@@ -362,6 +362,7 @@ impl Crops {
             // Enough frames follow it: it will not become history.
             self.pending[before].frame = None;
         }
+        self.history.make_room(self.pending.len());
         if self.cropped {
             for (view, rect) in self.views.iter_mut().zip(rects) {
                 view.push(crop(&frame, &rect), crop_mask(mask, &rect))?;
