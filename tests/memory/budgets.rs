@@ -154,11 +154,9 @@ fn what_may_not_be_given_up_ends_in_an_error_that_names_the_stage() {
     let mut session = Session::open(Config { limits, ..config }).expect("the session opens");
     let scene = propainter::internals::synthetic::Scene::new(SIZE[0], SIZE[1], 3);
     let mask = hole(SIZE[0], SIZE[1], 0.6);
-    let results = (0..FRAMES).map(|t| session.push(scene.frame(t), &mask).map(drop));
-    let error = results
-        .chain([Ok(())])
-        .find_map(Result::err)
-        .expect("an error");
+    let pushed = (0..FRAMES).try_for_each(|t| session.push(scene.frame(t), &mask).map(drop));
+    let error = pushed.and_then(|()| session.drain().map(drop));
+    let error = error.expect_err("completion has no memory");
     assert!(
         matches!(
             error,
