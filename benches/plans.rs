@@ -1,5 +1,5 @@
-//! `cargo run --release --example plans`: which plan each GPU gets at each size, by the byte
-//! model. Prints the tables of README.md and BENCHMARKS.md.
+//! `cargo run --release -p propainter-tests --example plans`: which plan each GPU gets at each size, by the byte
+//! model. Prints the tables of docs/memory.md and BENCHMARKS.md.
 
 use propainter::{
     DType,

@@ -1,4 +1,4 @@
-//! `cargo run --release --example precision`: 16 bits against 32 on the clips of the official
+//! `cargo run --release -p propainter-tests --example precision`: 16 bits against 32 on the clips of the official
 //! procedure, in the holes. Prints the table of BENCHMARKS.md.
 
 use std::error::Error;

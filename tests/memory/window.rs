@@ -231,7 +231,7 @@ fn a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture() {
     for (holes, whole) in [(LOGO, false), (CORNERS, true), (HALF, false)] {
         let config = Config {
             whole,
-            ..config(640, 360, 40)
+            ..config(432, 240, 40)
         };
         let all = run(config.clone(), holes, 50).expect("nothing is too much");
         assert!(all.degraded.is_empty() && all.look_ahead == 20);

@@ -3,9 +3,9 @@
 mod config;
 mod crops;
 mod engine_builder;
-mod fallback;
 mod feather;
 mod placeholder;
+mod single_frame;
 mod stats;
 mod supervisor;
 mod warm;
@@ -13,7 +13,7 @@ mod warm;
 use std::time::Instant;
 
 pub use config::{Config, CropMode, Mode, Model};
-pub use fallback::fill_single_frame;
+pub use single_frame::fill_single_frame;
 pub use stats::Stats;
 pub use warm::Warm;
 

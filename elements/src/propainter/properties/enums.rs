@@ -80,7 +80,7 @@ pub enum CropMode {
     Auto,
     #[enum_value(name = "Whole frames", nick = "off")]
     Off,
-    #[enum_value(name = "Crops around the holes, with context", nick = "crop")]
+    #[enum_value(name = "Crops around the masks, with context", nick = "crop")]
     Crop,
 }
 
@@ -108,12 +108,9 @@ pub enum LatePolicy {
     Auto,
     #[enum_value(name = "Wait until the frame is done", nick = "wait")]
     Wait,
-    #[enum_value(
-        name = "Send the frame unchanged, with its hole",
-        nick = "pass-through"
-    )]
+    #[enum_value(name = "Send the frame unchanged", nick = "pass-through")]
     PassThrough,
-    #[enum_value(name = "Fill the frame without the networks", nick = "fill")]
+    #[enum_value(name = "Fill the frame from the pixels around the mask", nick = "fill")]
     Fill,
     #[enum_value(name = "Drop the frame", nick = "drop")]
     Drop,

@@ -46,7 +46,7 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecEnum::builder_with_default("model", default.model)
             .nick("Model")
-            .blurb("Engine that fills the hole")
+            .blurb("Engine that fills the masked pixels")
             .mutable_ready()
             .build(),
         glib::ParamSpecString::builder("weights")
@@ -71,8 +71,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         count(
             "subvideo-length",
             "Sub-video length",
-            "Number of frames over which flow is completed and pixels are propagated at once; more \
-             frames reach farther and need more memory and latency",
+            "Number of frames over which flow is completed and pixels are propagated together; more \
+             frames reach farther but cost memory and latency",
             2,
             default.subvideo_length,
         ),
@@ -107,8 +107,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         count(
             "max-held-frames",
             "Maximum held frames",
-            "Largest number of frames that are held for future frames (0 = as many as the windows \
-             need); if mode=auto would hold more, it uses sliding windows",
+            "Maximum number of frames held back while waiting for later ones (0 = as many as the \
+             windows need); mode=auto switches to sliding windows to stay within it",
             0,
             default.max_held_frames,
         ),
@@ -120,7 +120,7 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("scene-threshold")
             .nick("Scene threshold")
-            .blurb("Difference of two consecutive frames from which on they are in different scenes")
+            .blurb("Difference between consecutive frames above which a scene cut is assumed")
             .minimum(0.01)
             .maximum(1.0)
             .default_value(default.scene_threshold)
@@ -129,7 +129,7 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         count(
             "mask-dilation",
             "Mask dilation",
-            "Number of pixels by which the hole is dilated, at processing size",
+            "Number of pixels by which the mask is widened, at processing size",
             0,
             default.mask_dilation,
         ),
@@ -155,9 +155,9 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("mask-threshold")
             .nick("Mask threshold")
             .blurb(
-                "Luma of the masks from mask-location and mask_sink above which pixels are filled, \
-                 in full range of 8 bits (0 = all but black and the noise that lossy codecs leave \
-                 on it); with mask-from-alpha, transparency above which pixels are filled",
+                "Luma of masks above which pixels are filled, in full range (0 = all but black and \
+                 the noise that lossy codecs leave on it); with mask-from-alpha, transparency above \
+                 which pixels are filled",
             )
             .maximum(255)
             .default_value(default.mask_threshold)
@@ -166,8 +166,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoolean::builder("mask-invert")
             .nick("Mask invert")
             .blurb(
-                "Whether to fill the pixels that are not above mask-threshold instead of those that \
-                 are; for mask-location and mask_sink",
+                "Whether to fill pixels at or below mask-threshold instead of above it; for \
+                 mask-location and mask_sink",
             )
             .default_value(default.mask_invert)
             .mutable_playing()
@@ -192,8 +192,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("mask-feather")
             .nick("Mask feather")
             .blurb(
-                "Number of pixels around the dilated hole over which the fill fades into the frame, \
-                 at processing size",
+                "Number of pixels beyond the widened mask over which the fill fades into the frame, at \
+                 processing size",
             )
             .maximum(100)
             .default_value(default.mask_feather)
@@ -220,29 +220,29 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("crop-mode", default.crop_mode)
             .nick("Crop mode")
             .blurb(
-                "Whether the engine processes whole frames or crops around the holes; width and \
-                 height limit the processing size of a crop, which is 864x480 pixels at most",
+                "Process whole frames or crops around the masks; width and height limit the \
+                 processing size of a crop, which has as many pixels as 864x480 at most",
             )
             .mutable_ready()
             .build(),
         bytes(
             "vram-budget",
             "Device memory budget",
-            "Limit on the device's memory in bytes, including the driver's context; with device=cpu \
-             on the host's memory (0 = the memory that is free at the start, less vram-reserve)",
+            "Maximum bytes of device memory, including the driver's context; with device=cpu, of \
+             host memory (0 = the memory that is free at the start minus vram-reserve)",
             default.vram_budget,
         ),
         bytes(
             "vram-reserve",
             "Device memory reserve",
-            "Bytes of the device's free memory to leave to others, if vram-budget is 0",
+            "Bytes of device memory to leave free if vram-budget is 0",
             default.vram_reserve,
         ),
         bytes(
             "host-budget",
             "Host memory budget",
-            "Limit on the host's memory for held frames, flows and features in bytes (0 = the memory \
-             that is free)",
+            "Maximum bytes of host memory for held frames, flows and features (0 = the memory that is \
+             free)",
             default.host_budget,
         ),
         glib::ParamSpecEnum::builder_with_default("precision", default.precision)
@@ -254,29 +254,29 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .default_value(default.allow_degradation)
             .nick("Allowed degradation")
             .blurb(
-                "Reductions of quality, applied in the order of the flags, if nothing exact fits \
-                 the budget",
+                "Reductions of quality that are allowed if no exact plan fits the budget: precision, \
+                 references, window and resolution, tried in this order",
             )
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("late-policy", default.late_policy)
             .nick("Late policy")
-            .blurb("What to do with a frame that is not done when it is due")
+            .blurb("What to do with a frame that is not finished by its deadline")
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt64::builder("processing-latency")
             .nick("Processing latency")
             .blurb(
-                "Time for computing on top of the look-ahead, in ns; a frame that takes longer is \
-                 late (18446744073709551615 = the duration of the frames that become final at \
-                 once, or 0 if late frames wait)",
+                "Latency for computing on top of the look-ahead, in ns; a frame that takes longer is \
+                 late (18446744073709551615 = automatic: the duration of the frames that become \
+                 final at once, or 0 if late frames wait)",
             )
             .default_value(u64::MAX)
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("qos")
             .nick("Quality of service")
-            .blurb("Whether frames count as late if downstream reports them as late")
+            .blurb("Whether to treat frames as late that downstream's QoS events report as late")
             .default_value(default.qos)
             .mutable_playing()
             .build(),
@@ -287,12 +287,12 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Counts of frames, times, memory in use, and the engine in use")
+            .blurb("Statistics: frame counts, times, memory use and the engine in use")
             .read_only()
             .build(),
         glib::ParamSpecUInt64::builder("latency")
             .nick("Latency")
-            .blurb("Time that a frame stays in the element, in ns (0 until it is known)")
+            .blurb("Longest time that a frame stays in the element, in ns (0 = not known yet)")
             .read_only()
             .build(),
     ]

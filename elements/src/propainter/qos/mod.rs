@@ -6,5 +6,5 @@
 pub mod circuit_breaker;
 pub mod clock_wakeup;
 pub mod deadline;
-pub mod lateness;
+pub mod late_source;
 pub mod recent;

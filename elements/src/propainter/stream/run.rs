@@ -14,7 +14,7 @@ use crate::propainter::{
     },
     qos::{
         circuit_breaker::CircuitBreaker,
-        lateness::{Arrival, Lateness},
+        late_source::{Arrival, SourceLateness},
     },
     stream::{
         queue::OutputQueue,
@@ -67,7 +67,7 @@ pub struct VideoInput {
     /// How fast frames come.
     pub arrivals: Arrivals,
     /// How late frames come.
-    pub lateness: Lateness,
+    pub lateness: SourceLateness,
 }
 
 /// The masks that come in through `mask_sink`.

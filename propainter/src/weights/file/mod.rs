@@ -10,7 +10,7 @@ mod legacy;
 mod pickle;
 mod safetensors;
 mod state_dict;
-mod torch;
+mod torch_globals;
 mod value;
 mod zip;
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::{
     Parsed,
     cursor::Cursor,
-    problem, torch,
+    problem, torch_globals,
     value::{Id, Value, value},
 };
 
@@ -148,7 +148,7 @@ impl<'a> Unpickler<'a> {
 
             b'c' => {
                 let (module, name) = (text(self.at.line()?)?, text(self.at.line()?)?);
-                self.push(Value::Global(torch::global(module, name)?));
+                self.push(Value::Global(torch_globals::global(module, name)?));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
@@ -157,7 +157,7 @@ impl<'a> Unpickler<'a> {
                 else {
                     return problem("its pickle names a function without text");
                 };
-                self.push(Value::Global(torch::global(module, name)?));
+                self.push(Value::Global(torch_globals::global(module, name)?));
             }
             b'R' => self.reduce()?,
             b'Q' => {
@@ -165,7 +165,7 @@ impl<'a> Unpickler<'a> {
                 let Value::Tuple(parts) = self.value(id) else {
                     return problem("its pickle names a storage without a tuple");
                 };
-                let storage = torch::storage(&self.values, parts)?;
+                let storage = torch_globals::storage(&self.values, parts)?;
                 self.push(Value::Storage(storage));
             }
             b'b' => self.build()?,
@@ -288,7 +288,7 @@ impl<'a> Unpickler<'a> {
         else {
             return problem("its pickle calls something that is no function");
         };
-        let result = torch::call(*function, &self.values, arguments)?;
+        let result = torch_globals::call(*function, &self.values, arguments)?;
         self.push(result);
         Ok(())
     }

@@ -12,7 +12,7 @@ const FORGOTTEN: u64 = 64;
 
 /// How late the source is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Lateness {
+pub struct SourceLateness {
     recent: RecentFrames,
     /// By how much frames came late recently. Sinks downstream see the same lateness.
     pub delay: ClockTime,
@@ -42,7 +42,7 @@ impl Arrival {
     }
 }
 
-impl Lateness {
+impl SourceLateness {
     /// Notes that the frame of running time `time` came late by `delay`; up to `tolerance` that
     /// does not count. A frame waits for later ones, and frames may come in bunches, so the whole
     /// stream counts as late as its latest frames.
@@ -89,7 +89,7 @@ mod tests {
     /// A live source without latency, and the frames that came late.
     #[derive(Default)]
     struct Source {
-        lateness: Lateness,
+        lateness: SourceLateness,
         late: u64,
     }
 
