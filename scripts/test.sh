@@ -12,8 +12,8 @@ if [ ! -d "$shared/golden" ] && [ -z "${PROPAINTER_ALLOW_SKIP:-}" ]; then
     export PROPAINTER_ALLOW_SKIP=1
     echo "test: $shared/golden is absent: what needs more than tests/golden holds is skipped and counted"
 fi
-# Some tests wait for a clock, so more run at once than there are cores.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
+# Some tests wait for a clock meanwhile, so one more runs than there are cores.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) + 1))}"
 status=0
 cargo test --release --workspace "$@" || status=$?
 if [ $# = 0 ]; then

@@ -4,7 +4,7 @@
 //! - [`demo`]: shows the element at work on a generated clip or on a video file
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
-//! - [`bench`]: measures the speed of the engine
+//! - [`mod@bench`]: measures the speed of the engine
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:

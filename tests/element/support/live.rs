@@ -182,12 +182,9 @@ impl Live {
 
     /// Lets the clock run until `time`; whoever waits for a time before that is woken at it.
     pub fn run_to(&mut self, time: ClockTime) {
-        while self
-            .clock
-            .next_entry_time()
-            .is_some_and(|next| next <= time)
-        {
-            let next = self.clock.next_entry_time().expect("nobody else takes it");
+        // An entry may go as soon as it is looked at: its waiter was woken otherwise.
+        let next = |live: &Self| live.clock.next_entry_time().filter(|next| *next <= time);
+        while let Some(next) = next(self) {
             if next > self.clock.time() {
                 self.clock.set_time(next);
             }

@@ -49,7 +49,7 @@ pub struct FrameTask {
     pub id: u64,
     /// Width and height in pixels.
     pub size: (usize, usize),
-    /// The frame in RGB; `None` if it was taken before, see [`OutputQueue::input`].
+    /// The frame in RGB; `None` if it was taken before, see [`input`](super::OutputQueue::input).
     pub frame: Option<Frame>,
     pub masks: FrameMasks,
     pub running_time: Option<ClockTime>,

@@ -1,5 +1,5 @@
 //! Memory of a GPU: whether its frames are supported, and the transfer of rows between that memory
-//! and the host ([`transfer`], [`cuda`]).
+//! and the host ([`mod@transfer`], [`cuda`]).
 
 mod cuda;
 pub mod transfer;
