@@ -8,6 +8,8 @@
 //! The cargo feature `networks`, on by default, adds the networks of ProPainter. Without it the
 //! engine is the weights-free one, and neither a tensor library nor LLVM nor CUDA is built.
 
+#![warn(missing_docs)]
+
 mod cancel;
 mod classical;
 mod device;

@@ -7,15 +7,18 @@ use std::fmt;
 pub enum Stage {
     /// Optical flow: features of a frame, then the flows of a pair.
     Flow,
+    /// Flow completion.
     Completion,
     /// Image propagation.
     Propagation,
     /// The generator's encoder.
     Encoder,
+    /// The generator without its encoder.
     Generator,
 }
 
 impl Stage {
+    /// Every stage, in the order in which they run.
     pub const ALL: [Self; 5] = [
         Self::Flow,
         Self::Completion,

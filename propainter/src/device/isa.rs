@@ -22,10 +22,13 @@ pub struct Isa(IsaKind);
 /// The instruction sets that the program has code for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IsaKind {
+    /// AVX-512 F and DQ, with AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// The instructions that every processor of this architecture has.
     Portable,
 }
 
@@ -88,6 +91,7 @@ impl Isa {
         all
     }
 
+    /// Returns the kind of the instruction set, for a match.
     pub fn kind(self) -> IsaKind {
         self.0
     }

@@ -17,6 +17,7 @@ pub struct Limits {
     pub host_budget: u64,
     /// Bytes of that budget that the caller holds for its frames.
     pub outside: Outside,
+    /// The precision of flow completion and the generator.
     pub precision: Precision,
     /// The reductions of quality that are allowed where no exact plan fits.
     pub allow_degradation: Degradation,
@@ -71,6 +72,7 @@ pub enum Step {
 }
 
 impl Step {
+    /// Every step, in the order in which they are applied.
     pub const ALL: [Self; 4] = [
         Self::Precision,
         Self::References,
@@ -94,21 +96,27 @@ impl Step {
 pub struct Degradation(u8);
 
 impl Degradation {
+    /// The empty set.
     pub const NONE: Self = Self(0);
+    /// The set of all steps.
     pub const ALL: Self = Self(0b1111);
 
+    /// Returns the set with `step` added.
     pub fn with(self, step: Step) -> Self {
         Self(self.0 | 1 << step as u8)
     }
 
+    /// Returns the steps that are in either set.
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
+    /// Returns whether `step` is in the set.
     pub fn contains(self, step: Step) -> bool {
         self.0 & 1 << step as u8 != 0
     }
 
+    /// Returns whether the set has no step.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -144,34 +152,49 @@ impl fmt::Display for Degradation {
 /// A decision of a session about its memory. The element posts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A plan was put in force: one line, the bytes that it needs, the budget.
+    /// A plan was put in force.
     Planned {
+        /// The plan as one line.
         plan: String,
+        /// The bytes that it needs at most, by the model: on the device for the networks, on the
+        /// host for the weights-free engine.
         bytes: u64,
+        /// The budget in bytes for the same memory.
         budget: u64,
     },
     /// Memory ran out and the stage is repeated, or the budget was exceeded and later stages take
-    /// less. `plan` is in force now; it is the same one where none is smaller.
+    /// less.
     Shrunk {
+        /// The stage that took too much.
         stage: Stage,
+        /// The message of the device, or the bytes in use and the bytes allowed.
         problem: String,
+        /// The plan that is in force now, as one line; it is the same as before where none is
+        /// smaller.
         plan: String,
     },
     /// A larger plan is tried again after a time without trouble.
-    Grown { plan: String },
+    Grown {
+        /// The plan that is in force now, as one line.
+        plan: String,
+    },
     /// Quality was reduced to fit the budget.
     Degraded {
+        /// The kind of reduction.
         step: Step,
-        /// The setting before and after, as text.
+        /// The setting before, as text.
         from: String,
+        /// The setting after, as text.
         to: String,
     },
     /// The weights-free engine runs because this build has no networks, although checkpoints are
     /// found, their folder is set or a GPU is named.
     NotBuilt,
-    /// `device=auto` computes on the CPU although a CUDA driver is present; `problem` is the
-    /// reason.
-    FellBack { problem: String },
+    /// `device=auto` computes on the CPU although a CUDA driver is present.
+    FellBack {
+        /// The reason why no CUDA device is used.
+        problem: String,
+    },
 }
 
 /// The memory that a session takes now and took at most.
@@ -181,26 +204,30 @@ pub struct Usage {
     pub budget: u64,
     /// Bytes on the device that the plan in force needs at most, by the model.
     pub planned: u64,
-    /// Bytes that this process has on the device, as last measured and at most.
+    /// Bytes that this process has on the device, as last measured.
     pub device: u64,
+    /// Bytes that this process had on the device at most.
     pub device_peak: u64,
     /// Bytes that this process had on the device at most in each stage, in the order of
     /// [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
-    /// Budget on the host in bytes for held frames, flows and features, and the bytes that the plan
-    /// in force needs at most, by the model.
+    /// Budget on the host in bytes for held frames, flows and features.
     pub host_budget: u64,
+    /// Bytes of that budget that the plan in force needs at most, by the model.
     pub host_planned: u64,
-    /// Those bytes at present and at most.
+    /// Bytes of that budget that are held now.
     pub host: u64,
+    /// Bytes of that budget that were held at most.
     pub host_peak: u64,
-    /// Number of times that memory ran out, and that a larger plan was tried again.
+    /// Number of times that memory ran out.
     pub out_of_memory: u64,
+    /// Number of times that a larger plan was tried again.
     pub grown: u64,
     /// The reductions of quality in force.
     pub degraded: Degradation,
-    /// Runs of stages so far, including failed ones, and the time spent in them.
+    /// Runs of stages so far, including failed ones.
     pub runs: u64,
+    /// Time spent in those runs.
     pub computing: Duration,
     /// Floating point operations of the layers in each stage, in the order of [`Stage::ALL`].
     pub operations: [u64; Stage::ALL.len()],

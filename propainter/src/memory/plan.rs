@@ -12,6 +12,7 @@ use crate::{
 pub struct Plan {
     /// Directions of a pair of frames whose flow is computed at once, 1 or 2.
     pub pairs: usize,
+    /// Form in which RAFT's correlation is stored between lookups.
     pub correlation: CorrelationForm,
     /// Flows that completion encodes, and decodes, at once.
     pub completion_frames: usize,
@@ -21,6 +22,7 @@ pub struct Plan {
     pub features: Placement,
     /// Rows at 1/4 that the generator encodes at once; 0 is all.
     pub encoder_rows: usize,
+    /// Rows at 1/4 that the generator decodes at once; 0 is all.
     pub decoder_rows: usize,
 }
 

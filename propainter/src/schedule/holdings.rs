@@ -8,9 +8,11 @@ use super::{Schedule, WindowParams, ring::Ring};
 /// parameters: the stream holds frames, propagated images and tensors; the simulation only counts.
 #[derive(Debug)]
 pub struct Holdings<Frame, Image, Tensor> {
+    /// Position in the schedule.
     pub schedule: Schedule,
     /// Source frames.
     pub frames: Ring<Frame>,
+    /// Flows of RAFT; item i is between frames i and i + 1.
     pub raw_flows: Ring<RawFlows<Tensor>>,
     /// Forward flows of a completion chunk whose backward flows are not completed yet.
     pub half: Vec<Tensor>,
@@ -19,6 +21,7 @@ pub struct Holdings<Frame, Image, Tensor> {
     pub flows: Ring<Option<FlowPair<Tensor>>>,
     /// Completed flows at quarter scale for the generator; `None` until a task needs them.
     pub quarter_flows: Ring<Option<FlowPair<Tensor>>>,
+    /// Frames after image propagation.
     pub propagated: Ring<Propagated<Image, Tensor>>,
     /// End of the frames that were returned.
     sent: usize,
@@ -28,20 +31,25 @@ pub struct Holdings<Frame, Image, Tensor> {
 /// it is completed and no later chunk needs it.
 #[derive(Debug)]
 pub struct RawFlows<Tensor> {
+    /// Flow from the frame to the next.
     pub forward: Option<Tensor>,
+    /// Flow from the next frame back to this one.
     pub backward: Option<Tensor>,
 }
 
 /// The flows between a frame and the next, in both directions.
 #[derive(Debug)]
 pub struct FlowPair<Tensor> {
+    /// Flow from the frame to the next.
     pub forward: Tensor,
+    /// Flow from the next frame back to this one.
     pub backward: Tensor,
 }
 
 /// A frame after image propagation, and the generator's encodings of it.
 #[derive(Debug)]
 pub struct Propagated<Image, Tensor> {
+    /// The propagated image.
     pub image: Image,
     /// Held while it may be a local frame.
     pub features: Option<Tensor>,
@@ -52,7 +60,9 @@ pub struct Propagated<Image, Tensor> {
 /// The direction of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// From a frame to the next.
     Forward,
+    /// From a frame to the one before.
     Backward,
 }
 
@@ -79,6 +89,7 @@ impl<Tensor> RawFlows<Tensor> {
 }
 
 impl<Frame, Image, Tensor> Holdings<Frame, Image, Tensor> {
+    /// Creates the holdings of a stream that has no frame yet.
     pub fn new(params: WindowParams) -> Self {
         Self {
             schedule: Schedule::new(params),

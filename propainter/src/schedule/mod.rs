@@ -43,6 +43,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Creates the schedule of a stream that has no frame yet.
     pub fn new(params: WindowParams) -> Self {
         Self {
             params,

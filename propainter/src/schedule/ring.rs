@@ -20,6 +20,7 @@ impl<T> Default for Ring<T> {
 }
 
 impl<T> Ring<T> {
+    /// Adds an item at the end.
     pub fn push(&mut self, item: T) {
         self.items.push_back(item);
     }
@@ -61,10 +62,12 @@ impl<T> Ring<T> {
         self.first..self.first + self.items.len()
     }
 
+    /// Returns the items held, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.items.iter()
     }
 
+    /// Returns the items held, mutable, the oldest first.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.items.iter_mut()
     }

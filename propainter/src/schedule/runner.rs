@@ -9,11 +9,16 @@ pub type ScaledFlows<Tensor> = Vec<Option<FlowPair<Tensor>>>;
 
 /// Carries out the steps of tasks. The stream computes in each of them, the simulation counts.
 pub trait TaskRunner {
+    /// A source frame, as the holdings keep it.
     type Frame;
+    /// A propagated image.
     type Image;
+    /// A flow, or the features or tokens of a frame.
     type Tensor;
+    /// The error of a step.
     type Error;
 
+    /// Returns the items that are held between steps.
     fn holdings(&mut self) -> &mut Holdings<Self::Frame, Self::Image, Self::Tensor>;
 
     /// Returns whether one of these frames has a hole. If none has, networks do not run.

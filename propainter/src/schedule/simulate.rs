@@ -35,25 +35,50 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TaskKind {
     /// Computes the flows of a new frame; only its features if it is the first.
-    Flow { first: bool },
-    /// Completes `run` flows in one direction, and keeps `keep`.
-    Completion { run: usize, keep: usize },
-    /// Propagates `run` frames, and keeps `keep`.
-    Propagation { run: usize, keep: usize },
-    /// Scales `flows` completed flows to a quarter, beside `keep` new propagated frames.
-    QuarterFlows { flows: usize, keep: usize },
+    Flow {
+        /// Whether the frame is the first of the stream.
+        first: bool,
+    },
+    /// Completes flows in one direction.
+    Completion {
+        /// Number of flows that the network processes.
+        run: usize,
+        /// Number of those flows that are kept.
+        keep: usize,
+    },
+    /// Propagates frames.
+    Propagation {
+        /// Number of frames that are propagated.
+        run: usize,
+        /// Number of those frames that are kept.
+        keep: usize,
+    },
+    /// Scales completed flows to a quarter, while new propagated frames wait to be put away.
+    QuarterFlows {
+        /// Number of completed flows, in pairs of both directions.
+        flows: usize,
+        /// Number of new propagated frames.
+        keep: usize,
+    },
     /// Computes the features of a frame.
     Encoding,
     /// Computes the tokens of a frame.
     Tokens,
     /// Generates the local frames of a window.
-    Window { locals: usize, references: usize },
+    Window {
+        /// Number of local frames.
+        locals: usize,
+        /// Number of reference frames.
+        references: usize,
+    },
 }
 
 /// A step, and the items held meanwhile without its own results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
+    /// Number of items held, without the step's own results.
     pub held: Counts,
+    /// Kind and sizes of the step.
     pub kind: TaskKind,
 }
 

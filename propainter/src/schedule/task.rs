@@ -5,16 +5,18 @@ use std::ops::Range;
 /// A task that may run, because its inputs are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Completes the flows `run` (masks `run.start..=run.end`) and keeps `keep`, which replaces
-    /// all completed flows from its start on.
+    /// Completes flows of RAFT in both directions.
     Complete {
+        /// Flows that the network processes, with the masks `run.start..=run.end`.
         run: Range<usize>,
+        /// Flows of `run` that are kept. They replace all completed flows from `keep.start` on.
         keep: Range<usize>,
     },
-    /// Propagates the frames `run` (flows `run.start..run.end − 1`) and keeps `keep`, which
-    /// replaces all propagated frames from its start on.
+    /// Propagates frames along their completed flows.
     Propagate {
+        /// Frames that are propagated, with the flows `run.start..run.end − 1`.
         run: Range<usize>,
+        /// Frames of `run` that are kept. They replace all propagated frames from `keep.start` on.
         keep: Range<usize>,
         /// Whether the first frame of `run` is taken as it was propagated before.
         seeded: bool,

@@ -47,13 +47,17 @@ pub enum CropMode {
 /// The settings of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Size of the frames that will be pushed, in pixels.
+    /// Width of the frames that will be pushed, in pixels.
     pub width: usize,
+    /// Height of the frames that will be pushed, in pixels.
     pub height: usize,
+    /// The engine that fills the holes.
     pub model: Model,
     /// Folder of the checkpoints; `None` searches the usual places.
     pub weights: Option<PathBuf>,
+    /// The device that the networks run on.
     pub device: DeviceChoice,
+    /// How the stream is divided into windows.
     pub mode: Mode,
     /// Frames of a sub-video, at least 2 (`subvideo_length` of the official script).
     pub subvideo_length: usize,
@@ -65,10 +69,14 @@ pub struct Config {
     pub raft_iterations: usize,
     /// Pixels by which the hole is dilated, at processing size (`mask_dilation`).
     pub mask_dilation: usize,
-    /// Processing size in pixels, rounded down to multiples of 8; `None` is the frames' own size.
+    /// Processing width in pixels, rounded down to a multiple of 8, at least 8; `None` is the
+    /// frames' own width times `resize_ratio`.
     pub processing_width: Option<usize>,
+    /// Processing height in pixels, rounded down to a multiple of 8, at least 8; `None` is the
+    /// frames' own height times `resize_ratio`.
     pub processing_height: Option<usize>,
-    /// Factor on the frames' size if no processing size is given, above 0 and up to 4.
+    /// Factor on the frames' own width or height where no processing size is given, above 0 and up
+    /// to 4.
     pub resize_ratio: f64,
     /// Future frames that a window of [`Mode::Sliding`] waits for, at least 1, at most the
     /// sub-video less a hop and a frame; higher values have the effect of that one.
@@ -88,6 +96,7 @@ pub struct Config {
     /// Whether frames come out whole. If not, only the pixels of the hole are valid: the caller
     /// has the others, so the session does not hold them twice.
     pub whole: bool,
+    /// The limits of the session's memory, and the precision.
     pub limits: Limits,
 }
 

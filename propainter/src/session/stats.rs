@@ -7,7 +7,9 @@ use crate::memory::Usage;
 /// Counters and times of a session since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
+    /// Frames pushed.
     pub frames_in: u64,
+    /// Frames returned.
     pub frames_out: u64,
     /// Frames held now.
     pub held: usize,

@@ -15,7 +15,9 @@ use crate::DType;
 /// A tensor in host memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
+    /// The shape; empty for a scalar.
     pub shape: Vec<usize>,
+    /// The elements; their number is the product of `shape`.
     pub data: Vec<f32>,
 }
 
@@ -82,6 +84,7 @@ impl Checkpoint {
         assemble(network, &name, offers)
     }
 
+    /// Returns the network that the checkpoint belongs to.
     pub fn network(&self) -> Network {
         self.network
     }

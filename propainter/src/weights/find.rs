@@ -14,12 +14,16 @@ const VARIABLE: &str = "PROPAINTER_WEIGHTS";
 /// The paths of the three checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
+    /// Path of the checkpoint of RAFT.
     pub raft: PathBuf,
+    /// Path of the checkpoint of flow completion.
     pub flow_completion: PathBuf,
+    /// Path of the checkpoint of the generator.
     pub generator: PathBuf,
 }
 
 impl Paths {
+    /// Returns the path of the checkpoint of `network`.
     pub fn get(&self, network: Network) -> &Path {
         match network {
             Network::Raft => &self.raft,

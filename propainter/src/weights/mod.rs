@@ -30,6 +30,7 @@ pub enum Network {
 }
 
 impl Network {
+    /// The three networks, in the order in which they run.
     pub const ALL: [Network; 3] = [Network::Raft, Network::FlowCompletion, Network::Generator];
 
     /// Returns the network's name in tables and on the command line.

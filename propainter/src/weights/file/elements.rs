@@ -12,15 +12,25 @@ pub(super) const MAX_RANK: usize = 8;
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElementType {
+    /// IEEE 754 double precision.
     F64,
+    /// IEEE 754 single precision.
     F32,
+    /// IEEE 754 half precision.
     F16,
+    /// bfloat16: the upper 16 bits of single precision.
     BF16,
+    /// Signed 64-bit integers.
     I64,
+    /// Signed 32-bit integers.
     I32,
+    /// Signed 16-bit integers.
     I16,
+    /// Signed 8-bit integers.
     I8,
+    /// Unsigned 8-bit integers.
     U8,
+    /// Truth values, one byte each.
     Bool,
 }
 
@@ -35,6 +45,7 @@ impl ElementType {
         }
     }
 
+    /// Returns whether the type is a floating-point one.
     pub fn is_float(self) -> bool {
         matches!(
             self,
@@ -42,6 +53,7 @@ impl ElementType {
         )
     }
 
+    /// Returns the type's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             ElementType::F64 => "fp64",

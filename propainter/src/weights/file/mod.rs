@@ -37,6 +37,7 @@ pub enum Form {
     Zip,
     /// PyTorch's older stream of pickles and raw storages.
     Legacy,
+    /// A JSON header of names, types and ranges, then the tensors' bytes.
     Safetensors,
 }
 
@@ -92,6 +93,7 @@ impl StateFile {
         }
     }
 
+    /// Returns the format of the file.
     pub fn form(&self) -> Form {
         self.form
     }
@@ -101,18 +103,31 @@ impl StateFile {
         self.entries.len()
     }
 
+    /// Returns whether the file has no tensors.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    /// Returns the key of tensor `index`, as the file has it.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Self::len).
     pub fn key(&self, index: usize) -> &str {
         &self.entries[index].key
     }
 
+    /// Returns the shape of tensor `index`; empty for a scalar.
+    ///
+    /// # Panics
+    /// As [`key`](Self::key).
     pub fn shape(&self, index: usize) -> &[usize] {
         &self.entries[index].shape
     }
 
+    /// Returns the type of the elements of tensor `index`.
+    ///
+    /// # Panics
+    /// As [`key`](Self::key).
     pub fn kind(&self, index: usize) -> ElementType {
         self.entries[index].kind
     }

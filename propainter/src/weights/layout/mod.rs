@@ -31,10 +31,12 @@ pub struct Slot {
     pub key: String,
     /// The shape; empty for a scalar.
     pub shape: Vec<usize>,
+    /// The role of the tensor.
     pub role: Role,
 }
 
 impl Slot {
+    /// Returns the number of elements of the tensor.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
@@ -43,10 +45,12 @@ impl Slot {
 /// Every tensor that a network's checkpoint may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
+    /// The tensors, each under its own key.
     pub slots: Vec<Slot>,
 }
 
 impl Layout {
+    /// Returns the layout of `network`.
     pub fn of(network: Network) -> Self {
         let mut build = Builder::default();
         match network {
