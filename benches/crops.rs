@@ -1,5 +1,5 @@
 //! Crops beside whole frames: `cargo run --release -p propainter-tests --example crops`. The
-//! weights-free engine on sliding windows; a hole whose truth is known: PSNR inside it, frames per
+//! classical engine on sliding windows; a hole whose truth is known: PSNR inside it, frames per
 //! second, and pixels that the engine sees, in frames of 432×240. With `--networks FOLDER` seconds
 //! a frame of the networks on the same holes, too.
 

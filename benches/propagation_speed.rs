@@ -1,4 +1,4 @@
-//! Speed of the weights-free engine: `cargo run --release -p propainter-tests --example
+//! Speed of the classical engine: `cargo run --release -p propainter-tests --example
 //! propagation_speed`. Prints frames per second at 432×240 and 854×480 (which is worked on at
 //! 848×480) on a generated scene whose logo, object and ticker cover about a tenth, and, where
 //! `../shared/media` is, on bmx-trees with the rider's masks at both sizes.
@@ -73,7 +73,7 @@ fn measure(name: &str, clip: &[(Frame, Mask)], truth: impl Fn(usize) -> Option<F
         model: Model::Propagation,
         ..Config::new(width, height)
     })
-    .expect("the weights-free engine opens everywhere");
+    .expect("the classical engine opens everywhere");
     let (mut done, mut worst) = (Vec::new(), 0.0f64);
     let input = clip.to_vec();
     let start = Instant::now();

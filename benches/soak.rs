@@ -16,7 +16,7 @@ struct Arguments {
     /// Frames; a few hundred are too few to tell growth from noise
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(300..))]
     frames: u64,
-    /// The networks with tiny settings, in place of the weights-free engine
+    /// The networks with tiny settings, in place of the classical engine
     #[arg(long)]
     networks: bool,
     /// Folder of their checkpoints; without it generated ones, where the tests have them

@@ -6,7 +6,7 @@
 //! - [`weights`] finds, reads and converts the checkpoints of the networks
 //!
 //! The cargo feature `networks`, on by default, adds the networks of ProPainter. Without it the
-//! engine is the weights-free one, and neither a tensor library nor LLVM nor CUDA is built.
+//! engine is the classical one, and neither a tensor library nor LLVM nor CUDA is built.
 
 #![warn(missing_docs)]
 

@@ -19,7 +19,7 @@ fn open_with(width: usize, height: usize, subvideo_length: usize) -> Session {
         subvideo_length,
         ..Config::new(width, height)
     })
-    .expect("the weights-free engine opens everywhere")
+    .expect("the classical engine opens everywhere")
 }
 
 /// Pushes all frames of a clip and drains the session.

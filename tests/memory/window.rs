@@ -1,4 +1,4 @@
-//! The weights-free engine: its byte model against counted allocations, and its budget kept.
+//! The classical engine: its byte model against counted allocations, and its budget kept.
 
 use propainter::{
     Config, CropMode, Error, Limits, Mask, Mode, Model, Session,

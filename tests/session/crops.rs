@@ -9,7 +9,7 @@ use super::{networks, propagation};
 
 const SIZE: (usize, usize) = (960, 544);
 
-/// Returns the settings of the weights-free engine on crops, without dilation.
+/// Returns the settings of the classical engine on crops, without dilation.
 fn cropped() -> Config {
     Config {
         crop_mode: CropMode::Crops,

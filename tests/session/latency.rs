@@ -27,7 +27,7 @@ fn settings_within_a_latency_state_no_more() {
 }
 
 #[test]
-fn the_weights_free_engine_lets_frames_go_at_once() {
+fn the_classical_engine_lets_frames_go_at_once() {
     let config = Config {
         model: Model::Propagation,
         ..Config::new(64, 48)

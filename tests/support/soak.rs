@@ -19,7 +19,7 @@ pub struct Options {
     pub frames: u64,
     /// Frames from sample to sample.
     pub every: u64,
-    /// The folder of the networks' weights; `None` runs the weights-free engine.
+    /// The folder of the networks' weights; `None` runs the classical engine.
     pub weights: Option<PathBuf>,
     /// More settings of the element, `property=value`.
     pub settings: Vec<String>,

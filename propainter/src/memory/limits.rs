@@ -157,7 +157,7 @@ pub enum Notice {
         /// The plan as one line.
         plan: String,
         /// The bytes that it needs at most, by the model: on the device for the networks, on the
-        /// host for the weights-free engine.
+        /// host for the classical engine.
         bytes: u64,
         /// The budget in bytes for the same memory.
         budget: u64,
@@ -187,7 +187,7 @@ pub enum Notice {
         /// The setting after, as text.
         to: String,
     },
-    /// The weights-free engine runs because this build has no networks, although checkpoints are
+    /// The classical engine runs because this build has no networks, although checkpoints are
     /// found, their folder is set or a GPU is named.
     NotBuilt,
     /// `device=auto` computes on the CPU although a CUDA driver is present.

@@ -234,7 +234,7 @@ impl Config {
         self.mask_dilation.saturating_add(self.mask_feather)
     }
 
-    /// Returns the window of the weights-free engine.
+    /// Returns the window of the classical engine.
     pub(super) fn classical_window(&self) -> WindowLengths {
         let lookahead = (self.mode == Mode::Sliding).then_some(self.lookahead);
         classical::window(self.subvideo_length, lookahead)

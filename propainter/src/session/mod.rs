@@ -187,7 +187,7 @@ impl Session {
         builder.map_or_else(|| self.config.engine(), EngineBuilder::model)
     }
 
-    /// Returns the device that the networks run on, by its name; for the weights-free engine the
+    /// Returns the device that the networks run on, by its name; for the classical engine the
     /// device of the configuration.
     pub fn device(&self) -> DeviceChoice {
         let device = self.crops.builder().and_then(EngineBuilder::device);

@@ -23,6 +23,6 @@ pub struct Stats {
     pub scene_cuts: u64,
     /// Crops that each frame is processed in; 1 if it is processed whole.
     pub views: usize,
-    /// Memory use. For the weights-free engine only the host's figures and the time are set.
+    /// Memory use. For the classical engine only the host's figures and the time are set.
     pub memory: Usage,
 }

@@ -188,7 +188,7 @@ fn stats_hold_the_memory_and_the_queue() {
     assert_eq!(stats.get::<u32>("held").unwrap(), parts);
 }
 
-/// The weights-free engine within a budget of the host's memory, over 60 frames: what it says at
+/// The classical engine within a budget of the host's memory, over 60 frames: what it says at
 /// its end, or the error.
 fn within(budget: u64, allow: &str) -> (gst::Structure, Vec<gst::Message>) {
     let element = element();
@@ -224,7 +224,7 @@ fn within(budget: u64, allow: &str) -> (gst::Structure, Vec<gst::Message>) {
 }
 
 #[test]
-fn the_weights_free_engine_keeps_to_the_budget_of_the_host() {
+fn the_classical_engine_keeps_to_the_budget_of_the_host() {
     let bytes = |stats: &gst::Structure, name: &str| stats.get::<u64>(name).unwrap();
     let names = |messages: &[gst::Message]| -> Vec<String> {
         let structures = messages.iter().filter_map(|message| message.structure());

@@ -122,18 +122,18 @@ fn frames_without_a_hole_cost_no_network() {
 }
 
 #[test]
-fn slow_networks_are_stood_in_for_by_the_weights_free_engine() {
+fn the_classical_engine_is_the_fallback_of_slow_networks() {
     let Some(mut live) = live() else {
         return;
     };
     live.load.set(FRAME * 3);
-    let mut stood_in = false;
+    let mut fell_back = false;
     for _ in 0..40 {
         live.frame();
-        stood_in |= live.stats().get("fallback-active") == Ok(true);
+        fell_back |= live.stats().get("fallback-active") == Ok(true);
     }
     let stats = live.accounts();
-    assert!(stood_in, "{stats}");
+    assert!(fell_back, "{stats}");
     // More than were late: the fallback worked.
     let count = |name| stats.get::<u64>(name).unwrap();
     assert!(count("filled") > count("late"), "{stats}");
@@ -222,7 +222,7 @@ fn networks_that_cannot_be_read_are_the_first_frames_error() {
 }
 
 #[test]
-fn the_weights_free_engine_has_nothing_to_read() {
+fn the_classical_engine_has_nothing_to_read() {
     let element = element();
     let bus = bus(&element);
     element.set_state(gst::State::Ready).unwrap();

@@ -85,7 +85,7 @@ pub enum CropMode {
 }
 
 impl CropMode {
-    /// Returns the crop mode in force; `model` and `mode` are those in use. The weights-free engine
+    /// Returns the crop mode in force; `model` and `mode` are those in use. The classical engine
     /// processes only the surroundings of the holes anyway.
     pub fn resolve(self, model: propainter::Model, mode: propainter::Mode) -> propainter::CropMode {
         use propainter::{Mode, Model};

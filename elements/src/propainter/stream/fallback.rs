@@ -1,4 +1,4 @@
-//! The fallback, which fills frames while the engine is bypassed: the weights-free engine or,
+//! The fallback, which fills frames while the engine is bypassed: the classical engine or,
 //! where that is the engine, a fill of single frames.
 
 use propainter::{
@@ -12,7 +12,7 @@ use crate::propainter::{
 /// The fallback of one stream.
 #[derive(Default)]
 pub struct Fallback {
-    /// The weights-free engine, unless that is the engine that is bypassed.
+    /// The classical engine, unless that is the engine that is bypassed.
     session: Option<TrackedSession>,
     /// Size of the frames that the session was opened for, in pixels.
     size: (usize, usize),
@@ -36,7 +36,7 @@ impl Fallback {
             self.dilation = config.mask_dilation;
             self.session = match config.engine() {
                 Model::Propagation => None,
-                _ => Some(weights_free(config, latency_frames)?),
+                _ => Some(classical_session(config, latency_frames)?),
             };
             self.size = size;
         }
@@ -79,7 +79,7 @@ impl Fallback {
     }
 }
 
-fn weights_free(config: Config, latency_frames: usize) -> Result<TrackedSession, Failure> {
+fn classical_session(config: Config, latency_frames: usize) -> Result<TrackedSession, Failure> {
     let config = Config {
         model: Model::Propagation,
         mode: Mode::Sliding,

@@ -1,4 +1,4 @@
-//! Builds the weights-free engine within its budget of host memory.
+//! Builds the classical engine within its budget of host memory.
 
 use super::super::config::Config;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     resize,
 };
 
-/// Everything that a weights-free engine is built from.
+/// Everything that a classical engine is built from.
 pub struct ClassicalBuilder {
     frames: Frames,
     /// The window that the settings ask for.

@@ -82,7 +82,7 @@ impl EngineBuilder {
         }
     }
 
-    /// Returns the quality level in force as one line; the weights-free engine has none.
+    /// Returns the quality level in force as one line; the classical engine has none.
     pub fn level(&self) -> Option<String> {
         match self {
             Self::Classical(_) => None,
@@ -137,7 +137,7 @@ impl EngineBuilder {
         matches!(self, Self::Networks(_))
     }
 
-    /// Builds the weights-free engine at a smaller size, when the frames held do not fit the
+    /// Builds the classical engine at a smaller size, when the frames held do not fit the
     /// budget; `None` if no smaller size is allowed.
     pub fn smaller(&mut self) -> Option<Box<dyn Engine>> {
         match self {
@@ -147,7 +147,7 @@ impl EngineBuilder {
     }
 
     /// Returns the best level for the windows of `config`, whichever levels were tried before;
-    /// `None` for the weights-free engine.
+    /// `None` for the classical engine.
     ///
     /// # Errors
     /// [`Error::Budget`] if no level fits.
@@ -171,7 +171,7 @@ impl EngineBuilder {
             Self::Networks(builder) => builder.build(chosen, usage),
             Self::Classical(_) => Err(Error::Compute {
                 stage: "the engine",
-                problem: "the weights-free engine has no quality levels".to_owned(),
+                problem: "the classical engine has no quality levels".to_owned(),
             }),
         }
     }

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_runs_the_weights_free_engine_and_reports_it_where_networks_are_expected() {
+    fn auto_runs_the_classical_engine_and_reports_it_where_networks_are_expected() {
         let named = Config {
             weights: Some("checkpoints".into()),
             ..Config::new(64, 48)
