@@ -2,9 +2,11 @@
 
 .PHONY: demo test lint bench soak setup plugin
 
-# `make` builds the plugin and the program, with the networks.
+# `make` builds the whole workspace, with the networks, so that every build of the tensor library has
+# the same features and happens once. For a package, without the tests' entry points, build
+# `cargo build --release -p gst-plugin-propainter -p propainter-cli` alone.
 plugin: setup
-	cargo build --release -p gst-plugin-propainter -p propainter-cli
+	cargo build --release --workspace
 	@$(links)
 
 # The program acts as the subcommand that the name of a link to it ends with.
@@ -27,27 +29,23 @@ endif
 
 video = $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
 
-# A warning of GLib or GStreamer is a defect of this project: it ends the test. The whole workspace
-# is built, so that the tests' features are those of the plugin that they load.
+# A warning of GLib or GStreamer is a defect of this project: it ends the test.
 test: export G_DEBUG = fatal-warnings
-test: setup
-	cargo build --release --workspace
-	@$(links)
+test: plugin
 	@sh scripts/test.sh
 
 # Format, clippy, documentation, dependencies, spelling.
 lint: setup
 	@sh scripts/lint.sh
 
-bench: setup
+bench: plugin
 	cargo build --release --workspace --examples
 	target/release/examples/stages
 	target/release/examples/propagation_speed
 
 # Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
 soak: export G_DEBUG = fatal-warnings
-soak: setup
-	cargo build --release --workspace
+soak: plugin
 	cargo test --release --workspace --test all -- --ignored
 	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
