@@ -57,8 +57,8 @@ pub fn post_notice(element: &gst::Element, notice: Notice) {
             gst::element_warning!(
                 element,
                 gst::LibraryError::Settings,
-                ("model=auto: checkpoints are installed, but this build has no networks; \
-                     `make` builds them (cargo feature `networks`)")
+                ("model=auto runs without the networks, which this build lacks; `make` builds \
+                     them (cargo feature `networks`)")
             );
             return;
         }
