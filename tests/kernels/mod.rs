@@ -4,7 +4,6 @@
 mod attention;
 mod bf16;
 mod conv2d;
-mod cube;
 mod deform_conv;
 mod linear;
 mod precision;

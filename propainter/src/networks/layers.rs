@@ -110,6 +110,13 @@ impl Conv2d {
         Self { activation, ..self }
     }
 
+    /// Convolves the concatenation of `parts` along the channels and applies the activation: each
+    /// `[B, C, H, W]`, together I channels → `[B, O, H', W']`.
+    pub fn forward_joined(&self, parts: &[&Tensor<4>]) -> Tensor<4> {
+        let parts = parts.iter().map(|&part| part.clone()).collect();
+        self.forward(Tensor::cat(parts, 1))
+    }
+
     /// Convolves and applies the activation: `[B, I, H, W]` → `[B, O, H', W']`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let out = match &self.parameters {
