@@ -15,7 +15,8 @@
 //!
 //! Layers with weights: [`conv`], [`deform_conv`], [`linear`]. Optical flow: [`warp`] (with the
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`convex_upsample`].
-//! Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
+//! Decoders: [`upsample`], [`crop_tanh`]. Transformer: [`attention`], [`fold`], [`gelu`], [`layer_norm`],
+//! [`token_pool`]. Joining tensors: [`concat`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
 //! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
@@ -24,10 +25,12 @@
 
 mod activation;
 pub mod attention;
+pub mod concat;
 pub mod conv;
 pub mod convex_upsample;
 pub mod correlation;
 mod cpu;
+pub mod crop_tanh;
 mod cube;
 pub mod deform_conv;
 pub mod device;
@@ -36,8 +39,10 @@ pub mod fold;
 pub mod gates;
 pub mod gelu;
 pub mod instance_norm;
+pub mod layer_norm;
 pub mod linear;
 mod receptive_field;
+pub mod token_pool;
 pub mod upcast;
 pub mod upsample;
 pub mod warp;

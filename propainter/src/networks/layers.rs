@@ -117,6 +117,25 @@ impl Conv2d {
         self.forward(Tensor::cat(parts, 1))
     }
 
+    /// Convolves the concatenation of `parts` as [`forward_joined`](Self::forward_joined) does, and
+    /// adds `addend` `[B, O, H', W']` before the activation.
+    ///
+    /// # Panics
+    /// Panics if there are both an addend and an activation.
+    pub fn forward_with(&self, parts: &[&Tensor<4>], addend: Option<&Tensor<4>>) -> Tensor<4> {
+        let out = match parts {
+            [only] => self.forward((*only).clone()),
+            parts => self.forward_joined(parts),
+        };
+        match addend {
+            Some(addend) => {
+                assert_eq!(self.activation, Activation::None, "an addend");
+                out + addend.clone()
+            }
+            None => out,
+        }
+    }
+
     /// Convolves and applies the activation: `[B, I, H, W]` → `[B, O, H', W']`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let out = match &self.parameters {
@@ -143,11 +162,44 @@ impl Linear {
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
         let weight = weight.transpose(); // [I, O]
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        Self::of(
+            weight,
+            parameter(checkpoint, &format!("{key}.bias"), device),
+        )
+    }
+
+    /// Reads several layers of the same input as one. Their outputs follow each other.
+    pub fn joined(checkpoint: &Checkpoint, keys: &[String], device: &Device) -> Self {
+        let weights = keys.iter().map(|key| {
+            let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
+            weight.transpose() // [I, O]
+        });
+        let weight = Tensor::cat(weights.collect(), 1);
+        let bias = keys
+            .iter()
+            .map(|key| parameter(checkpoint, &format!("{key}.bias"), device));
+        Self::of(weight, Tensor::cat(bias.collect(), 0))
+    }
+
+    /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`.
+    fn of(weight: Tensor<2>, bias: Tensor<1>) -> Self {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
             parameters: Parameters::new(packed, weight, bias),
+        }
+    }
+
+    /// Applies the layer and adds `addend` `[…, O]`.
+    pub fn forward_with<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        addend: Option<Tensor<D>>,
+    ) -> Tensor<D> {
+        let out = self.forward(x);
+        match addend {
+            Some(addend) => out + addend,
+            None => out,
         }
     }
 
@@ -206,10 +258,20 @@ impl DeformAlign {
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
     ) -> Tensor<4> {
-        let raw = self
-            .offsets
-            .iter()
-            .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
+        self.forward_joined(x, &[&condition], flow)
+    }
+
+    /// Aligns as [`forward`](Self::forward) does. The condition is the concatenation of `parts` along
+    /// the channels.
+    pub fn forward_joined(
+        &self,
+        x: Tensor<4>,
+        parts: &[&Tensor<4>],
+        flow: Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        let [first, others @ ..] = &self.offsets;
+        let first = first.forward_with(parts, None);
+        let raw = others.iter().fold(first, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
         let limit = self.limit as f32;
         let points = SamplingPoints::Learned { raw, limit, flow };
         let inputs = x.dims()[1];

@@ -95,14 +95,27 @@ fn quarter(mask: &[u8], width: usize) -> impl Iterator<Item = f32> {
     rows.flat_map(|row| row.iter().step_by(4).map(|&m| f32::from(m)))
 }
 
-/// Converts an image `[1, 3, H, W]` in [−1, 1] to bytes, pixel by pixel, truncated (spec section
-/// 7, step 7).
+/// Converts images `[B, 3, H, W]` in [−1, 1] to bytes, pixel by pixel, truncated (spec section 7,
+/// step 7).
 ///
 /// # Errors
 /// [`Error::Compute`] if the device fails.
-pub fn to_bytes(image: Tensor<4>) -> Result<Vec<u8>, Error> {
-    let image = read(image, "the generator")?;
-    Ok(interleaved(&image, |v| ((v + 1.0) / 2.0 * 255.0) as u8))
+pub fn to_bytes(images: Tensor<4>) -> Result<Vec<u8>, Error> {
+    let [count, ..] = images.dims();
+    let images = read(images, "the generator")?;
+    let each = images.chunks_exact(images.len() / count);
+    let bytes = each.map(|image| interleaved(image, |v| ((v + 1.0) / 2.0 * 255.0) as u8));
+    Ok(bytes.collect::<Vec<_>>().concat())
+}
+
+/// Returns the part `area` of RGB bytes of the rectangle `held`, which contains it.
+pub fn cropped(rgb: &[u8], held: &Rect, area: &Rect) -> Vec<u8> {
+    let [_, width] = held.size();
+    let columns = area.columns.start - held.columns.start..area.columns.end - held.columns.start;
+    let rows = area.rows.start - held.rows.start..area.rows.end - held.rows.start;
+    let rows = rows.map(|row| row * width);
+    let lines = rows.map(|row| &rgb[3 * (row + columns.start)..3 * (row + columns.end)]);
+    lines.collect::<Vec<_>>().concat()
 }
 
 fn interleaved(image: &[f32], byte: impl Fn(f32) -> u8) -> Vec<u8> {

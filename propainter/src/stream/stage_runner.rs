@@ -16,7 +16,7 @@ use crate::{
     memory::planning::Plan,
     networks::{
         flow_completion::{ChunkSize, Video, combine_area, network_input},
-        generator::{Flows, GeneratorInput, QuarterScaleInputs, downscale_flow},
+        generator::{Flows, Generated, GeneratorInput, QuarterScaleInputs, downscale_flow},
         image_propagation::propagate,
         raft::Features,
         stored::{self, StoredTensor},
@@ -236,45 +236,52 @@ impl StageRunner<'_> {
         let features = held.propagated.range(locals.clone());
         let features = features.filter_map(|propagated| propagated.features.as_ref());
         let references = window.references.iter().map(|&i| held.propagated.get(i));
-        let references: Vec<_> = references
-            .filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()))
-            .collect();
-        let flows = locals.start..locals.end - 1;
-        let masks = state.quarter_masks(locals.clone(), &self.networks.device);
+        let references =
+            references.filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()));
+        let flows = held.quarter_flows.range(locals.start..locals.end - 1);
+        let flows = flows.flatten().map(|flow| Flows {
+            forward: flow.forward.get(),
+            backward: flow.backward.get(),
+        });
+        let (masks, mask_pixels) = state.quarter_masks(locals.clone(), &self.networks.device);
         let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: Tensor::cat(features.map(StoredTensor::get).collect(), 0),
-            references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
+            features: features.map(StoredTensor::get).collect(),
+            references: references.collect(),
             quarter_scale: QuarterScaleInputs {
-                flows: (!flows.is_empty())
-                    .then(|| stack(held.quarter_flows.range(flows).flatten())),
-                masks,
+                flows: flows.collect(),
+                masks: masks.into_iter().map(|x| self.networks.cast(x)).collect(),
+                mask_pixels,
             },
             wanted: wanted.clone(),
         };
-        let mut patches = Vec::with_capacity(locals.len());
-        let mut output = |t: usize, image| {
-            patches.push(Patch {
-                index: locals.start + t,
-                area: wanted[t].clone(),
-                rgb: pixels::to_bytes(image)?,
-            });
+        let mut generated = Vec::new();
+        let mut output = |part| {
+            generated.push(part);
             Ok(())
         };
         self.networks
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
+        // The host waits for the device once all work has been submitted.
+        let mut patches = Vec::with_capacity(locals.len());
+        for part in generated {
+            let Generated {
+                frames,
+                area,
+                images,
+            } = part;
+            let bytes = pixels::to_bytes(images)?;
+            let each = bytes.len() / frames.len();
+            for (t, bytes) in frames.zip(bytes.chunks_exact(each)) {
+                patches.push(Patch {
+                    index: locals.start + t,
+                    area: wanted[t].clone(),
+                    rgb: pixels::cropped(bytes, &area, &wanted[t]),
+                });
+            }
+        }
         Ok(patches)
-    }
-}
-
-fn stack<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
-    let (forward, backward) = flows
-        .map(|flow| (flow.forward.get(), flow.backward.get()))
-        .unzip();
-    Flows {
-        forward: Tensor::cat(forward, 0),
-        backward: Tensor::cat(backward, 0),
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 
 use crate::{
+    kernels::concat::interleave,
     networks::{
         layers::{Activation, Conv2d, ConvGeometry},
         strips::{join, source_rows},
@@ -59,6 +60,9 @@ impl Encoder {
         let widened = self.widen.forward(features.clone());
         let layers = self.grouped.iter().zip(GROUPS);
         layers.fold(widened, |x, (conv, groups)| {
+            if groups == 1 {
+                return conv.forward_joined(&[&features, &x]);
+            }
             conv.forward(interleave(features.clone(), x, groups))
         })
     }
@@ -72,18 +76,6 @@ pub fn frame_rows(height: usize, out: Range<usize>) -> Range<usize> {
     (strides[0], strides[2]) = (2, 2);
     let [read, ..] = source_rows(strides, height, out);
     read.start / 4 * 4..read.end
-}
-
-/// Splits both tensors into `groups` parts along the channels and alternates the parts.
-fn interleave(a: Tensor<4>, b: Tensor<4>, groups: usize) -> Tensor<4> {
-    let [batch, _, height, width] = a.dims();
-    let [a, b] = [a, b].map(|x| {
-        let part = x.dims()[1] / groups;
-        x.reshape([batch, groups, part, height, width])
-    });
-    let both = Tensor::cat(vec![a, b], 2);
-    let channels = groups * both.dims()[2];
-    both.reshape([batch, channels, height, width])
 }
 
 #[cfg(test)]

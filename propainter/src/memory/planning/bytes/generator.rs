@@ -8,7 +8,7 @@ use crate::{
     memory::planning::Plan,
     networks::{
         generator::{
-            TILE,
+            GPU_TILE, TILE,
             attention_plan::{BlockScope, KEYS_AT_ONCE},
             decoder::ReceptiveField,
             encoder,
@@ -130,7 +130,7 @@ impl Sizes {
         let propagation = waiting + 3 * locals * feature + step;
 
         let local = locals * feature;
-        let at_once = (TILE as u64 / (self.grid() * PATCHES)).clamp(1, locals);
+        let at_once = (self.tile() / (self.grid() * PATCHES)).clamp(1, locals);
         let split = waiting + local + locals * token + self.split(at_once);
         let joined = waiting + local + locals * token + frames * token;
 
@@ -168,6 +168,14 @@ impl Sizes {
             rows.div_ceil(WINDOW[0] as u64),
             columns.div_ceil(WINDOW[1] as u64),
         ]
+    }
+
+    /// Returns the most elements of a stage's widest tensor.
+    fn tile(&self) -> u64 {
+        match self.machine {
+            Machine::Cpu { .. } => TILE as u64,
+            Machine::Gpu => GPU_TILE as u64,
+        }
     }
 
     /// Returns the numbers of windows that see a hole and that see none.
@@ -241,7 +249,7 @@ impl Sizes {
         let attention = asked + 2 * table + parts.max(2 * answers).max(answers + asked);
         // Feed-forward: its input, twice; the patches before and after they are averaged.
         let grid = self.grid();
-        let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
         let averaged = at_once * 40 * self.px / 16;
         let feed_forward = 3 * asked
