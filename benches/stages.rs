@@ -215,7 +215,10 @@ impl Bench<'_> {
                 FRAMES,
                 Placement::Device,
                 &Cancel::default(),
-                &|t| (images[t].clone(), at(&masks, t)),
+                &|t| {
+                    let mask = at(&masks, t);
+                    (images[t].clone() * (-mask.clone() + 1.0), mask)
+                },
                 &|t| (at(&completed.0, t), at(&completed.1, t)),
                 &mut output,
             )

@@ -14,8 +14,9 @@
 //! All forms take and return tensors of 32 or of 16 bits, and accumulate sums in 32 bits.
 //!
 //! Layers with weights: [`conv`], [`deform_conv`], [`linear`]. Optical flow: [`warp`] (with the
-//! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`convex_upsample`].
-//! Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
+//! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`residual`],
+//! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`]. Images: [`pixels`],
+//! [`propagation`]. Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
 //! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
@@ -32,12 +33,17 @@ mod cube;
 pub mod deform_conv;
 pub mod device;
 pub mod flops;
+pub mod flow_input;
 pub mod fold;
 pub mod gates;
 pub mod gelu;
 pub mod instance_norm;
 pub mod linear;
+pub mod pixels;
+pub mod propagation;
 mod receptive_field;
+pub mod replicate_pad;
+pub mod residual;
 pub mod upcast;
 pub mod upsample;
 pub mod warp;

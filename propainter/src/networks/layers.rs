@@ -113,8 +113,18 @@ impl Conv2d {
     /// Convolves the concatenation of `parts` along the channels and applies the activation: each
     /// `[B, C, H, W]`, together I channels → `[B, O, H', W']`.
     pub fn forward_joined(&self, parts: &[&Tensor<4>]) -> Tensor<4> {
+        if let [part] = parts {
+            return self.forward((*part).clone());
+        }
         let parts = parts.iter().map(|&part| part.clone()).collect();
         self.forward(Tensor::cat(parts, 1))
+    }
+
+    /// Convolves the concatenation of `parts` as [`Self::forward_joined`] does and adds `addend`
+    /// `[B, O, H', W']`. The convolution has no activation.
+    pub fn forward_with(&self, parts: &[&Tensor<4>], addend: &Tensor<4>) -> Tensor<4> {
+        debug_assert_eq!(self.activation, Activation::None);
+        self.forward_joined(parts) + addend.clone()
     }
 
     /// Convolves and applies the activation: `[B, I, H, W]` → `[B, O, H', W']`.
@@ -206,10 +216,19 @@ impl DeformAlign {
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
     ) -> Tensor<4> {
-        let raw = self
-            .offsets
-            .iter()
-            .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
+        self.forward_joined(x, &[&condition], flow)
+    }
+
+    /// Aligns as [`Self::forward`] does, under the concatenation of `condition` along the channels.
+    pub fn forward_joined(
+        &self,
+        x: Tensor<4>,
+        condition: &[&Tensor<4>],
+        flow: Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        let [first, rest @ ..] = &self.offsets;
+        let first = first.forward_joined(condition);
+        let raw = rest.iter().fold(first, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
         let limit = self.limit as f32;
         let points = SamplingPoints::Learned { raw, limit, flow };
         let inputs = x.dims()[1];

@@ -3,19 +3,19 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::{
     networks::Networks,
-    pixels::{self, Patch, PropagatedImage},
+    pixels::{self, Patch, Patches, PropagatedImage, PropagatedImages},
     state::{FlowPair, RawFlows, State},
 };
 use crate::{
     Cancel, Error, Frame, Rect,
-    kernels::upcast::upcast,
+    kernels::flow_input::{combine_area, masked_flows},
     memory::planning::Plan,
     networks::{
-        flow_completion::{ChunkSize, Video, combine_area, network_input},
+        flow_completion::{ChunkSize, Video},
         generator::{Flows, GeneratorInput, QuarterScaleInputs, downscale_flow},
         image_propagation::propagate,
         raft::Features,
@@ -98,10 +98,13 @@ impl StageRunner<'_> {
         let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
         let mask = |t: usize| state.mask(leads_from(t), device);
         let input = |range: Range<usize>| {
-            let parts: Result<Vec<_>, Error> = range
-                .map(|t| Ok(network_input(flow(t)?, mask(t))))
-                .collect();
-            Ok(self.networks.cast(Tensor::cat(parts?, 0)))
+            let flows: Result<Vec<_>, Error> = range.clone().map(flow).collect();
+            let masks: Vec<_> = range.map(mask).collect();
+            Ok(masked_flows(
+                &flows?,
+                &masks,
+                self.networks.numbers.tensor_dtype(),
+            ))
         };
         // A flow is predicted in the hole of the frame that it leads from.
         let wanted = |t: usize| match keep.contains(&index(t)) {
@@ -111,7 +114,7 @@ impl StageRunner<'_> {
         let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
         let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
         let mut output = |t: usize, predicted: Tensor<4>| {
-            let flow = combine_area(flow(t)?, upcast(predicted), mask(t), &wanted[t]);
+            let flow = combine_area(flow(t)?, predicted, mask(t), &wanted[t]);
             completed[index(t) - keep.start] = Some(StoredTensor::put(flow, self.plan.flows)?);
             Ok(())
         };
@@ -149,14 +152,11 @@ impl StageRunner<'_> {
         let frame = |t: usize| {
             if seeded && t == 0 {
                 let image = &held.propagated.get(run.start).image;
-                let [image, _, missing] = image.tensors(device);
+                let [image, _, missing] = image.tensors(device, DType::F32);
                 return (image, missing);
             }
             let source = held.frames.get(run.start + t);
-            (
-                pixels::frame(&source.frame, device),
-                pixels::mask(&source.hole, device),
-            )
+            pixels::known(&source.frame, &source.hole, device)
         };
         let pairs = run.start..run.end - 1;
         let completed: Result<Vec<_>, Error> = pairs.map(|i| state.completed_flow(i)).collect();
@@ -165,11 +165,11 @@ impl StageRunner<'_> {
             let (forward, backward) = completed[t];
             (forward.get(), backward.get())
         };
-        let mut propagated = Vec::with_capacity(keep.len());
+        let mut propagated = PropagatedImages::new();
         let mut output = |t: usize, image, missing| {
             if keep.contains(&(run.start + t)) {
-                let hole = &held.frames.get(run.start + t).hole;
-                propagated.push(PropagatedImage::read(image, missing, hole)?);
+                let source = held.frames.get(run.start + t);
+                propagated.push((&source.frame, &source.hole), image, missing)?;
             }
             Ok(())
         };
@@ -181,7 +181,7 @@ impl StageRunner<'_> {
             &flows,
             &mut output,
         )?;
-        Ok(propagated)
+        propagated.finish()
     }
 
     /// Scales the completed flows `range` to a quarter, as far as they are held.
@@ -215,8 +215,9 @@ impl StageRunner<'_> {
         let Networks {
             generator, device, ..
         } = self.networks;
-        let image = state.held.propagated.get(index).image.tensors(device);
-        let [image, mask, missing] = image.map(|x| self.networks.cast(x));
+        let dtype = self.networks.numbers.tensor_dtype();
+        let image = &state.held.propagated.get(index).image;
+        let [image, mask, missing] = image.tensors(device, dtype);
         let features = generator.encode(image, mask, missing, self.plan.strips());
         StoredTensor::put(features, self.plan.features)
     }
@@ -253,19 +254,12 @@ impl StageRunner<'_> {
             },
             wanted: wanted.clone(),
         };
-        let mut patches = Vec::with_capacity(locals.len());
-        let mut output = |t: usize, image| {
-            patches.push(Patch {
-                index: locals.start + t,
-                area: wanted[t].clone(),
-                rgb: pixels::to_bytes(image)?,
-            });
-            Ok(())
-        };
+        let mut patches = Patches::new();
+        let mut output = |t: usize, image| patches.push(locals.start + t, wanted[t].clone(), image);
         self.networks
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
-        Ok(patches)
+        patches.finish()
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, InpaintedFrame,
+    kernels::pixels::MaskTensor,
     memory::planning::Plan,
     networks::{
         raft::Features,
@@ -94,7 +95,7 @@ impl State {
     }
 
     /// Returns the mask of a frame, `[1, 1, H, W]`.
-    pub fn mask(&self, index: usize, device: &Device) -> Tensor<4> {
+    pub fn mask(&self, index: usize, device: &Device) -> MaskTensor {
         pixels::mask(&self.held.frames.get(index).hole, device)
     }
 

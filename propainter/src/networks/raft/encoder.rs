@@ -1,9 +1,9 @@
 //! RAFT's feature and context encoders: a frame to 256 channels at an eighth of the resolution.
 
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::instance_norm::instance_norm,
+    kernels::{instance_norm::instance_norm, residual::rectified_sum},
     networks::layers::{Activation, Conv2d, ConvGeometry, parameter},
     weights::Checkpoint,
 };
@@ -96,7 +96,7 @@ impl ResidualBlock {
             Some(shortcut) => shortcut.forward(x),
             None => x,
         };
-        relu(x + y)
+        rectified_sum(x, y)
     }
 }
 
