@@ -2,6 +2,8 @@
 //! their golden vectors. `PROPAINTER_TEST_DEVICE` names the device; without it CubeCL's CPU runtime
 //! computes the kernels.
 
+mod conv;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod linear;
