@@ -3,6 +3,8 @@
 //! computes the kernels.
 
 mod flow;
+mod conv;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod linear;

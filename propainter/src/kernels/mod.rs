@@ -21,7 +21,7 @@
 //! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
 //! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
 //! that a part of an output depends on), `activation`. The CPU forms are made of the parts in
-//! `cpu`, the GPU forms of those in `cube`.
+//! `cpu`, the GPU forms of those in `cube`. Layers with weights are matrix products on a GPU (`gemm`).
 
 mod activation;
 pub mod attention;
@@ -37,6 +37,7 @@ pub mod flow_input;
 pub mod fold;
 pub mod gates;
 pub mod gelu;
+mod gemm;
 pub mod instance_norm;
 pub mod linear;
 pub mod pixels;

@@ -38,7 +38,8 @@ impl Propagation {
 
     /// Fuses the features `x` of a frame with its states of both passes, all `[1, 128, h, w]`.
     pub fn fuse(&self, x: &Tensor<4>, backward: &Tensor<4>, forward: &Tensor<4>) -> Tensor<4> {
-        self.fusion.forward_with(&[backward, forward], x)
+        self.fusion
+            .forward_onto(&[backward, forward], x.clone(), Activation::None)
     }
 }
 
@@ -76,7 +77,7 @@ impl Pass {
         let aligned = self.align(known[0], states);
         let [first, second] = &self.backbone;
         let input = first.forward_joined(&[known, &[&aligned]].concat());
-        let state = second.forward_with(&[&input], &aligned);
+        let state = second.forward_onto(&[&input], aligned, Activation::None);
         states.0 = [Some(state.clone()), states.0[0].take()];
         state
     }

@@ -191,6 +191,6 @@ impl Head {
     /// Applies both convolutions and adds the result to `x`.
     pub fn add_to(&self, x: &Tensor<4>, hidden: Tensor<4>) -> Tensor<4> {
         let [first, second] = &self.0;
-        second.forward_with(&[&first.forward(hidden)], x)
+        second.forward_onto(&[&first.forward(hidden)], x.clone(), Activation::None)
     }
 }
