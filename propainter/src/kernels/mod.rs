@@ -17,10 +17,10 @@
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`convex_upsample`].
 //! Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
 //!
-//! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
-//! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
-//! that a part of an output depends on), `activation`. The CPU forms are made of the parts in
-//! `cpu`, the GPU forms of those in `cube`.
+//! Shared by all: [`device`] (the tensor library's devices), [`pools`] (their memory pools),
+//! [`upcast`] (arithmetic in 32 bits), [`flops`] (the floating-point operations that the layers ask
+//! for), `receptive_field` (the input that a part of an output depends on), `activation`. The CPU
+//! forms are made of the parts in `cpu`, the GPU forms of those in `cube`.
 
 mod activation;
 pub mod attention;
@@ -37,6 +37,7 @@ pub mod gates;
 pub mod gelu;
 pub mod instance_norm;
 pub mod linear;
+pub mod pools;
 mod receptive_field;
 pub mod upcast;
 pub mod upsample;
