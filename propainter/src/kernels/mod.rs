@@ -18,10 +18,11 @@
 //! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`]. Images: [`pixels`],
 //! [`propagation`]. Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
 //!
-//! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
-//! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
-//! that a part of an output depends on), `activation`. The CPU forms are made of the parts in
-//! `cpu`, the GPU forms of those in `cube`. Layers with weights are matrix products on a GPU (`gemm`).
+//! Shared by all: [`device`] (the tensor library's devices), [`pools`] (their memory pools),
+//! [`upcast`] (arithmetic in 32 bits), [`flops`] (the floating-point operations that the layers ask
+//! for), `receptive_field` (the input that a part of an output depends on), `activation`. The CPU
+//! forms are made of the parts in `cpu`, the GPU forms of those in `cube`. Layers with weights are
+//! matrix products on a GPU (`gemm`).
 
 mod activation;
 pub mod attention;
@@ -41,6 +42,7 @@ mod gemm;
 pub mod instance_norm;
 pub mod linear;
 pub mod pixels;
+pub mod pools;
 pub mod propagation;
 mod receptive_field;
 pub mod replicate_pad;

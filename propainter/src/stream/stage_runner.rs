@@ -42,11 +42,8 @@ impl StageRunner<'_> {
         self.cancel.check()?;
         let Networks { raft, device, .. } = self.networks;
         let features = raft.encode(pixels::frame(frame, device));
-        if !self.networks.on_cpu() {
-            for part in [&features.map, &features.hidden, &features.context] {
-                stored::check(part)?;
-            }
-        }
+        let parts = [&features.map, &features.hidden, &features.context];
+        stored::settle_tensors(parts)?;
         Ok(features)
     }
 
@@ -73,6 +70,7 @@ impl StageRunner<'_> {
                 flows.push(StoredTensor::put(flow, self.plan.flows)?);
             }
         }
+        stored::settle(&flows)?;
         let backward = flows.pop();
         Ok(RawFlows {
             forward: flows.pop(),
@@ -135,7 +133,9 @@ impl StageRunner<'_> {
             Some(completed) => Ok(completed),
             None => StoredTensor::put(state.raw_flow(index, direction)?, self.plan.flows),
         });
-        kept.collect()
+        let kept: Vec<_> = kept.collect::<Result<_, Error>>()?;
+        stored::settle(&kept)?;
+        Ok(kept)
     }
 
     /// Propagates the frames `run` and returns the frames `keep`. If `seeded`, the first frame of
@@ -191,12 +191,21 @@ impl StageRunner<'_> {
         range: Range<usize>,
     ) -> Result<ScaledFlows<StoredTensor>, Error> {
         let held = range.map(|i| state.held.flow(i));
-        held.map(|flow| flow.map(|flow| self.scale_flow(flow)).transpose())
-            .collect()
+        let scaled = held.map(|flow| flow.map(|flow| self.scale(flow)).transpose());
+        let scaled: ScaledFlows<StoredTensor> = scaled.collect::<Result<_, Error>>()?;
+        let flows = scaled.iter().flatten();
+        stored::settle(flows.flat_map(|flow| [&flow.forward, &flow.backward]))?;
+        Ok(scaled)
     }
 
     /// Scales the completed flows between two frames, forward and backward, to a quarter.
-    pub fn scale_flow(
+    pub fn scale_flow(&self, flow: (&StoredTensor, &StoredTensor)) -> Result<FlowPair, Error> {
+        let scaled = self.scale(flow)?;
+        stored::settle([&scaled.forward, &scaled.backward])?;
+        Ok(scaled)
+    }
+
+    fn scale(
         &self,
         (forward, backward): (&StoredTensor, &StoredTensor),
     ) -> Result<FlowPair, Error> {
@@ -219,14 +228,18 @@ impl StageRunner<'_> {
         let image = &state.held.propagated.get(index).image;
         let [image, mask, missing] = image.tensors(device, dtype);
         let features = generator.encode(image, mask, missing, self.plan.strips());
-        StoredTensor::put(features, self.plan.features)
+        let features = StoredTensor::put(features, self.plan.features)?;
+        stored::settle([&features])?;
+        Ok(features)
     }
 
     /// Computes the tokens of an encoded frame.
     pub fn tokens(&self, features: &StoredTensor) -> Result<StoredTensor, Error> {
         self.cancel.check()?;
         let tokens = self.networks.generator.tokens(features.get());
-        StoredTensor::put(tokens, self.plan.features)
+        let tokens = StoredTensor::put(tokens, self.plan.features)?;
+        stored::settle([&tokens])?;
+        Ok(tokens)
     }
 
     /// Generates the local frames of a window, each in the bounding box of its hole. The features
