@@ -2,6 +2,10 @@
 //! their golden vectors. `PROPAINTER_TEST_DEVICE` names the device; without it CubeCL's CPU runtime
 //! computes the kernels.
 
+mod conv;
+mod flow;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod linear;
+mod stored;

@@ -103,7 +103,8 @@ impl Eager {
                         }
                         _ => {
                             let (frame, hole) = &made.clip[run.start + t];
-                            (self.image(frame), self.mask(hole))
+                            let mask = self.mask(hole);
+                            (self.image(frame) * (-mask.clone() + 1.0), mask)
                         }
                     };
                     let flows = |t: usize| {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::{
     pixels::{self, PropagatedImage},
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, InpaintedFrame,
+    kernels::pixels::MaskTensor,
     memory::planning::Plan,
     networks::{
         raft::Features,
@@ -94,23 +95,25 @@ impl State {
     }
 
     /// Returns the mask of a frame, `[1, 1, H, W]`.
-    pub fn mask(&self, index: usize, device: &Device) -> Tensor<4> {
+    pub fn mask(&self, index: usize, device: &Device) -> MaskTensor {
         pixels::mask(&self.held.frames.get(index).hole, device)
     }
 
     /// Returns masks and missing pixels of the frames `range` at quarter scale, `[1, 2, H/4, W/4]`
-    /// each, and the masks alone as elements.
+    /// each in this data type, and the masks alone as elements.
     pub fn quarter_masks(
         &self,
         range: Range<usize>,
         device: &Device,
+        dtype: DType,
     ) -> (Vec<Tensor<4>>, Vec<f32>) {
         let mut pixels = Vec::new();
         let masks = self.held.propagated.range(range).map(|propagated| {
             let [height, width] = propagated.image.quarter_size();
             let both: Vec<_> = propagated.image.quarters().collect();
             pixels.extend_from_slice(&both[..height * width]);
-            Tensor::from_data(TensorData::new(both, [1, 2, height, width]), device)
+            let data = TensorData::new(both, [1, 2, height, width]);
+            Tensor::from_data(data, (device, dtype))
         });
         (masks.collect(), pixels)
     }

@@ -20,7 +20,7 @@ pub const AREA: usize = SIDE * SIDE;
 pub const STRIDE: usize = 3;
 
 /// Zeros on each side of the image.
-pub(super) const PADDING: usize = 3;
+pub const PADDING: usize = 3;
 
 /// Returns the number of rows and columns of patches over an image of `size`, both at least 1.
 pub fn patches(size: [usize; 2]) -> [usize; 2] {

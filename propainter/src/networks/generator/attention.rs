@@ -227,7 +227,7 @@ impl WindowAttention {
             _ => unreachable!("a plan of another device"),
         };
         let addend = table(addend);
-        let out = self.projection.forward_with(answers, Some(addend));
+        let out = self.projection.forward_onto(answers, Some(addend));
         out.reshape(shape)
     }
 

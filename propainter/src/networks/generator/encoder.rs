@@ -5,7 +5,6 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::concat::interleave,
     networks::{
         layers::{Activation, Conv2d, ConvGeometry},
         strips::{join, source_rows},
@@ -58,13 +57,9 @@ impl Encoder {
     fn features(&self, x: Tensor<4>) -> Tensor<4> {
         let features = self.down.iter().fold(x, |x, conv| conv.forward(x));
         let widened = self.widen.forward(features.clone());
-        let layers = self.grouped.iter().zip(GROUPS);
-        layers.fold(widened, |x, (conv, groups)| {
-            if groups == 1 {
-                return conv.forward_joined(&[&features, &x]);
-            }
-            conv.forward(interleave(features.clone(), x, groups))
-        })
+        self.grouped
+            .iter()
+            .fold(widened, |x, conv| conv.forward_joined(&[&features, &x]))
     }
 }
 

@@ -145,6 +145,6 @@ fn two_convolutions(checkpoint: &Checkpoint, key: &str, device: &Device) -> [Con
 
 /// Convolves `parts`, joined along the channels, twice and adds `addend`.
 fn chain(convolutions: &[Conv2d; 2], parts: &[&Tensor<4>], addend: &Tensor<4>) -> Tensor<4> {
-    let between = convolutions[0].forward_with(parts, None);
-    convolutions[1].forward_with(&[&between], Some(addend))
+    let between = convolutions[0].forward_joined(parts);
+    convolutions[1].forward_onto(&[&between], addend.clone(), Activation::None)
 }

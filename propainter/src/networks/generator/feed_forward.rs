@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{CHANNELS, frames_at_once, in_tiles};
+use super::{CHANNELS, frames_at_once, in_tiles, patches::PatchLayer};
 use crate::{kernels::fold, networks::layers::Linear, weights::Checkpoint};
 
 /// Channels of the averaged image.
@@ -13,7 +13,7 @@ const HIDDEN: usize = 40;
 #[derive(Debug)]
 pub struct FeedForward {
     expand: Linear,
-    contract: Linear,
+    contract: PatchLayer,
 }
 
 impl FeedForward {
@@ -21,7 +21,7 @@ impl FeedForward {
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         Self {
             expand: Linear::init(checkpoint, &format!("{key}.fc1.0"), device),
-            contract: Linear::init(checkpoint, &format!("{key}.fc2.1"), device),
+            contract: PatchLayer::init(checkpoint, &format!("{key}.fc2.1"), device),
         }
     }
 
@@ -37,20 +37,14 @@ impl FeedForward {
         let device = x.device();
         let tokens = rows * columns;
         let frames = frames_at_once(&device, tokens * HIDDEN * fold::AREA);
-        let lists = |x: Tensor<4>| {
-            let frames = x.dims()[0];
-            x.reshape([frames, tokens, CHANNELS])
-        };
         in_tiles(x, addend, frames, |x, addend| {
             let frames = x.dims()[0];
-            let patches = self.expand.forward(lists(x));
+            let patches = self.expand.forward(x.reshape([frames, tokens, CHANNELS]));
             // GELU is element-wise and maps zero to zero. Before the unfolding it gives the same
             // result from a fifth of the elements.
             let weights = || fold::mean_weights(features, &device);
             let image = fold::fold_mean_gelu(patches, features, weights);
-            let patches = fold::unfold(image);
-            let out = self.contract.forward_with(patches, addend.map(lists));
-            out.reshape([frames, rows, columns, CHANNELS])
+            self.contract.forward(image, addend)
         })
     }
 }

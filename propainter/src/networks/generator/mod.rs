@@ -7,6 +7,7 @@ pub(crate) mod decoder;
 pub(crate) mod encoder;
 mod feature_propagation;
 mod feed_forward;
+mod patches;
 mod quarter_scale;
 pub mod token_grid;
 mod tokens;
@@ -21,7 +22,7 @@ pub use self::{
     encoder::Encoder,
     feature_propagation::FeaturePropagation,
     feed_forward::FeedForward,
-    quarter_scale::{Flows, QuarterScaleInputs, downscale_flow},
+    quarter_scale::{Flows, QuarterScaleInputs},
     tokens::{SoftComposition, SoftSplit},
     transformer::{Transformer, TransformerBlock},
 };
@@ -119,7 +120,13 @@ impl Generator {
         strips: Strips,
     ) -> Tensor<4> {
         let all = Tensor::cat(vec![updated, masks, updated_masks], 1);
-        self.encoder.forward(all, strips.encoder_rows)
+        self.encode_joined(all, strips)
+    }
+
+    /// Encodes frames as [`encode`](Self::encode) does. `x` `[B, 5, H, W]` are the three tensors, joined
+    /// along the channels.
+    pub fn encode_joined(&self, x: Tensor<4>, strips: Strips) -> Tensor<4> {
+        self.encoder.forward(x, strips.encoder_rows)
     }
 
     /// Splits the features `[B, 128, H/4, W/4]` of reference frames into tokens

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Tensor, s};
 
-use crate::Error;
+use crate::{Error, kernels::quarter_flow::quarter_flow};
 
 /// The flows and masks of the local frames at a quarter of the resolution.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ impl QuarterScaleInputs {
         })?;
         let single = |all: Tensor<4>| all.split(1, 0);
         let flows = flows.map(|(forward, backward)| {
-            let forward = single(downscale_flow(forward)).into_iter();
-            let pairs = forward.zip(single(downscale_flow(backward)));
+            let forward = single(quarter_flow(forward)).into_iter();
+            let pairs = forward.zip(single(quarter_flow(backward)));
             pairs.map(|(forward, backward)| Flows { forward, backward })
         });
         Ok(Self {
@@ -54,15 +54,4 @@ impl QuarterScaleInputs {
             mask_pixels,
         })
     }
-}
-
-/// Downscales a flow to a quarter of the resolution. Bilinear interpolation without aligned corners is
-/// the mean of the middle 2×2 pixels of each 4×4.
-pub fn downscale_flow(flow: Tensor<4>) -> Tensor<4> {
-    let sum = flow.clone().slice(s![.., .., 1..;4, 1..;4])
-        + flow.clone().slice(s![.., .., 1..;4, 2..;4])
-        + flow.clone().slice(s![.., .., 2..;4, 1..;4])
-        + flow.slice(s![.., .., 2..;4, 2..;4]);
-    // A quarter for the mean, and a quarter because a pixel is four times as large.
-    sum * (1.0 / 16.0)
 }

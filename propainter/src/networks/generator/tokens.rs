@@ -2,34 +2,38 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{CHANNELS, FEATURES, frames_at_once, in_tiles, token_grid::TokenGrid};
+use super::{
+    CHANNELS, FEATURES, frames_at_once, in_tiles, patches::PatchLayer, token_grid::TokenGrid,
+};
 use crate::{
     Rect,
-    kernels::{conv::winograd::transform::OUTPUTS, fold},
-    networks::layers::{Conv2d, ConvGeometry, Linear},
+    kernels::{conv::winograd::transform::OUTPUTS, device::is_cpu, fold},
+    networks::layers::{Activation, Conv2d, ConvGeometry, Linear},
     weights::Checkpoint,
 };
 
 /// The soft split: embeds each of the overlapping patches of the features as a token.
 #[derive(Debug)]
-pub struct SoftSplit(Linear);
+pub struct SoftSplit(PatchLayer);
 
 impl SoftSplit {
     /// Reads the split from the generator's checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        Self(Linear::init(checkpoint, "ss.embedding", device))
+        Self(PatchLayer::init(checkpoint, "ss.embedding", device))
     }
 
     /// Splits features into tokens: `[B, 128, H/4, W/4]` → `[B, rows, columns, 512]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = x.dims();
-        let grid = TokenGrid::over([height, width]);
-        let frames = frames_at_once(&x.device(), grid.tokens() * FEATURES * fold::AREA);
-        in_tiles(x, None, frames, |x, _| {
-            let frames = x.dims()[0];
-            let tokens = self.0.forward(fold::unfold(x));
-            tokens.reshape([frames, grid.rows, grid.columns, CHANNELS])
-        })
+        let [frames, _, height, width] = x.dims();
+        let device = x.device();
+        let at_once = match is_cpu(&device) {
+            true => {
+                let tokens = TokenGrid::over([height, width]).tokens();
+                frames_at_once(&device, tokens * FEATURES * fold::AREA)
+            }
+            false => frames,
+        };
+        in_tiles(x, None, at_once, |x, _| self.0.forward(x, None))
     }
 }
 
@@ -101,7 +105,7 @@ impl SoftComposition {
         let covered = covered(size, &needed);
         let summed = self.summed(needed.crop(tokens, 1, held), covered.size());
         let own = covered.crop(features, 2, &Rect::whole(size));
-        let sum = self.smooth.forward_with(&[&summed], Some(&own));
+        let sum = self.smooth.forward_onto(&[&summed], own, Activation::None);
         (sum, covered)
     }
 }
