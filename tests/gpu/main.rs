@@ -4,8 +4,11 @@
 
 mod conv;
 mod flow;
+mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod launches;
 mod linear;
 mod stored;
+mod support;

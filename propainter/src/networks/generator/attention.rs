@@ -42,7 +42,7 @@ enum Windows {
     /// On the CPU, tables of queries, of keys and of values are gathered from.
     Batches(Box<Batches>),
     /// On a GPU, one kernel computes all windows from one table.
-    Lists(DeviceWindowLists),
+    Lists(Box<DeviceWindowLists>),
 }
 
 /// An [`AttentionPlan`] on the device.
@@ -75,7 +75,7 @@ impl DeviceAttentionPlan {
                 Windows::Batches(Box::new(Batches::new(&plan, device)))
             } else {
                 let lists = window_lists(grid, scope, masked);
-                Windows::Lists(DeviceWindowLists::new(&lists, device))
+                Windows::Lists(Box::new(DeviceWindowLists::new(&lists, device)))
             },
         }
     }
@@ -174,9 +174,9 @@ pub struct WindowAttention {
 #[derive(Debug)]
 enum Inputs {
     /// Queries, keys and values each from the rows that need them, on the CPU.
-    Separate([Linear; 3]),
+    Separate(Box<[Linear; 3]>),
     /// All three from every row, on a GPU.
-    Joined(Linear),
+    Joined(Box<Linear>),
 }
 
 impl WindowAttention {
@@ -187,10 +187,10 @@ impl WindowAttention {
         let names = ["query", "key", "value"];
         Self {
             inputs: if is_cpu(device) {
-                Inputs::Separate(names.map(linear))
+                Inputs::Separate(Box::new(names.map(linear)))
             } else {
                 let keys = names.map(|name| format!("{key}.{name}"));
-                Inputs::Joined(Linear::joined(checkpoint, &keys, device))
+                Inputs::Joined(Box::new(Linear::joined(checkpoint, &keys, device)))
             },
             projection: linear("proj"),
             pool: upcast(pool)

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 
-use super::frames_at_once;
+use super::TILE;
 use crate::{
     Rect,
     kernels::{
@@ -104,7 +104,7 @@ pub fn batches(read: &[usize], areas: &[Rect], device: &Device) -> Vec<(Range<us
             let pixels = union.pixels();
             // A little more may be decoded than is wanted.
             let close = 4 * pixels <= 5 * whole.pixels().min(area.pixels());
-            if close && frames.len() < frames_at_once(device, FULL * pixels) {
+            if close && (frames.len() + 1) * FULL * pixels <= TILE {
                 frames.end += 1;
                 *whole = union;
                 continue;
