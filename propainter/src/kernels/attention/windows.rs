@@ -14,6 +14,9 @@ use crate::kernels::{
     flops,
 };
 
+/// Units that share a row of scores in the softmax.
+const SHARES: usize = 8;
+
 /// Windows, as lists of rows. Their number of queries and of keys may differ.
 #[derive(Debug, Default)]
 pub struct WindowLists {
@@ -140,6 +143,10 @@ fn attend_kernel<F: Float>(
     let mut most = Shared::new_slice(TILE);
     let mut total = Shared::new_slice(TILE);
     let mut shrink = Shared::new_slice(TILE);
+    // Its largest score so far, with this tile; and what the units that share its row found.
+    let mut fresh = Shared::new_slice(TILE);
+    let mut tops = Shared::new_slice(comptime!(TILE * SHARES));
+    let mut partial = Shared::new_slice(comptime!(TILE * SHARES));
     let mut sums = Array::<f32>::new(comptime!(lanes_each * 2 * dims_each));
     for i in 0..comptime!(lanes_each * 2 * dims_each) {
         sums[i] = 0.0;
@@ -220,23 +227,49 @@ fn attend_kernel<F: Float>(
             size,
             units,
         );
-        for row in range_stepped(unit, TILE, units) {
-            let mut top = most[row];
-            for key in 0..TILE {
-                top = top.max(scores[row * SCORES + key]);
+        // Several units share a row of scores.
+        for i in range_stepped(unit, comptime!(TILE * SHARES), units) {
+            let first = i / SHARES * SCORES + i % SHARES * comptime!(TILE / SHARES);
+            let mut top = scores[first];
+            #[unroll]
+            for key in 1..comptime!(TILE / SHARES) {
+                top = top.max(scores[first + key]);
             }
-            let factor = (most[row] - top).exp();
-            let mut sum = total[row] * factor;
-            for key in 0..TILE {
-                let weight = (scores[row * SCORES + key] - top).exp();
-                scores[row * SCORES + key] = weight;
-                sum += weight;
-            }
-            most[row] = top;
-            total[row] = sum;
-            shrink[row] = factor;
+            tops[i] = top;
         }
         sync_cube();
+        for i in range_stepped(unit, comptime!(TILE * SHARES), units) {
+            let (row, share) = (i / SHARES, i % SHARES);
+            let before = most[row];
+            let mut top = before;
+            #[unroll]
+            for j in 0..SHARES {
+                top = top.max(tops[row * SHARES + j]);
+            }
+            let first = row * SCORES + share * comptime!(TILE / SHARES);
+            let mut sum = 0.0f32;
+            #[unroll]
+            for key in 0..comptime!(TILE / SHARES) {
+                let weight = (scores[first + key] - top).exp();
+                scores[first + key] = weight;
+                sum += weight;
+            }
+            partial[i] = sum;
+            if share == 0 {
+                shrink[row] = (before - top).exp();
+                fresh[row] = top;
+            }
+        }
+        sync_cube();
+        for row in range_stepped(unit, TILE, units) {
+            let mut sum = total[row] * shrink[row];
+            #[unroll]
+            for j in 0..SHARES {
+                sum += partial[row * SHARES + j];
+            }
+            total[row] = sum;
+            most[row] = fresh[row];
+        }
         for i in 0..lanes_each {
             let lane = unit + i * units;
             let (row, column) = (lane / LANES, lane % LANES);
