@@ -5,8 +5,8 @@ use propainter::{
     Rect,
     internals::kernels::{
         attention::{
-            attention_reference,
-            windows::{DeviceWindowLists, WindowLists, windowed_attention},
+            attention_reference, windowed_attention,
+            windows::{DeviceWindowLists, WindowLists},
         },
         concat::concat,
         crop_tanh::{self, crop_tanh_reference},
