@@ -197,6 +197,32 @@ pub enum Notice {
     },
 }
 
+/// What a session's memory on its device is measured with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MeterKind {
+    /// Nothing: there are no networks.
+    #[default]
+    None,
+    /// The tensor library's pools on a GPU, and the context.
+    Pools,
+    /// The allocator of the process, which counts.
+    Allocator,
+    /// The resident memory of the process.
+    Resident,
+}
+
+impl MeterKind {
+    /// Returns the name that the property `stats` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pools => "pools",
+            Self::Allocator => "allocator",
+            Self::Resident => "resident",
+        }
+    }
+}
+
 /// The memory that a session takes now and took at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -204,11 +230,16 @@ pub struct Usage {
     pub budget: u64,
     /// Bytes on the device that the plan in force needs at most, by the model.
     pub planned: u64,
-    /// Bytes that this process has on the device, as last measured.
+    /// What the bytes on the device are measured with.
+    pub meter: MeterKind,
+    /// Bytes that the networks of this process have on the device, as last measured.
     pub device: u64,
-    /// Bytes that this process had on the device at most.
+    /// Bytes that this process has on a GPU by the driver's figure, whatever uses them, as last
+    /// asked; 0 where the driver does not list the process.
+    pub by_driver: u64,
+    /// Bytes that the networks of this process had on the device at most.
     pub device_peak: u64,
-    /// Bytes that this process had on the device at most in each stage, in the order of
+    /// Bytes that the networks had on the device at most in each stage, in the order of
     /// [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// Budget on the host in bytes for held frames, flows and features.
@@ -241,6 +272,7 @@ impl Usage {
             planned: self.planned + other.planned,
             // The meter counts the whole process already.
             device: self.device.max(other.device),
+            by_driver: self.by_driver.max(other.by_driver),
             host: self.host + other.host,
             host_peak: self.host_peak + other.host_peak,
             host_budget: self.host_budget.saturating_add(other.host_budget),

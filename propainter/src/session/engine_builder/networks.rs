@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
+
 use super::super::config::Config;
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::device::is_cpu,
+    kernels::{device::is_cpu, pools::Pools},
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
@@ -30,7 +32,7 @@ const PATIENCE: u32 = 16;
 pub struct NetworksBuilder {
     config: Config,
     paths: weights::Paths,
-    device: burn::tensor::Device,
+    device: Device,
     machine: Machine,
     meter: Meter,
     reservation: Arc<Reservation>,
@@ -57,11 +59,24 @@ pub struct NetworksBuilder {
 /// Checkpoints that are missing or wrong; a device that does not open; [`Error::Cancelled`].
 pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     let paths = weights::find(config.weights.as_deref())?;
-    let device = config.device.open()?;
+    let (device, ..) = open_device(config.device)?;
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
     Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
+}
+
+/// Opens a device with the meter of its memory. Also returns why `auto` fell back to the CPU, as
+/// [`DeviceChoice::open_and_tell`] does.
+fn open_device(choice: DeviceChoice) -> Result<(Device, Meter, Option<String>), Error> {
+    // Opened before the device, because the device's own context counts too.
+    let meter = Meter::open(choice);
+    let (device, fell_back) = choice.open_and_tell()?;
+    let Some(pools) = Pools::of(&device) else {
+        return Ok((device, Meter::open(DeviceChoice::Cpu), fell_back));
+    };
+    meter.attach(move || pools.reserved());
+    Ok((device, meter, fell_back))
 }
 
 /// Returns the number type to compute in, if memory allows.
@@ -100,21 +115,14 @@ impl NetworksBuilder {
         processing: (usize, usize),
         cancel: &Cancel,
     ) -> Result<(Self, Chosen), Error> {
-        // Opened before the device, because the device's own context counts too.
-        let meter = Meter::open(config.device);
         cancel.check()?;
-        let (device, fell_back) = config.device.open_and_tell()?;
+        let (device, meter, fell_back) = open_device(config.device)?;
         cancel.check()?;
         let on_cpu = is_cpu(&device);
-        let (meter, machine, choice) = if on_cpu {
-            let choice = DeviceChoice::Cpu;
-            (Meter::open(choice), Machine::this_cpu(), choice)
-        } else {
-            let choice = match config.device {
-                DeviceChoice::Auto => DeviceChoice::Cuda(0),
-                choice => choice,
-            };
-            (meter, Machine::Gpu, choice)
+        let (machine, choice) = match config.device {
+            _ if on_cpu => (Machine::this_cpu(), DeviceChoice::Cpu),
+            DeviceChoice::Auto => (Machine::Gpu, DeviceChoice::Cuda(0)),
+            choice => (Machine::Gpu, choice),
         };
         let limits = &config.limits;
         let host = match limits.host_budget {
