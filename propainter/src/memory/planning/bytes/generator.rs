@@ -36,16 +36,17 @@ impl Sizes {
             strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
         let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
         if most == height {
-            return self.features_of(self.px);
+            return self.features_of(self.height);
         }
         // The frame and its features so far.
-        let held = 5 * self.n * self.px + self.features();
-        held + self.features_of(most.next_multiple_of(4) as u64 * self.width)
+        let held = 5 * self.n * self.plane(1, self.n) + self.features();
+        held + self.features_of(most.next_multiple_of(4) as u64)
     }
 
-    /// Returns the bytes of encoding so many pixels.
-    fn features_of(&self, px: u64) -> u64 {
-        let quarter = px / 16;
+    /// Returns the bytes of encoding so many rows.
+    fn features_of(&self, rows: u64) -> u64 {
+        let [px, half, quarter] =
+            [1, 2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
         // 256 channels that each grouped layer reads again, beside the previous layer and both
         // joined, or both joined and the result.
         let again = 256 * quarter * self.n;
@@ -53,8 +54,8 @@ impl Sizes {
         // Grouped convolutions sum in 32 bits.
         let layer = |own: u64, out: u64| self.op_in_32_bits((256 + own + out) * quarter);
         // The first layer, at half size.
-        let input = 2 * 20 * px + self.op(64 * px / 4);
-        let down = self.op(2 * 64 * px / 4);
+        let input = 2 * 20 * px + self.op(64 * half);
+        let down = self.op(2 * 64 * half);
         let moments = [joined(512), layer(384, 512), layer(512, 384), down, input];
         again + moments.into_iter().max().unwrap_or(0) + SMALL
     }
@@ -66,7 +67,7 @@ impl Sizes {
         let strips = strips(height, plan.decoder_rows);
         if plan.decoder_rows == 0 || plan.decoder_rows >= height {
             // At full size with 64 channels.
-            return self.op(2 * 64 * self.px) + self.lines(64 * self.height) + SMALL;
+            return self.op(2 * 64 * self.plane(1, self.n)) + self.lines(64 * self.height) + SMALL;
         }
         let strip = |rows: Range<usize>| {
             let size = [height, (self.width / 4) as usize];
@@ -82,7 +83,7 @@ impl Sizes {
             upsampled.max(at_half).max(at_full)
         };
         let most = strips.map(strip).max().unwrap_or(0);
-        most + self.features() + 3 * self.n * self.px + SMALL
+        self.padded(most) + self.features() + 3 * self.n * self.plane(1, self.n) + SMALL
     }
 
     /// Returns the bytes of the list of output positions of a convolution's threads, for so many
@@ -90,8 +91,46 @@ impl Sizes {
     fn lines(&self, lines: u64) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         }
+    }
+
+    /// Returns the bytes of parts of rows, as the device pads those of the frame.
+    fn padded(&self, bytes: u64) -> u64 {
+        bytes * self.row(self.width, self.n) / self.width
+    }
+
+    /// Returns the bytes of the largest allocation of encoding a frame, its tokens included.
+    pub fn largest_of_encoding(&self, plan: &Plan) -> u64 {
+        let height = self.height as usize;
+        let spans =
+            strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
+        let rows = spans.map(|rows| rows.len() as u64).max().unwrap_or(0);
+        let [half, quarter] =
+            [2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
+        self.n * (64 * half).max(768 * quarter).max(self.grid() * PATCHES)
+    }
+
+    /// Returns the bytes of the largest allocation of a window.
+    pub fn largest_of_window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
+        let frames = locals + references;
+        let grid = self.grid();
+        let at_once = (TILE as u64 / (grid * PATCHES)).clamp(1, locals);
+        let patches = self.n * at_once * grid * PATCHES;
+        let expanded =
+            self.n * (TILE as u64 / (grid * EXPANDED)).clamp(1, frames) * grid * EXPANDED;
+        let tokens = frames * self.tokens() * 2;
+        let decoded = self.decoding(plan) / 2;
+        let sampled = self.n * 432 * self.plane(4, self.n);
+        let moments = [
+            locals * self.features(),
+            patches,
+            expanded,
+            tokens,
+            decoded,
+            sampled,
+        ];
+        moments.into_iter().max().unwrap_or(0)
     }
 
     pub fn tokenising(&self) -> u64 {
@@ -113,20 +152,21 @@ impl Sizes {
     fn packing(&self) -> u64 {
         match self.machine {
             Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         }
     }
 
     pub fn window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
-        let (px, frames) = (self.px, locals + references);
+        let frames = locals + references;
+        let [full, quarter] = [1, 4].map(|scale| self.plane(scale, 4));
         let (feature, token) = (self.features(), self.tokens());
         // The masks and flows at 1/4.
-        let guides = locals * px / 2 + locals * px;
+        let guides = locals * 8 * quarter + locals * 16 * quarter;
         // The references wait until they are joined with the local frames.
         let waiting = references * token;
 
         // The features, the states of both passes, and the alignment of one step.
-        let step = self.deform(128, px / 16);
+        let step = self.deform(128, 4);
         let propagation = waiting + 3 * locals * feature + step;
 
         let local = locals * feature;
@@ -152,11 +192,11 @@ impl Sizes {
         // One frame after the other, and the frames decoded so far.
         let decoder = local
             + locals * token
-            + self
-                .decoding(plan)
-                .max(self.op(self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
-            + locals * 3 * px
-            + 12 * px;
+            + self.decoding(plan).max(
+                self.op(self.grid() * PATCHES + 2 * 128 * self.plane(4, self.n)) + self.packing(),
+            )
+            + locals * 3 * self.px
+            + 12 * full;
         let moments = [propagation, split, joined, transformer, decoder];
         guides + moments.into_iter().max().unwrap_or(0)
     }
@@ -243,7 +283,7 @@ impl Sizes {
         let grid = self.grid();
         let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
-        let averaged = at_once * 40 * self.px / 16;
+        let averaged = at_once * 40 * self.plane(4, self.n);
         let feed_forward = 3 * asked
             + self.op(expanded + (2 * averaged).max(at_once * grid * CHANNELS))
             + self.packing();
@@ -260,7 +300,7 @@ impl Sizes {
                     + threads * (2 * keys * 128 * 4 + 400_000)
             }
             // The kernel reads the tables directly.
-            Machine::Gpu => CHANNELS * self.n * windows * asked,
+            Machine::Gpu(_) => CHANNELS * self.n * windows * asked,
         }
     }
 }
