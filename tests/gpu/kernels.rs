@@ -18,7 +18,7 @@ use propainter::{
 use propainter_tests::golden;
 
 /// Returns values in [−1, 1) without repetition.
-fn values<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
+pub fn values<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
     let count: usize = shape.iter().product();
     let value = |i: usize| {
         let mixed = (i + 1 + seed * 7919).wrapping_mul(2_654_435_761);
@@ -30,7 +30,7 @@ fn values<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
 
 /// Returns the devices of this machine, with the data types to test and their tolerance. Values of 16
 /// bits are rounded once on the way in and once on the way out: two parts in 2¹¹, and in 2⁸.
-fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
+pub fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
     let mut devices = vec![Device::cpu()];
     let other = golden::device();
     if !devices.contains(&other) && other != Device::flex() {
@@ -49,7 +49,7 @@ fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
 
 /// Fails if more than the share `few` of the elements differ by more than the bound, relative to the
 /// largest element.
-fn assert_close<const D: usize>(
+pub fn assert_close<const D: usize>(
     out: Tensor<D>,
     expected: &Tensor<D>,
     bound: f32,
@@ -70,7 +70,7 @@ fn assert_close<const D: usize>(
 }
 
 /// Returns a tensor in this data type on a device, and the same values in 32 bits on the CPU.
-fn both<const D: usize>(x: Tensor<D>, device: &Device, dtype: DType) -> (Tensor<D>, Tensor<D>) {
+pub fn both<const D: usize>(x: Tensor<D>, device: &Device, dtype: DType) -> (Tensor<D>, Tensor<D>) {
     let stored = x.cast(dtype);
     let data = stored.clone().into_data();
     (

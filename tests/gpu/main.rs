@@ -2,7 +2,13 @@
 //! their golden vectors. `PROPAINTER_TEST_DEVICE` names the device; without it CubeCL's CPU runtime
 //! computes the kernels.
 
+mod conv;
+mod flow;
+mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod launches;
+mod linear;
 mod stored;
+mod support;

@@ -1,6 +1,6 @@
 //! The three networks on their device.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use crate::{
     DType, Error, Precision,
@@ -55,10 +55,5 @@ impl Networks {
 
     pub fn on_cpu(&self) -> bool {
         is_cpu(&self.device)
-    }
-
-    /// Converts a tensor to the number type of completion and generator.
-    pub fn cast(&self, x: Tensor<4>) -> Tensor<4> {
-        x.cast(self.numbers.tensor_dtype())
     }
 }

@@ -3,20 +3,23 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::{
     networks::Networks,
-    pixels::{self, Patch, PropagatedImage},
+    pixels::{self, Patch, Patches, PropagatedImage, PropagatedImages},
     state::{FlowPair, RawFlows, State},
 };
 use crate::{
     Cancel, Error, Frame, Rect,
-    kernels::upcast::upcast,
+    kernels::{
+        flow_input::{combine_area, masked_flows},
+        quarter_flow::quarter_flow,
+    },
     memory::planning::Plan,
     networks::{
-        flow_completion::{ChunkSize, Video, combine_area, network_input},
-        generator::{Flows, GeneratorInput, QuarterScaleInputs, downscale_flow},
+        flow_completion::{ChunkSize, Video},
+        generator::{Flows, Generated, GeneratorInput, QuarterScaleInputs},
         image_propagation::propagate,
         raft::Features,
         stored::{self, StoredTensor},
@@ -96,10 +99,13 @@ impl StageRunner<'_> {
         let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
         let mask = |t: usize| state.mask(leads_from(t), device);
         let input = |range: Range<usize>| {
-            let parts: Result<Vec<_>, Error> = range
-                .map(|t| Ok(network_input(flow(t)?, mask(t))))
-                .collect();
-            Ok(self.networks.cast(Tensor::cat(parts?, 0)))
+            let flows: Result<Vec<_>, Error> = range.clone().map(flow).collect();
+            let masks: Vec<_> = range.map(mask).collect();
+            Ok(masked_flows(
+                &flows?,
+                &masks,
+                self.networks.numbers.tensor_dtype(),
+            ))
         };
         // A flow is predicted in the hole of the frame that it leads from.
         let wanted = |t: usize| match keep.contains(&index(t)) {
@@ -109,7 +115,7 @@ impl StageRunner<'_> {
         let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
         let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
         let mut output = |t: usize, predicted: Tensor<4>| {
-            let flow = combine_area(flow(t)?, upcast(predicted), mask(t), &wanted[t]);
+            let flow = combine_area(flow(t)?, predicted, mask(t), &wanted[t]);
             completed[index(t) - keep.start] = Some(StoredTensor::put(flow, self.plan.flows)?);
             Ok(())
         };
@@ -149,14 +155,11 @@ impl StageRunner<'_> {
         let frame = |t: usize| {
             if seeded && t == 0 {
                 let image = &held.propagated.get(run.start).image;
-                let [image, _, missing] = image.tensors(device);
+                let [image, _, missing] = image.tensors(device, DType::F32);
                 return (image, missing);
             }
             let source = held.frames.get(run.start + t);
-            (
-                pixels::frame(&source.frame, device),
-                pixels::mask(&source.hole, device),
-            )
+            pixels::known(&source.frame, &source.hole, device)
         };
         let pairs = run.start..run.end - 1;
         let completed: Result<Vec<_>, Error> = pairs.map(|i| state.completed_flow(i)).collect();
@@ -165,11 +168,11 @@ impl StageRunner<'_> {
             let (forward, backward) = completed[t];
             (forward.get(), backward.get())
         };
-        let mut propagated = Vec::with_capacity(keep.len());
+        let mut propagated = PropagatedImages::new();
         let mut output = |t: usize, image, missing| {
             if keep.contains(&(run.start + t)) {
-                let hole = &held.frames.get(run.start + t).hole;
-                propagated.push(PropagatedImage::read(image, missing, hole)?);
+                let source = held.frames.get(run.start + t);
+                propagated.push((&source.frame, &source.hole), image, missing)?;
             }
             Ok(())
         };
@@ -181,7 +184,7 @@ impl StageRunner<'_> {
             &flows,
             &mut output,
         )?;
-        Ok(propagated)
+        propagated.finish()
     }
 
     /// Scales the completed flows `range` to a quarter, as far as they are held.
@@ -211,7 +214,7 @@ impl StageRunner<'_> {
     ) -> Result<FlowPair, Error> {
         self.cancel.check()?;
         let scaled =
-            |flow: &StoredTensor| StoredTensor::put(downscale_flow(flow.get()), self.plan.flows);
+            |flow: &StoredTensor| StoredTensor::put(quarter_flow(flow.get()), self.plan.flows);
         Ok(FlowPair {
             forward: scaled(forward)?,
             backward: scaled(backward)?,
@@ -224,9 +227,9 @@ impl StageRunner<'_> {
         let Networks {
             generator, device, ..
         } = self.networks;
-        let image = state.held.propagated.get(index).image.tensors(device);
-        let [image, mask, missing] = image.map(|x| self.networks.cast(x));
-        let features = generator.encode(image, mask, missing, self.plan.strips());
+        let dtype = self.networks.numbers.tensor_dtype();
+        let image = &state.held.propagated.get(index).image;
+        let features = generator.encode_joined(image.joined(device, dtype), self.plan.strips());
         let features = StoredTensor::put(features, self.plan.features)?;
         stored::settle([&features])?;
         Ok(features)
@@ -249,45 +252,39 @@ impl StageRunner<'_> {
         let features = held.propagated.range(locals.clone());
         let features = features.filter_map(|propagated| propagated.features.as_ref());
         let references = window.references.iter().map(|&i| held.propagated.get(i));
-        let references: Vec<_> = references
-            .filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()))
-            .collect();
-        let flows = locals.start..locals.end - 1;
-        let masks = state.quarter_masks(locals.clone(), &self.networks.device);
+        let references =
+            references.filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()));
+        let flows = held.quarter_flows.range(locals.start..locals.end - 1);
+        let flows = flows.flatten().map(|flow| Flows {
+            forward: flow.forward.get(),
+            backward: flow.backward.get(),
+        });
+        let Networks {
+            numbers, device, ..
+        } = self.networks;
+        let dtype = numbers.tensor_dtype();
+        let (masks, mask_pixels) = state.quarter_masks(locals.clone(), device, dtype);
         let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: Tensor::cat(features.map(StoredTensor::get).collect(), 0),
-            references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
+            features: features.map(StoredTensor::get).collect(),
+            references: references.collect(),
             quarter_scale: QuarterScaleInputs {
-                flows: (!flows.is_empty())
-                    .then(|| stack(held.quarter_flows.range(flows).flatten())),
+                flows: flows.collect(),
                 masks,
+                mask_pixels,
             },
             wanted: wanted.clone(),
         };
-        let mut patches = Vec::with_capacity(locals.len());
-        let mut output = |t: usize, image| {
-            patches.push(Patch {
-                index: locals.start + t,
-                area: wanted[t].clone(),
-                rgb: pixels::to_bytes(image)?,
-            });
-            Ok(())
+        let mut patches = Patches::new();
+        let first = locals.start;
+        let mut output = |part: Generated| {
+            let wanted = wanted[part.frames.clone()].to_vec();
+            patches.push(first + part.frames.start, wanted, part.area, part.images)
         };
         self.networks
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
-        Ok(patches)
-    }
-}
-
-fn stack<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
-    let (forward, backward) = flows
-        .map(|flow| (flow.forward.get(), flow.backward.get()))
-        .unzip();
-    Flows {
-        forward: Tensor::cat(forward, 0),
-        backward: Tensor::cat(backward, 0),
+        patches.finish()
     }
 }

@@ -7,13 +7,18 @@ mod video;
 
 use std::{collections::VecDeque, ops::Range};
 
-use burn::tensor::{Device, Tensor, ops::PadMode};
+use burn::tensor::{Device, Tensor};
 
 use super::{
     layers::{Activation, Conv2d, ConvGeometry},
     stored::{Placement, StoredTensor},
 };
-use crate::{Cancel, Error, Rect, weights::Checkpoint};
+pub use crate::kernels::flow_input::combine;
+use crate::{
+    Cancel, Error, Rect,
+    kernels::{flow_input::masked_flows_reference, replicate_pad::replicate_pad},
+    weights::Checkpoint,
+};
 pub use decoder::Decoder;
 use propagation::{PassState, Propagation};
 use video::{P3d, TimeContext};
@@ -236,7 +241,7 @@ impl FlowCompletion {
         for x in coarse.iter().rev() {
             cancel.check()?;
             let pass = &self.propagation.backward;
-            let state = pass.step(x.get(), &mut last);
+            let state = pass.step(&[&x.get()], &mut last);
             states.push_front(StoredTensor::put(state, placement)?);
         }
         Ok(states)
@@ -250,15 +255,13 @@ impl FlowCompletion {
         states: &mut PassState,
     ) -> Tensor<4> {
         let (x, backward) = (x.get(), backward.get());
-        let known = Tensor::cat(vec![x.clone(), backward.clone()], 1);
-        let forward = self.propagation.forward.step(known, states);
-        self.propagation.fuse(x, backward, forward)
+        let forward = self.propagation.forward.step(&[&x, &backward], states);
+        self.propagation.fuse(&x, &backward, &forward)
     }
 
     /// Does the first stage: `[T, 3, H, W]` → `[T, 32, H/2, W/2]`.
     pub fn downsample(&self, x: Tensor<4>) -> Tensor<4> {
-        self.downsample
-            .forward(x.pad([(2, 2), (2, 2)], PadMode::Edge))
+        self.downsample.forward(replicate_pad(x, 2))
     }
 
     /// Does the second stage for the next part of a video, `[n, 32, H/2, W/2]` →
@@ -306,31 +309,8 @@ impl FlowCompletion {
 /// Returns the network's input for flows `[n, 2, H, W]` and the masks `[n, 1, H, W]` of the frames
 /// that they lead from: `[n, 3, H, W]`, the flows outside the masks, and the masks.
 pub fn network_input(flows: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-    let known = flows * (-masks.clone() + 1.0);
-    Tensor::cat(vec![known, masks], 1)
-}
-
-/// Combines `flows` `[1, 2, H, W]` outside the mask `[1, 1, H, W]` with `predicted` inside. `predicted`
-/// covers `area`, which contains the mask.
-pub fn combine_area(
-    flows: Tensor<4>,
-    predicted: Tensor<4>,
-    mask: Tensor<4>,
-    area: &Rect,
-) -> Tensor<4> {
-    let [_, _, height, width] = flows.dims();
-    let whole = Rect::whole([height, width]);
-    let [own, mask] = [flows.clone(), mask].map(|x| area.crop(x, 2, &whole));
-    let combined = combine(own, predicted, mask);
-    flows.slice_assign(
-        [0..1, 0..2, area.rows.clone(), area.columns.clone()],
-        combined,
-    )
-}
-
-/// Combines `flows` outside the masks with `predicted` inside.
-pub fn combine(flows: Tensor<4>, predicted: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-    flows * (-masks.clone() + 1.0) + predicted * masks
+    let dtype = flows.dtype();
+    masked_flows_reference(&[flows], &[masks.into()], dtype)
 }
 
 /// The features before the propagation, stored frame by frame.

@@ -62,8 +62,9 @@ pub struct Estimate {
 impl Raft {
     /// Reads the network from its checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let head =
-            |first, second, padding| Head::init(checkpoint, [first, second], padding, device);
+        let head = |first, second, padding, scale| {
+            Head::init(checkpoint, [first, second], padding, scale, device)
+        };
         Self {
             features: Encoder::init(checkpoint, "fnet", Norm::Instance, device),
             context: Encoder::init(checkpoint, "cnet", Norm::Batch, device),
@@ -73,8 +74,9 @@ impl Raft {
                 "update_block.flow_head.conv1",
                 "update_block.flow_head.conv2",
                 1,
+                1.0,
             ),
-            mask: head("update_block.mask.0", "update_block.mask.2", 0),
+            mask: head("update_block.mask.0", "update_block.mask.2", 0, 0.25),
         }
     }
 
@@ -129,9 +131,10 @@ impl Raft {
     pub fn refine(&self, estimate: Estimate) -> Estimate {
         let samples = estimate.correlation_samples();
         let motion = self.motion.forward(samples, estimate.flow.clone());
-        let hidden = self.gru.forward(estimate.hidden, &motion, &estimate.gates);
+        let motion = [&motion, &estimate.flow];
+        let hidden = self.gru.forward(estimate.hidden, motion, &estimate.gates);
         Estimate {
-            flow: estimate.flow + self.flow.forward(hidden.clone()),
+            flow: self.flow.add_to(&estimate.flow, hidden.clone()),
             hidden,
             ..estimate
         }
@@ -146,7 +149,7 @@ impl Raft {
 
     /// Returns the logits of the convex upsampling, `[B, 576, h, w]`.
     pub fn upsampling_mask(&self, estimate: &Estimate) -> Tensor<4> {
-        self.mask.forward(estimate.hidden.clone()) * 0.25
+        self.mask.forward(estimate.hidden.clone())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     memory::planning::Plan,
     networks::{
         generator::{
-            TILE,
+            GPU_TILE, TILE,
             attention_plan::{BlockScope, KEYS_AT_ONCE},
             decoder::ReceptiveField,
             encoder,
@@ -47,8 +47,15 @@ impl Sizes {
     fn features_of(&self, rows: u64) -> u64 {
         let [px, half, quarter] =
             [1, 2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
-        // 256 channels that each grouped layer reads again, beside the previous layer and both
-        // joined, or both joined and the result.
+        // 256 channels that each grouped layer reads again.
+        if self.machine.is_gpu() {
+            // The bytes of the frame and its masks, and the first layer.
+            let input = 5 * px + 5 * self.n * px + self.n * 64 * half;
+            let down = self.n * 2 * 64 * half;
+            let layer = (256 + 384 + 512) * quarter * self.n;
+            return input.max(down).max(layer) + SMALL;
+        }
+        // Beside them the previous layer and both joined, or both joined and the result.
         let again = 256 * quarter * self.n;
         let joined = |own: u64| (own + 256 + own) * quarter * self.n;
         // Grouped convolutions sum in 32 bits.
@@ -67,7 +74,12 @@ impl Sizes {
         let strips = strips(height, plan.decoder_rows);
         if plan.decoder_rows == 0 || plan.decoder_rows >= height {
             // At full size with 64 channels.
-            return self.op(2 * 64 * self.plane(1, self.n)) + self.lines(64 * self.height) + SMALL;
+            let full = match self.machine {
+                Machine::Cpu { .. } => 64 * self.px,
+                // Several frames at once, if they are small.
+                Machine::Gpu(_) => (TILE as u64).max(64 * self.plane(1, self.n)),
+            };
+            return self.op(2 * full) + self.lines(64 * self.height) + SMALL;
         }
         let strip = |rows: Range<usize>| {
             let size = [height, (self.width / 4) as usize];
@@ -108,23 +120,20 @@ impl Sizes {
         let rows = spans.map(|rows| rows.len() as u64).max().unwrap_or(0);
         let [half, quarter] =
             [2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
-        self.n * (64 * half).max(768 * quarter).max(self.grid() * PATCHES)
+        self.n * (64 * half).max(768 * quarter)
     }
 
     /// Returns the bytes of the largest allocation of a window.
     pub fn largest_of_window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
         let frames = locals + references;
         let grid = self.grid();
-        let at_once = (TILE as u64 / (grid * PATCHES)).clamp(1, locals);
-        let patches = self.n * at_once * grid * PATCHES;
-        let expanded =
-            self.n * (TILE as u64 / (grid * EXPANDED)).clamp(1, frames) * grid * EXPANDED;
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, frames);
+        let expanded = self.n * at_once * grid * EXPANDED;
         let tokens = frames * self.tokens() * 2;
         let decoded = self.decoding(plan) / 2;
         let sampled = self.n * 432 * self.plane(4, self.n);
         let moments = [
             locals * self.features(),
-            patches,
             expanded,
             tokens,
             decoded,
@@ -139,6 +148,10 @@ impl Sizes {
 
     /// Returns the bytes of the patches of so many frames and their tokens.
     fn split(&self, frames: u64) -> u64 {
+        if self.machine.is_gpu() {
+            // No patch lies in memory.
+            return frames * self.tokens();
+        }
         let patches = frames * self.grid() * PATCHES;
         let cast = if self.n == self.w {
             0
@@ -167,10 +180,17 @@ impl Sizes {
 
         // The features, the states of both passes, and the alignment of one step.
         let step = self.deform(128, 4);
-        let propagation = waiting + 3 * locals * feature + step;
+        let mut propagation = waiting + 3 * locals * feature + step;
+        if self.machine.is_gpu() {
+            // All frames are joined at once: the features, the states, and a layer between.
+            propagation = propagation.max(waiting + 4 * locals * feature);
+        }
 
         let local = locals * feature;
-        let at_once = (TILE as u64 / (self.grid() * PATCHES)).clamp(1, locals);
+        let at_once = match self.machine {
+            Machine::Cpu { .. } => (self.tile() / (self.grid() * PATCHES)).clamp(1, locals),
+            Machine::Gpu(_) => locals,
+        };
         let split = waiting + local + locals * token + self.split(at_once);
         let joined = waiting + local + locals * token + frames * token;
 
@@ -210,6 +230,14 @@ impl Sizes {
         ]
     }
 
+    /// Returns the most elements of a stage's widest tensor.
+    fn tile(&self) -> u64 {
+        match self.machine {
+            Machine::Cpu { .. } => TILE as u64,
+            Machine::Gpu(_) => GPU_TILE as u64,
+        }
+    }
+
     /// Returns the numbers of windows that see a hole and that see none.
     fn parted(&self) -> [u64; 2] {
         let all = self.windows()[0] * self.windows()[1];
@@ -240,6 +268,13 @@ impl Sizes {
     /// Returns the bytes of the indices that a block gathers by.
     fn routes(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
+        if self.machine.is_gpu() {
+            // A query with the place of its result, and keys that all heads and queries share.
+            let queries = roles.queries.len() as u64;
+            let asked = 2 * queries * self.grid();
+            let keys = masked * self.keys(roles) + alone * queries * area();
+            return 4 * (asked + keys) + SMALL;
+        }
         let queries = roles.queries.len() as u64;
         let asked = (masked + alone) * area() * queries;
         let keys = masked * self.keys(roles) + alone * queries * area();
@@ -252,6 +287,9 @@ impl Sizes {
         let x = roles.frames as u64 * self.tokens();
         let asked = queries * self.tokens();
         let row = CHANNELS * self.n;
+        if self.machine.is_gpu() {
+            return x + self.block_on_gpu(roles);
+        }
         let table = self.key_rows(roles) * row;
         // The copy in the type that a layer computes in, beside the stored numbers.
         let extra = |bytes: u64| self.op(bytes / self.n) - bytes;
@@ -281,7 +319,7 @@ impl Sizes {
         let attention = asked + 2 * table + parts.max(2 * answers).max(answers + asked);
         // Feed-forward: its input, twice; the patches before and after they are averaged.
         let grid = self.grid();
-        let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
         let averaged = at_once * 40 * self.plane(4, self.n);
         let feed_forward = 3 * asked
@@ -291,17 +329,32 @@ impl Sizes {
         x + moments.into_iter().max().unwrap_or(0)
     }
 
-    /// Returns the bytes of the attention of some windows, with its answers.
+    /// Returns the bytes that a block takes on a GPU beside its input.
+    fn block_on_gpu(&self, roles: &BlockScope) -> u64 {
+        let (grid, queries) = (self.grid(), roles.queries.len() as u64);
+        let asked = queries * self.tokens();
+        let pooled = roles.keys.len() as u64 * self.pooled();
+        let rows = roles.frames as u64 * grid + 1 + pooled;
+        // The normalised tokens; queries, keys and values of all of them; the results; and the sum.
+        let table = rows * CHANNELS * self.n;
+        let attention = asked + (4 * table).max(3 * table + asked).max(2 * asked);
+        // The feed-forward: its input, normalised; the patches, the image and the sum.
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let image = at_once * 40 * self.plane(4, self.n) * self.n;
+        let patches = at_once * grid * EXPANDED * self.n;
+        let feed_forward = 2 * asked + image + patches.max(asked);
+        attention.max(feed_forward)
+    }
+
+    /// Returns the bytes of the attention of some windows on the CPU, with its answers: the gathered
+    /// rows; each thread packs the keys and values of a head.
     fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
-        match self.machine {
-            // The gathered rows; each thread packs the keys and values of a head.
-            Machine::Cpu { threads, .. } => {
-                self.op(CHANNELS * windows * (2 * asked + 2 * keys))
-                    + threads * (2 * keys * 128 * 4 + 400_000)
-            }
-            // The kernel reads the tables directly.
-            Machine::Gpu(_) => CHANNELS * self.n * windows * asked,
-        }
+        let threads = match self.machine {
+            Machine::Cpu { threads, .. } => threads,
+            Machine::Gpu(_) => 0,
+        };
+        self.op(CHANNELS * windows * (2 * asked + 2 * keys))
+            + threads * (2 * keys * 128 * 4 + 400_000)
     }
 }
 
