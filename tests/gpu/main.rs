@@ -8,7 +8,11 @@ mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+<<<<<<< HEAD
 mod launches;
 mod linear;
 mod stored;
 mod support;
+=======
+mod session;
+>>>>>>> vdriver

@@ -132,13 +132,7 @@ impl Sizes {
         let tokens = frames * self.tokens() * 2;
         let decoded = self.decoding(plan) / 2;
         let sampled = self.n * 432 * self.plane(4, self.n);
-        let moments = [
-            locals * self.features(),
-            expanded,
-            tokens,
-            decoded,
-            sampled,
-        ];
+        let moments = [locals * self.features(), expanded, tokens, decoded, sampled];
         moments.into_iter().max().unwrap_or(0)
     }
 
