@@ -8,11 +8,8 @@ mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
-<<<<<<< HEAD
 mod launches;
 mod linear;
+mod session;
 mod stored;
 mod support;
-=======
-mod session;
->>>>>>> vdriver
