@@ -8,7 +8,6 @@ mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
-mod launches;
 mod linear;
 mod session;
 mod stored;
