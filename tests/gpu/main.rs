@@ -8,7 +8,9 @@ mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
-mod launches;
 mod linear;
+mod memory;
+mod problems;
+mod session;
 mod stored;
 mod support;
