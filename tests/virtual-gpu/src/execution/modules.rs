@@ -239,10 +239,18 @@ fn kernel(entry: &str) -> Kernel {
         Some([0; 3].map(|_| sides.next().flatten().unwrap_or(1)))
     };
     let required = sides(".reqntid");
+    // Declarations, not instructions such as `ld.shared.u32`.
+    let declared = |text: &&str| text.starts_with(char::is_whitespace);
+    let shared: usize = body
+        .split(".shared")
+        .skip(1)
+        .filter(declared)
+        .map(bytes)
+        .sum();
     Kernel {
         name: name.into(),
         parameters: head.split(".param").skip(1).map(bytes).collect(),
-        shared: body.split(".shared").skip(1).map(bytes).sum::<usize>() as u32,
+        shared: shared as u32,
         threads: required.or_else(|| sides(".maxntid")),
         required: required.is_some(),
         computed: None,
