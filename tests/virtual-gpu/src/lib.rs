@@ -15,6 +15,7 @@
 //! - [`ptx`] computes kernels, if [`settings`] ask for it. Otherwise launches are only counted.
 //! - [`counters`] hold what was counted, [`failures`] what is to fail: allocations, or a launch that
 //!   reads an illegal address, after which every call of the context fails until it is destroyed.
+//! - [`assemble`] reads what `ptxas` says of a module.
 //! - [`symbols`] hides the functions that the driver's version does not have.
 //!
 //! A test runs itself on the virtual GPU with [`harness`], and reads counts and orders failures through
@@ -24,6 +25,7 @@
 //! never reused, copies must stay within an allocation, waiting while a stream captures fails.
 
 pub mod abi;
+pub mod assemble;
 pub mod client;
 pub mod counters;
 pub mod driver;

@@ -24,7 +24,17 @@ pub struct Kernel {
     /// Whether a block must have just these sides.
     pub required: bool,
     /// The module as it is computed; empty in count mode.
-    pub computed: Option<Arc<ptx::Module>>,
+    pub computed: Option<Computed>,
+}
+
+/// A module as it is computed.
+#[derive(Clone)]
+pub struct Computed(pub Arc<ptx::Module>);
+
+impl std::fmt::Debug for Computed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Computed")
+    }
 }
 
 /// A module that was loaded.
@@ -89,9 +99,9 @@ impl Driver {
         }
     }
 
-    fn translate(&self, text: &str) -> Answer<Arc<ptx::Module>> {
+    fn translate(&self, text: &str) -> Answer<Computed> {
         match ptx::Module::load(text, &self.settings.cache) {
-            Ok(module) => Ok(Arc::new(module)),
+            Ok(module) => Ok(Computed(Arc::new(module))),
             Err(error) => {
                 eprintln!("virtual GPU: a module cannot be computed: {error}");
                 Err(Status::INVALID_PTX)
