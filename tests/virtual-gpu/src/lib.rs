@@ -7,10 +7,10 @@
 //!
 //! What comes through the interface ([`abi`], [`nvml`]) goes to one [`driver`] behind a lock:
 //!
-//! - [`memory`] gives addresses. Device memory is host memory between guard pages: a kernel or a
+//! - [`driver::memory`] gives addresses. Device memory is host memory between guard pages: a kernel or a
 //!   copy that leaves its allocation, or uses one that was freed, ends the process with a line that
 //!   names it. Where kernels are computed, fresh memory holds NaNs.
-//! - [`execution`] holds contexts, streams, events, graphs and modules. A stream runs its work at
+//! - [`driver::execution`] holds contexts, streams, events, graphs and modules. A stream runs its work at
 //!   once, or as late as it may. A graph counts as one launch.
 //! - [`ptx`] computes kernels, if [`settings`] ask for it. Otherwise launches are only counted.
 //! - [`counters`] hold what was counted, [`failures`] what is to fail: allocations, or a launch that
@@ -29,11 +29,9 @@ pub mod assemble;
 pub mod client;
 pub mod counters;
 pub mod driver;
-pub mod execution;
 pub mod failures;
 pub mod handles;
 pub mod harness;
-pub mod memory;
 pub mod nvml;
 pub mod ptx;
 pub mod settings;

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use super::{In, Out, Text, interface};
 use crate::{
     driver::Driver,
-    execution::work::{Launch, Work},
+    driver::execution::work::{Launch, Work},
     handles::Handle,
     status::{Answer, Status},
 };
@@ -175,7 +175,7 @@ interface! {
     /// Tells the shared memory left to a block.
     fn cuOccupancyAvailableDynamicSMemPerBlock(bytes: Out<usize>, function: Handle, blocks: c_int, _threads: c_int) |driver| {
         let shared = driver.functions.get(function)?.kernel.shared;
-        let room = crate::execution::modules::shared_memory(driver.settings.sm) / blocks.max(1) as u32;
+        let room = crate::driver::execution::modules::shared_memory(driver.settings.sm) / blocks.max(1) as u32;
         bytes.set(room.saturating_sub(shared) as usize)
     };
 
@@ -229,7 +229,7 @@ fn launch(
 
 fn occupancy(driver: &Driver, function: Handle, threads: c_int, shared: usize) -> Answer<c_int> {
     let function = driver.functions.get(function)?;
-    let room = crate::execution::modules::shared_memory(driver.settings.sm) as usize;
+    let room = crate::driver::execution::modules::shared_memory(driver.settings.sm) as usize;
     let by_shared = room / (shared + function.kernel.shared as usize).max(1);
     Ok((1536 / threads.max(1)).min(by_shared.min(16) as c_int))
 }

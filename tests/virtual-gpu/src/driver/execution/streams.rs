@@ -6,7 +6,6 @@ use std::{collections::VecDeque, ffi::c_int};
 use super::work::{Origin, Work};
 use crate::{
     driver::Driver,
-    execution::contexts,
     handles::Handle,
     status::{Answer, Status},
 };
@@ -204,17 +203,5 @@ impl Driver {
         let stream = self.contexts.get(context)?.stream;
         self.run(stream, u64::MAX)?;
         Ok(stream)
-    }
-
-    /// Checks that the current context is the one of this thread's calls and not null.
-    ///
-    /// # Errors
-    /// As [`current`](Self::current).
-    pub fn set_current(&self, context: Handle) -> Answer {
-        if context != Handle::NULL && self.contexts.get(context).is_err() {
-            return Err(Status::INVALID_CONTEXT);
-        }
-        contexts::set_current(context);
-        Ok(())
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use super::modules::{Kernel, shared_memory};
 use crate::{
     driver::Driver,
+    driver::memory::{faults, regions},
     handles::Handle,
-    memory::{faults, regions},
     settings::Mode,
     status::{Answer, Status},
 };
