@@ -7,6 +7,7 @@ use crate::{
     driver::Driver,
     driver::execution::work::{Launch, Work},
     handles::Handle,
+    settings::Mode,
     status::{Answer, Status},
 };
 
@@ -204,7 +205,12 @@ fn launch(
         return Err(Status::INVALID_HANDLE);
     }
     let (kernel, dynamic_shared) = (function.kernel.clone(), function.dynamic_shared);
-    let copies = kernel.parameters.iter().enumerate().map(|(i, &bytes)| {
+    // Where nothing is computed they are not needed.
+    let wanted = match driver.settings.mode {
+        Mode::Count => &[],
+        Mode::Compute => &kernel.parameters[..],
+    };
+    let copies = wanted.iter().enumerate().map(|(i, &bytes)| {
         let bytes = parameters.at(i)?.bytes(bytes)?;
         // In words of 16 bytes, so that every parameter is aligned as its kernel expects.
         let words = bytes.chunks(16).map(|chunk| {

@@ -94,9 +94,13 @@ impl Driver {
         if let Some(capture) = self.streams.get(stream)?.capture {
             return self.record_work(capture, work);
         }
-        let context = self.streams.get(stream)?.context;
-        if self.contexts.get(context)?.stream == stream {
+        let found = self.streams.get(stream)?;
+        let (context, blocking) = (found.context, found.flags & 1 == 0);
+        let default = self.contexts.get(context)?.stream;
+        if default == stream {
             self.legacy_stream_waits(context)?;
+        } else if blocking {
+            self.run(default, u64::MAX)?;
         }
         self.tickets += 1;
         let entry = (self.tickets, self.count(context, work)?);
