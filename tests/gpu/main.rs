@@ -14,3 +14,7 @@ mod problems;
 mod session;
 mod stored;
 mod support;
+mod driver;
+#[path = "../goldens/mod.rs"]
+mod goldens;
+mod kernels;
