@@ -5,3 +5,4 @@
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod self_test;

@@ -19,7 +19,7 @@ use crate::{
         },
     },
     stream::StreamEngine,
-    weights,
+    weights::{WeightsError, WeightsSource},
 };
 pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
 
@@ -29,7 +29,7 @@ const PATIENCE: u32 = 16;
 /// Everything that an engine of the networks is built from.
 pub struct NetworksBuilder {
     config: Config,
-    paths: weights::Paths,
+    weights: WeightsSource,
     device: burn::tensor::Device,
     machine: Machine,
     meter: Meter,
@@ -56,12 +56,17 @@ pub struct NetworksBuilder {
 /// # Errors
 /// Checkpoints that are missing or wrong; a device that does not open; [`Error::Cancelled`].
 pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
-    let paths = weights::find(config.weights.as_deref())?;
+    let weights = weights(config)?;
     let device = config.device.open()?;
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
-    Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
+    Ok(Arc::new(Networks::read(&weights, device, numbers, asked)?))
+}
+
+/// Finds the weights of a configuration.
+fn weights(config: &Config) -> Result<WeightsSource, WeightsError> {
+    WeightsSource::find(config.weights.as_deref(), config.generated_weights)
 }
 
 /// Returns the number type to compute in, if memory allows.
@@ -86,8 +91,8 @@ impl NetworksBuilder {
         cancel: &Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
-        let paths = weights::find(config.weights.as_deref())?;
-        let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
+        let weights = weights(config)?;
+        let (mut builder, chosen) = Self::plan(config, weights, processing, cancel)?;
         builder.networks = networks.filter(|networks| networks.device == builder.device);
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
@@ -96,7 +101,7 @@ impl NetworksBuilder {
 
     fn plan(
         config: &Config,
-        paths: weights::Paths,
+        weights: WeightsSource,
         processing: (usize, usize),
         cancel: &Cancel,
     ) -> Result<(Self, Chosen), Error> {
@@ -136,7 +141,7 @@ impl NetworksBuilder {
                 device: choice,
                 ..config.clone()
             },
-            paths,
+            weights,
             device,
             meter,
             reservation: Arc::new(Reservations::of(choice).reserve(|_| 0)),
@@ -300,7 +305,7 @@ impl NetworksBuilder {
         // Both at once would take too much memory.
         self.networks = None;
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
-        let networks = Networks::read(&self.paths, device, numbers, asked)?;
+        let networks = Networks::read(&self.weights, device, numbers, asked)?;
         let networks = Arc::new(networks);
         self.networks = Some(networks.clone());
         Ok(networks)
