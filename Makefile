@@ -1,6 +1,6 @@
 # A fresh Debian 12 machine with Rust needs nothing but these.
 
-.PHONY: demo test lint bench soak setup plugin
+.PHONY: demo test lint bench soak setup plugin kit
 
 # `make` builds the whole workspace, with the networks, so that every build of the tensor library has
 # the same features and happens once. For a package, without the tests' entry points, build
@@ -49,6 +49,10 @@ soak: plugin
 	cargo test --release --workspace --test all -- --ignored
 	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
+
+# `propainter check` in an archive for a machine with NVIDIA's driver and nothing else.
+kit: setup
+	@sh scripts/kit.sh
 
 setup:
 	@sh scripts/setup.sh
