@@ -28,13 +28,19 @@ use super::{
 use crate::units;
 
 const SIZES: [(usize, usize); 4] = [(432, 240), (640, 480), (1280, 720), (1920, 1080)];
+/// On the CPU the others take too long.
+const CPU_SIZES: [(usize, usize); 1] = [(432, 240)];
 const QUICK_SIZES: [(usize, usize); 1] = [(64, 48)];
+/// The size of the frames with a logo.
+const LOGO: (usize, usize) = (1920, 1080);
+const QUICK_LOGO: (usize, usize) = (256, 144);
 
 /// Frames of a clip: enough that sliding windows of the default settings return some before the end.
 const FRAMES: usize = 31;
 /// The same for a clip in the windows of the official procedure, and for one that shows how much
 /// memory a plan takes.
 const SHORT: usize = 16;
+const MEMORY: usize = 20;
 const QUICK: usize = 10;
 
 /// What a session is run with.
@@ -83,7 +89,11 @@ pub fn check(
         precision: Precision::Auto,
         quick,
     };
-    let sizes: &[_] = if quick { &QUICK_SIZES } else { &SIZES };
+    let (sizes, logo): (&[_], _) = match (quick, device.is_cpu()) {
+        (true, _) => (&QUICK_SIZES, QUICK_LOGO),
+        (false, true) => (&CPU_SIZES, LOGO),
+        (false, false) => (&SIZES, LOGO),
+    };
     for &size in sizes {
         let clip = clip(size, Mode::Sliding);
         steps.run("speed", clip.to_string(), |cancel| speed(&clip, cancel))?;
@@ -91,10 +101,9 @@ pub fn check(
             steps.run("host", clip.to_string(), |cancel| host(&clip, cancel))?;
         }
     }
-    let largest = sizes[sizes.len() - 1];
     let logo = Clip {
         logo: true,
-        ..clip(largest, Mode::Sliding)
+        ..clip(logo, Mode::Sliding)
     };
     steps.run("speed", logo.to_string(), |cancel| speed(&logo, cancel))?;
     for &size in sizes {
@@ -305,7 +314,7 @@ fn host(clip: &Clip<'_>, cancel: &Cancel) -> Result<Finding, Stop> {
 
 /// Holds what a plan of each kind takes to its prediction.
 fn memory(clip: &Clip<'_>, steps: &mut Steps<'_, '_>) -> Result<(), CheckError> {
-    let frames = clip.frames().min(2 * SHORT);
+    let frames = clip.frames().min(MEMORY);
     for plan in plans(&clip.config(), DType::F16, frames) {
         let (width, height) = clip.size;
         let name = format!("{width}x{height}, {}", plan.kind);

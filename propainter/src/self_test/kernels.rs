@@ -8,7 +8,7 @@ use crate::{
     DType, Rect,
     kernels::{
         attention::{attention_reference, gathered_attention},
-        conv::{Activation, ConvGeometry, PackedConv, conv2d_reference},
+        conv::{Activation, ConvGeometry, conv2d_reference},
         convex_upsample::{convex_upsample, convex_upsample_reference},
         correlation::{Correlation, CorrelationForm},
         deform_conv::{
@@ -22,6 +22,7 @@ use crate::{
         upsample::{upsample2x, upsample2x_reference},
         warp::{Sampling, consistency, consistency_reference, warp, warp_reference},
     },
+    networks::layers::Conv2d,
 };
 
 /// The data types of RAFT and of image propagation.
@@ -90,10 +91,8 @@ fn convolve(bench: &Bench, kernel @ [rows, columns]: [usize; 2], stride: usize) 
     let (weight, seen_weight) =
         bench.both([33, 19, kernel[0], kernel[1]], 2, products.sqrt().recip());
     let (bias, seen_bias) = bench.both([33], 3, 1.0);
-    let out = match PackedConv::new(&weight, &bias, geometry) {
-        Some(packed) => packed.apply(&x, Activation::Relu),
-        None => conv2d_reference(x, weight, bias, geometry, Activation::Relu),
-    };
+    let layer = Conv2d::of(weight, bias, geometry).then(Activation::Relu);
+    let out = layer.forward(x);
     let expected = conv2d_reference(seen, seen_weight, seen_bias, geometry, Activation::Relu);
     vec![Pair::new(out, expected)]
 }
