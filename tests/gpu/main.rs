@@ -3,6 +3,7 @@
 //! computes the kernels.
 
 mod conv;
+mod driver;
 mod flow;
 mod generator;
 #[path = "../goldens/mod.rs"]
@@ -11,10 +12,7 @@ mod kernels;
 mod linear;
 mod memory;
 mod problems;
+mod self_test;
 mod session;
 mod stored;
 mod support;
-mod driver;
-#[path = "../goldens/mod.rs"]
-mod goldens;
-mod kernels;

@@ -6,7 +6,7 @@ use crate::{
     DType, Error, Precision,
     kernels::{device::is_cpu, pools::free_unused},
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
-    weights::{Checkpoint, Network, Paths},
+    weights::{Network, WeightsSource},
 };
 
 /// The three networks on their device.
@@ -27,12 +27,12 @@ impl Networks {
     /// # Errors
     /// Checkpoints that are missing or wrong; a precision that cannot hold them.
     pub fn read(
-        paths: &Paths,
+        weights: &WeightsSource,
         device: Device,
         numbers: DType,
         asked: Precision,
     ) -> Result<Self, Error> {
-        let read = |network| Checkpoint::read(network, paths.get(network));
+        let read = |network| weights.read(network);
         let completion = read(Network::FlowCompletion)?;
         let generator = read(Network::Generator)?;
         let both = [&completion, &generator];
