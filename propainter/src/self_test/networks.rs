@@ -128,22 +128,25 @@ fn generator(checkpoint: &Checkpoint, device: &Device) -> Result<Tensor<4>, Erro
         let (frame, mask) = (frame(t, CLIP, device).cast(dtype), mask.clone().cast(dtype));
         network.encode(frame, mask.clone(), mask, Strips::default())
     });
-    let features = Tensor::cat(features.collect(), 0);
-    let references = features.clone().narrow(0, LOCAL, FRAMES - LOCAL);
+    let mut features: Vec<_> = features.collect();
+    let references = features.drain(LOCAL..);
+    let references = references.map(|x| network.tokens(x)).collect();
     let masks = masks(LOCAL, device);
     let flows = flows(LOCAL - 1, device);
-    let quarter_scale =
-        QuarterScaleInputs::new(masks.clone(), masks, Some((flows.clone(), -flows)));
     let input = GeneratorInput {
-        references: Some(network.tokens(references)),
-        features: features.narrow(0, 0, LOCAL),
-        quarter_scale,
+        references,
+        features,
+        quarter_scale: QuarterScaleInputs::new(
+            masks.clone(),
+            masks,
+            Some((flows.clone(), -flows)),
+        )?,
         wanted: GeneratorInput::everything(LOCAL, CLIP.map(|side| side / 4)),
     };
     let mut out = Vec::new();
     let cancel = Cancel::default();
-    network.forward(input, Strips::default(), &cancel, &mut |_, frame| {
-        out.push(frame);
+    network.forward(input, Strips::default(), &cancel, &mut |generated| {
+        out.push(generated.images);
         Ok(())
     })?;
     Ok(Tensor::cat(out, 0))
