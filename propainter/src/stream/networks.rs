@@ -4,7 +4,10 @@ use burn::tensor::Device;
 
 use crate::{
     DType, Error, Precision,
-    kernels::{device::is_cpu, pools::free_unused},
+    kernels::{
+        device::is_cpu,
+        pools::{free_unused, lasting},
+    },
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
     weights::{Network, WeightsSource},
 };
@@ -42,7 +45,7 @@ impl Networks {
             (numbers, _) => numbers,
         };
         // Weights stay, so on a GPU each has an allocation of its own size.
-        let networks = device.memory_persistent_allocations((), |()| {
+        let networks = lasting(&device, || {
             // The largest first, while the weights of the others take no memory yet.
             let generator = Generator::init(&generator.at(numbers), &device);
             let completion = FlowCompletion::init(&completion.at(numbers), &device);
