@@ -8,4 +8,6 @@ mod flow;
 mod goldens;
 mod kernels;
 mod linear;
+#[path = "stages.rs"]
+mod stages;
 mod stored;

@@ -16,7 +16,7 @@
 //! Layers with weights: [`conv`], [`deform_conv`], [`linear`]. Optical flow: [`warp`] (with the
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`residual`],
 //! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`]. Images: [`pixels`],
-//! [`propagation`]. Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
+//! [`propagation`]. Batches: [`stack`]. Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`pools`] (their memory pools),
 //! [`upcast`] (arithmetic in 32 bits), [`flops`] (the floating-point operations that the layers ask
@@ -47,6 +47,7 @@ pub mod propagation;
 mod receptive_field;
 pub mod replicate_pad;
 pub mod residual;
+pub mod stack;
 pub mod upcast;
 pub mod upsample;
 pub mod warp;

@@ -49,6 +49,16 @@ impl std::fmt::Debug for Pools {
     }
 }
 
+/// Returns whether a tensor of a CubeCL device is the whole of its allocation, and no part of a larger
+/// tensor.
+pub fn fills_its_memory<const D: usize>(x: &Tensor<D>) -> bool {
+    let Ok(x) = x.clone().try_into_primitive::<Cube>() else {
+        return false;
+    };
+    let ends = [x.handle.offset_start, x.handle.offset_end];
+    x.is_contiguous() && ends.into_iter().all(|end| end.unwrap_or(0) == 0)
+}
+
 /// Waits until the device has computed these tensors. Does nothing for tensors on the CPU device.
 ///
 /// A GPU reports a failed allocation or launch at the tensors that it left uncomputed, and a fault of

@@ -128,6 +128,9 @@ fn failed(error: impl std::fmt::Debug) -> Error {
 /// Returns `tensor` with memory of its own. A narrowed tensor shares the memory of the whole.
 pub fn owned<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() else {
+        if pools::fills_its_memory(&tensor) {
+            return tensor;
+        }
         // A second owner prevents the product from being computed in place.
         let shared = tensor.clone();
         let own = tensor.mul_scalar(1.0);

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     Cancel, Error, Frame, Rect,
-    kernels::flow_input::{combine_area, masked_flows},
+    kernels::{
+        flow_input::{combine_area, masked_flows},
+        stack::stack,
+    },
     memory::planning::Plan,
     networks::{
         flow_completion::{ChunkSize, Video},
@@ -258,11 +261,11 @@ impl StageRunner<'_> {
         let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: Tensor::cat(features.map(StoredTensor::get).collect(), 0),
-            references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
+            features: stack(features.map(StoredTensor::get).collect()),
+            references: (!references.is_empty()).then(|| stack(references)),
             quarter_scale: QuarterScaleInputs {
                 flows: (!flows.is_empty())
-                    .then(|| stack(held.quarter_flows.range(flows).flatten())),
+                    .then(|| stack_flows(held.quarter_flows.range(flows).flatten())),
                 masks,
             },
             wanted: wanted.clone(),
@@ -276,12 +279,12 @@ impl StageRunner<'_> {
     }
 }
 
-fn stack<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
+fn stack_flows<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
     let (forward, backward) = flows
         .map(|flow| (flow.forward.get(), flow.backward.get()))
         .unzip();
     Flows {
-        forward: Tensor::cat(forward, 0),
-        backward: Tensor::cat(backward, 0),
+        forward: stack(forward),
+        backward: stack(backward),
     }
 }

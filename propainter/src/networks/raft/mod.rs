@@ -3,12 +3,15 @@
 mod encoder;
 mod update;
 
+use std::ptr;
+
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
 
 use crate::{
     kernels::{
         convex_upsample::convex_upsample,
         correlation::{Correlation, CorrelationForm},
+        stack::stack,
     },
     weights::Checkpoint,
 };
@@ -110,10 +113,9 @@ impl Raft {
     /// Returns the estimate before the first iteration: no motion.
     pub fn start(&self, pairs: &[(&Features, &Features)], form: CorrelationForm) -> Estimate {
         let batch = |part: &dyn Fn(&(&Features, &Features)) -> Tensor<4>| {
-            Tensor::cat(pairs.iter().map(part).collect(), 0)
+            stack(pairs.iter().map(part).collect())
         };
-        let first = batch(&|(first, _)| first.map.clone());
-        let second = batch(&|(_, second)| second.map.clone());
+        let (first, second) = maps(pairs);
         let context = batch(&|(first, _)| first.context.clone());
         let [count, _, height, width] = first.dims();
         let device = first.device();
@@ -159,6 +161,24 @@ impl Estimate {
         self.correlation
             .lookup(self.grid.clone() + self.flow.clone())
     }
+}
+
+/// Returns the maps of the first and of the second frames, `[B, 256, h, w]` each.
+fn maps(pairs: &[(&Features, &Features)]) -> (Tensor<4>, Tensor<4>) {
+    let count = pairs.len();
+    let first = pairs.iter().map(|(first, _)| first.map.clone());
+    let mut all: Vec<_> = first.collect();
+    if let [(a, b), (c, d)] = pairs
+        && ptr::eq(*a, *d)
+        && ptr::eq(*b, *c)
+    {
+        // Both directions of a pair: the second frames are the first ones, one further.
+        all.push(a.map.clone());
+        let all = stack(all);
+        return (all.clone().narrow(0, 0, count), all.narrow(0, 1, count));
+    }
+    let second = pairs.iter().map(|(_, second)| second.map.clone());
+    (stack(all), stack(second.collect()))
 }
 
 /// Returns the coordinates (x, y) of each position, `[1, 2, h, w]`.
