@@ -246,10 +246,10 @@ impl Bench<'_> {
                 first(&completed.0, LOCAL - 1),
                 first(&completed.1, LOCAL - 1),
             )),
-        );
+        )?;
         let mut input = Some(GeneratorInput {
-            features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
-            references: Some(generator.tokens(encoded[LOCAL].clone())),
+            features: encoded[..LOCAL].to_vec(),
+            references: vec![generator.tokens(encoded[LOCAL].clone())],
             quarter_scale,
             wanted: vec![Rect::new([self.height, self.width].map(middle)); LOCAL],
         });
@@ -257,9 +257,12 @@ impl Bench<'_> {
         stage("generator, window", LOCAL / 2, &mut || {
             let input = input.take().expect("one run");
             generator
-                .forward(input, Strips::default(), &Cancel::default(), &mut |_, _| {
-                    Ok(())
-                })
+                .forward(
+                    input,
+                    Strips::default(),
+                    &Cancel::default(),
+                    &mut |_| Ok(()),
+                )
                 .expect("nobody cancels");
         })?;
         Ok(stages)

@@ -9,7 +9,6 @@ use propainter::{
         propagation::{self, propagation_step_reference},
         replicate_pad::{self, replicate_pad_reference},
         residual::{self, rectified_sum_reference},
-        stack::{self, stack_reference},
     },
 };
 
@@ -225,22 +224,6 @@ fn rectified_sums_are_those_of_the_reference() {
                 assert_eq!(out.dtype(), dtype);
                 let expected = rectified_sum_reference(seen_x, seen_y);
                 assert_close(out, &expected, bound, 0.0, &format!("{dtype:?} {shape:?}"));
-            }
-        }
-    }
-}
-
-#[test]
-fn stacked_tensors_keep_their_order() {
-    for (device, kinds) in devices() {
-        for (dtype, _) in kinds {
-            for (count, shape) in [(2, [1, 1, 1, 1]), (3, [1, 3, 5, 7]), (11, [1, 2, 3, 3])] {
-                let parts = (0..count).map(|i| both(values(shape, i), &device, dtype));
-                let (parts, seen): (Vec<_>, Vec<_>) = parts.unzip();
-                let out = stack::cube::stack(&parts).expect("a CubeCL device");
-                assert_eq!(out.dtype(), dtype);
-                let what = format!("{dtype:?} {count} of {shape:?}");
-                assert_close(out, &stack_reference(seen), 0.0, 0.0, &what);
             }
         }
     }

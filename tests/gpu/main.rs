@@ -4,10 +4,10 @@
 
 mod conv;
 mod flow;
+mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
 mod linear;
-#[path = "stages.rs"]
-mod stages;
 mod stored;
+mod support;

@@ -15,8 +15,9 @@
 //!
 //! Layers with weights: [`conv`], [`deform_conv`], [`linear`]. Optical flow: [`warp`] (with the
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`residual`],
-//! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`]. Images: [`pixels`],
-//! [`propagation`]. Batches: [`stack`]. Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
+//! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`], [`quarter_flow`]. Images: [`pixels`],
+//! [`propagation`]. Decoders: [`upsample`], [`crop_tanh`]. Transformer: [`attention`], [`fold`],
+//! [`gelu`], [`layer_norm`], [`token_pool`]. Joining tensors: [`concat`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`pools`] (their memory pools),
 //! [`upcast`] (arithmetic in 32 bits), [`flops`] (the floating-point operations that the layers ask
@@ -26,10 +27,12 @@
 
 mod activation;
 pub mod attention;
+pub mod concat;
 pub mod conv;
 pub mod convex_upsample;
 pub mod correlation;
 mod cpu;
+pub mod crop_tanh;
 mod cube;
 pub mod deform_conv;
 pub mod device;
@@ -40,14 +43,16 @@ pub mod gates;
 pub mod gelu;
 mod gemm;
 pub mod instance_norm;
+pub mod layer_norm;
 pub mod linear;
 pub mod pixels;
 pub mod pools;
 pub mod propagation;
+pub mod quarter_flow;
 mod receptive_field;
 pub mod replicate_pad;
 pub mod residual;
-pub mod stack;
+pub mod token_pool;
 pub mod upcast;
 pub mod upsample;
 pub mod warp;

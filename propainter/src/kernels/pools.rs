@@ -49,16 +49,6 @@ impl std::fmt::Debug for Pools {
     }
 }
 
-/// Returns whether a tensor of a CubeCL device is the whole of its allocation, and no part of a larger
-/// tensor.
-pub fn fills_its_memory<const D: usize>(x: &Tensor<D>) -> bool {
-    let Ok(x) = x.clone().try_into_primitive::<Cube>() else {
-        return false;
-    };
-    let ends = [x.handle.offset_start, x.handle.offset_end];
-    x.is_contiguous() && ends.into_iter().all(|end| end.unwrap_or(0) == 0)
-}
-
 /// Waits until the device has computed these tensors. Does nothing for tensors on the CPU device.
 ///
 /// A GPU reports a failed allocation or launch at the tensors that it left uncomputed, and a fault of
@@ -74,4 +64,12 @@ pub fn settle<'a>(tensors: impl IntoIterator<Item = &'a Tensor<4>>) -> Result<()
         return Ok(());
     };
     block_on(first.client.sync_buffers(tensors.iter().map(|x| &x.handle)))
+}
+
+/// Returns whether a tensor of a CubeCL device has its memory to itself, up to what the rows are padded
+/// by: a part of a larger tensor has not.
+pub fn is_whole<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let none = |offset: Option<u64>| offset.unwrap_or(0) == 0;
+    let primitive = tensor.clone().try_into_primitive::<Cube>();
+    primitive.is_ok_and(|x| none(x.handle.offset_start) && none(x.handle.offset_end))
 }

@@ -198,7 +198,27 @@ impl Linear {
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
         let weight = weight.transpose(); // [I, O]
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        Self::of(
+            weight,
+            parameter(checkpoint, &format!("{key}.bias"), device),
+        )
+    }
+
+    /// Reads several layers of the same input as one. Their outputs follow each other.
+    pub fn joined(checkpoint: &Checkpoint, keys: &[String], device: &Device) -> Self {
+        let weights = keys.iter().map(|key| {
+            let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
+            weight.transpose() // [I, O]
+        });
+        let weight = Tensor::cat(weights.collect(), 1);
+        let bias = keys
+            .iter()
+            .map(|key| parameter(checkpoint, &format!("{key}.bias"), device));
+        Self::of(weight, Tensor::cat(bias.collect(), 0))
+    }
+
+    /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`.
+    fn of(weight: Tensor<2>, bias: Tensor<1>) -> Self {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
@@ -208,9 +228,19 @@ impl Linear {
 
     /// Applies the layer: `[…, I]` → `[…, O]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let out = match &self.parameters {
-            Parameters::Cpu(packed) => packed.apply(&x),
-            Parameters::Gpu(packed) => packed.apply(&x),
+        self.forward_onto(x, None)
+    }
+
+    /// Applies the layer and adds `addend` `[…, O]` if there is one. A GPU does it in one kernel.
+    pub fn forward_onto<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        addend: Option<Tensor<D>>,
+    ) -> Tensor<D> {
+        let out = match (&self.parameters, addend) {
+            (Parameters::Cpu(packed), None) => packed.apply(&x),
+            (Parameters::Cpu(packed), Some(addend)) => packed.apply(&x) + addend,
+            (Parameters::Gpu(packed), addend) => packed.apply_onto(&x, addend.as_ref()),
         };
         flops::count(self.inputs * out.dims().iter().product::<usize>());
         out

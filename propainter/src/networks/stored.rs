@@ -128,7 +128,7 @@ fn failed(error: impl std::fmt::Debug) -> Error {
 /// Returns `tensor` with memory of its own. A narrowed tensor shares the memory of the whole.
 pub fn owned<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() else {
-        if pools::fills_its_memory(&tensor) {
+        if pools::is_whole(&tensor) {
             return tensor;
         }
         // A second owner prevents the product from being computed in place.

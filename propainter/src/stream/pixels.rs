@@ -100,15 +100,25 @@ impl PropagatedImage {
     /// Returns the image `[1, 3, H, W]`, 0 in the missing pixels, and the masks `[1, 1, H, W]` of
     /// the hole and of the missing pixels, in this data type.
     pub fn tensors(&self, device: &Device, dtype: DType) -> [Tensor<4>; 3] {
-        let bytes = FrameBytes {
-            rgb: &self.rgb,
-            masks: &[self.hole.hole(), &self.missing],
-            blank: Some(1),
-            size: [self.hole.height(), self.hole.width()],
-        };
-        let (image, mut masks) = bytes.tensors(device, dtype);
+        let both = [self.hole.hole(), &self.missing];
+        let (image, mut masks) = self.frame_bytes(&both).tensors(device, dtype);
         let missing = masks.remove(1);
         [image, masks.remove(0), missing]
+    }
+
+    /// Returns [`Self::tensors`] joined along the channels, `[1, 5, H, W]`.
+    pub fn joined(&self, device: &Device, dtype: DType) -> Tensor<4> {
+        let both = [self.hole.hole(), &self.missing];
+        self.frame_bytes(&both).joined(device, dtype)
+    }
+
+    fn frame_bytes<'a>(&'a self, masks: &'a [&'a [u8]; 2]) -> FrameBytes<'a> {
+        FrameBytes {
+            rgb: &self.rgb,
+            masks,
+            blank: Some(1),
+            size: [self.hole.height(), self.hole.width()],
+        }
     }
 
     /// Returns the hole, then the missing pixels, at quarter scale, row by row.
@@ -251,7 +261,30 @@ impl<'a> PropagatedImages<'a> {
 /// The parts of frames that a window generated.
 pub struct Patches {
     done: Vec<Patch>,
-    downloads: Downloads<(usize, Rect)>,
+    downloads: Downloads<Batch>,
+}
+
+/// Frames that were generated at once.
+struct Batch {
+    /// The index of the first frame.
+    first: usize,
+    /// The part of each frame that is wanted.
+    wanted: Vec<Rect>,
+    /// The part that was generated.
+    area: Rect,
+}
+
+impl Batch {
+    /// Returns the part that is wanted of each frame. `bytes` are the RGB bytes of all frames.
+    fn patches(self, bytes: &[u8]) -> impl Iterator<Item = Patch> {
+        let images = bytes.chunks_exact(3 * self.area.pixels());
+        let frames = self.wanted.into_iter().zip(images).enumerate();
+        frames.map(move |(t, (area, rgb))| Patch {
+            index: self.first + t,
+            rgb: cropped(rgb, &self.area, &area),
+            area,
+        })
+    }
 }
 
 impl Patches {
@@ -262,20 +295,33 @@ impl Patches {
         }
     }
 
-    /// Takes the part `area` of frame `index`, an image `[1, 3, rows, columns]` in [−1, 1]. Its
-    /// bytes are truncated (spec section 7, step 7).
+    /// Takes the part `area` of consecutive frames from `first` on, images `[B, 3, rows, columns]` in
+    /// [−1, 1]; `wanted` of each of them is kept. Bytes are truncated (spec section 7, step 7).
     ///
     /// # Errors
     /// [`Error::Compute`] if the device fails.
-    pub fn push(&mut self, index: usize, area: Rect, image: Tensor<4>) -> Result<(), Error> {
+    pub fn push(
+        &mut self,
+        first: usize,
+        wanted: Vec<Rect>,
+        area: Rect,
+        images: Tensor<4>,
+    ) -> Result<(), Error> {
         let whole = Rect::whole(area.size());
-        let tag = (index, area);
+        let batch = Batch {
+            first,
+            wanted,
+            area,
+        };
         let taken = self
             .downloads
-            .take(tag, &image, None, &whole, Rounding::Down);
-        if let Some((index, area)) = taken {
-            let rgb = interleaved(&read(image, GENERATOR)?, Rounding::Down);
-            self.done.push(Patch { index, area, rgb });
+            .take(batch, &images, None, &whole, Rounding::Down);
+        if let Some(batch) = taken {
+            let images = read(images, GENERATOR)?;
+            let images = images.chunks_exact(3 * batch.area.pixels());
+            let bytes = images.map(|image| interleaved(image, Rounding::Down));
+            let bytes = bytes.collect::<Vec<_>>().concat();
+            self.done.extend(batch.patches(&bytes));
         }
         Ok(())
     }
@@ -286,10 +332,20 @@ impl Patches {
     /// [`Error::Compute`] if the device fails.
     pub fn finish(self) -> Result<Vec<Patch>, Error> {
         let mut done = self.done;
-        let read = self.downloads.read()?.into_iter();
-        done.extend(read.map(|((index, area), rgb)| Patch { index, area, rgb }));
+        for (batch, bytes) in self.downloads.read()? {
+            done.extend(batch.patches(&bytes));
+        }
         Ok(done)
     }
+}
+
+/// Returns the part `area` of RGB bytes of the rectangle `held`, which contains it.
+fn cropped(rgb: &[u8], held: &Rect, area: &Rect) -> Vec<u8> {
+    let [_, width] = held.size();
+    let left = area.columns.start - held.columns.start;
+    let rows = area.rows.clone().map(|row| row - held.rows.start);
+    let lines = rows.map(|row| &rgb[3 * (row * width + left)..][..3 * area.columns.len()]);
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Copies a tensor to the host as `f32`. Errors of all earlier work on the device surface here.

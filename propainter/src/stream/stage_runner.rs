@@ -14,12 +14,12 @@ use crate::{
     Cancel, Error, Frame, Rect,
     kernels::{
         flow_input::{combine_area, masked_flows},
-        stack::stack,
+        quarter_flow::quarter_flow,
     },
     memory::planning::Plan,
     networks::{
         flow_completion::{ChunkSize, Video},
-        generator::{Flows, GeneratorInput, QuarterScaleInputs, downscale_flow},
+        generator::{Flows, Generated, GeneratorInput, QuarterScaleInputs},
         image_propagation::propagate,
         raft::Features,
         stored::{self, StoredTensor},
@@ -214,7 +214,7 @@ impl StageRunner<'_> {
     ) -> Result<FlowPair, Error> {
         self.cancel.check()?;
         let scaled =
-            |flow: &StoredTensor| StoredTensor::put(downscale_flow(flow.get()), self.plan.flows);
+            |flow: &StoredTensor| StoredTensor::put(quarter_flow(flow.get()), self.plan.flows);
         Ok(FlowPair {
             forward: scaled(forward)?,
             backward: scaled(backward)?,
@@ -229,8 +229,7 @@ impl StageRunner<'_> {
         } = self.networks;
         let dtype = self.networks.numbers.tensor_dtype();
         let image = &state.held.propagated.get(index).image;
-        let [image, mask, missing] = image.tensors(device, dtype);
-        let features = generator.encode(image, mask, missing, self.plan.strips());
+        let features = generator.encode_joined(image.joined(device, dtype), self.plan.strips());
         let features = StoredTensor::put(features, self.plan.features)?;
         stored::settle([&features])?;
         Ok(features)
@@ -253,38 +252,39 @@ impl StageRunner<'_> {
         let features = held.propagated.range(locals.clone());
         let features = features.filter_map(|propagated| propagated.features.as_ref());
         let references = window.references.iter().map(|&i| held.propagated.get(i));
-        let references: Vec<_> = references
-            .filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()))
-            .collect();
-        let flows = locals.start..locals.end - 1;
-        let masks = state.quarter_masks(locals.clone(), &self.networks.device);
+        let references =
+            references.filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()));
+        let flows = held.quarter_flows.range(locals.start..locals.end - 1);
+        let flows = flows.flatten().map(|flow| Flows {
+            forward: flow.forward.get(),
+            backward: flow.backward.get(),
+        });
+        let Networks {
+            numbers, device, ..
+        } = self.networks;
+        let dtype = numbers.tensor_dtype();
+        let (masks, mask_pixels) = state.quarter_masks(locals.clone(), device, dtype);
         let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: stack(features.map(StoredTensor::get).collect()),
-            references: (!references.is_empty()).then(|| stack(references)),
+            features: features.map(StoredTensor::get).collect(),
+            references: references.collect(),
             quarter_scale: QuarterScaleInputs {
-                flows: (!flows.is_empty())
-                    .then(|| stack_flows(held.quarter_flows.range(flows).flatten())),
+                flows: flows.collect(),
                 masks,
+                mask_pixels,
             },
             wanted: wanted.clone(),
         };
         let mut patches = Patches::new();
-        let mut output = |t: usize, image| patches.push(locals.start + t, wanted[t].clone(), image);
+        let first = locals.start;
+        let mut output = |part: Generated| {
+            let wanted = wanted[part.frames.clone()].to_vec();
+            patches.push(first + part.frames.start, wanted, part.area, part.images)
+        };
         self.networks
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
         patches.finish()
-    }
-}
-
-fn stack_flows<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
-    let (forward, backward) = flows
-        .map(|flow| (flow.forward.get(), flow.backward.get()))
-        .unzip();
-    Flows {
-        forward: stack(forward),
-        backward: stack(backward),
     }
 }

@@ -10,13 +10,13 @@ use burn_cubecl::{
 use crate::kernels::cube::{cube_tensor, cube_units, elem_type, empty_like, index_tensor};
 
 /// Queries, and keys, of a tile.
-const TILE: usize = 32;
+pub(super) const TILE: usize = 32;
 /// Lanes to a side of a tile. A lane computes a square of 2×2 scores, and two rows of the result. If
 /// there are fewer units than lanes, a unit takes several lanes.
-const LANES: usize = TILE / 2;
+pub(super) const LANES: usize = TILE / 2;
 /// Elements from one row of scores to the next. It is odd, so that units that read along rows use
 /// different banks.
-const SCORES: usize = TILE + 1;
+pub(super) const SCORES: usize = TILE + 1;
 
 /// Reads a tile of rows of a table: those that the list `rows` names from `at` on, times a factor,
 /// and zeros after the first `left`.

@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod cube;
+pub mod windows;
 
 use burn::tensor::{Int, Tensor, activation};
 

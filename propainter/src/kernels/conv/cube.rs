@@ -57,6 +57,22 @@ impl GpuConv {
     /// # Panics
     /// Panics if a part is not on a CubeCL device, or if the parts have not I channels.
     pub fn apply(&self, parts: &[&Tensor<4>], fusion: Fusion) -> Tensor<4> {
+        self.compute(parts, fusion, Layout::Planes)
+    }
+
+    /// Convolves as [`apply`](Self::apply) does, for channels of a pixel that are neighbours in memory.
+    /// The addend and the result are `[B, H', W', O]`.
+    ///
+    /// # Panics
+    /// As [`apply`](Self::apply).
+    pub fn apply_by_rows(&self, parts: &[&Tensor<4>], mut fusion: Fusion) -> Tensor<4> {
+        let addend = fusion.addend.take();
+        fusion.addend = addend.map(|addend| addend.permute([0, 3, 1, 2]));
+        self.compute(parts, fusion, Layout::Rows)
+            .permute([0, 2, 3, 1])
+    }
+
+    fn compute(&self, parts: &[&Tensor<4>], fusion: Fusion, layout: Layout) -> Tensor<4> {
         let dtype = parts[0].dtype();
         let groups = self.geometry.groups;
         let channels: usize = parts.iter().map(|part| part.dims()[1] / groups).sum();
@@ -94,7 +110,7 @@ impl GpuConv {
                 after: fusion.after,
                 ..Epilogue::default()
             },
-            layout: Layout::Planes,
+            layout,
         };
         Tensor::from_primitive::<Cube>(out.compute())
     }

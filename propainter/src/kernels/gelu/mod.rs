@@ -1,6 +1,7 @@
 //! GELU by the error function: x/2 · (1 + erf(x/√2)).
 
 mod cpu;
+pub(super) mod cube;
 
 use burn::tensor::{Tensor, activation};
 

@@ -143,9 +143,9 @@ impl Product<'_> {
             units: cube_units(first, tile.lanes()),
             inputs: self.inputs.len(),
             order: match self.layout {
-                Layout::Rows => Order::Rows,
-                Layout::Planes if few => Order::Listed,
-                Layout::Planes => Order::Channels,
+                Layout::Rows if taps == 1 => Order::Rows,
+                _ if few => Order::Listed,
+                _ => Order::Channels,
             },
         };
         let cubes = images * groups * outputs.div_ceil(tile.rows) * pixels.div_ceil(tile.columns);

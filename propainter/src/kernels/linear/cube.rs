@@ -29,21 +29,36 @@ impl GpuLinear {
     /// # Panics
     /// Panics if `x` is not on a CubeCL device, or if its last axis is not I.
     pub fn apply<const D: usize>(&self, x: &Tensor<D>) -> Tensor<D> {
+        self.apply_onto(x, None)
+    }
+
+    /// Applies the layer and adds `addend` `[…, O]`, in the data type of `x`, if there is one.
+    ///
+    /// # Panics
+    /// As [`apply`](Self::apply).
+    pub fn apply_onto<const D: usize>(
+        &self,
+        x: &Tensor<D>,
+        addend: Option<&Tensor<D>>,
+    ) -> Tensor<D> {
         let [.., inputs, outputs] = self.weight.dims();
         let mut shape = x.dims();
         assert_eq!(shape[D - 1], inputs, "features of the input");
         let rows: usize = shape[..D - 1].iter().product();
         shape[D - 1] = outputs;
         // Features become channels, and rows a line of pixels.
-        let pixels: Tensor<4> = x.clone().reshape([1, 1, rows, inputs]);
-        let pixels = pixels.permute([0, 3, 1, 2]);
+        let pixels = |x: &Tensor<D>, channels: usize| {
+            let x: Tensor<4> = x.clone().reshape([1, 1, rows, channels]);
+            strided(&x.permute([0, 3, 1, 2])).expect("a tensor of a CubeCL device")
+        };
         let out = Product {
-            inputs: &[strided(&pixels).expect("a tensor of a CubeCL device")],
+            inputs: &[pixels(x, inputs)],
             weight: strided(&self.weight).expect("a tensor of a CubeCL device"),
             taps: Taps::ONE,
             size: [1, rows],
             epilogue: Epilogue {
                 bias: strided(&self.bias),
+                addend: addend.map(|addend| pixels(addend, outputs)),
                 ..Epilogue::default()
             },
             layout: Layout::Rows,

@@ -17,8 +17,7 @@ use crate::kernels::{
 #[cube(launch)]
 fn upload_kernel<F: Float>(
     bytes: &Tensor<u8>,
-    image: &mut Tensor<F>,
-    masks: &mut Tensor<F>,
+    out: &mut Tensor<F>,
     plane: usize,
     #[comptime] count: usize,
     #[comptime] blank: Option<usize>,
@@ -38,21 +37,17 @@ fn upload_kernel<F: Float>(
         if seen {
             value = f32::cast_from(bytes[3 * pixel + channel]) / 255.0 * 2.0 - 1.0;
         }
-        image[channel * plane + pixel] = F::cast_from(value);
+        out[channel * plane + pixel] = F::cast_from(value);
     }
     #[unroll]
     for i in 0..count {
         let value = f32::cast_from(bytes[(3 + i) * plane + pixel]);
-        masks[i * plane + pixel] = F::cast_from(value);
+        out[(3 + i) * plane + pixel] = F::cast_from(value);
     }
 }
 
-/// Computes [`FrameBytes::tensors`]; returns `None` for the CPU device.
-pub fn tensors(
-    frame: &FrameBytes<'_>,
-    device: &Device,
-    dtype: DType,
-) -> Option<(Burn<4>, Vec<Burn<4>>)> {
+/// Computes [`FrameBytes::joined`]; returns `None` for the CPU device.
+pub fn joined(frame: &FrameBytes<'_>, device: &Device, dtype: DType) -> Option<Burn<4>> {
     if is_cpu(device) {
         return None;
     }
@@ -67,28 +62,25 @@ pub fn tensors(
     let bytes: Burn<1, Int> =
         Burn::from_data(TensorData::new(bytes, [length]), (device, DType::U8));
     let bytes = bytes.try_into_primitive::<Cube>().ok()?;
-    let empty = |channels: usize| {
-        let shape = [1, channels, height, width];
-        let (client, device) = (bytes.client.clone(), bytes.device.clone());
-        empty_device_contiguous_dtype(client, device, shape.into(), dtype)
-    };
-    let (image, masks) = (empty(3), empty(count.max(1)));
-    let (cubes, dim) = launch_size(&image, height * width);
+    let out = empty_device_contiguous_dtype(
+        bytes.client.clone(),
+        bytes.device.clone(),
+        [1, 3 + count, height, width].into(),
+        dtype,
+    );
+    let (cubes, dim) = launch_size(&out, height * width);
     upload_kernel::launch(
-        &image.client,
+        &out.client,
         cubes,
         dim,
         bytes.clone().into_tensor_arg(),
-        image.clone().into_tensor_arg(),
-        masks.clone().into_tensor_arg(),
+        out.clone().into_tensor_arg(),
         height * width,
         count,
         frame.blank,
-        elem_type(&image),
+        elem_type(&out),
     );
-    let masks: Burn<4> = Burn::from_primitive::<Cube>(masks);
-    let masks = (0..count).map(|i| masks.clone().narrow(1, i, 1)).collect();
-    Some((Burn::from_primitive::<Cube>(image), masks))
+    Some(Burn::from_primitive::<Cube>(out))
 }
 
 #[cube(launch)]
@@ -96,6 +88,7 @@ fn download_kernel<F: Float>(
     image: &Tensor<F>,
     first: &Tensor<F>,
     out: &mut Tensor<u8>,
+    images: usize,
     plane: usize,
     width: usize,
     top: usize,
@@ -106,24 +99,27 @@ fn download_kernel<F: Float>(
     #[comptime] nearest: bool,
     #[define(F)] _elem: ElemType,
 ) {
-    let at = ABSOLUTE_POS;
-    if at >= rows * columns {
+    let pixels = rows * columns;
+    let (index, at) = (ABSOLUTE_POS / pixels, ABSOLUTE_POS % pixels);
+    if index >= images {
         terminate!();
     }
+    let channels = comptime!(if masked { 4usize } else { 3usize });
+    let (from, to) = (3 * index * plane, channels * index * pixels);
     let pixel = (top + at / columns) * width + left + at % columns;
     for channel in 0..3usize {
-        let value = f32::cast_from(image[channel * plane + pixel]);
+        let value = f32::cast_from(image[from + channel * plane + pixel]);
         let value = if comptime!(nearest) {
             // Halves away from zero; all values that become bytes are positive.
             ((value + 1.0) * 127.5 + 0.5).floor()
         } else {
             (value + 1.0) / 2.0 * 255.0
         };
-        out[3 * at + channel] = u8::cast_from(u32::cast_from(value.clamp(0.0, 255.0)));
+        out[to + 3 * at + channel] = u8::cast_from(u32::cast_from(value.clamp(0.0, 255.0)));
     }
     if comptime!(masked) {
-        let inside = f32::cast_from(first[pixel]) > 0.5;
-        out[3 * rows * columns + at] = u8::cast_from(select(inside, 1u32, 0u32));
+        let inside = f32::cast_from(first[index * plane + pixel]) > 0.5;
+        out[to + 3 * pixels + at] = u8::cast_from(select(inside, 1u32, 0u32));
     }
 }
 
@@ -134,7 +130,7 @@ pub fn bytes(
     area: &Rect,
     rounding: Rounding,
 ) -> Option<Burn<1, Int>> {
-    let [_, _, height, width] = image.dims();
+    let [batch, _, height, width] = image.dims();
     let [rows, columns] = area.size();
     let mask = mask.map(|mask| mask.clone().cast(image.dtype()));
     let image = cube_tensor(image)?;
@@ -142,14 +138,14 @@ pub fn bytes(
         Some(mask) => cube_tensor(mask)?,
         None => image.clone(),
     };
-    let length = (3 + usize::from(mask.is_some())) * rows * columns;
+    let length = batch * (3 + usize::from(mask.is_some())) * rows * columns;
     let out = empty_device_contiguous_dtype(
         image.client.clone(),
         image.device.clone(),
         [length].into(),
         DType::U8,
     );
-    let (cubes, dim) = launch_size(&out, rows * columns);
+    let (cubes, dim) = launch_size(&out, batch * rows * columns);
     download_kernel::launch(
         &out.client,
         cubes,
@@ -157,6 +153,7 @@ pub fn bytes(
         image.clone().into_tensor_arg(),
         first.into_tensor_arg(),
         out.clone().into_tensor_arg(),
+        batch,
         height * width,
         width,
         area.rows.start,

@@ -25,7 +25,22 @@ impl FrameBytes<'_> {
     /// Returns the image `[1, 3, H, W]` in [−1, 1] and the masks `[1, 1, H, W]`, in order, as
     /// tensors of this data type.
     pub fn tensors(&self, device: &Device, dtype: DType) -> (Tensor<4>, Vec<Tensor<4>>) {
-        cube::tensors(self, device, dtype).unwrap_or_else(|| self.tensors_reference(device, dtype))
+        let Some(joined) = cube::joined(self, device, dtype) else {
+            return self.tensors_reference(device, dtype);
+        };
+        let masks = (0..self.masks.len()).map(|i| joined.clone().narrow(1, 3 + i, 1));
+        (joined.clone().narrow(1, 0, 3), masks.collect())
+    }
+
+    /// Returns the image and the masks of [`Self::tensors`] joined along the channels,
+    /// `[1, 3 + masks, H, W]`.
+    pub fn joined(&self, device: &Device, dtype: DType) -> Tensor<4> {
+        cube::joined(self, device, dtype).unwrap_or_else(|| {
+            let (image, masks) = self.tensors_reference(device, dtype);
+            let mut parts = vec![image];
+            parts.extend(masks);
+            Tensor::cat(parts, 1)
+        })
     }
 
     /// Computes [`Self::tensors`] on the host.
@@ -113,9 +128,9 @@ impl Rounding {
     }
 }
 
-/// Converts the part `area` of an image `[1, 3, H, W]` in [−1, 1], and of a mask `[1, 1, H, W]` if
-/// there is one, to bytes on their device: RGB, pixel by pixel, then the mask, 1 where it is above a
-/// half. Returns `None` if they are not on a CubeCL device. [`read_bytes`] brings them to the host.
+/// Converts the part `area` of images `[B, 3, H, W]` in [−1, 1], and of masks `[B, 1, H, W]` if there
+/// are some, to bytes on their device, image by image: RGB, pixel by pixel, then the mask, 1 where it
+/// is above a half. Returns `None` if they are not on a CubeCL device. [`read_bytes`] brings them to the host.
 pub fn bytes_on_gpu(
     image: &Tensor<4>,
     mask: Option<&Tensor<4>>,

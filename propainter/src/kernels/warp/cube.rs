@@ -85,6 +85,25 @@ pub fn warp(x: &Burn<4>, flow: &Burn<4>, sampling: Sampling) -> Option<Burn<4>> 
     Some(Burn::from_primitive::<Cube>(out))
 }
 
+/// Returns whether the flow back agrees with the flow (u, v), which leads to `row` and `column`.
+#[cube]
+pub(super) fn agreement<F: Float>(
+    backward: &Tensor<F>,
+    image: usize,
+    u: f32,
+    v: f32,
+    row: f32,
+    column: f32,
+    height: usize,
+    width: usize,
+) -> bool {
+    let plane = height * width;
+    let base = image * 2 * plane;
+    let back_u = bilinear_sample::<F>(backward, base, row, column, height, width);
+    let back_v = bilinear_sample::<F>(backward, base + plane, row, column, height, width);
+    flows_agree(u, v, back_u, back_v)
+}
+
 #[cube(launch)]
 fn consistency_kernel<F: Float>(
     forward: &Tensor<F>,
@@ -104,9 +123,7 @@ fn consistency_kernel<F: Float>(
     let v = f32::cast_from(forward[base + plane + pixel]);
     let column = place(pixel % width, u, width);
     let row = place(pixel / width, v, height);
-    let back_u = bilinear_sample::<F>(backward, base, row, column, height, width);
-    let back_v = bilinear_sample::<F>(backward, base + plane, row, column, height, width);
-    let agree = flows_agree(u, v, back_u, back_v);
+    let agree = agreement::<F>(backward, image, u, v, row, column, height, width);
     out[ABSOLUTE_POS] = select(agree, F::from_int(1), F::from_int(0));
 }
 

@@ -192,7 +192,7 @@ impl Guard {
 
     /// Measures the memory of a stage. Returns a description where it exceeds the budget.
     fn measure(&mut self, stage: Stage) -> Option<String> {
-        // The meter counts the whole process.
+        // The meter counts all sessions of the process, and no buffers of the caller.
         let allowed = match self.access.process_limit {
             Some(limit) => limit,
             None => self
@@ -200,6 +200,7 @@ impl Guard {
                 .budget
                 .saturating_add(self.access.reservation.others()),
         };
+        let allowed = allowed.saturating_sub(self.plans[self.at].1.outside);
         let mut most = self.access.meter.most();
         // Near the budget, the memory that the library's pools keep for later is freed.
         if most > allowed - allowed / 10 {

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::LEAKY;
 use crate::{
-    kernels::device::is_cpu,
+    kernels::{concat::concat, device::is_cpu},
     networks::{
         layers::{Conv2d, ConvGeometry, parameter},
         stored::owned,
@@ -64,10 +64,7 @@ impl P3d {
         };
         let front = context.0.take().unwrap_or_else(zeros);
         let back = last.then(zeros);
-        let x = Tensor::cat(
-            [Some(front), Some(x), back].into_iter().flatten().collect(),
-            0,
-        );
+        let x = concat([Some(front), Some(x), back].into_iter().flatten().collect());
         let length = x.dims()[0];
         if length <= 2 * REACH {
             context.0 = Some(x);

@@ -9,9 +9,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
 
 use crate::{
     kernels::{
+        concat::concat,
         convex_upsample::convex_upsample,
         correlation::{Correlation, CorrelationForm},
-        stack::stack,
     },
     weights::Checkpoint,
 };
@@ -113,7 +113,7 @@ impl Raft {
     /// Returns the estimate before the first iteration: no motion.
     pub fn start(&self, pairs: &[(&Features, &Features)], form: CorrelationForm) -> Estimate {
         let batch = |part: &dyn Fn(&(&Features, &Features)) -> Tensor<4>| {
-            stack(pairs.iter().map(part).collect())
+            concat(pairs.iter().map(part).collect())
         };
         let (first, second) = maps(pairs);
         let context = batch(&|(first, _)| first.context.clone());
@@ -174,11 +174,11 @@ fn maps(pairs: &[(&Features, &Features)]) -> (Tensor<4>, Tensor<4>) {
     {
         // Both directions of a pair: the second frames are the first ones, one further.
         all.push(a.map.clone());
-        let all = stack(all);
+        let all = concat(all);
         return (all.clone().narrow(0, 0, count), all.narrow(0, 1, count));
     }
     let second = pairs.iter().map(|(_, second)| second.map.clone());
-    (stack(all), stack(second.collect()))
+    (concat(all), concat(second.collect()))
 }
 
 /// Returns the coordinates (x, y) of each position, `[1, 2, h, w]`.

@@ -14,7 +14,7 @@ use crate::{
         meter::Meter,
         planning::{
             DeviceAccess, Guard,
-            bytes::Machine,
+            bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
             reservations::{Reservation, Reservations},
             vram_budget::VramBudget,
@@ -79,6 +79,15 @@ fn open_device(choice: DeviceChoice) -> Result<(Device, Meter, Option<String>), 
     Ok((device, meter, fell_back))
 }
 
+/// Returns what the byte model needs to know of a GPU.
+fn gpu(device: &Device, meter: &Meter) -> Machine {
+    let largest = Pools::of(device).map(|pools| pools.largest_allocation());
+    Machine::Gpu(Gpu {
+        context: meter.context(),
+        largest: largest.unwrap_or(u64::MAX),
+    })
+}
+
 /// Returns the number type to compute in, if memory allows.
 fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
     match precision {
@@ -121,8 +130,8 @@ impl NetworksBuilder {
         let on_cpu = is_cpu(&device);
         let (machine, choice) = match config.device {
             _ if on_cpu => (Machine::this_cpu(), DeviceChoice::Cpu),
-            DeviceChoice::Auto => (Machine::Gpu, DeviceChoice::Cuda(0)),
-            choice => (Machine::Gpu, choice),
+            DeviceChoice::Auto => (gpu(&device, &meter), DeviceChoice::Cuda(0)),
+            choice => (gpu(&device, &meter), choice),
         };
         let limits = &config.limits;
         let host = match limits.host_budget {
@@ -160,6 +169,8 @@ impl NetworksBuilder {
                 .into_iter()
                 .collect(),
         };
+        let capped = VramBudget::of(limits).capped(&builder.meter);
+        builder.notices.extend(capped);
         let chosen = builder.choose(0)?;
         Ok((builder, chosen))
     }
