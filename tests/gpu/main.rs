@@ -9,5 +9,8 @@ mod generator;
 mod goldens;
 mod kernels;
 mod linear;
+mod memory;
+mod problems;
+mod session;
 mod stored;
 mod support;

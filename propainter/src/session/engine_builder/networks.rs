@@ -8,7 +8,10 @@ use super::super::config::Config;
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::{device::is_cpu, pools::Pools},
+    kernels::{
+        device::is_cpu,
+        pools::{Pools, free_unused},
+    },
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
@@ -95,6 +98,16 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
         Precision::Auto if on_cpu => DType::F32,
         Precision::Auto | Precision::Fp16 => DType::F16,
         Precision::Bf16 => DType::Bf16,
+    }
+}
+
+/// Gives the device's memory back that the engine no longer uses.
+impl Drop for NetworksBuilder {
+    fn drop(&mut self) {
+        self.networks = None;
+        if self.machine.is_gpu() {
+            free_unused(&self.device);
+        }
     }
 }
 
@@ -317,7 +330,9 @@ impl NetworksBuilder {
             return Ok(networks.clone());
         }
         // Both at once would take too much memory.
-        self.networks = None;
+        if self.networks.take().is_some() && self.machine.is_gpu() {
+            free_unused(&self.device);
+        }
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
         let networks = Networks::read(&self.paths, device, numbers, asked)?;
         let networks = Arc::new(networks);
