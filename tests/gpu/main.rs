@@ -5,3 +5,7 @@
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod math;
+mod pointwise;
+mod session;
+mod support;

@@ -16,11 +16,12 @@
 //! Layers with weights: [`conv`], [`deform_conv`], [`linear`]. Optical flow: [`warp`] (with the
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`convex_upsample`].
 //! Decoders: [`upsample`]. Transformer: [`attention`], [`fold`], [`gelu`].
+//! Ends of networks: [`elementwise`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`upcast`] (arithmetic in 32 bits),
 //! [`flops`] (the floating-point operations that the layers ask for), `receptive_field` (the input
 //! that a part of an output depends on), `activation`. The CPU forms are made of the parts in
-//! `cpu`, the GPU forms of those in `cube`.
+//! `cpu`, the GPU forms of those in `cube` and `cube_math`.
 
 mod activation;
 pub mod attention;
@@ -29,8 +30,10 @@ pub mod convex_upsample;
 pub mod correlation;
 mod cpu;
 mod cube;
+mod cube_math;
 pub mod deform_conv;
 pub mod device;
+pub mod elementwise;
 pub mod flops;
 pub mod fold;
 pub mod gates;

@@ -4,7 +4,10 @@ use burn::tensor::{Device, Tensor};
 
 use crate::{
     Rect,
-    kernels::upsample::{source_lines, upsample2x},
+    kernels::{
+        elementwise::tanh,
+        upsample::{source_lines, upsample2x},
+    },
     networks::{
         layers::{Activation, Conv2d, ConvGeometry},
         strips::join,
@@ -67,7 +70,7 @@ impl Decoder {
             let x = known.crop(x, 2, held);
             let x = upsample_and_convolve(x, &known, size, &half, &self.half);
             let x = upsample_and_convolve(x, &half, size.map(|side| 2 * side), &full, &self.full);
-            out.crop(x, 2, &full).tanh()
+            tanh(out.crop(x, 2, &full))
         })
     }
 }
