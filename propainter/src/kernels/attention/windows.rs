@@ -11,6 +11,7 @@ use burn_cubecl::{
 use super::cube::{LANES, SCORES, TILE};
 use crate::kernels::{
     cube::{cube_tensor, cube_units, elem_type, empty_like, index_tensor},
+    cube_math::exp,
     flops,
 };
 
@@ -225,10 +226,10 @@ fn attend_kernel<F: Float>(
             for key in 0..TILE {
                 top = top.max(scores[row * SCORES + key]);
             }
-            let factor = (most[row] - top).exp();
+            let factor = exp(most[row] - top);
             let mut sum = total[row] * factor;
             for key in 0..TILE {
-                let weight = (scores[row * SCORES + key] - top).exp();
+                let weight = exp(scores[row * SCORES + key] - top);
                 scores[row * SCORES + key] = weight;
                 sum += weight;
             }

@@ -5,21 +5,20 @@ mod update;
 
 use std::ptr;
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::{
     kernels::{
         concat::concat,
         convex_upsample::convex_upsample,
         correlation::{Correlation, CorrelationForm},
+        elementwise::split_tanh_relu,
     },
     weights::Checkpoint,
 };
 use encoder::{Encoder, Norm};
 use update::{GateContext, Head, MotionEncoder, SeparableGru};
 
-/// Channels of the hidden state and of the context.
-const WIDTH: usize = 128;
 /// The smallest side of a frame. Below it the last level of the correlation has a single row or
 /// column.
 const SMALLEST: usize = 128;
@@ -88,11 +87,11 @@ impl Raft {
     pub fn encode(&self, frame: Tensor<4>) -> Features {
         let [_, _, height, width] = frame.dims();
         let frame = reflect(reflect(frame, 2), 3);
-        let both = self.context.forward(frame.clone()); // [1, 256, h, w]
+        let [hidden, context] = split_tanh_relu(self.context.forward(frame.clone()));
         Features {
             map: self.features.forward(frame),
-            hidden: both.clone().narrow(1, 0, WIDTH).tanh(),
-            context: relu(both.narrow(1, WIDTH, WIDTH)),
+            hidden,
+            context,
             size: [height, width],
         }
     }
