@@ -1,5 +1,8 @@
 # A fresh Debian 12 machine with Rust needs nothing but these.
 
+# The build binds CUDA 12.0's driver API; .cargo/config.toml says the same to cargo alone.
+export CUDARC_CUDA_VERSION := 12000
+
 .PHONY: demo test lint bench soak setup plugin
 
 # `make` builds the whole workspace, with the networks, so that every build of the tensor library has

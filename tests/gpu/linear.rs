@@ -1,9 +1,12 @@
 //! Fully connected layers and matrix products on a GPU against the reference forms.
 
 use burn::tensor::Tensor;
-use propainter::internals::kernels::linear::{cube::GpuLinear, linear_reference};
+use propainter::internals::kernels::linear::{
+    cube::{GpuLinear, all_products},
+    linear_reference,
+};
 
-use crate::kernels::{assert_close, both, devices, values};
+use crate::support::{assert_close, both, devices, values};
 
 #[test]
 fn fully_connected_layers_are_those_of_the_reference() {
@@ -42,6 +45,25 @@ fn weights_that_are_transposed_views_are_packed() {
             let out = layer.apply(&x.transpose());
             let expected = linear_reference(seen.transpose(), seen_weight.transpose(), seen_bias);
             assert_close(out, &expected, bound, 0.0, &format!("{dtype:?}"));
+        }
+    }
+}
+
+#[test]
+fn products_of_all_columns_are_those_of_the_reference() {
+    for (device, kinds) in devices() {
+        for (dtype, bound) in kinds {
+            for [batch, channels, rows, columns] in [[1, 1, 1, 1], [2, 19, 35, 70], [1, 40, 130, 9]]
+            {
+                let (first, seen_first) = both(values([batch, channels, rows], 67), &device, dtype);
+                let (second, seen_second) =
+                    both(values([batch, channels, columns], 68), &device, dtype);
+                let out = all_products(&first, &second, 0.25).expect("a CubeCL device");
+                assert_eq!(out.dtype(), dtype);
+                let expected = seen_first.transpose().matmul(seen_second) * 0.25;
+                let what = format!("{dtype:?} {batch}×{channels}, {rows} by {columns}");
+                assert_close(out, &expected, bound, 0.0, &what);
+            }
         }
     }
 }

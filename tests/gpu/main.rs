@@ -8,7 +8,12 @@ mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
-mod launches;
 mod linear;
+mod math;
+mod memory;
+mod pointwise;
+mod problems;
+mod session;
 mod stored;
 mod support;
+mod toolkit;

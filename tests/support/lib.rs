@@ -10,3 +10,4 @@ pub mod golden;
 pub mod shared;
 pub mod skip;
 pub mod soak;
+pub mod virtual_gpu;

@@ -1,5 +1,7 @@
 //! The memory pools of the tensor library on a CubeCL device, and the wait for its results.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use burn::tensor::{Device, Tensor};
 use burn_cubecl::{
     Cube,
@@ -37,6 +39,14 @@ impl Pools {
         self.0.memory_report(scope).usage().bytes_reserved
     }
 
+    /// Lets the pools of the calling thread have pages of at least `bytes` bytes from now on. Without
+    /// this a page is as large as the largest allocation so far, and smaller pages stay as long as
+    /// something on them is in use.
+    pub fn open_page(&self, bytes: u64) {
+        let bytes = bytes.min(self.largest_allocation());
+        drop(self.0.empty(bytes as usize));
+    }
+
     /// Returns the size in bytes of the largest allocation that the pools make.
     pub fn largest_allocation(&self) -> u64 {
         self.0.properties().memory.max_page_size
@@ -47,6 +57,12 @@ impl std::fmt::Debug for Pools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Pools")
     }
+}
+
+/// Gives the memory that the pools of `device` have and nothing uses back to the driver. Waits for the
+/// device; if that fails, the next stage reports it.
+pub fn free_unused(device: &Device) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| device.memory_cleanup()));
 }
 
 /// Waits until the device has computed these tensors. Does nothing for tensors on the CPU device.

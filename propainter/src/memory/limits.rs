@@ -15,7 +15,7 @@ pub struct Limits {
     pub vram_reserve: u64,
     /// Budget on the host in bytes for held frames, flows and features. 0 is the free memory.
     pub host_budget: u64,
-    /// Bytes of that budget that the caller holds for its frames.
+    /// Bytes of both budgets that the caller holds for its frames.
     pub outside: Outside,
     /// The precision of flow completion and the generator.
     pub precision: Precision,
@@ -39,13 +39,17 @@ impl Default for Limits {
     }
 }
 
-/// Bytes on the host that the caller holds for a session's frames, at their source and destination.
+/// Bytes that the caller holds for a session's frames, at their source and destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Bytes for each frame that the session has and that is not final.
+    /// Bytes on the host for each frame that the session has and that is not final.
     pub frame: u64,
-    /// Bytes independent of the number of frames.
+    /// Bytes on the host independent of the number of frames.
     pub always: u64,
+    /// Bytes in the memory of a GPU for each such frame: its buffer, if it lies there.
+    pub device_frame: u64,
+    /// Bytes in the memory of a GPU independent of the number of frames.
+    pub device_always: u64,
 }
 
 impl Outside {
@@ -54,6 +58,8 @@ impl Outside {
         Self {
             frame: self.frame.div_ceil(parts),
             always: self.always.div_ceil(parts),
+            device_frame: self.device_frame.div_ceil(parts),
+            device_always: self.device_always.div_ceil(parts),
         }
     }
 }
@@ -190,6 +196,13 @@ pub enum Notice {
     /// The classical engine runs because this build has no networks, although checkpoints are
     /// found, their folder is set or a GPU is named.
     NotBuilt,
+    /// `vram_budget` is more than the device has; the budget is what it has.
+    BudgetCapped {
+        /// The bytes that the user set.
+        asked: u64,
+        /// The bytes that the device has.
+        total: u64,
+    },
     /// `device=auto` computes on the CPU although a CUDA driver is present.
     FellBack {
         /// The reason why no CUDA device is used.

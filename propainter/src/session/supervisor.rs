@@ -24,8 +24,9 @@ use crate::{
 /// another engine start over with the frames held when memory runs out.
 pub struct EngineSupervisor {
     config: Config,
-    builder: EngineBuilder,
+    /// Dropped before the builder, which then gives the device's memory back.
     engine: Box<dyn Engine>,
+    builder: EngineBuilder,
     /// The frames that the engine holds, in order.
     pending: VecDeque<Pending>,
     /// The last mask pushed, and the hole made of it at one processing size.

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use crate::{
     DType, Error, Precision,
-    kernels::device::is_cpu,
+    kernels::{device::is_cpu, pools::free_unused},
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
     weights::{Checkpoint, Network, Paths},
 };
@@ -41,16 +41,21 @@ impl Networks {
             (DType::F16, _) if !both.iter().all(|c| c.fits(DType::F16)) => DType::Bf16,
             (numbers, _) => numbers,
         };
-        // The largest first, while the weights of the others take no memory yet.
-        let generator = Generator::init(&generator.at(numbers), &device);
-        let completion = FlowCompletion::init(&completion.at(numbers), &device);
-        Ok(Self {
-            raft: Raft::init(&read(Network::Raft)?, &device),
-            completion,
-            generator,
-            device,
-            numbers,
-        })
+        // Weights stay, so on a GPU each has an allocation of its own size.
+        let networks = device.memory_persistent_allocations((), |()| {
+            // The largest first, while the weights of the others take no memory yet.
+            let generator = Generator::init(&generator.at(numbers), &device);
+            let completion = FlowCompletion::init(&completion.at(numbers), &device);
+            Ok::<_, Error>(Self {
+                raft: Raft::init(&read(Network::Raft)?, &device),
+                completion,
+                generator,
+                device: device.clone(),
+                numbers,
+            })
+        })?;
+        free_unused(&device);
+        Ok(networks)
     }
 
     pub fn on_cpu(&self) -> bool {

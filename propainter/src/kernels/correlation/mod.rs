@@ -8,7 +8,7 @@ use std::iter;
 use burn::tensor::{Int, Tensor, module, ops::AvgPoolOptions};
 
 use self::cpu::HostPyramid;
-use super::{cpu::host_view::HostView, flops};
+use super::{cpu::host_view::HostView, flops, linear::cube::all_products};
 use crate::device::isa::Isa;
 
 /// Levels of the pyramid.
@@ -70,7 +70,7 @@ impl Correlation {
             PyramidLevel {
                 size: [height, width],
                 values: match form {
-                    CorrelationForm::Volume => first.clone().transpose().matmul(second),
+                    CorrelationForm::Volume => volume(&first, second),
                     CorrelationForm::Features => rows(second),
                 },
             }
@@ -152,6 +152,14 @@ impl Correlation {
             first,
             isa: Isa::best(),
         })
+    }
+}
+
+/// Returns the inner products of all pairs of positions: `[B, C, P]` and `[B, C, Q]` → `[B, P, Q]`.
+fn volume(first: &Tensor<3>, second: Tensor<3>) -> Tensor<3> {
+    match all_products(first, &second, 1.0) {
+        Some(volume) => volume,
+        None => first.clone().transpose().matmul(second),
     }
 }
 

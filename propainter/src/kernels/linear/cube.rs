@@ -67,3 +67,28 @@ impl GpuLinear {
         out.permute([0, 2, 3, 1]).reshape(shape)
     }
 }
+
+/// Computes the inner products of all columns of `first` `[B, C, P]` with all columns of `second`
+/// `[B, C, Q]`, times `scale`: `[B, P, Q]` in the data type of `first`. Returns `None` unless both
+/// tensors are on a CubeCL device.
+pub fn all_products(first: &Tensor<3>, second: &Tensor<3>, scale: f32) -> Option<Tensor<3>> {
+    let [batch, channels, rows] = first.dims();
+    let columns = second.dims()[2];
+    // The columns of `first` are weights, which differ between images.
+    let weight = into_contiguous(strided(&first.clone().unsqueeze_dim::<4>(1))?);
+    let second = second.clone().cast(first.dtype());
+    let pixels: Tensor<4> = second.reshape([batch, channels, 1, columns]);
+    let out = Product {
+        inputs: &[strided(&pixels)?],
+        weight,
+        taps: Taps::ONE,
+        size: [1, columns],
+        epilogue: Epilogue {
+            scale,
+            ..Epilogue::default()
+        },
+        layout: Layout::Planes,
+    };
+    let out: Tensor<4> = Tensor::from_primitive::<Cube>(out.compute());
+    Some(out.reshape([batch, rows, columns]))
+}

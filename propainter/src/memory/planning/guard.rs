@@ -14,7 +14,7 @@ use super::{Needs, Plan, reservations::Reservation};
 use crate::{
     Error,
     device::cuda_faults::lost_context,
-    kernels::flops::counted,
+    kernels::{flops::counted, pools::free_unused},
     memory::{Faults, Notice, Stage, Usage, meter::Meter},
 };
 
@@ -174,7 +174,7 @@ impl Guard {
     /// # Errors
     /// [`Error::OutOfMemory`] where the repetition failed too.
     pub fn shrink(&mut self, stage: Stage, problem: String) -> Result<(), Error> {
-        self.trim();
+        free_unused(&self.access.device);
         self.usage.out_of_memory += 1;
         match self.smaller(stage) {
             Some(next) => {
@@ -192,7 +192,7 @@ impl Guard {
 
     /// Measures the memory of a stage. Returns a description where it exceeds the budget.
     fn measure(&mut self, stage: Stage) -> Option<String> {
-        // The meter counts the whole process.
+        // The meter counts all sessions of the process, and no buffers of the caller.
         let allowed = match self.access.process_limit {
             Some(limit) => limit,
             None => self
@@ -200,10 +200,11 @@ impl Guard {
                 .budget
                 .saturating_add(self.access.reservation.others()),
         };
+        let allowed = allowed.saturating_sub(self.plans[self.at].1.outside);
         let mut most = self.access.meter.most();
         // Near the budget, the memory that the library's pools keep for later is freed.
         if most > allowed - allowed / 10 {
-            self.trim();
+            free_unused(&self.access.device);
             most = self.access.meter.most();
         }
         let usage = &mut self.usage;
@@ -220,13 +221,6 @@ impl Guard {
         let peak = &mut usage.stages[stage as usize];
         *peak = most.max(*peak);
         (most > allowed).then(|| format!("{most} bytes in use, {allowed} allowed"))
-    }
-
-    /// Frees the memory that the library's pools keep for later. It waits for the device; if that
-    /// fails, the next stage reports it.
-    fn trim(&self) {
-        let device = &self.access.device;
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| device.memory_cleanup()));
     }
 
     /// Returns the index of the next plan that needs less memory in `stage` than the plan in force,

@@ -8,13 +8,16 @@ use super::super::config::Config;
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::{device::is_cpu, pools::Pools},
+    kernels::{
+        device::is_cpu,
+        pools::{Pools, free_unused},
+    },
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
         planning::{
             DeviceAccess, Guard,
-            bytes::Machine,
+            bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
             reservations::{Reservation, Reservations},
             vram_budget::VramBudget,
@@ -79,6 +82,15 @@ fn open_device(choice: DeviceChoice) -> Result<(Device, Meter, Option<String>), 
     Ok((device, meter, fell_back))
 }
 
+/// Returns what the byte model needs to know of a GPU.
+fn gpu(device: &Device, meter: &Meter) -> Machine {
+    let largest = Pools::of(device).map(|pools| pools.largest_allocation());
+    Machine::Gpu(Gpu {
+        context: meter.context(),
+        largest: largest.unwrap_or(u64::MAX),
+    })
+}
+
 /// Returns the number type to compute in, if memory allows.
 fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
     match precision {
@@ -86,6 +98,16 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
         Precision::Auto if on_cpu => DType::F32,
         Precision::Auto | Precision::Fp16 => DType::F16,
         Precision::Bf16 => DType::Bf16,
+    }
+}
+
+/// Gives the device's memory back that the engine no longer uses.
+impl Drop for NetworksBuilder {
+    fn drop(&mut self) {
+        self.networks = None;
+        if self.machine.is_gpu() {
+            free_unused(&self.device);
+        }
     }
 }
 
@@ -121,8 +143,8 @@ impl NetworksBuilder {
         let on_cpu = is_cpu(&device);
         let (machine, choice) = match config.device {
             _ if on_cpu => (Machine::this_cpu(), DeviceChoice::Cpu),
-            DeviceChoice::Auto => (Machine::Gpu, DeviceChoice::Cuda(0)),
-            choice => (Machine::Gpu, choice),
+            DeviceChoice::Auto => (gpu(&device, &meter), DeviceChoice::Cuda(0)),
+            choice => (gpu(&device, &meter), choice),
         };
         let limits = &config.limits;
         let host = match limits.host_budget {
@@ -160,6 +182,8 @@ impl NetworksBuilder {
                 .into_iter()
                 .collect(),
         };
+        let capped = VramBudget::of(limits).capped(&builder.meter);
+        builder.notices.extend(capped);
         let chosen = builder.choose(0)?;
         Ok((builder, chosen))
     }
@@ -306,7 +330,9 @@ impl NetworksBuilder {
             return Ok(networks.clone());
         }
         // Both at once would take too much memory.
-        self.networks = None;
+        if self.networks.take().is_some() && self.machine.is_gpu() {
+            free_unused(&self.device);
+        }
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
         let networks = Networks::read(&self.paths, device, numbers, asked)?;
         let networks = Arc::new(networks);

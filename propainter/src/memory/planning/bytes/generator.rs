@@ -36,21 +36,22 @@ impl Sizes {
             strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
         let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
         if most == height {
-            return self.features_of(self.px);
+            return self.features_of(self.height);
         }
         // The frame and its features so far.
-        let held = 5 * self.n * self.px + self.features();
-        held + self.features_of(most.next_multiple_of(4) as u64 * self.width)
+        let held = 5 * self.n * self.plane(1, self.n) + self.features();
+        held + self.features_of(most.next_multiple_of(4) as u64)
     }
 
-    /// Returns the bytes of encoding so many pixels.
-    fn features_of(&self, px: u64) -> u64 {
-        let quarter = px / 16;
+    /// Returns the bytes of encoding so many rows.
+    fn features_of(&self, rows: u64) -> u64 {
+        let [px, half, quarter] =
+            [1, 2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
         // 256 channels that each grouped layer reads again.
-        if self.machine == Machine::Gpu {
+        if self.machine.is_gpu() {
             // The bytes of the frame and its masks, and the first layer.
-            let input = 5 * px + 5 * self.n * px + self.n * 64 * px / 4;
-            let down = self.n * 2 * 64 * px / 4;
+            let input = 5 * px + 5 * self.n * px + self.n * 64 * half;
+            let down = self.n * 2 * 64 * half;
             let layer = (256 + 384 + 512) * quarter * self.n;
             return input.max(down).max(layer) + SMALL;
         }
@@ -60,8 +61,8 @@ impl Sizes {
         // Grouped convolutions sum in 32 bits.
         let layer = |own: u64, out: u64| self.op_in_32_bits((256 + own + out) * quarter);
         // The first layer, at half size.
-        let input = 2 * 20 * px + self.op(64 * px / 4);
-        let down = self.op(2 * 64 * px / 4);
+        let input = 2 * 20 * px + self.op(64 * half);
+        let down = self.op(2 * 64 * half);
         let moments = [joined(512), layer(384, 512), layer(512, 384), down, input];
         again + moments.into_iter().max().unwrap_or(0) + SMALL
     }
@@ -76,7 +77,7 @@ impl Sizes {
             let full = match self.machine {
                 Machine::Cpu { .. } => 64 * self.px,
                 // Several frames at once, if they are small.
-                Machine::Gpu => (TILE as u64).max(64 * self.px),
+                Machine::Gpu(_) => (TILE as u64).max(64 * self.plane(1, self.n)),
             };
             return self.op(2 * full) + self.lines(64 * self.height) + SMALL;
         }
@@ -94,7 +95,7 @@ impl Sizes {
             upsampled.max(at_half).max(at_full)
         };
         let most = strips.map(strip).max().unwrap_or(0);
-        most + self.features() + 3 * self.n * self.px + SMALL
+        self.padded(most) + self.features() + 3 * self.n * self.plane(1, self.n) + SMALL
     }
 
     /// Returns the bytes of the list of output positions of a convolution's threads, for so many
@@ -102,8 +103,37 @@ impl Sizes {
     fn lines(&self, lines: u64) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         }
+    }
+
+    /// Returns the bytes of parts of rows, as the device pads those of the frame.
+    fn padded(&self, bytes: u64) -> u64 {
+        bytes * self.row(self.width, self.n) / self.width
+    }
+
+    /// Returns the bytes of the largest allocation of encoding a frame, its tokens included.
+    pub fn largest_of_encoding(&self, plan: &Plan) -> u64 {
+        let height = self.height as usize;
+        let spans =
+            strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
+        let rows = spans.map(|rows| rows.len() as u64).max().unwrap_or(0);
+        let [half, quarter] =
+            [2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
+        self.n * (64 * half).max(768 * quarter)
+    }
+
+    /// Returns the bytes of the largest allocation of a window.
+    pub fn largest_of_window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
+        let frames = locals + references;
+        let grid = self.grid();
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, frames);
+        let expanded = self.n * at_once * grid * EXPANDED;
+        let tokens = frames * self.tokens() * 2;
+        let decoded = self.decoding(plan) / 2;
+        let sampled = self.n * 432 * self.plane(4, self.n);
+        let moments = [locals * self.features(), expanded, tokens, decoded, sampled];
+        moments.into_iter().max().unwrap_or(0)
     }
 
     pub fn tokenising(&self) -> u64 {
@@ -112,7 +142,7 @@ impl Sizes {
 
     /// Returns the bytes of the patches of so many frames and their tokens.
     fn split(&self, frames: u64) -> u64 {
-        if self.machine == Machine::Gpu {
+        if self.machine.is_gpu() {
             // No patch lies in memory.
             return frames * self.tokens();
         }
@@ -129,22 +159,23 @@ impl Sizes {
     fn packing(&self) -> u64 {
         match self.machine {
             Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         }
     }
 
     pub fn window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
-        let (px, frames) = (self.px, locals + references);
+        let frames = locals + references;
+        let [full, quarter] = [1, 4].map(|scale| self.plane(scale, 4));
         let (feature, token) = (self.features(), self.tokens());
         // The masks and flows at 1/4.
-        let guides = locals * px / 2 + locals * px;
+        let guides = locals * 8 * quarter + locals * 16 * quarter;
         // The references wait until they are joined with the local frames.
         let waiting = references * token;
 
         // The features, the states of both passes, and the alignment of one step.
-        let step = self.deform(128, px / 16);
+        let step = self.deform(128, 4);
         let mut propagation = waiting + 3 * locals * feature + step;
-        if self.machine == Machine::Gpu {
+        if self.machine.is_gpu() {
             // All frames are joined at once: the features, the states, and a layer between.
             propagation = propagation.max(waiting + 4 * locals * feature);
         }
@@ -152,7 +183,7 @@ impl Sizes {
         let local = locals * feature;
         let at_once = match self.machine {
             Machine::Cpu { .. } => (self.tile() / (self.grid() * PATCHES)).clamp(1, locals),
-            Machine::Gpu => locals,
+            Machine::Gpu(_) => locals,
         };
         let split = waiting + local + locals * token + self.split(at_once);
         let joined = waiting + local + locals * token + frames * token;
@@ -175,11 +206,11 @@ impl Sizes {
         // One frame after the other, and the frames decoded so far.
         let decoder = local
             + locals * token
-            + self
-                .decoding(plan)
-                .max(self.op(self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
-            + locals * 3 * px
-            + 12 * px;
+            + self.decoding(plan).max(
+                self.op(self.grid() * PATCHES + 2 * 128 * self.plane(4, self.n)) + self.packing(),
+            )
+            + locals * 3 * self.px
+            + 12 * full;
         let moments = [propagation, split, joined, transformer, decoder];
         guides + moments.into_iter().max().unwrap_or(0)
     }
@@ -197,7 +228,7 @@ impl Sizes {
     fn tile(&self) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => TILE as u64,
-            Machine::Gpu => GPU_TILE as u64,
+            Machine::Gpu(_) => GPU_TILE as u64,
         }
     }
 
@@ -231,7 +262,7 @@ impl Sizes {
     /// Returns the bytes of the indices that a block gathers by.
     fn routes(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
-        if self.machine == Machine::Gpu {
+        if self.machine.is_gpu() {
             // A query with the place of its result, and keys that all heads and queries share.
             let queries = roles.queries.len() as u64;
             let asked = 2 * queries * self.grid();
@@ -250,7 +281,7 @@ impl Sizes {
         let x = roles.frames as u64 * self.tokens();
         let asked = queries * self.tokens();
         let row = CHANNELS * self.n;
-        if self.machine == Machine::Gpu {
+        if self.machine.is_gpu() {
             return x + self.block_on_gpu(roles);
         }
         let table = self.key_rows(roles) * row;
@@ -284,7 +315,7 @@ impl Sizes {
         let grid = self.grid();
         let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
-        let averaged = at_once * 40 * self.px / 16;
+        let averaged = at_once * 40 * self.plane(4, self.n);
         let feed_forward = 3 * asked
             + self.op(expanded + (2 * averaged).max(at_once * grid * CHANNELS))
             + self.packing();
@@ -303,7 +334,7 @@ impl Sizes {
         let attention = asked + (4 * table).max(3 * table + asked).max(2 * asked);
         // The feed-forward: its input, normalised; the patches, the image and the sum.
         let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
-        let image = at_once * 40 * self.px / 16 * self.n;
+        let image = at_once * 40 * self.plane(4, self.n) * self.n;
         let patches = at_once * grid * EXPANDED * self.n;
         let feed_forward = 2 * asked + image + patches.max(asked);
         attention.max(feed_forward)
@@ -314,7 +345,7 @@ impl Sizes {
     fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
         let threads = match self.machine {
             Machine::Cpu { threads, .. } => threads,
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         };
         self.op(CHANNELS * windows * (2 * asked + 2 * keys))
             + threads * (2 * keys * 128 * 4 + 400_000)
