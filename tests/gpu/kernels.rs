@@ -1,7 +1,7 @@
 //! The GPU forms against the reference forms: on CubeCL's CPU runtime, and on the device that
 //! `PROPAINTER_TEST_DEVICE` names.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Rect,
     internals::kernels::{
