@@ -6,7 +6,7 @@ use propainter::internals::kernels::conv::{
     cube::{Fusion, GpuConv},
 };
 
-use crate::kernels::{assert_close, both, devices, values};
+use crate::support::{assert_close, both, devices, values};
 
 /// A convolution and its input.
 struct Case {

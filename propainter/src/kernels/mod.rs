@@ -17,12 +17,13 @@
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`residual`],
 //! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`], [`quarter_flow`]. Images: [`pixels`],
 //! [`propagation`]. Decoders: [`upsample`], [`crop_tanh`]. Transformer: [`attention`], [`fold`],
-//! [`gelu`], [`layer_norm`], [`token_pool`]. Joining tensors: [`concat`].
+//! [`gelu`], [`layer_norm`], [`token_pool`]. Joining tensors: [`concat`]. Ends of networks:
+//! [`elementwise`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`pools`] (their memory pools),
 //! [`upcast`] (arithmetic in 32 bits), [`flops`] (the floating-point operations that the layers ask
 //! for), `receptive_field` (the input that a part of an output depends on), `activation`. The CPU
-//! forms are made of the parts in `cpu`, the GPU forms of those in `cube`. Layers with weights are
+//! forms are made of the parts in `cpu`, the GPU forms of those in `cube` and `cube_math`. Layers with weights are
 //! matrix products on a GPU (`gemm`).
 
 mod activation;
@@ -34,8 +35,10 @@ pub mod correlation;
 mod cpu;
 pub mod crop_tanh;
 mod cube;
+mod cube_math;
 pub mod deform_conv;
 pub mod device;
+pub mod elementwise;
 pub mod flops;
 pub mod flow_input;
 pub mod fold;

@@ -11,6 +11,7 @@ use burn_cubecl::{
 use super::windows::{DeviceWindowLists, TILE};
 use crate::kernels::{
     cube::{cube_tensor, cube_units, elem_type, empty_like, index_tensor},
+    cube_math::exp,
     flops,
 };
 
@@ -187,13 +188,13 @@ fn attend_kernel<F: Float>(
             let mut sum = 0.0f32;
             #[unroll]
             for key in 0..comptime!(TILE / SHARES) {
-                let weight = (scores[first + key] - top).exp();
+                let weight = exp(scores[first + key] - top);
                 scores[first + key] = weight;
                 sum += weight;
             }
             partial[i] = sum;
             if share == 0 {
-                shrink[row] = (before - top).exp();
+                shrink[row] = exp(before - top);
                 fresh[row] = top;
             }
         }

@@ -8,7 +8,10 @@ use burn_cubecl::{
 
 use crate::{
     Rect,
-    kernels::cube::{cube_tensor, elem_type, empty_like, launch_size},
+    kernels::{
+        cube::{cube_tensor, elem_type, empty_like, launch_size},
+        cube_math,
+    },
 };
 
 #[cube(launch)]
@@ -29,7 +32,7 @@ fn crop_tanh_kernel<F: Float>(
     let (line, column) = (ABSOLUTE_POS / columns, ABSOLUTE_POS % columns);
     let (plane, row) = (line / rows, line % rows);
     let from = (plane * held_rows + top + row) * held_columns + left + column;
-    out[ABSOLUTE_POS] = F::cast_from(f32::cast_from(x[from]).tanh());
+    out[ABSOLUTE_POS] = F::cast_from(cube_math::tanh(f32::cast_from(x[from])));
 }
 
 /// Computes [`crop_tanh`](super::crop_tanh); returns `None` if `x` is not on a CubeCL device.

@@ -9,8 +9,11 @@ use burn_cubecl::{
 };
 
 use super::SamplingPoints;
-use crate::kernels::cube::{bilinear_sample, cube_tensor, cube_units, elem_type, empty_like};
-use crate::kernels::upcast::upcast;
+use crate::kernels::{
+    cube::{bilinear_sample, cube_tensor, cube_units, elem_type, empty_like},
+    cube_math::{sigmoid, tanh},
+    upcast::upcast,
+};
 
 /// Pixels of a cube.
 const STRIP: usize = 16;
@@ -78,9 +81,9 @@ fn deform_kernel<F: Float>(
                     let mut right = offset[place + plane];
                     strength = modulation[modulation_base + (group * 9 + tap) * plane + at];
                     if comptime!(learned) {
-                        down = limit * down.tanh();
-                        right = limit * right.tanh();
-                        strength = 1.0 / (1.0 + (-strength).exp());
+                        down = limit * tanh(down);
+                        right = limit * tanh(right);
+                        strength = sigmoid(strength);
                     }
                     if comptime!(flows) {
                         // Offsets are ordered (dy, dx), flows (x, y).

@@ -9,7 +9,7 @@ use burn_cubecl::{
 use super::{AREA, PADDING, SIDE, STRIDE, patches};
 use crate::kernels::{
     cube::{cube_tensor, elem_type, empty_like, launch_size, value_or_zero},
-    gelu::cube::gelu_value,
+    cube_math::gelu,
 };
 
 #[cube(launch)]
@@ -123,7 +123,7 @@ fn fold_kernel<F: Float>(
     let (plane, down) = (line / height, line % height);
     let (sum, count) = covering_sum::<F>(x, plane, down, across, channels, rows, columns);
     if comptime!(mean_gelu) {
-        out[ABSOLUTE_POS] = F::cast_from(gelu_value(sum / f32::cast_from(count)));
+        out[ABSOLUTE_POS] = F::cast_from(gelu(sum / f32::cast_from(count)));
     } else {
         out[ABSOLUTE_POS] = F::cast_from(sum);
     }

@@ -1,11 +1,10 @@
-//! GELU of one value, for GPU kernels.
+//! The GPU form of GELU.
 
-use std::f32::consts::FRAC_1_SQRT_2;
+use burn::tensor::Tensor;
 
-use burn_cubecl::cubecl::{self, prelude::*};
+use crate::kernels::elementwise::cube::{Function, map};
 
-/// Computes GELU of one value.
-#[cube]
-pub fn gelu_value(x: f32) -> f32 {
-    0.5 * x * (1.0 + (x * FRAC_1_SQRT_2).erf())
+/// Computes [`gelu`](super::gelu); returns `None` if `x` is not on a CubeCL device.
+pub fn gelu<const D: usize>(x: &Tensor<D>) -> Option<Tensor<D>> {
+    map(x, Function::Gelu)
 }

@@ -16,7 +16,7 @@ use super::{
 pub use crate::kernels::flow_input::combine;
 use crate::{
     Cancel, Error, Rect,
-    kernels::{flow_input::masked_flows_reference, replicate_pad::replicate_pad},
+    kernels::{concat::concat, flow_input::masked_flows_reference, replicate_pad::replicate_pad},
     weights::Checkpoint,
 };
 pub use decoder::Decoder;
@@ -191,8 +191,8 @@ impl FlowCompletion {
             let read = first - range.start..last + 1 - range.start;
             let areas = wanted[range.clone()].iter();
             let area = areas.fold(Rect::default(), |all, area| all.union(area));
-            let fused = Tensor::cat(fused.drain(read.clone()).collect(), 0);
-            let fine = Tensor::cat(fine.drain(read).collect(), 0);
+            let fused = concat(fused.drain(read.clone()).collect());
+            let fine = concat(fine.drain(read).collect());
             let flows = self.decoder.part(fused, fine, &area, cancel)?;
             for t in (first..=last).filter(some) {
                 let flow = flows.clone().narrow(0, t - first, 1);

@@ -3,20 +3,22 @@
 mod encoder;
 mod update;
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
+use std::ptr;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::{
     kernels::{
+        concat::concat,
         convex_upsample::convex_upsample,
         correlation::{Correlation, CorrelationForm},
+        elementwise::split_tanh_relu,
     },
     weights::Checkpoint,
 };
 use encoder::{Encoder, Norm};
 use update::{GateContext, Head, MotionEncoder, SeparableGru};
 
-/// Channels of the hidden state and of the context.
-const WIDTH: usize = 128;
 /// The smallest side of a frame. Below it the last level of the correlation has a single row or
 /// column.
 const SMALLEST: usize = 128;
@@ -85,11 +87,11 @@ impl Raft {
     pub fn encode(&self, frame: Tensor<4>) -> Features {
         let [_, _, height, width] = frame.dims();
         let frame = reflect(reflect(frame, 2), 3);
-        let both = self.context.forward(frame.clone()); // [1, 256, h, w]
+        let [hidden, context] = split_tanh_relu(self.context.forward(frame.clone()));
         Features {
             map: self.features.forward(frame),
-            hidden: both.clone().narrow(1, 0, WIDTH).tanh(),
-            context: relu(both.narrow(1, WIDTH, WIDTH)),
+            hidden,
+            context,
             size: [height, width],
         }
     }
@@ -110,10 +112,9 @@ impl Raft {
     /// Returns the estimate before the first iteration: no motion.
     pub fn start(&self, pairs: &[(&Features, &Features)], form: CorrelationForm) -> Estimate {
         let batch = |part: &dyn Fn(&(&Features, &Features)) -> Tensor<4>| {
-            Tensor::cat(pairs.iter().map(part).collect(), 0)
+            concat(pairs.iter().map(part).collect())
         };
-        let first = batch(&|(first, _)| first.map.clone());
-        let second = batch(&|(_, second)| second.map.clone());
+        let (first, second) = maps(pairs);
         let context = batch(&|(first, _)| first.context.clone());
         let [count, _, height, width] = first.dims();
         let device = first.device();
@@ -159,6 +160,24 @@ impl Estimate {
         self.correlation
             .lookup(self.grid.clone() + self.flow.clone())
     }
+}
+
+/// Returns the maps of the first and of the second frames, `[B, 256, h, w]` each.
+fn maps(pairs: &[(&Features, &Features)]) -> (Tensor<4>, Tensor<4>) {
+    let count = pairs.len();
+    let first = pairs.iter().map(|(first, _)| first.map.clone());
+    let mut all: Vec<_> = first.collect();
+    if let [(a, b), (c, d)] = pairs
+        && ptr::eq(*a, *d)
+        && ptr::eq(*b, *c)
+    {
+        // Both directions of a pair: the second frames are the first ones, one further.
+        all.push(a.map.clone());
+        let all = concat(all);
+        return (all.clone().narrow(0, 0, count), all.narrow(0, 1, count));
+    }
+    let second = pairs.iter().map(|(_, second)| second.map.clone());
+    (concat(all), concat(second.collect()))
 }
 
 /// Returns the coordinates (x, y) of each position, `[1, 2, h, w]`.
