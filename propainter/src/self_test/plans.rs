@@ -1,13 +1,13 @@
 //! A memory plan of each kind, with the bytes that the model predicts for a short clip.
 
 use crate::{
-    Config, DType,
+    Config, DType, DeviceChoice,
     kernels::correlation::CorrelationForm,
     memory::{
-        Degradation, Stage,
+        Degradation, Meter, Stage,
         planning::{
             Plan,
-            bytes::{ByteModel, Machine},
+            bytes::{ByteModel, Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
         },
     },
@@ -62,9 +62,10 @@ pub fn plans(config: &Config, dtype: DType, frames: usize) -> Vec<PlanTest> {
         downgrades: Vec::new(),
     };
     let source = (config.width, config.height);
-    let planner = Planner::new(Machine::Gpu, source, level.clone(), Degradation::NONE);
+    let machine = machine(config.device);
+    let planner = Planner::new(machine, source, level.clone(), Degradation::NONE);
     let ladder = planner.ladder(&level);
-    let model = ByteModel::new(Machine::Gpu, size, level.windows, Some(frames));
+    let model = ByteModel::new(machine, size, level.windows, Some(frames));
     let mut tests: Vec<PlanTest> = Vec::new();
     let mut add = |kind: &'static str, plan: Plan, budget: u64| {
         let limits = Budget {
@@ -97,6 +98,15 @@ pub fn plans(config: &Config, dtype: DType, frames: usize) -> Vec<PlanTest> {
     }
     tests.sort_by_key(|test| test.budget);
     tests
+}
+
+/// Returns what the byte model knows of the device, or of one with 24 GB if that tells nothing.
+fn machine(device: DeviceChoice) -> Machine {
+    let meter = Meter::open(device);
+    Machine::Gpu(Gpu {
+        context: meter.context(),
+        ..Gpu::usual(meter.total().unwrap_or(24 << 30))
+    })
 }
 
 #[cfg(test)]
