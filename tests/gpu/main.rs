@@ -2,6 +2,7 @@
 //! their golden vectors. `PROPAINTER_TEST_DEVICE` names the device; without it CubeCL's CPU runtime
 //! computes the kernels.
 
+mod assemble;
 mod driver;
 #[path = "../goldens/mod.rs"]
 mod goldens;
