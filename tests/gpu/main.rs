@@ -2,6 +2,7 @@
 //! their golden vectors. `PROPAINTER_TEST_DEVICE` names the device; without it CubeCL's CPU runtime
 //! computes the kernels.
 
+mod assemble;
 mod conv;
 mod driver;
 mod flow;
@@ -15,7 +16,6 @@ mod memory;
 mod pointwise;
 mod problems;
 mod self_test;
-mod session;
 mod stored;
 mod support;
 mod toolkit;

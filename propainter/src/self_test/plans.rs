@@ -4,7 +4,8 @@ use crate::{
     Config, DType, DeviceChoice,
     kernels::correlation::CorrelationForm,
     memory::{
-        Degradation, Meter, Stage,
+        Degradation, Stage,
+        meter::Meter,
         planning::{
             Plan,
             bytes::{ByteModel, Gpu, Machine},

@@ -3,9 +3,9 @@
 
 use std::{
     env, fmt,
-    io::Write as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 /// The architectures to assemble for: Turing to Blackwell.
@@ -98,16 +98,8 @@ impl Assembler {
     /// Returns what the assembler says.
     pub fn assemble(&self, ptx: &str, architecture: u32) -> Result<Vec<Usage>, String> {
         let text = retarget(ptx.trim_end_matches('\0'), architecture, self.newest);
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let file = folder.path().join("module.ptx");
-        std::fs::write(&file, &text).map_err(|error| error.to_string())?;
-        let run = Command::new(&self.program)
-            .arg(format!("-arch=sm_{architecture}"))
-            .args(["-v", "-o"])
-            .arg(folder.path().join("module.cubin"))
-            .arg(&file)
-            .output()
-            .map_err(|error| format!("{}: {error}", self.program.display()))?;
+        let run = self::run(&self.program, architecture, &text);
+        let run = run.map_err(|error| format!("{}: {error}", self.program.display()))?;
         let said = String::from_utf8_lossy(&run.stderr) + String::from_utf8_lossy(&run.stdout);
         if !run.status.success() {
             let lines: Vec<&str> = said.lines().take(10).collect();
@@ -155,21 +147,29 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 /// Returns the newest version of PTX that this `ptxas` reads: it names it when it is asked for one
 /// that does not exist.
 fn newest_version(program: &Path) -> Option<(u32, u32)> {
-    let mut run = Command::new(program)
-        .args(["-arch=sm_75", "-o", "/dev/null", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .ok()?;
     let asked = ".version 99.0\n.target sm_75\n.address_size 64\n";
-    run.stdin.take()?.write_all(asked.as_bytes()).ok()?;
-    let said = run.wait_with_output().ok()?.stderr;
+    let said = run(program, 75, asked).ok()?.stderr;
     let said = String::from_utf8_lossy(&said);
     let versions = said.split(|c: char| !c.is_ascii_digit() && c != '.');
     versions
         .filter_map(|word| parse_version(word.trim_matches('.')))
         .find(|version| *version < (99, 0))
+}
+
+/// Runs the assembler on a text; its code is not kept.
+fn run(program: &Path, architecture: u32, ptx: &str) -> io::Result<Output> {
+    let mut run = Command::new(program)
+        .arg(format!("-arch=sm_{architecture}"))
+        .args(["-v", "-o", "/dev/null", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // It may end before it has read all of a text that it does not like.
+    if let Some(mut input) = run.stdin.take() {
+        let _ = input.write_all(ptx.as_bytes());
+    }
+    run.wait_with_output()
 }
 
 /// Reads the assembler's report.

@@ -305,9 +305,9 @@ impl Arena {
                 return Ok(());
             };
             if let Some(warp) = kernel.form.warp {
-                let frames = self.threads[first].frame;
-                // SAFETY: the frames of the warp's threads lie one after the other.
-                let stop = unsafe { warp(block, frames, group, at) };
+                let lanes = &mut self.threads[first..];
+                // SAFETY: as in `run`; the frames of the warp's threads lie one after the other.
+                let stop = unsafe { warp(block, lanes.as_mut_ptr(), group, at) };
                 if stop != 0 {
                     return Err(kernel.fault(stop, block));
                 }

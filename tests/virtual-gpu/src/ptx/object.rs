@@ -51,7 +51,8 @@ pub struct Form {
     pub copies: u32,
     pub required: [u32; 3],
     pub run: unsafe extern "C" fn(*mut launch::Block, *mut launch::Thread) -> u32,
-    pub warp: Option<unsafe extern "C" fn(*mut launch::Block, *mut u8, u32, u32) -> u32>,
+    pub warp:
+        Option<unsafe extern "C" fn(*mut launch::Block, *mut launch::Thread, u32, u32) -> u32>,
 }
 
 // SAFETY: the pointers lead into a loaded library's constants.

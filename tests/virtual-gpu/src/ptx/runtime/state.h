@@ -32,7 +32,7 @@ struct Kernel {
     u32 cooperative, sequential, parameters, shared, dynamic, local, frame, copies;
     u32 required[3];
     u32 (*run)(struct Block *, struct Thread *);
-    u32 (*warp)(struct Block *, u8 *frames, u32 active, u32 at);
+    u32 (*warp)(struct Block *, struct Thread *lanes, u32 active, u32 at);
 };
 
 #define FAULT(why, where, what)                                                                    \

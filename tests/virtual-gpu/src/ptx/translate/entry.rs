@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use super::{
     super::{
-        liveness::{self, Liveness, Set},
+        liveness::{Liveness, Set},
         syntax::{Entry, Instruction, Operand, Register, Source, Statement, Type},
     },
     classes::{self, Class},
@@ -29,9 +29,9 @@ pub struct Translation<'s> {
     /// The cases of the function for warp operations.
     pub warp_code: String,
     /// What is live after each instruction at which a thread may stop.
-    live: HashMap<usize, Set>,
+    pub live: HashMap<usize, Set>,
     /// The registers that have a place in the frame.
-    framed: Vec<bool>,
+    pub framed: Vec<bool>,
     stops: u32,
     sequential: bool,
     copies: bool,
@@ -39,7 +39,7 @@ pub struct Translation<'s> {
 }
 
 /// Returns true if a thread stops at the instruction until others have come.
-fn meets(instruction: &Instruction<'_>) -> bool {
+pub fn meets(instruction: &Instruction<'_>) -> bool {
     match instruction.opcode() {
         "bar" | "barrier" | "shfl" | "vote" | "activemask" | "redux" | "mma" | "ldmatrix"
         | "stmatrix" | "match" | "elect" => true,
@@ -108,14 +108,19 @@ impl<'s> Translation<'s> {
     /// Writes the functions, and returns the entry's row in the table of kernels.
     pub fn write(mut self, out: &mut String) -> Result<String, String> {
         let entry = self.entry;
-        for (index, statement) in entry.body.iter().enumerate() {
+        let mut index = 0;
+        while let Some(statement) = entry.body.get(index) {
+            let mut after = index + 1;
             match statement {
                 Statement::Label(name) => self.line(&format!("{}:;", label(name))),
-                Statement::Instruction(instruction) => {
-                    let written = self.instruction(index, instruction);
-                    written.map_err(|error| self.explain(instruction, &error))?;
+                Statement::Instruction(i) if self.region_starts(i) => {
+                    after = self.region(index)?;
+                }
+                Statement::Instruction(i) => {
+                    self.explained(i, |this| this.instruction(index, i))?
                 }
             }
+            index = after;
         }
         let number = self.number;
         let locals = self.locals();
@@ -142,8 +147,8 @@ impl<'s> Translation<'s> {
                  static u32 run{number}(struct Block *b, struct Thread *t) {{\n\
                  struct Frame{number} *const F = (void *)t->frame; u8 *const local = t->local;\n\
                  {common}{locals}\nswitch (t->at) {{ case 0:;\n{body}goto finished; }}\n{thread_end}\
-                 static u32 warp{number}(struct Block *b, u8 *frames, u32 active, u32 at) {{\n\
-                 struct Frame{number} *const f = (void *)frames;\n\
+                 static u32 warp{number}(struct Block *b, struct Thread *lanes, u32 active, u32 at) {{\n\
+                 u8 *const frames = lanes->frame; struct Frame{number} *const f = (void *)frames;\n\
                  u8 *const shared = b->shared; const u64 shared_size = b->shared_size;\n\
                  u32 line; u64 address; u32 stop;\n\
                  switch (at) {{\n{warp}}}\n{end}",
@@ -201,16 +206,23 @@ impl<'s> Translation<'s> {
         locals
     }
 
-    fn explain(&self, instruction: &Instruction<'_>, error: &str) -> String {
-        let line = instruction.line as usize;
-        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or("");
-        format!("{}: line {line}: {error}: {}", self.entry.name, text.trim())
+    /// Does something, and adds the kernel and the instruction to its error.
+    pub fn explained(
+        &mut self,
+        instruction: &Instruction<'_>,
+        act: impl FnOnce(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        act(self).map_err(|error| {
+            let line = instruction.line as usize;
+            let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or("");
+            format!("{}: line {line}: {error}: {}", self.entry.name, text.trim())
+        })
     }
 
-    fn instruction(&mut self, index: usize, i: &Instruction<'_>) -> Result<(), String> {
+    pub fn instruction(&mut self, index: usize, i: &Instruction<'_>) -> Result<(), String> {
         let guard = i.guard.map(|(register, negated)| {
             let not = if negated { "!" } else { "" };
-            format!("if ({not}{}) {{", self.names[register])
+            format!("if ({not}{}) {{", self.register(register))
         });
         if let Some(guard) = &guard {
             self.line(guard);
@@ -237,7 +249,7 @@ impl<'s> Translation<'s> {
                 _,
             ) => {}
             ("bar" | "barrier", _) if !i.has("warp") => self.barrier(index, i)?,
-            _ if meets(i) => self.warp_operation(index, i)?,
+            _ if meets(i) => self.region_of(index..=index)?,
             ("ld" | "ldu" | "st" | "atom" | "red" | "cp" | "wmma" | "cvta" | "isspacep", _) => {
                 self.memory(i)?;
             }
@@ -256,49 +268,34 @@ impl<'s> Translation<'s> {
         if !zero || !i.modifiers().all(known) {
             return unknown();
         }
-        self.stop(index, i, "BARRIER", "0").map(|_| ())
+        let live: Vec<Register> = self.live[&index].iter().collect();
+        self.stop(&live, &live, "BARRIER", "0");
+        Ok(())
     }
 
-    /// Writes a stop: the wanted registers go to the frame, and come back from it. Returns the
-    /// number of the stop.
-    pub fn stop(
-        &mut self,
-        index: usize,
-        i: &Instruction<'_>,
-        why: &str,
-        mask: &str,
-    ) -> Result<u32, String> {
+    /// Writes a stop: registers go to the frame, and some come back from it. Returns the number of
+    /// the stop.
+    pub fn stop(&mut self, saved: &[Register], loaded: &[Register], why: &str, mask: &str) -> u32 {
         self.stops += 1;
         let at = self.stops;
-        let after: Vec<Register> = self.live[&index].iter().collect();
-        let mut results = Vec::new();
-        liveness::written(i, |register| results.push(register));
-        let mut saved: Vec<Register> = after.clone();
-        if i.guard.is_none() {
-            saved.retain(|register| !results.contains(register));
-        }
-        liveness::read(i, |register| saved.push(register));
-        saved.sort_unstable();
-        saved.dedup();
         let mut code = String::new();
-        for &register in &saved {
+        for &register in saved {
             let name = &self.names[register];
             let _ = write!(code, "F->{name} = {name}; ");
-            self.framed[register] = true;
         }
         let _ = write!(
             code,
             "t->at = {at}; t->mask = {mask}; return {why}; case {at}:;"
         );
-        for &register in &after {
+        for &register in loaded {
             let name = &self.names[register];
             let _ = write!(code, " {name} = F->{name};");
         }
-        for register in results {
+        for &register in saved.iter().chain(loaded) {
             self.framed[register] = true;
         }
         self.line(&code);
-        Ok(at)
+        at
     }
 }
 
