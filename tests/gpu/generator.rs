@@ -5,8 +5,8 @@ use propainter::{
     Rect,
     internals::kernels::{
         attention::{
-            attention_reference,
-            windows::{DeviceWindowLists, WindowLists, windowed_attention},
+            attention_reference, windowed_attention,
+            windows::{DeviceWindowLists, WindowLists},
         },
         concat::concat,
         crop_tanh::{self, crop_tanh_reference},
@@ -49,7 +49,7 @@ fn layer_norms_are_those_of_the_reference() {
 fn tensors_of_any_number_are_concatenated() {
     for (device, kinds) in devices() {
         for (dtype, _) in kinds {
-            for count in [1, 2, 7, 8, 9, 17] {
+            for count in [1, 2, 11, 16, 17, 33] {
                 let parts = (0..count).map(|i| values([1 + i % 3, 3, 5], i));
                 let (parts, seen): (Vec<_>, Vec<_>) =
                     parts.map(|part| both(part, &device, dtype)).unzip();

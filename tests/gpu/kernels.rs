@@ -1,11 +1,10 @@
 //! The GPU forms against the reference forms: on CubeCL's CPU runtime, and on the device that
 //! `PROPAINTER_TEST_DEVICE` names.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Rect,
     internals::kernels::{
-        attention::{self, attention_reference},
         convex_upsample::{self, convex_upsample_reference},
         correlation,
         deform_conv::{SamplingPoints, deform_conv_on_gpu, deform_conv_reference, pack_weight},
@@ -269,54 +268,6 @@ fn deformable_convolutions_are_those_of_the_reference() {
                     let what = format!("{dtype:?} {groups}×{each} to {outputs}, {height}×{width}");
                     assert_close(out, &reference, bound, 0.0, &what);
                 }
-            }
-        }
-    }
-}
-
-#[test]
-fn attention_of_chosen_rows_is_that_of_the_reference() {
-    let rows = |windows: usize, each: usize, of: usize, device: &Device| -> Tensor<1, Int> {
-        let rows = (0..windows * each).map(|i| (i * 37 + i / 5) as i32 % of as i32);
-        let rows: Vec<_> = rows.collect();
-        let length = rows.len();
-        Tensor::from_data(TensorData::new(rows, [length]), device)
-    };
-    for (device, kinds) in devices() {
-        for (dtype, bound) in kinds {
-            for (windows, count, length, size) in [(1, 1, 1, 16), (2, 33, 31, 32), (3, 45, 70, 128)]
-            {
-                let tables = [(20, 90, 8.0), (21, 110, 1.0), (22, 110, 1.0)];
-                let tables = tables.map(|(seed, rows, scale)| {
-                    both(values([rows, size], seed) * scale, &device, dtype)
-                });
-                let there = tables.each_ref().map(|table| &table.0);
-                let seen = tables.each_ref().map(|table| &table.1);
-                let all = |device: &Device| {
-                    [
-                        rows(windows, count, 90, device),
-                        rows(windows, length, 110, device),
-                    ]
-                };
-                let (rows_there, rows_here) = (all(&device), all(&Device::flex()));
-                let out =
-                    attention::cube::gathered_attention(there, rows_there.each_ref(), windows, 0.3);
-                let out = out.expect("a CubeCL device");
-                assert_eq!(out.dtype(), dtype);
-                // In the tensor library's own operations, whatever the CPU's instruction set.
-                let pick = |table: &Tensor<2>, rows: &Tensor<1, Int>| {
-                    let picked = table.clone().select(0, rows.clone());
-                    picked.reshape([windows as i32, -1, size as i32])
-                };
-                let [queries, keys] = &rows_here;
-                let (q, k, v) = (
-                    pick(seen[0], queries),
-                    pick(seen[1], keys),
-                    pick(seen[2], keys),
-                );
-                let reference = attention_reference(q, k, v, 0.3);
-                let what = format!("{dtype:?} {windows}×{count}×{length} of {size}");
-                assert_close(out, &reference, bound, 0.0, &what);
             }
         }
     }

@@ -9,10 +9,7 @@ use super::{
 };
 use crate::{
     kernels::{
-        attention::{
-            gathered_attention,
-            windows::{DeviceWindowLists, windowed_attention},
-        },
+        attention::{gathered_attention, windowed_attention, windows::DeviceWindowLists},
         device::is_cpu,
         token_pool::{PoolGrid, pool_in_table, pool_reference},
         upcast::upcast,
