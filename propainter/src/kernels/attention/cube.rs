@@ -20,6 +20,10 @@ const LANES: usize = TILE / 2;
 /// Elements from one row of scores to the next. It is odd, so that units that read along rows use
 /// different banks.
 const SCORES: usize = TILE + 1;
+/// Lanes that share the softmax of a row, so that all of them take part.
+const SHARERS: usize = LANES * LANES / TILE;
+/// Scores of a row that one of them takes.
+const SHARE: usize = TILE / SHARERS;
 
 /// Reads a tile of rows of a table: those that the list `rows` names from `at` on, times a factor,
 /// and zeros after the first `left`.
@@ -71,11 +75,15 @@ fn attend_kernel<F: Float>(
     // Keys, then values.
     let mut met = Shared::new_slice(comptime!(TILE * stride));
     let mut scores = Shared::new_slice(comptime!(TILE * SCORES));
-    // For each query: its largest score so far, its sum of exponentials, and the factor by which the
-    // sums so far shrink.
+    // For each query: its largest score so far, that with the current tile, its sum of exponentials,
+    // and the factor by which the sums so far shrink.
     let mut most = Shared::new_slice(TILE);
+    let mut next = Shared::<[f32]>::new_slice(TILE);
     let mut total = Shared::new_slice(TILE);
     let mut shrink = Shared::new_slice(TILE);
+    // Of each lane: the largest of its scores, then the sum of their exponentials.
+    let mut parts = Shared::<[f32]>::new_slice(comptime!(TILE * SHARERS));
+    let mut part_sums = Shared::<[f32]>::new_slice(comptime!(TILE * SHARERS));
     let mut sums = Array::<f32>::new(comptime!(lanes_each * 2 * dims_each));
     for i in 0..comptime!(lanes_each * 2 * dims_each) {
         sums[i] = 0.0;
@@ -147,23 +155,43 @@ fn attend_kernel<F: Float>(
             size,
             units,
         );
-        for row in range_stepped(unit, TILE, units) {
-            let mut top = most[row];
-            for key in 0..TILE {
-                top = top.max(scores[row * SCORES + key]);
+        for lane in range_stepped(unit, comptime!(TILE * SHARERS), units) {
+            let at = lane / SHARERS * SCORES + lane % SHARERS * SHARE;
+            let mut top = scores[at];
+            for key in 1..SHARE {
+                top = top.max(scores[at + key]);
             }
-            let factor = exp(most[row] - top);
-            let mut sum = total[row] * factor;
-            for key in 0..TILE {
-                let weight = exp(scores[row * SCORES + key] - top);
-                scores[row * SCORES + key] = weight;
-                sum += weight;
-            }
-            most[row] = top;
-            total[row] = sum;
-            shrink[row] = factor;
+            parts[lane] = top;
         }
         sync_cube();
+        for lane in range_stepped(unit, comptime!(TILE * SHARERS), units) {
+            let row = lane / SHARERS;
+            let mut top = most[row];
+            for sharer in 0..SHARERS {
+                top = top.max(parts[row * SHARERS + sharer]);
+            }
+            let at = row * SCORES + lane % SHARERS * SHARE;
+            let mut sum = 0.0f32;
+            for key in 0..SHARE {
+                let weight = exp(scores[at + key] - top);
+                scores[at + key] = weight;
+                sum += weight;
+            }
+            part_sums[lane] = sum;
+            if lane % SHARERS == 0 {
+                next[row] = top;
+                shrink[row] = exp(most[row] - top);
+            }
+        }
+        sync_cube();
+        for row in range_stepped(unit, TILE, units) {
+            let mut sum = total[row] * shrink[row];
+            for sharer in 0..SHARERS {
+                sum += part_sums[row * SHARERS + sharer];
+            }
+            total[row] = sum;
+            most[row] = next[row];
+        }
         for i in 0..lanes_each {
             let lane = unit + i * units;
             let (row, column) = (lane / LANES, lane % LANES);
