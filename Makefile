@@ -3,7 +3,7 @@
 # The build binds CUDA 12.0's driver API; .cargo/config.toml says the same to cargo alone.
 export CUDARC_CUDA_VERSION := 12000
 
-.PHONY: demo test lint bench soak setup plugin
+.PHONY: demo test lint bench soak setup plugin kit
 
 # `make` builds the whole workspace, with the networks, so that every build of the tensor library has
 # the same features and happens once. For a package, without the tests' entry points, build
@@ -52,6 +52,10 @@ soak: plugin
 	cargo test --release --workspace --test all -- --ignored
 	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
+
+# `propainter check` in an archive for a machine with NVIDIA's driver and nothing else.
+kit: setup
+	@sh scripts/kit.sh
 
 setup:
 	@sh scripts/setup.sh

@@ -2,7 +2,9 @@
 //! their golden vectors. `PROPAINTER_TEST_DEVICE` names the device; without it CubeCL's CPU runtime
 //! computes the kernels.
 
+mod assemble;
 mod conv;
+mod driver;
 mod flow;
 mod generator;
 #[path = "../goldens/mod.rs"]
@@ -13,7 +15,7 @@ mod math;
 mod memory;
 mod pointwise;
 mod problems;
-mod session;
+mod self_test;
 mod stored;
 mod support;
 mod toolkit;

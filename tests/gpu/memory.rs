@@ -12,10 +12,10 @@ use propainter::{
         schedule::WindowParams,
         synthetic::Scene,
     },
-    memory::{Degradation, Faults, MeterKind, Stage},
+    memory::{Degradation, Faults, MeterKind, Stage, Usage},
 };
 use propainter_tests::{golden::weights_folder, virtual_gpu::virtual_gpu};
-use virtual_gpu::client::Gpu;
+use virtual_gpu::{client::Gpu, counters::Counts};
 
 /// Bytes of the virtual GPU's context.
 const CONTEXT: u64 = 350 << 20;
@@ -40,6 +40,40 @@ const LARGE: [Setting; 5] = [
     ([1920, 1080], [12, 10, 10], 13, DType::F16, 0),
     ([1920, 1080], [12, 10, 10], 13, DType::F16, 10),
 ];
+
+/// Runs a stream of frames that are all hole, and returns the session's figures and the driver's.
+fn stream(config: &Config, frames: usize, gpu: &Gpu) -> (Usage, Counts) {
+    let (width, height) = (config.width, config.height);
+    let mut session = Session::open(config.clone()).expect("the session opens");
+    let mut mask = Mask::empty(width, height);
+    mask.add_rectangle(0, 0, width as u64, height as u64);
+    let scene = Scene::new(width, height, 3);
+    let mut done = 0;
+    for t in 0..frames {
+        let finals = session.push(scene.frame(t), &mask);
+        done += finals.expect("the frame is taken").len();
+        if std::env::var_os("MEMORY_TRACE").is_some() {
+            println!(
+                "  push {t}: peak {:.1} now {:.1}",
+                gpu.counts().peak_bytes as f64 / 1e6,
+                gpu.counts().bytes as f64 / 1e6
+            );
+            gpu.reset_peak();
+        }
+    }
+    done += session.drain().expect("the rest comes out").len();
+    if std::env::var_os("MEMORY_TRACE").is_some() {
+        println!(
+            "  drain: peak {:.1} now {:.1}",
+            gpu.counts().peak_bytes as f64 / 1e6,
+            gpu.counts().bytes as f64 / 1e6
+        );
+    }
+    assert_eq!(done, frames);
+    let usage = session.stats().memory;
+    assert_eq!((usage.out_of_memory, usage.meter), (0, MeterKind::Pools));
+    (usage, gpu.counts())
+}
 
 #[test]
 fn the_model_is_near_what_the_driver_is_asked_for_and_never_below() {
@@ -117,22 +151,18 @@ fn assert_near(settings: &[Setting]) {
             },
             ..Config::new(width, height)
         };
-        let mut session = Session::open(config).expect("the session opens");
-        let mut mask = Mask::empty(width, height);
-        mask.add_rectangle(0, 0, width as u64, height as u64);
-        let scene = Scene::new(width, height, 3);
-        let mut done = 0;
-        for t in 0..frames {
-            let finals = session.push(scene.frame(t), &mask);
-            done += finals.expect("the frame is taken").len();
-        }
-        done += session.drain().expect("the rest comes out").len();
-        assert_eq!(done, frames);
-        let usage = session.stats().memory;
-        let counts = gpu.counts();
-        assert_eq!((usage.out_of_memory, usage.meter), (0, MeterKind::Pools));
-        drop(session);
-
+        let (usage, counts) = pools.without_pools(|| stream(&config, frames, &gpu));
+        let exact = counts.peak_bytes + CONTEXT;
+        device.memory_cleanup();
+        gpu.reset_counts();
+        let (usage_pools, counts_pools) = stream(&config, frames, &gpu);
+        let _ = (usage_pools, &usage);
+        println!(
+            "exact {} pools {}",
+            exact / 1_000_000,
+            (counts_pools.peak_bytes + CONTEXT) / 1_000_000
+        );
+        let counts = counts_pools;
         let counted = counts.peak_bytes + CONTEXT;
         let modelled = needs.device();
         let above = (modelled as f64 / counted as f64 - 1.0) * 100.0;

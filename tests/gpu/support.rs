@@ -17,7 +17,11 @@ pub fn values<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
 /// Returns the devices of this machine, with the data types to test and their tolerance. Values of 16
 /// bits are rounded once on the way in and once on the way out: two parts in 2¹¹, and in 2⁸.
 pub fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
-    let mut devices = vec![Device::cpu()];
+    let mut devices = if without_results() {
+        vec![]
+    } else {
+        vec![Device::cpu()]
+    };
     let other = golden::device();
     if !devices.contains(&other) && other != Device::flex() {
         devices.push(other);
@@ -31,6 +35,13 @@ pub fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
         .into_iter()
         .map(|device| (device, kinds.clone()))
         .collect()
+}
+
+/// Set where kernels are only compiled, and compute nothing that could be compared.
+pub const WITHOUT_RESULTS: &str = "PROPAINTER_TEST_WITHOUT_RESULTS";
+
+fn without_results() -> bool {
+    std::env::var_os(WITHOUT_RESULTS).is_some()
 }
 
 /// Fails if more than the share `few` of the elements differ by more than the bound, relative to the
@@ -48,6 +59,9 @@ pub fn assert_close<const D: usize>(
     };
     assert_eq!(out.dims(), expected.dims(), "{what}");
     let (out, expected) = (elements(out), elements(expected.clone()));
+    if without_results() {
+        return;
+    }
     let most = expected.iter().fold(1e-3f32, |most, v| most.max(v.abs()));
     let far = |(a, b): &(&f32, &f32)| (*a - *b).abs() > bound * most || a.is_nan();
     let apart = out.iter().zip(&expected).filter(far).count();

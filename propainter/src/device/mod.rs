@@ -2,6 +2,7 @@
 
 pub mod cuda;
 pub mod cuda_faults;
+pub mod cuda_info;
 pub mod isa;
 
 use std::{fmt, str::FromStr};

@@ -47,6 +47,12 @@ impl Pools {
         drop(self.0.empty(bytes as usize));
     }
 
+    /// Runs `work` with an allocation from the driver for each that this thread makes, which goes back as
+    /// soon as it is free: for tests that count what work takes at most, without what pools keep.
+    pub fn without_pools<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.0.memory_dedicated_allocation((), |()| work())
+    }
+
     /// Returns the size in bytes of the largest allocation that the pools make.
     pub fn largest_allocation(&self) -> u64 {
         self.0.properties().memory.max_page_size
@@ -56,6 +62,15 @@ impl Pools {
 impl std::fmt::Debug for Pools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Pools")
+    }
+}
+
+/// Runs `work`, whose allocations on `device` are to last: on a GPU each gets memory of its own size,
+/// which is not shared.
+pub fn lasting<T: Send>(device: &Device, work: impl FnOnce() -> T + Send) -> T {
+    match Pools::of(device) {
+        Some(pools) => pools.0.memory_persistent_allocation((), |()| work()),
+        None => work(),
     }
 }
 

@@ -45,6 +45,18 @@ impl StoredTensor {
         Ok(Self(Inner::Host(Box::new((read(tensor)?, device)))))
     }
 
+    /// Stores a part of a tensor, of which the other parts are stored too. On a GPU they share the
+    /// memory of the whole, which is freed with the last of them.
+    ///
+    /// # Errors
+    /// As [`StoredTensor::put`].
+    pub fn put_part(part: Tensor<4>, placement: Placement) -> Result<Self, Error> {
+        match placement {
+            Placement::Device if !is_cpu(&part.device()) => Ok(Self(Inner::Device(Box::new(part)))),
+            _ => Self::put(part, placement),
+        }
+    }
+
     /// Moves the tensor to another placement.
     ///
     /// # Errors

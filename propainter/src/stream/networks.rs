@@ -4,9 +4,12 @@ use burn::tensor::Device;
 
 use crate::{
     DType, Error, Precision,
-    kernels::{device::is_cpu, pools::free_unused},
+    kernels::{
+        device::is_cpu,
+        pools::{free_unused, lasting},
+    },
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
-    weights::{Checkpoint, Network, Paths},
+    weights::{Network, WeightsSource},
 };
 
 /// The three networks on their device.
@@ -27,12 +30,12 @@ impl Networks {
     /// # Errors
     /// Checkpoints that are missing or wrong; a precision that cannot hold them.
     pub fn read(
-        paths: &Paths,
+        weights: &WeightsSource,
         device: Device,
         numbers: DType,
         asked: Precision,
     ) -> Result<Self, Error> {
-        let read = |network| Checkpoint::read(network, paths.get(network));
+        let read = |network| weights.read(network);
         let completion = read(Network::FlowCompletion)?;
         let generator = read(Network::Generator)?;
         let both = [&completion, &generator];
@@ -42,7 +45,7 @@ impl Networks {
             (numbers, _) => numbers,
         };
         // Weights stay, so on a GPU each has an allocation of its own size.
-        let networks = device.memory_persistent_allocations((), |()| {
+        let networks = lasting(&device, || {
             // The largest first, while the weights of the others take no memory yet.
             let generator = Generator::init(&generator.at(numbers), &device);
             let completion = FlowCompletion::init(&completion.at(numbers), &device);

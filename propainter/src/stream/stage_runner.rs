@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Cancel, Error, Frame, Rect,
     kernels::{
+        concat::concat,
         flow_input::{combine_area, masked_flows},
         quarter_flow::quarter_flow,
     },
@@ -40,26 +41,48 @@ pub struct StageRunner<'a> {
 /// # Errors
 /// [`Error::Compute`] if the device fails; [`Error::Cancelled`].
 impl StageRunner<'_> {
-    /// Computes RAFT's features of a frame.
-    pub fn features(&self, frame: &Frame) -> Result<Features, Error> {
-        self.cancel.check()?;
+    /// Computes RAFT's features of frames.
+    pub fn features(&self, frames: &[&Frame]) -> Result<Vec<Features>, Error> {
         let Networks { raft, device, .. } = self.networks;
-        let features = raft.encode(pixels::frame(frame, device));
-        let parts = [&features.map, &features.hidden, &features.context];
+        let mut features = Vec::with_capacity(frames.len());
+        for frames in frames.chunks(self.plan.frame_pairs()) {
+            self.cancel.check()?;
+            let frames = frames.iter().map(|frame| pixels::frame(frame, device));
+            features.extend(raft.encode_all(concat(frames.collect())));
+        }
+        let parts = features.iter();
+        let parts = parts.flat_map(|features| [&features.map, &features.hidden, &features.context]);
         stored::settle_tensors(parts)?;
         Ok(features)
     }
 
-    /// Computes the flows between two frames with RAFT.
-    pub fn flows(
+    /// Computes the flows between each of these frames and the next with RAFT.
+    pub fn flows(&self, frames: &[Features], iterations: usize) -> Result<Vec<RawFlows>, Error> {
+        let pairs: Vec<_> = frames.windows(2).collect();
+        let mut flows = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(self.plan.frame_pairs()) {
+            let forward = pairs.iter().map(|pair| (&pair[0], &pair[1]));
+            let backward = pairs.iter().map(|pair| (&pair[1], &pair[0]));
+            let both: Vec<_> = forward.chain(backward).collect();
+            let mut forward = self.one_way_flows(&both, iterations)?;
+            let backward = forward.split_off(pairs.len());
+            let both = forward.into_iter().zip(backward);
+            flows.extend(both.map(|(forward, backward)| RawFlows {
+                forward: Some(forward),
+                backward: Some(backward),
+            }));
+        }
+        Ok(flows)
+    }
+
+    /// Computes the flow of each pair of frames, from the first to the second.
+    fn one_way_flows(
         &self,
-        first: &Features,
-        second: &Features,
+        pairs: &[(&Features, &Features)],
         iterations: usize,
-    ) -> Result<RawFlows, Error> {
-        let both = [(first, second), (second, first)];
-        let mut flows = Vec::with_capacity(2);
-        for pairs in both.chunks(self.plan.pairs) {
+    ) -> Result<Vec<StoredTensor>, Error> {
+        let mut flows = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(self.plan.pairs) {
             let raft = &self.networks.raft;
             let mut estimate = raft.start(pairs, self.plan.correlation);
             for _ in 0..iterations {
@@ -74,11 +97,7 @@ impl StageRunner<'_> {
             }
         }
         stored::settle(&flows)?;
-        let backward = flows.pop();
-        Ok(RawFlows {
-            forward: flows.pop(),
-            backward,
-        })
+        Ok(flows)
     }
 
     /// Completes the flows `run` in one direction and returns the flows `keep`.

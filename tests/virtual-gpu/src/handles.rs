@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::status::{Answer, Status};
 
 /// An opaque pointer of the driver's interface (`CUstream`, `CUcontext` and the like).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(transparent)]
 pub struct Handle(pub u64);
 

@@ -172,7 +172,11 @@ fn plans(machine: Machine) -> Vec<Plan> {
         });
         plans = all.collect();
     };
-    choose(&[|_| (), |plan| plan.pairs = 1]);
+    match machine.is_gpu() {
+        // Several pairs of frames take no more launches than one.
+        true => choose(&[|plan| plan.pairs = 8, |_| (), |plan| plan.pairs = 1]),
+        false => choose(&[|_| (), |plan| plan.pairs = 1]),
+    }
     choose(&[|_| (), |plan| plan.correlation = CorrelationForm::Features]);
     choose(&[
         |_| (),
@@ -213,6 +217,7 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
     };
     completion
         + pick(plan.pairs == 1, 5, 30)
+        + pick(plan.pairs == 2, 0, 20)
         + pick(plan.correlation == CorrelationForm::Features, 150, 400)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)

@@ -340,7 +340,10 @@ fn store_frames(
     stored: &mut VecDeque<StoredTensor>,
 ) -> Result<(), Error> {
     for t in 0..x.dims()[0] {
-        stored.push_back(StoredTensor::put(x.clone().narrow(0, t, 1), placement)?);
+        stored.push_back(StoredTensor::put_part(
+            x.clone().narrow(0, t, 1),
+            placement,
+        )?);
     }
     Ok(())
 }

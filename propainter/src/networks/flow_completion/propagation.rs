@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
+    kernels::concat::concat,
     networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
     weights::Checkpoint,
 };
@@ -88,7 +89,10 @@ impl Pass {
             return feature.zeros_like();
         };
         let before = before.clone().unwrap_or_else(|| feature.zeros_like());
-        let source = Tensor::cat(vec![last.clone(), before.clone()], 1);
+        // One image: its channels follow each other as images of a batch do.
+        let [_, channels, height, width] = last.dims();
+        let source = concat(vec![last.clone(), before.clone()]);
+        let source = source.reshape([1, 2 * channels, height, width]);
         self.align
             .forward_joined(source, &[last, feature, &before], None)
     }

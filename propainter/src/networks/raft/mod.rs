@@ -14,6 +14,7 @@ use crate::{
         correlation::{Correlation, CorrelationForm},
         elementwise::split_tanh_relu,
     },
+    networks::stored::owned,
     weights::Checkpoint,
 };
 use encoder::{Encoder, Norm};
@@ -45,6 +46,18 @@ pub struct Features {
     pub context: Tensor<4>,
     /// Height and width of the frame.
     size: [usize; 2],
+}
+
+impl Features {
+    /// Returns the features with memory of their own.
+    pub fn owned(self) -> Self {
+        Self {
+            map: owned(self.map),
+            hidden: owned(self.hidden),
+            context: owned(self.context),
+            size: self.size,
+        }
+    }
 }
 
 /// The state of the iterations for a batch of pairs.
@@ -80,6 +93,23 @@ impl Raft {
             ),
             mask: head("update_block.mask.0", "update_block.mask.2", 0, 0.25),
         }
+    }
+
+    /// Encodes frames `[N, 3, H, W]` as [`Self::encode`] does, together. What is returned shares its
+    /// memory.
+    pub fn encode_all(&self, frames: Tensor<4>) -> Vec<Features> {
+        let all = self.encode(frames);
+        if all.map.dims()[0] == 1 {
+            return vec![all];
+        }
+        let part = |x: &Tensor<4>, index| x.clone().narrow(0, index, 1);
+        let features = (0..all.map.dims()[0]).map(|index| Features {
+            map: part(&all.map, index),
+            hidden: part(&all.hidden, index),
+            context: part(&all.context, index),
+            size: all.size,
+        });
+        features.collect()
     }
 
     /// Encodes a frame `[1, 3, H, W]` in [−1, 1] with sides that are multiples of 8. A side under 128
@@ -166,14 +196,14 @@ fn maps(pairs: &[(&Features, &Features)]) -> (Tensor<4>, Tensor<4>) {
     let count = pairs.len();
     let first = pairs.iter().map(|(first, _)| first.map.clone());
     let mut all: Vec<_> = first.collect();
-    if let [(a, b), (c, d)] = pairs
-        && ptr::eq(*a, *d)
-        && ptr::eq(*b, *c)
-    {
-        // Both directions of a pair: the second frames are the first ones, one further.
-        all.push(a.map.clone());
+    let (forward, backward) = pairs.split_at(count / 2);
+    let mut both = forward.iter().zip(backward);
+    if count.is_multiple_of(2) && both.all(|((a, b), (c, d))| ptr::eq(*a, *d) && ptr::eq(*b, *c)) {
+        // Both directions: the second frames are the first ones, half of them further.
+        all.extend_from_within(..count / 2);
         let all = concat(all);
-        return (all.clone().narrow(0, 0, count), all.narrow(0, 1, count));
+        let second = all.clone().narrow(0, count / 2, count);
+        return (all.narrow(0, 0, count), second);
     }
     let second = pairs.iter().map(|(_, second)| second.map.clone());
     (concat(all), concat(second.collect()))

@@ -24,7 +24,7 @@ use crate::{
         },
     },
     stream::StreamEngine,
-    weights,
+    weights::{WeightsError, WeightsSource},
 };
 pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
 
@@ -34,7 +34,7 @@ const PATIENCE: u32 = 16;
 /// Everything that an engine of the networks is built from.
 pub struct NetworksBuilder {
     config: Config,
-    paths: weights::Paths,
+    weights: WeightsSource,
     device: Device,
     machine: Machine,
     meter: Meter,
@@ -61,12 +61,17 @@ pub struct NetworksBuilder {
 /// # Errors
 /// Checkpoints that are missing or wrong; a device that does not open; [`Error::Cancelled`].
 pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
-    let paths = weights::find(config.weights.as_deref())?;
+    let weights = weights(config)?;
     let (device, ..) = open_device(config.device)?;
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
-    Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
+    Ok(Arc::new(Networks::read(&weights, device, numbers, asked)?))
+}
+
+/// Finds the weights of a configuration.
+fn weights(config: &Config) -> Result<WeightsSource, WeightsError> {
+    WeightsSource::find(config.weights.as_deref(), config.generated_weights)
 }
 
 /// Opens a device with the meter of its memory. Also returns why `auto` fell back to the CPU, as
@@ -123,8 +128,8 @@ impl NetworksBuilder {
         cancel: &Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
-        let paths = weights::find(config.weights.as_deref())?;
-        let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
+        let weights = weights(config)?;
+        let (mut builder, chosen) = Self::plan(config, weights, processing, cancel)?;
         builder.networks = networks.filter(|networks| networks.device == builder.device);
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
@@ -133,7 +138,7 @@ impl NetworksBuilder {
 
     fn plan(
         config: &Config,
-        paths: weights::Paths,
+        weights: WeightsSource,
         processing: (usize, usize),
         cancel: &Cancel,
     ) -> Result<(Self, Chosen), Error> {
@@ -166,7 +171,7 @@ impl NetworksBuilder {
                 device: choice,
                 ..config.clone()
             },
-            paths,
+            weights,
             device,
             meter,
             reservation: Arc::new(Reservations::of(choice).reserve(|_| 0)),
@@ -334,7 +339,7 @@ impl NetworksBuilder {
             free_unused(&self.device);
         }
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
-        let networks = Networks::read(&self.paths, device, numbers, asked)?;
+        let networks = Networks::read(&self.weights, device, numbers, asked)?;
         let networks = Arc::new(networks);
         self.networks = Some(networks.clone());
         Ok(networks)

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 
 use super::{Out, interface};
-use crate::{execution::contexts, handles::Handle, status::Status};
+use crate::{driver::execution::contexts, handles::Handle, status::Status};
 
 interface! {
     /// Retains the primary context of a device.

@@ -5,9 +5,9 @@ use std::ffi::{c_int, c_uint};
 use super::{In, interface};
 use crate::{
     driver::Driver,
-    execution::work::{Copy, Fill, Side, Work},
+    driver::execution::work::{Copy, Fill, Side, Work},
+    driver::memory::regions,
     handles::Handle,
-    memory::regions,
     status::{Answer, Status},
 };
 

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 use super::{Out, Text, interface};
 use crate::{
     driver::Driver,
-    execution::modules::shared_memory,
+    driver::execution::modules::shared_memory,
     status::{Answer, Status},
     symbols,
 };

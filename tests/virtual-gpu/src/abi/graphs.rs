@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 
 use super::{Out, interface};
-use crate::{execution::graphs::CaptureMode, handles::Handle, status::Status};
+use crate::{driver::execution::graphs::CaptureMode, handles::Handle, status::Status};
 
 interface! {
     /// Begins to record what a stream is given.

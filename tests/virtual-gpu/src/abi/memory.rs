@@ -5,8 +5,8 @@ use std::ffi::{c_int, c_uint};
 use super::{In, Out, interface};
 use crate::{
     driver::Driver,
+    driver::memory::regions::{self, Kind},
     handles::Handle,
-    memory::regions::{self, Kind},
     status::{Answer, Status},
 };
 

@@ -5,8 +5,9 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use super::{In, Out, Text, interface};
 use crate::{
     driver::Driver,
-    execution::work::{Launch, Work},
+    driver::execution::work::{Launch, Work},
     handles::Handle,
+    settings::Mode,
     status::{Answer, Status},
 };
 
@@ -175,7 +176,7 @@ interface! {
     /// Tells the shared memory left to a block.
     fn cuOccupancyAvailableDynamicSMemPerBlock(bytes: Out<usize>, function: Handle, blocks: c_int, _threads: c_int) |driver| {
         let shared = driver.functions.get(function)?.kernel.shared;
-        let room = crate::execution::modules::shared_memory(driver.settings.sm) / blocks.max(1) as u32;
+        let room = crate::driver::execution::modules::shared_memory(driver.settings.sm) / blocks.max(1) as u32;
         bytes.set(room.saturating_sub(shared) as usize)
     };
 
@@ -204,7 +205,12 @@ fn launch(
         return Err(Status::INVALID_HANDLE);
     }
     let (kernel, dynamic_shared) = (function.kernel.clone(), function.dynamic_shared);
-    let copies = kernel.parameters.iter().enumerate().map(|(i, &bytes)| {
+    // Where nothing is computed they are not needed.
+    let wanted = match driver.settings.mode {
+        Mode::Count => &[],
+        Mode::Compute => &kernel.parameters[..],
+    };
+    let copies = wanted.iter().enumerate().map(|(i, &bytes)| {
         let bytes = parameters.at(i)?.bytes(bytes)?;
         // In words of 16 bytes, so that every parameter is aligned as its kernel expects.
         let words = bytes.chunks(16).map(|chunk| {
@@ -229,7 +235,7 @@ fn launch(
 
 fn occupancy(driver: &Driver, function: Handle, threads: c_int, shared: usize) -> Answer<c_int> {
     let function = driver.functions.get(function)?;
-    let room = crate::execution::modules::shared_memory(driver.settings.sm) as usize;
+    let room = crate::driver::execution::modules::shared_memory(driver.settings.sm) as usize;
     let by_shared = room / (shared + function.kernel.shared as usize).max(1);
     Ok((1536 / threads.max(1)).min(by_shared.min(16) as c_int))
 }

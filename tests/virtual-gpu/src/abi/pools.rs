@@ -5,9 +5,9 @@ use std::ffi::{c_int, c_void};
 use super::{In, Out, interface};
 use crate::{
     driver::Driver,
-    execution::work::Work,
+    driver::execution::work::Work,
+    driver::memory::pools::Pool,
     handles::Handle,
-    memory::pools::Pool,
     status::{Answer, Status},
 };
 
@@ -41,7 +41,7 @@ interface! {
     /// Frees memory in the order of a stream.
     fn cuMemFreeAsync(address: u64, stream: Handle) |driver| {
         let stream = driver.stream(stream)?;
-        crate::memory::regions::check(address, 1)?;
+        crate::driver::memory::regions::check(address, 1)?;
         driver.submit(stream, Work::Free(address))
     };
 

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 
 use super::{In, Out, interface};
-use crate::{handles::Handle, memory::reservations::GRANULARITY, status::Status};
+use crate::{driver::memory::reservations::GRANULARITY, handles::Handle, status::Status};
 
 /// The part of `CUmemAllocationProp` that is read.
 #[derive(Clone, Copy, Debug)]

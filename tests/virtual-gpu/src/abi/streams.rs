@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use super::{Out, interface};
 use crate::{
-    execution::work::{Callback, Work},
+    driver::execution::work::{Callback, Work},
     handles::Handle,
     status::Status,
 };

@@ -1,48 +1,51 @@
-//! Computes kernels on the CPU. Not built yet: the interface stands, and every call says so.
+//! PTX computed on the CPU.
+//!
+//! A module's text is parsed ([`parser`], [`body`]), translated to C ([`translate`]), compiled and
+//! loaded ([`object`]); a launch runs the threads of each block in turn ([`launch`]). Barriers, warp
+//! operations, matrix instructions and asynchronous copies do what they do on a GPU, and what a GPU
+//! leaves undefined is made visible: shared memory is poisoned before each block, a barrier that not
+//! all threads reach is an error, and so is an access that is not aligned or beyond shared memory.
+//! An instruction that is not known is an error that quotes it.
 
-use std::{ffi::c_void, path::Path};
+mod body;
+mod launch;
+mod lexer;
+mod liveness;
+mod object;
+mod parser;
+mod syntax;
+mod translate;
 
-/// A PTX module, translated.
-#[derive(Debug)]
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+pub use launch::Kernel;
+
+/// A module whose kernels can be launched.
 pub struct Module {
-    kernels: Vec<(String, Kernel)>,
+    kernels: HashMap<String, Kernel>,
 }
-
-/// A kernel of a module.
-#[derive(Debug)]
-pub struct Kernel;
 
 impl Module {
-    /// Translates a module; translations are kept in the folder `cache`.
+    /// Loads a module; its compiled form is kept in the folder `cache` and found there again.
     ///
     /// # Errors
-    /// The text is no PTX that is understood; says why.
-    pub fn load(_text: &str, _cache: &Path) -> Result<Self, String> {
-        Err("compute mode is not built".into())
+    ///
+    /// Returns what is not PTX or not known here, with the kernel's name and the line, or what the C
+    /// compiler said.
+    pub fn load(text: &str, cache: &Path) -> Result<Self, String> {
+        let object = Arc::new(object::open(text, cache)?);
+        let text: Arc<str> = Arc::from(text);
+        let kernels = object.kernels()?.into_iter().map(|form| {
+            let kernel = Kernel::new(form, Arc::clone(&object), Arc::clone(&text));
+            (kernel.name().to_owned(), kernel)
+        });
+        Ok(Self {
+            kernels: kernels.collect(),
+        })
     }
 
-    /// Returns a kernel by its name.
+    /// Returns the kernel of this name.
     pub fn kernel(&self, name: &str) -> Option<&Kernel> {
-        let found = self.kernels.iter().find(|(kernel, _)| kernel == name);
-        found.map(|(_, kernel)| kernel)
-    }
-}
-
-impl Kernel {
-    /// Computes all blocks of a launch.
-    ///
-    /// # Errors
-    /// The kernel does what a GPU would not: says what.
-    ///
-    /// # Safety
-    /// `parameters` has a pointer to a value of the declared size for each parameter of the kernel.
-    pub unsafe fn launch(
-        &self,
-        _grid: [u32; 3],
-        _block: [u32; 3],
-        _dynamic_shared: u32,
-        _parameters: *mut *mut c_void,
-    ) -> Result<(), String> {
-        Err("compute mode is not built".into())
+        self.kernels.get(name)
     }
 }

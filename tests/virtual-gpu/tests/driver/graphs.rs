@@ -4,25 +4,29 @@ use virtual_gpu::harness::virtual_gpu;
 
 use super::cuda::{Answer, Cuda, call};
 
-const GLOBAL: c_int = 0;
+pub const GLOBAL: c_int = 0;
 const RELAXED: c_int = 2;
 
-fn begin(cuda: &Cuda, stream: u64, mode: c_int) {
+pub fn begin(cuda: &Cuda, stream: u64, mode: c_int) {
     call!(cuda, cuStreamBeginCapture_v2(stream => u64, mode => c_int)).expect("a capture");
 }
 
-fn end(cuda: &Cuda, stream: u64) -> Answer<u64> {
+pub fn end(cuda: &Cuda, stream: u64) -> Answer<u64> {
     let mut graph = 0;
     call!(cuda, cuStreamEndCapture(stream => u64, &mut graph => *mut u64))?;
     Ok(graph)
 }
 
-fn executable(cuda: &Cuda, graph: u64) -> u64 {
+pub fn executable(cuda: &Cuda, graph: u64) -> u64 {
     let mut made = 0;
     call!(cuda, cuGraphInstantiateWithFlags(&mut made => *mut u64, graph => u64, 0 => u64))
         .expect("an executable graph");
     call!(cuda, cuGraphDestroy(graph => u64)).expect("destroyed");
     made
+}
+
+pub fn launch(cuda: &Cuda, graph: u64, stream: u64) -> Answer {
+    call!(cuda, cuGraphLaunch(graph => u64, stream => u64))
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn a_replay_is_one_launch() {
     assert_eq!((count, kind), (6, 1));
     let graph = executable(&cuda, graph);
     for _ in 0..2 {
-        call!(cuda, cuGraphLaunch(graph => u64, stream => u64)).expect("a launch");
+        launch(&cuda, graph, stream).expect("a launch");
     }
     cuda.wait(stream).expect("the work is done");
     let counts = cuda.gpu.counts();
@@ -76,7 +80,7 @@ fn a_replay_is_one_launch() {
     assert_eq!(cuda.download(address, 4).expect("a copy"), [5, 6, 7, 8]);
     // A launch that fails may be a graph's.
     cuda.gpu.fail_launch(1);
-    call!(cuda, cuGraphLaunch(graph => u64, stream => u64)).expect("a launch");
+    launch(&cuda, graph, stream).expect("a launch");
     assert_eq!(cuda.wait(stream), Err(700));
 }
 
@@ -138,7 +142,7 @@ fn a_stream_joins_a_capture_through_an_event() {
     record(join, other);
     order(stream, join).expect("rejoined");
     let graph = executable(&cuda, end(&cuda, stream).expect("a graph"));
-    call!(cuda, cuGraphLaunch(graph => u64, stream => u64)).expect("a launch");
+    launch(&cuda, graph, stream).expect("a launch");
     assert_eq!(
         [cuda.gpu.counts().launches, cuda.gpu.counts().kernels],
         [1, 1]

@@ -3,6 +3,7 @@
 
 mod cuda;
 
+mod compute;
 mod counts;
 mod failures;
 mod graphs;

@@ -73,11 +73,13 @@ impl Sizes {
         } else {
             0
         };
+        // On a GPU the features of a part of the video are freed with its last frame.
+        let shared = if self.machine.is_gpu() { at_once } else { 0 };
         // Decoding the first flows at full size with 32 channels, while all others wait with two
         // coarse states each, and the last two states.
         let decode = self.op(at_once * (32 * self.plane(1, n) + half))
             + n * 2 * coarse
-            + kept(run - at_once, 2 * (run - at_once));
+            + kept(run - at_once + shared, 2 * (run - at_once) + shared);
         // Aligning a state while all features wait.
         let propagate = kept(run, 2 * run) + self.deform(256, 8);
         // Known flows and masks before and after the cast.

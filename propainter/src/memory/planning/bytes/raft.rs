@@ -28,7 +28,7 @@ impl Sizes {
 
     /// Returns the bytes of the largest allocation of the flow of a pair.
     pub fn largest_of_flow(&self, plan: &Plan) -> u64 {
-        let encoder = 64 * 4 * self.raft_plane(2);
+        let encoder = plan.frame_pairs() as u64 * 64 * 4 * self.raft_plane(2);
         match plan.correlation {
             CorrelationForm::Volume => encoder.max(plan.pairs as u64 * self.correlation(0)),
             CorrelationForm::Features => encoder,
@@ -38,7 +38,8 @@ impl Sizes {
     pub fn flow(&self, first: bool, plan: &Plan) -> u64 {
         let [full, half, eighth] = [1, 2, 8].map(|scale| self.raft_plane(scale));
         // The frame and its context, and three of a block's tensors of 64 channels at 1/2.
-        let encoder = 12 * full + 256 * 4 * eighth + 3 * 64 * 4 * half;
+        let frames = plan.frame_pairs() as u64;
+        let encoder = frames * (12 * full + 256 * 4 * eighth + 3 * 64 * 4 * half);
         if first {
             return encoder;
         }
@@ -58,9 +59,9 @@ impl Sizes {
             // The samples of all levels, before and after they are joined.
             Machine::Gpu(_) => 2 * 324 * 4 * eighth,
         };
-        let flows = 2 * 8 * self.plane(1, 4);
+        let flows = 2 * frames * 8 * self.plane(1, 4);
         let pair = pairs * (correlation + refinement + lookup) + flows;
-        encoder.max(pair + self.raft_features())
+        encoder.max(pair) + frames * self.raft_features()
     }
 
     pub fn propagation(&self, run: u64, keep: u64, plan: &Plan) -> u64 {

@@ -26,6 +26,7 @@ impl Driver {
             return Err(Status::INVALID_VALUE);
         }
         self.admit(device, bytes, 0)?;
+        faults::watch();
         let poison = self.settings.mode == Mode::Compute;
         let region = Region {
             bytes,

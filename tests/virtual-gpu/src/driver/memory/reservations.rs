@@ -3,8 +3,8 @@
 
 use crate::{
     driver::Driver,
+    driver::memory::regions::{self, Kind, POISON, Region},
     handles::Handle,
-    memory::regions::{self, Kind, POISON, Region},
     settings::Mode,
     status::{Answer, Status},
 };

@@ -1,5 +1,8 @@
 //! The state of the driver: devices and everything that exists on them, behind one lock.
 
+pub mod execution;
+pub mod memory;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -7,21 +10,21 @@ use std::{
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
+use self::execution::{
+    contexts::Context,
+    events::Event,
+    graphs::{Capture, Executable, Graph, Node},
+    modules::{Function, Module},
+    streams::Stream,
+};
+use self::memory::{
+    pools::Pool,
+    reservations::{Physical, Reservation},
+};
 use crate::{
     counters::{Counts, Kernels},
-    execution::{
-        contexts::Context,
-        events::Event,
-        graphs::{Capture, Executable, Graph, Node},
-        modules::{Function, Module},
-        streams::Stream,
-    },
     failures::Failures,
     handles::{Handle, Table},
-    memory::{
-        pools::Pool,
-        reservations::{Physical, Reservation},
-    },
     settings::Settings,
     status::{Answer, Status},
 };
@@ -187,10 +190,4 @@ pub fn kernel_lines(kernels: &Kernels) -> String {
         )
     };
     kernels.iter().map(line).collect()
-}
-
-impl Default for Handle {
-    fn default() -> Self {
-        Self::NULL
-    }
 }

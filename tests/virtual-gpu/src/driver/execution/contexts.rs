@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::{
     driver::Driver,
-    execution::streams::Stream,
+    driver::execution::streams::Stream,
     handles::Handle,
     status::{Answer, Status},
 };
@@ -96,6 +96,18 @@ impl Driver {
     pub fn current_device(&self) -> Answer<usize> {
         let context = self.current()?;
         self.contexts.get(context).map(|context| context.device)
+    }
+
+    /// Makes a context current on this thread; null leaves none.
+    ///
+    /// # Errors
+    /// `CUDA_ERROR_INVALID_CONTEXT` if there is no such context.
+    pub fn set_current(&self, context: Handle) -> Answer {
+        if context != Handle::NULL && self.contexts.get(context).is_err() {
+            return Err(Status::INVALID_CONTEXT);
+        }
+        set_current(context);
+        Ok(())
     }
 
     /// Makes a context on a device, which takes memory there.

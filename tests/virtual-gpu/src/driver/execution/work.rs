@@ -9,8 +9,8 @@ use std::{
 use super::modules::{Kernel, shared_memory};
 use crate::{
     driver::Driver,
+    driver::memory::{faults, regions},
     handles::Handle,
-    memory::{faults, regions},
     settings::Mode,
     status::{Answer, Status},
 };
@@ -329,7 +329,7 @@ fn compute(launch: &Launch) -> Option<Status> {
     let name = &launch.kernel.name;
     faults::running(name);
     let computed = launch.kernel.computed.as_ref();
-    let kernel = computed.and_then(|module| module.kernel(name));
+    let kernel = computed.and_then(|module| module.0.kernel(name));
     let Some(kernel) = kernel else {
         eprintln!("virtual GPU: {name} was not translated");
         return Some(Status::LAUNCH_FAILED);

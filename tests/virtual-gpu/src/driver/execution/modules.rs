@@ -24,7 +24,17 @@ pub struct Kernel {
     /// Whether a block must have just these sides.
     pub required: bool,
     /// The module as it is computed; empty in count mode.
-    pub computed: Option<Arc<ptx::Module>>,
+    pub computed: Option<Computed>,
+}
+
+/// A module as it is computed.
+#[derive(Clone)]
+pub struct Computed(pub Arc<ptx::Module>);
+
+impl std::fmt::Debug for Computed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Computed")
+    }
 }
 
 /// A module that was loaded.
@@ -89,9 +99,9 @@ impl Driver {
         }
     }
 
-    fn translate(&self, text: &str) -> Answer<Arc<ptx::Module>> {
+    fn translate(&self, text: &str) -> Answer<Computed> {
         match ptx::Module::load(text, &self.settings.cache) {
-            Ok(module) => Ok(Arc::new(module)),
+            Ok(module) => Ok(Computed(Arc::new(module))),
             Err(error) => {
                 eprintln!("virtual GPU: a module cannot be computed: {error}");
                 Err(Status::INVALID_PTX)
@@ -239,10 +249,18 @@ fn kernel(entry: &str) -> Kernel {
         Some([0; 3].map(|_| sides.next().flatten().unwrap_or(1)))
     };
     let required = sides(".reqntid");
+    // Declarations, not instructions such as `ld.shared.u32`.
+    let declared = |text: &&str| text.starts_with(char::is_whitespace);
+    let shared: usize = body
+        .split(".shared")
+        .skip(1)
+        .filter(declared)
+        .map(bytes)
+        .sum();
     Kernel {
         name: name.into(),
         parameters: head.split(".param").skip(1).map(bytes).collect(),
-        shared: body.split(".shared").skip(1).map(bytes).sum::<usize>() as u32,
+        shared: shared as u32,
         threads: required.or_else(|| sides(".maxntid")),
         required: required.is_some(),
         computed: None,

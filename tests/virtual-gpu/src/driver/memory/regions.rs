@@ -8,7 +8,6 @@ use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use super::faults;
 use crate::{
     handles::Handle,
     status::{Answer, Status},
@@ -96,7 +95,6 @@ pub fn reserve(bytes: u64) -> Answer<u64> {
 /// # Errors
 /// `CUDA_ERROR_OUT_OF_MEMORY` if the host has none.
 pub fn create(region: Region, poison: bool) -> Answer<u64> {
-    faults::watch();
     let pages = pages(region.bytes);
     let start = reserve(pages)?;
     let mapped = if poison {

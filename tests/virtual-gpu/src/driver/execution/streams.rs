@@ -6,7 +6,6 @@ use std::{collections::VecDeque, ffi::c_int};
 use super::work::{Origin, Work};
 use crate::{
     driver::Driver,
-    execution::contexts,
     handles::Handle,
     status::{Answer, Status},
 };
@@ -95,9 +94,13 @@ impl Driver {
         if let Some(capture) = self.streams.get(stream)?.capture {
             return self.record_work(capture, work);
         }
-        let context = self.streams.get(stream)?.context;
-        if self.contexts.get(context)?.stream == stream {
+        let found = self.streams.get(stream)?;
+        let (context, blocking) = (found.context, found.flags & 1 == 0);
+        let default = self.contexts.get(context)?.stream;
+        if default == stream {
             self.legacy_stream_waits(context)?;
+        } else if blocking {
+            self.run(default, u64::MAX)?;
         }
         self.tickets += 1;
         let entry = (self.tickets, self.count(context, work)?);
@@ -204,17 +207,5 @@ impl Driver {
         let stream = self.contexts.get(context)?.stream;
         self.run(stream, u64::MAX)?;
         Ok(stream)
-    }
-
-    /// Checks that the current context is the one of this thread's calls and not null.
-    ///
-    /// # Errors
-    /// As [`current`](Self::current).
-    pub fn set_current(&self, context: Handle) -> Answer {
-        if context != Handle::NULL && self.contexts.get(context).is_err() {
-            return Err(Status::INVALID_CONTEXT);
-        }
-        contexts::set_current(context);
-        Ok(())
     }
 }

@@ -4,8 +4,8 @@
 
 use crate::{
     driver::Driver,
+    driver::memory::regions::Kind,
     handles::Handle,
-    memory::regions::Kind,
     status::{Answer, Status},
 };
 

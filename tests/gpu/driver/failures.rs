@@ -1,0 +1,82 @@
+use propainter_tests::virtual_gpu::virtual_gpu;
+use virtual_gpu::harness;
+
+use super::{FRAMES, config, give_back_memory, gpu, run};
+
+#[test]
+fn no_allocation_that_fails_ends_the_process() {
+    if !virtual_gpu(
+        "driver::failures::no_allocation_that_fails_ends_the_process",
+        &[],
+    ) {
+        return;
+    }
+    let Some(config) = config() else { return };
+    let gpu = gpu();
+    // Kernels are compiled once.
+    assert_eq!(run(&config, FRAMES, |_| {}).ok(), Some(FRAMES));
+    let (mut survived, mut told) = (0, 0);
+    for n in 1.. {
+        give_back_memory();
+        let refused = gpu.counts().refused_allocations;
+        gpu.fail_allocation(n);
+        let done = run(&config, FRAMES, |_| {});
+        gpu.fail_allocation(0);
+        if gpu.counts().refused_allocations == refused {
+            println!(
+                "{survived} of {} allocations were survived, {told} told",
+                n - 1
+            );
+            assert!(n > 1, "nothing was allocated");
+            break;
+        }
+        match done {
+            Ok(frames) => {
+                assert_eq!(frames, FRAMES, "allocation {n}");
+                survived += 1;
+            }
+            Err(error) => {
+                let error = error.to_string();
+                println!("allocation {n}: {error}");
+                assert!(error.contains("memory"), "allocation {n}: {error}");
+                told += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_launch_that_fails_is_an_error_of_the_session() {
+    let test = "driver::failures::a_launch_that_fails_is_an_error_of_the_session";
+    // The first launches, and some in each stage; a device does not come back within a process.
+    for launch in ["1", "2", "100", "400", "1600"] {
+        let settings = [
+            ("PROPAINTER_TEST_DEVICE", "cuda:0"),
+            ("VIRTUAL_GPU_FAIL_LAUNCH", launch),
+        ];
+        let Some(output) = harness::output(test, &settings) else {
+            fail_once();
+            return;
+        };
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().filter(|line| line.starts_with("session:"));
+        lines.for_each(|line| println!("launch {launch}: {line}"));
+        assert!(
+            output.status.success(),
+            "launch {launch}: {}: {text}",
+            output.status
+        );
+        assert!(!text.contains("panicked"), "launch {launch}: {text}");
+    }
+}
+
+/// Runs a session that the device fails in.
+fn fail_once() {
+    let Some(config) = config() else { return };
+    let gpu = gpu();
+    let done = run(&config, FRAMES, |_| {});
+    println!("session: {} launches: {done:?}", gpu.counts().launches);
+    let error = done.expect_err("the device failed").to_string();
+    assert!(error.contains("device"), "{error}");
+}
