@@ -112,8 +112,10 @@ impl State {
             let [height, width] = propagated.image.quarter_size();
             let both: Vec<_> = propagated.image.quarters().collect();
             pixels.extend_from_slice(&both[..height * width]);
-            let data = TensorData::new(both, [1, 2, height, width]);
-            Tensor::from_data(data, (device, dtype))
+            // Without rows, so that a GPU does not pad them.
+            let data = TensorData::new(both, [2 * height * width]);
+            let masks: Tensor<1> = Tensor::from_data(data, (device, dtype));
+            masks.reshape([1, 2, height, width])
         });
         (masks.collect(), pixels)
     }
