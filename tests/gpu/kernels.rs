@@ -6,7 +6,7 @@ use propainter::{
     Rect,
     internals::kernels::{
         convex_upsample::{self, convex_upsample_reference},
-        correlation,
+        correlation::{Correlation, CorrelationForm, cube::Lookup},
         deform_conv::{SamplingPoints, deform_conv_on_gpu, deform_conv_reference, pack_weight},
         fold::{self, AREA, fold_reference, patches, unfold_reference},
         instance_norm::{self, instance_norm_reference},
@@ -21,7 +21,7 @@ use crate::support::{assert_close, both, devices, values};
 fn warps_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
-            for [batch, channels, height, width] in [[1, 1, 1, 1], [2, 3, 13, 17], [1, 5, 32, 9]] {
+            for [batch, channels, height, width] in [[1, 1, 1, 1], [2, 11, 13, 17], [1, 5, 32, 9]] {
                 let x = values([batch, channels, height, width], 1);
                 // Far outside, too.
                 let flow = values([batch, 2, height, width], 2) * 30.0;
@@ -121,20 +121,68 @@ fn lookups_are_those_of_the_reference() {
                 let volume = rows(&first.1).matmul(second.1.clone());
                 let (volume, seen) = both(volume, &device, dtype);
                 let size = [height, width];
-                let scale = 1;
-                let reference = |volume: Tensor<3>| {
-                    let level = coordinates.clone() / (1 << scale) as f32;
-                    samples(volume, size, level)
-                };
                 let what = format!("{dtype:?} {height}×{width}");
-                let out = correlation::cube::lookup(&volume, size, &there, scale);
-                let out = out.expect("a CubeCL device");
-                assert_eq!(out.dtype(), dtype);
-                assert_close(out, &reference(seen), bound, 0.0, &what);
                 let [one, two] = [&first.0, &second.0].map(rows);
-                let out = correlation::cube::lookup_from_features(&one, &two, size, &there, scale);
-                let exact = reference(rows(&first.1).matmul(second.1.clone()));
-                assert_close(out.expect("a CubeCL device"), &exact, bound, 0.0, &what);
+                let exact = rows(&first.1).matmul(second.1.clone());
+                // The same level as the second one of the pyramid, and as the first one.
+                for first_level in [1, 0] {
+                    let scale = (1 << first_level) as f32;
+                    let reference = |volume: &Tensor<3>| {
+                        samples(volume.clone(), size, coordinates.clone() / scale)
+                    };
+                    let lookup = |levels: &[&Tensor<3>], own: Option<&Tensor<3>>| {
+                        let lookup = Lookup {
+                            levels,
+                            first_level,
+                            size,
+                            moved: &there,
+                            flows: false,
+                        };
+                        let out = match own {
+                            None => lookup.in_volume(),
+                            Some(own) => lookup.in_features(own),
+                        };
+                        let out = out.expect("a CubeCL device");
+                        assert_eq!(out.dtype(), dtype);
+                        out
+                    };
+                    let out = lookup(&[&volume], None);
+                    assert_close(out, &reference(&seen), bound, 0.0, &what);
+                    let out = lookup(&[&two], Some(&one));
+                    assert_close(out, &reference(&exact), bound, 0.0, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lookups_along_a_flow_are_those_of_the_reference_at_every_level() {
+    for (device, _) in devices() {
+        for [batch, height, width] in [[1, 16, 16], [2, 17, 23]] {
+            let maps = |device: &Device| {
+                let shape = [batch, 20, height, width];
+                [7, 8].map(|seed| Tensor::from_data(values(shape, seed).into_data(), device))
+            };
+            let flow = values([batch, 2, height, width], 9) * 20.0;
+            let row = |i: usize| (i / width % height) as f32;
+            let grid = (0..2 * height * width).map(|i| match i / (height * width) {
+                0 => (i % width) as f32,
+                _ => row(i),
+            });
+            let grid: Vec<f32> = grid.collect();
+            let grid = TensorData::new(grid, [1, 2, height, width]);
+            for form in [CorrelationForm::Volume, CorrelationForm::Features] {
+                let [first, second] = maps(&device);
+                let there = Correlation::new(first, second, form);
+                let along = Tensor::from_data(flow.clone().into_data(), &device);
+                let out = there.lookup_along(&along, &Tensor::from_data(grid.clone(), &device));
+                let [first, second] = maps(&Device::flex());
+                let here = Correlation::new(first, second, form);
+                let coordinates = Tensor::from_data(grid.clone(), &Device::flex()) + flow.clone();
+                let reference = here.lookup_reference(coordinates);
+                let what = format!("{form:?} {height}×{width}");
+                assert_close(out, &reference, 1e-5, 0.0, &what);
             }
         }
     }

@@ -89,6 +89,18 @@ pub fn offset_of<F: Float>(
     offset
 }
 
+/// Returns where an element of a tensor of four axes lies, whatever its strides.
+#[cube]
+pub fn spot<F: Float>(
+    x: &cubecl::prelude::Tensor<F>,
+    image: usize,
+    channel: usize,
+    row: usize,
+    column: usize,
+) -> usize {
+    image * x.stride(0) + channel * x.stride(1) + row * x.stride(2) + column * x.stride(3)
+}
+
 /// Reads `x` at a row and a column of the plane that starts at `base`; 0 outside the plane.
 #[cube]
 pub fn value_or_zero<F: Float>(

@@ -82,7 +82,7 @@ pub fn erf(x: f32) -> f32 {
     let p = fma(p, square, -2.685_894e-2f32);
     let p = fma(p, square, 1.128_368_8e-1f32);
     let p = fma(p, square, -3.761_263_2e-1f32);
-    let p = fma(p, square, 1.283_791_66e-1f32);
+    let p = fma(p, square, 1.283_791_7e-1f32);
     let near = fma(p, x, x);
     // erf t = 1 - exp(t·q(t)) above it, relative error 7e-10.
     let t = magnitude.min(ERF_MOST);

@@ -8,7 +8,7 @@ use burn_cubecl::{
 };
 
 use crate::kernels::{
-    cube::{elem_type, empty_like, launch_size, offset_of, strided_tensor},
+    cube::{elem_type, empty_like, launch_size, offset_of, spot, strided_tensor},
     cube_math,
 };
 
@@ -33,12 +33,17 @@ fn map_kernel<F: Float>(
     out: &mut Tensor<F>,
     #[comptime] function: Function,
     #[comptime] rank: usize,
+    #[comptime] strided: bool,
     #[define(F)] _elem: ElemType,
 ) {
     if ABSOLUTE_POS >= out.len() {
         terminate!();
     }
-    let value = f32::cast_from(x[offset_of::<F>(x, ABSOLUTE_POS, rank)]);
+    let mut at = ABSOLUTE_POS;
+    if comptime!(strided) {
+        at = offset_of::<F>(x, ABSOLUTE_POS, rank);
+    }
+    let value = f32::cast_from(x[at]);
     let result = if comptime!(function == Function::Exp) {
         cube_math::exp(value)
     } else if comptime!(function == Function::Sigmoid) {
@@ -66,6 +71,7 @@ pub fn map<const D: usize>(x: &Burn<D>, function: Function) -> Option<Burn<D>> {
         out.clone().into_tensor_arg(),
         function,
         D,
+        !x.is_contiguous(),
         elem_type(&x),
     );
     Some(Burn::from_primitive::<Cube>(out))
@@ -76,18 +82,20 @@ fn split_kernel<F: Float>(
     x: &Tensor<F>,
     tanh: &mut Tensor<F>,
     relu: &mut Tensor<F>,
-    half: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
     #[define(F)] _elem: ElemType,
 ) {
     if ABSOLUTE_POS >= tanh.len() {
         terminate!();
     }
-    let image = ABSOLUTE_POS / half;
-    // Each image of `x` holds both halves.
-    let first = ABSOLUTE_POS + image * half;
-    let value = f32::cast_from(x[offset_of::<F>(x, first, 4usize)]);
+    let (line, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
+    let (plane, row) = (line / height, line % height);
+    let (image, channel) = (plane / channels, plane % channels);
+    let value = f32::cast_from(x[spot::<F>(x, image, channel, row, column)]);
     tanh[ABSOLUTE_POS] = F::cast_from(cube_math::tanh(value));
-    let value = f32::cast_from(x[offset_of::<F>(x, first + half, 4usize)]);
+    let value = f32::cast_from(x[spot::<F>(x, image, channels + channel, row, column)]);
     relu[ABSOLUTE_POS] = F::cast_from(value.max(0.0));
 }
 
@@ -106,7 +114,9 @@ pub fn split_tanh_relu(x: &Burn<4>) -> Option<[Burn<4>; 2]> {
         x.clone().into_tensor_arg(),
         tanh.clone().into_tensor_arg(),
         relu.clone().into_tensor_arg(),
-        half * height * width,
+        half,
+        height,
+        width,
         elem_type(&x),
     );
     Some([tanh, relu].map(Burn::from_primitive::<Cube>))

@@ -8,14 +8,14 @@ use burn_cubecl::{
 };
 
 use crate::kernels::{
-    cube::{elem_type, empty_like, launch_size, offset_of, strided_tensor},
+    cube::{elem_type, empty_like, launch_size, spot, strided_tensor},
     cube_math::{sigmoid, tanh},
 };
 
-/// Reads an element by its index in the order of the axes.
+/// Reads an element of a tensor with any strides.
 #[cube]
-fn read<F: Float>(x: &Tensor<F>, index: usize) -> f32 {
-    f32::cast_from(x[offset_of::<F>(x, index, 4usize)])
+fn read<F: Float>(x: &Tensor<F>, image: usize, channel: usize, row: usize, column: usize) -> f32 {
+    f32::cast_from(x[spot::<F>(x, image, channel, row, column)])
 }
 
 #[cube(launch)]
@@ -25,19 +25,25 @@ fn open_kernel<F: Float>(
     hidden: &Tensor<F>,
     update: &mut Tensor<F>,
     reset: &mut Tensor<F>,
-    image: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
     #[define(F)] _elem: ElemType,
 ) {
     if ABSOLUTE_POS >= update.len() {
         terminate!();
     }
-    // The logits of z come first in an image, those of r after as many.
-    let z = ABSOLUTE_POS + ABSOLUTE_POS / image * image;
-    let r = z + image;
-    let opened = sigmoid(read::<F>(gates, z) + read::<F>(constant, z));
-    update[ABSOLUTE_POS] = F::cast_from(opened);
-    let kept = sigmoid(read::<F>(gates, r) + read::<F>(constant, r));
-    reset[ABSOLUTE_POS] = F::cast_from(kept * read::<F>(hidden, ABSOLUTE_POS));
+    let (line, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
+    let (plane, row) = (line / height, line % height);
+    let (image, channel) = (plane / channels, plane % channels);
+    let z = read::<F>(gates, image, channel, row, column)
+        + read::<F>(constant, image, channel, row, column);
+    update[ABSOLUTE_POS] = F::cast_from(sigmoid(z));
+    // The logits of r come after those of z.
+    let r = read::<F>(gates, image, channels + channel, row, column)
+        + read::<F>(constant, image, channels + channel, row, column);
+    let kept = sigmoid(r) * read::<F>(hidden, image, channel, row, column);
+    reset[ABSOLUTE_POS] = F::cast_from(kept);
 }
 
 /// Computes [`open`](super::open); returns `None` unless all tensors are on a CubeCL device.
@@ -59,7 +65,9 @@ pub fn open(gates: &Burn<4>, constant: &Burn<4>, hidden: &Burn<4>) -> Option<(Bu
         hidden.clone().into_tensor_arg(),
         update.clone().into_tensor_arg(),
         reset.clone().into_tensor_arg(),
-        channels * height * width,
+        channels,
+        height,
+        width,
         elem_type(&hidden),
     );
     Some((
@@ -75,15 +83,22 @@ fn close_kernel<F: Float>(
     candidate: &Tensor<F>,
     constant: &Tensor<F>,
     out: &mut Tensor<F>,
+    channels: usize,
+    height: usize,
+    width: usize,
     #[define(F)] _elem: ElemType,
 ) {
     if ABSOLUTE_POS >= out.len() {
         terminate!();
     }
-    let z = read::<F>(update, ABSOLUTE_POS);
-    let new = tanh(read::<F>(candidate, ABSOLUTE_POS) + read::<F>(constant, ABSOLUTE_POS));
-    let old = read::<F>(hidden, ABSOLUTE_POS);
-    out[ABSOLUTE_POS] = F::cast_from((1.0 - z) * old + z * new);
+    let (line, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
+    let (plane, row) = (line / height, line % height);
+    let (image, channel) = (plane / channels, plane % channels);
+    let z = read::<F>(update, image, channel, row, column);
+    let sum = read::<F>(candidate, image, channel, row, column)
+        + read::<F>(constant, image, channel, row, column);
+    let old = read::<F>(hidden, image, channel, row, column);
+    out[ABSOLUTE_POS] = F::cast_from((1.0 - z) * old + z * tanh(sum));
 }
 
 /// Computes [`close`](super::close); returns `None` unless all tensors are on a CubeCL device.
@@ -93,7 +108,7 @@ pub fn close(
     candidate: &Burn<4>,
     constant: &Burn<4>,
 ) -> Option<Burn<4>> {
-    let shape = hidden.dims();
+    let shape @ [_, channels, height, width] = hidden.dims();
     let (hidden, update) = (strided_tensor(hidden)?, strided_tensor(update)?);
     let (candidate, constant) = (strided_tensor(candidate)?, strided_tensor(constant)?);
     let out = empty_like(&hidden, shape);
@@ -107,6 +122,9 @@ pub fn close(
         candidate.into_tensor_arg(),
         constant.into_tensor_arg(),
         out.clone().into_tensor_arg(),
+        channels,
+        height,
+        width,
         elem_type(&hidden),
     );
     Some(Burn::from_primitive::<Cube>(out))

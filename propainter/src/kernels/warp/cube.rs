@@ -13,6 +13,9 @@ use crate::kernels::cube::{
 };
 use crate::kernels::upcast::upcast;
 
+/// Channels of a pixel that one unit samples: few, so that small images keep a GPU busy.
+const CHANNELS: usize = 8;
+
 /// Returns the coordinate of a sample along an axis, as the official implementation computes it. A
 /// coordinate far outside is clamped to just outside, so that it fits an integer.
 #[cube]
@@ -36,14 +39,17 @@ fn warp_kernel<F: Float>(
     #[define(F)] _elem: ElemType,
 ) {
     let plane = height * width;
-    if ABSOLUTE_POS >= out.len() / channels {
+    let parts = channels.div_ceil(CHANNELS);
+    let (line, pixel) = (ABSOLUTE_POS / plane, ABSOLUTE_POS % plane);
+    let (image, first) = (line / parts, line % parts * CHANNELS);
+    if image * channels * plane >= out.len() {
         terminate!();
     }
-    let (image, pixel) = (ABSOLUTE_POS / plane, ABSOLUTE_POS % plane);
+    let end = channels.min(first + CHANNELS);
     let shift = image * 2 * plane + pixel;
     let column = place(pixel % width, flow[shift], width);
     let row = place(pixel / width, flow[shift + plane], height);
-    for channel in 0..channels {
+    for channel in first..end {
         let base = (image * channels + channel) * plane;
         let sample = if nearest {
             // Ties round to even.
@@ -68,7 +74,8 @@ pub fn warp(x: &Burn<4>, flow: &Burn<4>, sampling: Sampling) -> Option<Burn<4>> 
     let [_, channels, height, width] = x.dims();
     let (x, flow) = (cube_tensor(x)?, cube_tensor(&upcast(flow.clone()))?);
     let out = empty_like(&x, x.meta.shape().clone());
-    let (count, dim) = launch_size(&out, out.meta.num_elements() / channels);
+    let parts = channels.div_ceil(CHANNELS);
+    let (count, dim) = launch_size(&out, out.meta.num_elements() / channels * parts);
     warp_kernel::launch(
         &out.client,
         count,

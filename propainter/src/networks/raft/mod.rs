@@ -187,8 +187,7 @@ impl Raft {
 impl Estimate {
     /// Samples the correlation at the current flow, `[B, 324, h, w]`.
     pub fn correlation_samples(&self) -> Tensor<4> {
-        self.correlation
-            .lookup(self.grid.clone() + self.flow.clone())
+        self.correlation.lookup_along(&self.flow, &self.grid)
     }
 }
 
