@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::concat::interleave,
+    kernels::concat::concat,
     networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
     weights::Checkpoint,
 };
@@ -89,7 +89,11 @@ impl Pass {
             return feature.zeros_like();
         };
         let before = before.clone().unwrap_or_else(|| feature.zeros_like());
-        let source = interleave(last.clone(), before.clone(), 1);
+        // The channels of an image follow each other as images of a batch do.
+        let [batch, channels, height, width] = last.dims();
+        let parts = (0..batch).flat_map(|i| [last, &before].map(|x| x.clone().narrow(0, i, 1)));
+        let source = concat(parts.collect());
+        let source = source.reshape([batch, 2 * channels, height, width]);
         self.align
             .forward_joined(source, &[last, feature, &before], None)
     }
