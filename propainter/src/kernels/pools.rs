@@ -97,10 +97,13 @@ pub fn settle<'a>(tensors: impl IntoIterator<Item = &'a Tensor<4>>) -> Result<()
     block_on(first.client.sync_buffers(tensors.iter().map(|x| &x.handle)))
 }
 
-/// Returns whether a tensor of a CubeCL device has its memory to itself, up to what the rows are padded
-/// by: a part of a larger tensor has not.
+/// Returns whether a tensor of a CubeCL device has its memory to itself, up to padding: a part of a
+/// larger tensor has not. A part begins or ends at least an alignment away from the whole's ends.
 pub fn is_whole<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let none = |offset: Option<u64>| offset.unwrap_or(0) == 0;
-    let primitive = tensor.clone().try_into_primitive::<Cube>();
-    primitive.is_ok_and(|x| none(x.handle.offset_start) && none(x.handle.offset_end))
+    let Ok(primitive) = tensor.clone().try_into_primitive::<Cube>() else {
+        return false;
+    };
+    let alignment = primitive.client.properties().memory.alignment;
+    let [start, end] = [primitive.handle.offset_start, primitive.handle.offset_end];
+    start.unwrap_or(0) == 0 && end.unwrap_or(0) < alignment
 }
