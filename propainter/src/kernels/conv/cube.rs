@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::{Cube, kernel::into_contiguous};
 
 use super::{Activation, ConvGeometry};
-use crate::kernels::gemm::{Epilogue, INPUTS, Layout, Product, Taps, strided};
+use crate::kernels::gemm::{Epilogue, INPUTS, Layout, Product, Rounding, Taps, strided};
 
 /// A convolution's weights and bias on a CubeCL device, in the kernel's order.
 #[derive(Debug)]
@@ -111,6 +111,7 @@ impl GpuConv {
                 ..Epilogue::default()
             },
             layout,
+            rounding: Rounding::Exact,
         };
         Tensor::from_primitive::<Cube>(out.compute())
     }

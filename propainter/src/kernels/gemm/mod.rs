@@ -6,14 +6,27 @@
 //! time, no workspace, and no rounding between the products: values are converted to 32 bits when
 //! they are read, and the result is rounded once to the data type of the input.
 
+mod finish;
+mod form;
 mod kernel;
+mod multiply;
+mod read;
 mod tile;
 
 use burn::tensor::{DType, Tensor as Burn};
-use burn_cubecl::{Cube, cubecl::prelude::*, tensor::CubeTensor};
+use burn_cubecl::{
+    Cube,
+    cubecl::{
+        ir::{ElemType, FloatKind, features::MmaConfig},
+        prelude::*,
+    },
+    tensor::CubeTensor,
+};
 
 use self::{
-    kernel::{FinishLaunch, Form, LISTED, Order, WindowLaunch, product_kernel},
+    finish::FinishLaunch,
+    form::{Form, LISTED, Multiplier, Order, WindowLaunch},
+    kernel::product_kernel,
     tile::Tile,
 };
 use super::{
@@ -103,6 +116,18 @@ pub struct Product<'a> {
     pub epilogue: Epilogue,
     /// The memory order of the result.
     pub layout: Layout,
+    /// How factors of 32 bits are multiplied.
+    pub rounding: Rounding,
+}
+
+/// How factors of 32 bits are multiplied. Sums are in 32 bits in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rounding {
+    /// Exactly.
+    #[default]
+    Exact,
+    /// Rounded to TF32, with 10 bits of mantissa, on devices whose tensor cores multiply that.
+    Tf32,
 }
 
 impl Product<'_> {
@@ -129,7 +154,13 @@ impl Product<'_> {
         let hardware = &first.client.properties().hardware;
         // Two cubes on each multiprocessor.
         let cubes = 2 * hardware.num_streaming_multiprocessors.unwrap_or(1) as usize;
-        let tile = Tile::of(outputs, pixels, images * groups, cubes);
+        let (multiplier, shared_elem) = self.multiplier(outputs);
+        let tile = match multiplier {
+            Multiplier::Units => Tile::of(outputs, pixels, images * groups, cubes),
+            Multiplier::TensorCores(_) => {
+                Tile::of_fragments(outputs, pixels, images * groups, cubes)
+            }
+        };
         let Taps {
             kernel,
             stride,
@@ -141,6 +172,7 @@ impl Product<'_> {
         let form = Form {
             tile,
             units: cube_units(first, tile.lanes()),
+            multiplier,
             inputs: self.inputs.len(),
             order: match self.layout {
                 Layout::Rows if taps == 1 => Order::Rows,
@@ -199,8 +231,36 @@ impl Product<'_> {
             form,
             elem_type(first),
             weight_elem,
+            shared_elem,
         );
         out
+    }
+
+    /// Returns what multiplies for so many outputs, and the type of the factors in shared memory.
+    fn multiplier(&self, outputs: usize) -> (Multiplier, ElemType) {
+        let [first, weight] = [&self.inputs[0], &self.weight].map(elem_type);
+        let exact = ElemType::Float(FloatKind::F32);
+        let (factor, depth) = if first != exact && first == weight {
+            (first, 16)
+        } else if self.rounding == Rounding::Tf32 {
+            (ElemType::Float(FloatKind::TF32), 8)
+        } else {
+            return (Multiplier::Units, exact);
+        };
+        let config = MmaConfig {
+            a_type: factor,
+            b_type: factor,
+            cd_type: exact,
+            m: 16,
+            n: 16,
+            k: depth,
+        };
+        let cores = &self.inputs[0].client.properties().features.matmul.cmma;
+        if outputs > Tile::FLAT.rows && cores.contains(&config) {
+            (Multiplier::TensorCores(depth as usize), factor)
+        } else {
+            (Multiplier::Units, exact)
+        }
     }
 }
 

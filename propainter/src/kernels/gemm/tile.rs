@@ -56,6 +56,25 @@ impl Tile {
         }
     }
 
+    /// For tensor cores: four warps, each of which holds four sums of 16×16.
+    pub const FRAGMENTS: Self = Self {
+        depth: 32,
+        ..Self::WIDE
+    };
+    /// For few pixels or channels on tensor cores.
+    pub const LOW_FRAGMENTS: Self = Self {
+        depth: 32,
+        ..Self::LOW
+    };
+
+    /// Returns the tile for a product of this size on tensor cores, as [`of`](Self::of) does.
+    pub fn of_fragments(rows: usize, columns: usize, images: usize, cubes: usize) -> Self {
+        match Self::of(rows, columns, images, cubes) {
+            Self::WIDE => Self::FRAGMENTS,
+            _ => Self::LOW_FRAGMENTS,
+        }
+    }
+
     /// Returns the number of lanes.
     pub const fn lanes(&self) -> usize {
         self.rows / self.lane_rows * (self.columns / self.lane_columns)

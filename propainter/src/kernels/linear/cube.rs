@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn_cubecl::{Cube, kernel::into_contiguous};
 
-use crate::kernels::gemm::{Epilogue, Layout, Product, Taps, strided};
+use crate::kernels::gemm::{Epilogue, Layout, Product, Rounding, Taps, strided};
 
 /// A layer's weights and bias on a CubeCL device.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ impl GpuLinear {
                 ..Epilogue::default()
             },
             layout: Layout::Rows,
+            rounding: Rounding::Exact,
         };
         let out: Tensor<4> = Tensor::from_primitive::<Cube>(out.compute());
         out.permute([0, 2, 3, 1]).reshape(shape)
@@ -88,6 +89,7 @@ pub fn all_products(first: &Tensor<3>, second: &Tensor<3>, scale: f32) -> Option
             ..Epilogue::default()
         },
         layout: Layout::Planes,
+        rounding: Rounding::Exact,
     };
     let out: Tensor<4> = Tensor::from_primitive::<Cube>(out.compute());
     Some(out.reshape([batch, rows, columns]))
