@@ -44,6 +44,11 @@ impl Plan {
         (self.pairs / 2).max(1)
     }
 
+    /// Returns whether flow completion runs in both directions at once.
+    pub fn both_directions(&self) -> bool {
+        self.pairs > 2
+    }
+
     /// Returns the strips in which the generator processes a frame.
     pub fn strips(&self) -> Strips {
         Strips {

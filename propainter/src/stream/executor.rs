@@ -288,7 +288,23 @@ impl TaskRunner for Run<'_> {
         direction: Direction,
     ) -> Result<Vec<StoredTensor>, Error> {
         self.attempt(Stage::Completion, |runner, state| {
-            runner.complete(state, run.clone(), keep.clone(), direction)
+            let mut flows = runner.complete(state, run.clone(), keep.clone(), &[direction])?;
+            Ok(flows.pop().unwrap_or_default())
+        })
+    }
+
+    fn complete_both(
+        &mut self,
+        run: &Range<usize>,
+        keep: &Range<usize>,
+    ) -> Result<Option<[Vec<StoredTensor>; 2]>, Error> {
+        self.attempt(Stage::Completion, |runner, state| {
+            if !runner.plan.both_directions() {
+                return Ok(None);
+            }
+            let both = [Direction::Forward, Direction::Backward];
+            let both = runner.complete(state, run.clone(), keep.clone(), &both)?;
+            Ok(both.try_into().ok())
         })
     }
 

@@ -15,6 +15,7 @@ use crate::{
     kernels::{
         concat::concat,
         flow_input::{combine_area, masked_flows},
+        pixels::MaskTensor,
         quarter_flow::quarter_flow,
     },
     memory::planning::Plan,
@@ -100,63 +101,60 @@ impl StageRunner<'_> {
         Ok(flows)
     }
 
-    /// Completes the flows `run` in one direction and returns the flows `keep`.
+    /// Completes the flows `run` in these directions, at once, and returns the flows `keep` of each
+    /// direction.
     pub fn complete(
         &self,
         state: &State,
         run: Range<usize>,
         keep: Range<usize>,
-        direction: Direction,
-    ) -> Result<Vec<StoredTensor>, Error> {
-        let device = &self.networks.device;
-        // The network sees backward flows reversed in time.
-        let index = |t: usize| match direction {
-            Direction::Forward => run.start + t,
-            Direction::Backward => run.end - 1 - t,
-        };
-        let flow = |t: usize| state.raw_flow(index(t), direction);
-        let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
-        let mask = |t: usize| state.mask(leads_from(t), device);
-        let input = |range: Range<usize>| {
-            let flows: Result<Vec<_>, Error> = range.clone().map(flow).collect();
-            let masks: Vec<_> = range.map(mask).collect();
-            Ok(masked_flows(
-                &flows?,
-                &masks,
-                self.networks.numbers.tensor_dtype(),
-            ))
-        };
-        // A flow is predicted in the hole of the frame that it leads from.
-        let wanted = |t: usize| match keep.contains(&index(t)) {
-            true => state.held.frames.get(leads_from(t)).hole.area(),
-            false => Rect::default(),
-        };
-        let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
-        let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
-        let mut output = |t: usize, predicted: Tensor<4>| {
-            let flow = combine_area(flow(t)?, predicted, mask(t), &wanted[t]);
-            completed[index(t) - keep.start] = Some(StoredTensor::put(flow, self.plan.flows)?);
-            Ok(())
-        };
+        directions: &[Direction],
+    ) -> Result<Vec<Vec<StoredTensor>>, Error> {
+        let ways = directions.iter().map(|&direction| OneWay {
+            runner: *self,
+            state,
+            run: run.clone(),
+            keep: keep.clone(),
+            direction,
+        });
+        let ways: Vec<_> = ways.collect();
+        let wanted: Vec<_> = ways.iter().map(OneWay::wanted).collect();
+        let input = |way| move |range| OneWay::input(way, range);
+        let inputs: Vec<_> = ways.iter().map(input).collect();
+        let mut completed: Vec<Vec<Option<StoredTensor>>> = Vec::new();
+        completed.resize_with(ways.len(), || keep.clone().map(|_| None).collect());
+        let outputs = ways.iter().zip(&wanted).zip(&mut completed);
+        let outputs = outputs.map(|((way, wanted), completed)| {
+            move |t: usize, predicted: Tensor<4>| -> Result<(), Error> {
+                let flow = way.combine(t, predicted, &wanted[t])?;
+                completed[way.index(t) - way.keep.start] = Some(flow);
+                Ok(())
+            }
+        });
+        let mut outputs: Vec<_> = outputs.collect();
+        let videos = inputs.iter().zip(&wanted).zip(&mut outputs);
+        let videos = videos.map(|((input, wanted), output)| Video {
+            input,
+            wanted,
+            output,
+        });
+        let mut videos: Vec<_> = videos.collect();
         let chunk_size = ChunkSize {
             frames: self.plan.completion_frames,
             placement: self.plan.features,
         };
-        let video = Video {
-            input: &input,
-            wanted: &wanted,
-            output: &mut output,
-        };
-        self.networks
-            .completion
-            .predict(video, chunk_size, self.cancel)?;
-        let kept = completed.into_iter().zip(keep);
-        let kept = kept.map(|(completed, index)| match completed {
-            Some(completed) => Ok(completed),
-            None => StoredTensor::put(state.raw_flow(index, direction)?, self.plan.flows),
+        let network = &self.networks.completion;
+        network.predict_all(&mut videos, chunk_size, self.cancel)?;
+        let kept = ways.iter().zip(completed).map(|(way, completed)| {
+            let kept = completed.into_iter().zip(keep.clone());
+            let kept = kept.map(|(completed, index)| match completed {
+                Some(completed) => Ok(completed),
+                None => StoredTensor::put(state.raw_flow(index, way.direction)?, self.plan.flows),
+            });
+            kept.collect::<Result<Vec<_>, Error>>()
         });
         let kept: Vec<_> = kept.collect::<Result<_, Error>>()?;
-        stored::settle(&kept)?;
+        stored::settle(kept.iter().flatten())?;
         Ok(kept)
     }
 
@@ -305,5 +303,65 @@ impl StageRunner<'_> {
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
         patches.finish()
+    }
+}
+
+/// The completion of flows in one direction, of which flow t is the t-th that the network sees. It
+/// sees backward flows reversed in time.
+struct OneWay<'a> {
+    runner: StageRunner<'a>,
+    state: &'a State,
+    run: Range<usize>,
+    keep: Range<usize>,
+    direction: Direction,
+}
+
+impl OneWay<'_> {
+    /// Returns the index of flow t in the stream.
+    fn index(&self, t: usize) -> usize {
+        match self.direction {
+            Direction::Forward => self.run.start + t,
+            Direction::Backward => self.run.end - 1 - t,
+        }
+    }
+
+    /// Returns the index of the frame that flow t leads from.
+    fn leads_from(&self, t: usize) -> usize {
+        self.index(t) + usize::from(self.direction == Direction::Backward)
+    }
+
+    fn flow(&self, t: usize) -> Result<Tensor<4>, Error> {
+        self.state.raw_flow(self.index(t), self.direction)
+    }
+
+    fn mask(&self, t: usize) -> MaskTensor {
+        let device = &self.runner.networks.device;
+        self.state.mask(self.leads_from(t), device)
+    }
+
+    /// Returns the input of the network for a range of flows.
+    fn input(&self, range: Range<usize>) -> Result<Tensor<4>, Error> {
+        let flows: Result<Vec<_>, Error> = range.clone().map(|t| self.flow(t)).collect();
+        let masks: Vec<_> = range.map(|t| self.mask(t)).collect();
+        let dtype = self.runner.networks.numbers.tensor_dtype();
+        Ok(masked_flows(&flows?, &masks, dtype))
+    }
+
+    /// Returns the part of each flow to predict: the hole of the frame that it leads from.
+    fn wanted(&self) -> Vec<Rect> {
+        let wanted = |t: usize| match self.keep.contains(&self.index(t)) {
+            true => {
+                let frame = self.leads_from(t);
+                self.state.held.frames.get(frame).hole.area()
+            }
+            false => Rect::default(),
+        };
+        (0..self.run.len()).map(wanted).collect()
+    }
+
+    /// Combines flow t with its predicted part.
+    fn combine(&self, t: usize, predicted: Tensor<4>, area: &Rect) -> Result<StoredTensor, Error> {
+        let flow = combine_area(self.flow(t)?, predicted, self.mask(t), area);
+        StoredTensor::put(flow, self.runner.plan.flows)
     }
 }

@@ -160,44 +160,84 @@ impl FlowCompletion {
         chunk_size: ChunkSize,
         cancel: &Cancel,
     ) -> Result<(), Error> {
-        let wanted = video.wanted;
-        let Some(last) = wanted.iter().rposition(|area| !area.is_empty()) else {
+        self.predict_all(&mut [video], chunk_size, cancel)
+    }
+
+    /// Predicts the flows of videos of the same length and size, such as both directions, as
+    /// [`Self::predict`] does. Their propagation is one batch.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_all(
+        &self,
+        videos: &mut [Video],
+        chunk_size: ChunkSize,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let last = |video: &Video| video.wanted.iter().rposition(|area| !area.is_empty());
+        let Some(last) = videos.iter().filter_map(last).max() else {
             return Ok(());
         };
-        let mut encoded = self.encode(wanted.len(), chunk_size, cancel, video.input)?;
-        let mut backward = self.backward(&encoded.coarse, chunk_size.placement, cancel)?;
+        let encode =
+            |video: &Video| self.encode(video.wanted.len(), chunk_size, cancel, video.input);
+        let encoded: Result<Vec<_>, Error> = videos.iter().map(encode).collect();
+        let mut encoded = encoded?;
+        let mut backward = self.backward(&encoded, chunk_size.placement, cancel)?;
         let mut forward = PassState::default();
         // The forward pass ends with the last flow that is wanted.
         for range in chunk_size.chunks(last + 1) {
             let mut fused = Vec::with_capacity(range.len());
-            let mut fine = Vec::with_capacity(range.len());
+            let mut fine = vec![Vec::with_capacity(range.len()); videos.len()];
             for _ in range.clone() {
                 cancel.check()?;
-                let (x, state) = encoded
-                    .coarse
-                    .pop_front()
-                    .zip(backward.pop_front())
-                    .expect("one each");
-                fused.push(self.forward_step(&x, &state, &mut forward));
-                fine.extend(encoded.fine.pop_front().map(|x| x.get()));
+                let coarse = encoded.iter_mut();
+                let coarse: Vec<_> = coarse
+                    .filter_map(|video| video.coarse.pop_front())
+                    .collect();
+                let x = concat(coarse.iter().map(StoredTensor::get).collect());
+                let state = backward.pop_front().expect("one each");
+                fused.push(self.forward_step(&x, &state.get(), &mut forward));
+                for (fine, video) in fine.iter_mut().zip(&mut encoded) {
+                    fine.extend(video.fine.pop_front().map(|x| x.get()));
+                }
             }
-            // The chunk is decoded from its first to its last wanted flow. Few between them are
-            // unwanted.
-            let some = |t: &usize| !wanted[*t].is_empty();
-            let (Some(first), Some(last)) = (range.clone().find(some), range.clone().rfind(some))
-            else {
-                continue;
-            };
-            let read = first - range.start..last + 1 - range.start;
-            let areas = wanted[range.clone()].iter();
-            let area = areas.fold(Rect::default(), |all, area| all.union(area));
-            let fused = concat(fused.drain(read.clone()).collect());
-            let fine = concat(fine.drain(read).collect());
-            let flows = self.decoder.part(fused, fine, &area, cancel)?;
-            for t in (first..=last).filter(some) {
-                let flow = flows.clone().narrow(0, t - first, 1);
-                (video.output)(t, wanted[t].crop(flow, 2, &area))?;
+            for (index, (video, fine)) in videos.iter_mut().zip(fine).enumerate() {
+                let own = |x: &Tensor<4>| x.clone().narrow(0, index, 1);
+                let fused = match encoded.len() {
+                    1 => std::mem::take(&mut fused),
+                    _ => fused.iter().map(own).collect(),
+                };
+                self.decode(video, &range, fused, fine, cancel)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Decodes the wanted flows of the chunk `range` of a video.
+    fn decode(
+        &self,
+        video: &mut Video,
+        range: &Range<usize>,
+        mut fused: Vec<Tensor<4>>,
+        mut fine: Vec<Tensor<4>>,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let wanted = video.wanted;
+        // The chunk is decoded from its first to its last wanted flow. Few between them are unwanted.
+        let some = |t: &usize| !wanted[*t].is_empty();
+        let (Some(first), Some(last)) = (range.clone().find(some), range.clone().rfind(some))
+        else {
+            return Ok(());
+        };
+        let read = first - range.start..last + 1 - range.start;
+        let areas = wanted[range.clone()].iter();
+        let area = areas.fold(Rect::default(), |all, area| all.union(area));
+        let fused = concat(fused.drain(read.clone()).collect());
+        let fine = concat(fine.drain(read).collect());
+        let flows = self.decoder.part(fused, fine, &area, cancel)?;
+        for t in (first..=last).filter(some) {
+            let flow = flows.clone().narrow(0, t - first, 1);
+            (video.output)(t, wanted[t].crop(flow, 2, &area))?;
         }
         Ok(())
     }
@@ -229,19 +269,21 @@ impl FlowCompletion {
         Ok(encoded)
     }
 
-    /// Returns the states of the backward pass of the frames with features `coarse`.
+    /// Returns the states of the backward pass of the frames of `videos`, which are a batch.
     fn backward(
         &self,
-        coarse: &VecDeque<StoredTensor>,
+        videos: &[Encoded],
         placement: Placement,
         cancel: &Cancel,
     ) -> Result<VecDeque<StoredTensor>, Error> {
-        let mut states = VecDeque::with_capacity(coarse.len());
+        let count = videos[0].coarse.len();
+        let mut states = VecDeque::with_capacity(count);
         let mut last = PassState::default();
-        for x in coarse.iter().rev() {
+        for t in (0..count).rev() {
             cancel.check()?;
             let pass = &self.propagation.backward;
-            let state = pass.step(&[&x.get()], &mut last);
+            let x = concat(videos.iter().map(|video| video.coarse[t].get()).collect());
+            let state = pass.step(&[&x], &mut last);
             states.push_front(StoredTensor::put(state, placement)?);
         }
         Ok(states)
@@ -250,13 +292,12 @@ impl FlowCompletion {
     /// Does a step of the forward pass and fuses the states of both passes.
     fn forward_step(
         &self,
-        x: &StoredTensor,
-        backward: &StoredTensor,
+        x: &Tensor<4>,
+        backward: &Tensor<4>,
         states: &mut PassState,
     ) -> Tensor<4> {
-        let (x, backward) = (x.get(), backward.get());
-        let forward = self.propagation.forward.step(&[&x, &backward], states);
-        self.propagation.fuse(&x, &backward, &forward)
+        let forward = self.propagation.forward.step(&[x, backward], states);
+        self.propagation.fuse(x, backward, &forward)
     }
 
     /// Does the first stage: `[T, 3, H, W]` → `[T, 32, H/2, W/2]`.
@@ -296,12 +337,13 @@ impl FlowCompletion {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn propagate(&self, x: Tensor<4>) -> Result<Tensor<4>, Error> {
-        let (placement, mut coarse) = (Placement::Device, VecDeque::new());
-        store_frames(&x, placement, &mut coarse)?;
-        let backward = self.backward(&coarse, placement, &Cancel::default())?;
+        let (placement, mut encoded) = (Placement::Device, Encoded::default());
+        store_frames(&x, placement, &mut encoded.coarse)?;
+        let encoded = [encoded];
+        let backward = self.backward(&encoded, placement, &Cancel::default())?;
         let mut states = PassState::default();
-        let pairs = coarse.iter().zip(&backward);
-        let fused = pairs.map(|(x, state)| self.forward_step(x, state, &mut states));
+        let pairs = encoded[0].coarse.iter().zip(&backward);
+        let fused = pairs.map(|(x, state)| self.forward_step(&x.get(), &state.get(), &mut states));
         Ok(Tensor::cat(fused.collect(), 0))
     }
 }

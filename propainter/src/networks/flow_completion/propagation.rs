@@ -37,7 +37,7 @@ impl Propagation {
         }
     }
 
-    /// Fuses the features `x` of a frame with its states of both passes, all `[1, 128, h, w]`.
+    /// Fuses the features `x` of a frame with its states of both passes, all `[B, 128, h, w]`.
     pub fn fuse(&self, x: &Tensor<4>, backward: &Tensor<4>, forward: &Tensor<4>) -> Tensor<4> {
         self.fusion
             .forward_onto(&[backward, forward], x.clone(), Activation::None)
@@ -72,8 +72,8 @@ impl Pass {
         }
     }
 
-    /// Computes the state `[1, 128, h, w]` of the next frame in the order of the pass. `known` are its
-    /// features, then its states of earlier passes, each `[1, 128, h, w]`.
+    /// Computes the state `[B, 128, h, w]` of the next frame in the order of the pass. `known` are its
+    /// features, then its states of earlier passes, each `[B, 128, h, w]`.
     pub fn step(&self, known: &[&Tensor<4>], states: &mut PassState) -> Tensor<4> {
         let aligned = self.align(known[0], states);
         let [first, second] = &self.backbone;
@@ -89,10 +89,11 @@ impl Pass {
             return feature.zeros_like();
         };
         let before = before.clone().unwrap_or_else(|| feature.zeros_like());
-        // One image: its channels follow each other as images of a batch do.
-        let [_, channels, height, width] = last.dims();
-        let source = concat(vec![last.clone(), before.clone()]);
-        let source = source.reshape([1, 2 * channels, height, width]);
+        // The channels of an image follow each other as images of a batch do.
+        let [batch, channels, height, width] = last.dims();
+        let parts = (0..batch).flat_map(|i| [last, &before].map(|x| x.clone().narrow(0, i, 1)));
+        let source = concat(parts.collect());
+        let source = source.reshape([batch, 2 * channels, height, width]);
         self.align
             .forward_joined(source, &[last, feature, &before], None)
     }

@@ -91,6 +91,7 @@ impl Sizes {
             _ => keep * 8 * px,
         };
         let moments = [encode_last, encode_before, propagate, decode, input];
-        moments.into_iter().max().unwrap_or(0) + results
+        let directions = if plan.both_directions() { 2 } else { 1 };
+        directions * (moments.into_iter().max().unwrap_or(0) + results)
     }
 }
