@@ -5,7 +5,7 @@ use std::{env, fs, thread, time::Instant};
 use propainter::{
     DeviceChoice,
     internals::{
-        cuda::{self, DriverError},
+        cuda,
         cuda_info::{DeviceInfo, DriverInfo},
         isa::Isa,
         memory::meter::Meter,
@@ -126,15 +126,8 @@ fn machine() -> Finding {
 
 /// Describes card `n`. A card that cannot be used has a problem, which says what to do.
 fn card(n: usize) -> Result<Finding, Stop> {
-    let Some(count) = cuda::device_count() else {
-        return Err(Stop::Failed(
-            "this machine has no NVIDIA driver (libcuda.so.1): install NVIDIA's driver 525 or later, \
-             nothing else is needed; --device cpu checks the CPU"
-                .to_owned(),
-        ));
-    };
-    let count = count
-        .map_err(|error: DriverError| Stop::Failed(format!("{error}; nvidia-smi tells more")))?;
+    let count = cuda::device_count()
+        .map_err(|error| Stop::Failed(format!("{error}; --device cpu checks the CPU")))?;
     let driver = DriverInfo::get().unwrap_or_default();
     let Some(info) = DeviceInfo::of(n) else {
         let text = format!("the driver sees {count} CUDA device(s), none of them cuda:{n}");
