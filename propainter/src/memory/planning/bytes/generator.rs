@@ -129,10 +129,12 @@ impl Sizes {
         let grid = self.grid();
         let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, frames);
         let expanded = self.n * at_once * grid * EXPANDED;
-        let tokens = frames * self.tokens() * 2;
+        // Queries, keys and values of all tokens; half of the frames give pooled keys.
+        let rows = frames * grid + 1 + frames.div_ceil(2) * self.pooled();
+        let table = 3 * rows * CHANNELS * self.n;
         let decoded = self.decoding(plan) / 2;
         let sampled = self.n * 432 * self.plane(4, self.n);
-        let moments = [locals * self.features(), expanded, tokens, decoded, sampled];
+        let moments = [locals * self.features(), expanded, table, decoded, sampled];
         moments.into_iter().max().unwrap_or(0)
     }
 
