@@ -5,7 +5,7 @@ use propainter::{
     DType,
     internals::{
         memory::planning::{
-            bytes::Machine,
+            bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
         },
         schedule::WindowParams,
@@ -40,9 +40,10 @@ fn level((width, height): (usize, usize), numbers: DType) -> QualityLevel {
     }
 }
 
-fn planner(size: (usize, usize), numbers: DType) -> Planner {
+fn planner(size: (usize, usize), numbers: DType, gib: u64) -> Planner {
     let wish = level(size, numbers);
-    Planner::new(Machine::Gpu, size, wish, Degradation::ALL)
+    let gpu = Machine::Gpu(Gpu::usual(gib * GIB));
+    Planner::new(gpu, size, wish, Degradation::ALL)
 }
 
 fn main() {
@@ -52,8 +53,8 @@ fn main() {
     println!("{}\n|---|{}", heads.concat(), "---|".repeat(GPUS.len()));
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
-        let planner = planner(size, DType::F16);
         for gpu in GPUS {
+            let planner = planner(size, DType::F16, gpu);
             let budget = Budget {
                 device: gpu * GIB - RESERVE,
                 host: u64::MAX,
@@ -77,7 +78,7 @@ fn main() {
     for size in SIZES {
         print!("| {}×{} |", size.0, size.1);
         for numbers in [DType::F32, DType::F16] {
-            let ladder = planner(size, numbers).ladder(&level(size, numbers));
+            let ladder = planner(size, numbers, GPUS[5]).ladder(&level(size, numbers));
             let smallest = ladder.iter().min_by_key(|(_, needs)| needs.device());
             for (_, needs) in [ladder.first(), smallest].into_iter().flatten() {
                 let [device, host] = [needs.device(), needs.host].map(|b| b as f64 / 1e9);

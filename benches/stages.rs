@@ -17,7 +17,7 @@ use clap::Parser;
 use propainter::{
     Cancel, DType, DeviceChoice, Rect,
     internals::{
-        kernels::{correlation::CorrelationForm, upcast::upcast},
+        kernels::{correlation::CorrelationForm, pools::Pools, upcast::upcast},
         memory::meter::Meter,
         networks::{
             flow_completion::FlowCompletion,
@@ -59,6 +59,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Before the device, whose own context counts, too.
     let meter = Meter::open(options.device);
     let device = options.device.open()?;
+    if let Some(pools) = Pools::of(&device) {
+        meter.attach(move || pools.reserved());
+    }
     println!("| size | precision | stage | s per frame | peak MB |\n|---|---|---|---|---|");
     for precision in &options.precisions {
         let numbers = match &precision[..] {
@@ -215,7 +218,10 @@ impl Bench<'_> {
                 FRAMES,
                 Placement::Device,
                 &Cancel::default(),
-                &|t| (images[t].clone(), at(&masks, t)),
+                &|t| {
+                    let mask = at(&masks, t);
+                    (images[t].clone() * (-mask.clone() + 1.0), mask)
+                },
                 &|t| (at(&completed.0, t), at(&completed.1, t)),
                 &mut output,
             )
@@ -240,10 +246,10 @@ impl Bench<'_> {
                 first(&completed.0, LOCAL - 1),
                 first(&completed.1, LOCAL - 1),
             )),
-        );
+        )?;
         let mut input = Some(GeneratorInput {
-            features: Tensor::cat(encoded[..LOCAL].to_vec(), 0),
-            references: Some(generator.tokens(encoded[LOCAL].clone())),
+            features: encoded[..LOCAL].to_vec(),
+            references: vec![generator.tokens(encoded[LOCAL].clone())],
             quarter_scale,
             wanted: vec![Rect::new([self.height, self.width].map(middle)); LOCAL],
         });
@@ -251,9 +257,12 @@ impl Bench<'_> {
         stage("generator, window", LOCAL / 2, &mut || {
             let input = input.take().expect("one run");
             generator
-                .forward(input, Strips::default(), &Cancel::default(), &mut |_, _| {
-                    Ok(())
-                })
+                .forward(
+                    input,
+                    Strips::default(),
+                    &Cancel::default(),
+                    &mut |_| Ok(()),
+                )
                 .expect("nobody cancels");
         })?;
         Ok(stages)

@@ -5,6 +5,7 @@
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
+//! - [`check`]: checks a GPU and measures it
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -17,6 +18,8 @@
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
 
 pub mod bench;
+#[cfg_attr(not(feature = "networks"), path = "check/no_networks.rs")]
+pub mod check;
 pub mod console;
 pub mod demo;
 pub mod engine;
@@ -56,6 +59,7 @@ pub enum Command {
     Monitor(monitor::Options),
     Weights(weights::Options),
     Bench(bench::Options),
+    Check(check::Options),
     Completions(generated::completions::Options),
     Man(generated::man::Options),
 }
@@ -112,6 +116,7 @@ pub fn run(
             ("weights", result.map_err(failure))
         }
         Command::Bench(options) => ("bench", bench::run(options, console).map_err(Failure::of)),
+        Command::Check(options) => ("check", check::run(options, console).map_err(Failure::of)),
         Command::Completions(options) => {
             let result = generated::completions::run(options, console);
             ("completions", result.map_err(Failure::of))

@@ -53,6 +53,16 @@ pub enum Error {
         problem: String,
     },
 
+    /// The device failed so that this process cannot use it again: its context is lost.
+    #[error(
+        "the GPU failed and this program cannot use it again ({problem}); restart the program, or set \
+         device=cpu"
+    )]
+    DeviceLost {
+        /// The message of the device.
+        problem: String,
+    },
+
     /// No plan fits the budget, not even at the lowest quality allowed.
     #[error(
         "{property} is {budget} bytes, but the smallest plan for {width}x{height} needs {needed}; \

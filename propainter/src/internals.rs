@@ -7,6 +7,9 @@ pub mod classical {
 pub mod cuda {
     pub use crate::device::cuda::*;
 }
+pub mod cuda_info {
+    pub use crate::device::cuda_info::*;
+}
 pub mod isa {
     pub use crate::device::isa::*;
 }
@@ -36,5 +39,8 @@ mod of_the_networks {
     }
     pub mod networks {
         pub use crate::networks::*;
+    }
+    pub mod self_test {
+        pub use crate::self_test::*;
     }
 }

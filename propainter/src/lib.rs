@@ -27,6 +27,8 @@ mod precision;
 mod resize;
 mod scene_cuts;
 mod schedule;
+#[cfg(feature = "networks")]
+mod self_test;
 mod session;
 mod stage;
 #[cfg(feature = "networks")]

@@ -36,7 +36,7 @@ fn version_is_that_of_the_workspace() {
 
 #[test]
 fn a_link_that_names_a_subcommand_acts_as_it() {
-    for name in ["demo", "monitor", "weights", "bench"] {
+    for name in ["demo", "monitor", "weights", "bench", "check"] {
         let link = format!("/usr/local/bin/propainter-{name}");
         let (by_link, by_word) = (
             run(&[&link, "--help"]),
@@ -70,6 +70,8 @@ fn errors_name_the_subcommand_and_wrong_usage_has_its_own_status() {
         &["propainter", "demo", "--width", "15"],
         &["propainter", "demo", "--device", "gpu"],
         &["propainter", "bench", "--size", "432"],
+        &["propainter", "check", "--time-limit", "0"],
+        &["propainter", "check", "--device", "gpu"],
         &["propainter", "completions"],
         &["propainter", "man", "--force"],
     ] {

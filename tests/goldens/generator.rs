@@ -9,7 +9,7 @@ use propainter::{
         kernels::fold::patches,
         networks::{
             generator::{
-                Generator, GeneratorInput, QuarterScaleInputs,
+                Generated, Generator, GeneratorInput, QuarterScaleInputs,
                 attention::DeviceAttentionPlan,
                 attention_plan::BlockScope,
                 token_grid::{TokenGrid, mask_tokens},
@@ -89,7 +89,7 @@ impl Window {
         let local = |masks: &Tensor<4>| masks.clone().narrow(0, 0, self.locals);
         let masks = [&self.masks, &self.updated_masks].map(local);
         let [masks, updated_masks] = masks;
-        QuarterScaleInputs::new(masks, updated_masks, Some(self.flows.clone()))
+        QuarterScaleInputs::new(masks, updated_masks, Some(self.flows.clone())).expect("masks")
     }
 
     pub fn input(&self, generator: &Generator) -> GeneratorInput {
@@ -98,8 +98,8 @@ impl Window {
         let references = self.length - self.locals;
         let references = features.clone().narrow(0, self.locals, references);
         GeneratorInput {
-            features: features.narrow(0, 0, self.locals),
-            references: Some(generator.tokens(references)),
+            features: features.narrow(0, 0, self.locals).split(1, 0),
+            references: vec![generator.tokens(references)],
             quarter_scale: self.quarter_scale(),
             wanted: GeneratorInput::everything(self.locals, [height, width]),
         }
@@ -113,9 +113,11 @@ pub(super) fn generate(
     cancel: &Cancel,
 ) -> Result<Tensor<4>, Error> {
     let mut frames = Vec::new();
-    generator.forward(input, Strips::default(), cancel, &mut |t, frame| {
-        assert_eq!(t, frames.len());
-        frames.push(frame);
+    let mut count = 0;
+    generator.forward(input, Strips::default(), cancel, &mut |part| {
+        assert_eq!(part.frames.start, count);
+        count = part.frames.end;
+        frames.push(part.images);
         Ok(())
     })?;
     Ok(Tensor::cat(frames, 0))
@@ -185,13 +187,17 @@ fn wanted_parts_are_those_of_the_whole_frames() {
         }
         let wanted = input.wanted.clone();
         let mut seen = vec![];
-        let mut output = |t: usize, part: Tensor<4>| {
-            let frame = whole.clone().narrow(0, t, 1);
-            let expected = wanted[t].crop(frame, 2, &all);
-            let most = (part - expected).abs().max().into_scalar::<f32>();
-            println!("frame {t}, {:?}: {most:.1e}", wanted[t]);
-            assert!(most < 1e-5, "frame {t}, {:?}: {most}", wanted[t]);
-            seen.push(t);
+        let mut output = |part: Generated| {
+            for (i, t) in part.frames.enumerate() {
+                let frame = whole.clone().narrow(0, t, 1);
+                let expected = wanted[t].crop(frame, 2, &all);
+                let image = part.images.clone().narrow(0, i, 1);
+                let out = wanted[t].crop(image, 2, &part.area);
+                let most = (out - expected).abs().max().into_scalar::<f32>();
+                println!("frame {t}, {:?}: {most:.1e}", wanted[t]);
+                assert!(most < 1e-5, "frame {t}, {:?}: {most}", wanted[t]);
+                seen.push(t);
+            }
             Ok(())
         };
         generator
@@ -211,7 +217,7 @@ fn feed_forward_matches() {
     let block = &generator.transformer.blocks[0];
     let out = block
         .feed_forward
-        .forward(x.reshape([2, 10, 9, 512]), [30, 26]);
+        .forward(x.reshape([2, 10, 9, 512]), None, [30, 26]);
     assert_close(out.reshape([1, 180, 512]), &vectors, "out", PRIMITIVE);
 }
 
@@ -254,8 +260,11 @@ fn window_attention_matches_with_and_without_padding() {
             };
             let plan = DeviceAttentionPlan::new(grid, &scope, &masked, &device());
             let x = frames(&vectors, "x", length);
+            let spare = Tensor::zeros([plan.spare_rows(), 512], &device());
+            let normed = Tensor::cat(vec![x.clone().flatten(0, 2), spare], 0);
             let attention = &generator.transformer.blocks[0].attention;
-            let out = vectors.cut(attention.forward(x, &plan).unsqueeze::<5>(), "out");
+            let out = attention.forward_added(normed, x.zeros_like(), &plan);
+            let out = vectors.cut(out.unsqueeze::<5>(), "out");
             let expected = select(vectors.tensor("out", &device()));
             let error = propainter_tests::golden::relative_error(out, expected);
             println!("{name}, queries {queries:?}: relative error {error:.2e}");
@@ -285,7 +294,7 @@ fn every_stage_matches() {
     let [_, _, height, width] = features.dims();
     let size = [height, width];
     let quarter_scale = window.quarter_scale();
-    let local = features.clone().narrow(0, 0, window.locals);
+    let local = features.clone().narrow(0, 0, window.locals).split(1, 0);
     let local = generator
         .propagation
         .forward(local, &quarter_scale, &Cancel::default());
@@ -299,7 +308,7 @@ fn every_stage_matches() {
     check(&tokens, [0, 6], "tokens_f06");
 
     // All frames through all blocks: the vectors hold a reference after the last one.
-    let masked = mask_tokens(&quarter_scale.mask_pixels().unwrap(), size);
+    let masked = mask_tokens(&quarter_scale.mask_pixels, size);
     let length = window.length;
     for (i, block) in generator.transformer.blocks.iter().enumerate() {
         let grid = TokenGrid::over(size);
@@ -340,9 +349,9 @@ fn a_single_frame_has_neither_flows_nor_references() {
         let mask = Tensor::full([1, 1, 8, 16], inside, &device());
         let frame = Tensor::zeros([1, 3, 8, 16], &device());
         let input = GeneratorInput {
-            features: generator.encode(frame, mask.clone(), mask.clone(), Strips::default()),
-            references: None,
-            quarter_scale: QuarterScaleInputs::new(mask.clone(), mask, None),
+            features: vec![generator.encode(frame, mask.clone(), mask.clone(), Strips::default())],
+            references: vec![],
+            quarter_scale: QuarterScaleInputs::new(mask.clone(), mask, None).expect("masks"),
             wanted: GeneratorInput::everything(1, [2, 4]),
         };
         let out = generate(generator, input, &Cancel::default()).unwrap();

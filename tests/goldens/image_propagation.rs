@@ -28,7 +28,10 @@ fn propagated_frames_and_masks_match() {
         length,
         Placement::Device,
         &Cancel::default(),
-        &|t| (at(&frames, t), at(&masks, t)),
+        &|t| {
+            let mask = at(&masks, t);
+            (at(&frames, t) * (-mask.clone() + 1.0), mask)
+        },
         &|t| (at(&forward, t), at(&backward, t)),
         &mut |_, frame, mask| {
             updated.push(frame);

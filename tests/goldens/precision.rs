@@ -112,7 +112,7 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     let size = [height, width];
     keep("encode", &features);
     let quarter_scale = window.quarter_scale();
-    let local = features.clone().narrow(0, 0, window.locals);
+    let local = features.clone().narrow(0, 0, window.locals).split(1, 0);
     let local = generator
         .propagation
         .forward(local, &quarter_scale, &Cancel::default())
@@ -123,7 +123,7 @@ fn generate(generator: &Generator, window: &Window) -> Stages {
     let features = Tensor::cat(vec![local, references], 0);
     let mut tokens = generator.split.forward(features);
     keep("split", &tokens);
-    let masked = mask_tokens(&quarter_scale.mask_pixels().expect("masks"), size);
+    let masked = mask_tokens(&quarter_scale.mask_pixels, size);
     for (i, block) in generator.transformer.blocks.iter().enumerate() {
         let grid = TokenGrid::over(size);
         let scope = BlockScope {

@@ -1,13 +1,12 @@
 //! The GPU forms against the reference forms: on CubeCL's CPU runtime, and on the device that
 //! `PROPAINTER_TEST_DEVICE` names.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Rect,
     internals::kernels::{
-        attention::{self, attention_reference},
         convex_upsample::{self, convex_upsample_reference},
-        correlation,
+        correlation::{Correlation, CorrelationForm, cube::Lookup},
         deform_conv::{SamplingPoints, deform_conv_on_gpu, deform_conv_reference, pack_weight},
         fold::{self, AREA, fold_reference, patches, unfold_reference},
         instance_norm::{self, instance_norm_reference},
@@ -15,89 +14,14 @@ use propainter::{
         warp::{self, Sampling, consistency_reference, warp_reference},
     },
 };
-use propainter_tests::golden;
 
-/// Returns values in [−1, 1) without repetition.
-fn values<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
-    let count: usize = shape.iter().product();
-    let value = |i: usize| {
-        let mixed = (i + 1 + seed * 7919).wrapping_mul(2_654_435_761);
-        (mixed >> 8) as u16 as f32 / 32768.0 - 1.0
-    };
-    let data: Vec<f32> = (0..count).map(value).collect();
-    Tensor::from_data(TensorData::new(data, shape), &Device::flex())
-}
-
-/// Returns the devices of this machine, with the data types to test and their tolerance. Values of 16
-/// bits are rounded once on the way in and once on the way out: two parts in 2¹¹, and in 2⁸.
-fn devices() -> Vec<(Device, Vec<(DType, f32)>)> {
-    let other = golden::device();
-    let mut devices = if without_results() {
-        vec![]
-    } else {
-        vec![Device::cpu()]
-    };
-    if !devices.contains(&other) && other != Device::flex() {
-        devices.push(other);
-    }
-    let kinds = vec![
-        (DType::F32, 1e-5),
-        (DType::F16, 2e-3),
-        (DType::BF16, 1.6e-2),
-    ];
-    devices
-        .into_iter()
-        .map(|device| (device, kinds.clone()))
-        .collect()
-}
-
-/// Set where kernels are only compiled, and compute nothing that could be compared.
-pub const WITHOUT_RESULTS: &str = "PROPAINTER_TEST_WITHOUT_RESULTS";
-
-fn without_results() -> bool {
-    std::env::var_os(WITHOUT_RESULTS).is_some()
-}
-
-/// Fails if more than the share `few` of the elements differ by more than the bound, relative to the
-/// largest element.
-fn assert_close<const D: usize>(
-    out: Tensor<D>,
-    expected: &Tensor<D>,
-    bound: f32,
-    few: f64,
-    what: &str,
-) {
-    let elements = |x: Tensor<D>| -> Vec<f32> {
-        let data = x.into_data().convert::<f32>();
-        data.try_into_vec().expect("floats")
-    };
-    assert_eq!(out.dims(), expected.dims(), "{what}");
-    let (out, expected) = (elements(out), elements(expected.clone()));
-    if without_results() {
-        return;
-    }
-    let most = expected.iter().fold(1e-3f32, |most, v| most.max(v.abs()));
-    let far = |(a, b): &(&f32, &f32)| (*a - *b).abs() > bound * most || a.is_nan();
-    let apart = out.iter().zip(&expected).filter(far).count();
-    let share = apart as f64 / out.len() as f64;
-    assert!(share <= few, "{what}: {apart} of {} are apart", out.len());
-}
-
-/// Returns a tensor in this data type on a device, and the same values in 32 bits on the CPU.
-fn both<const D: usize>(x: Tensor<D>, device: &Device, dtype: DType) -> (Tensor<D>, Tensor<D>) {
-    let stored = x.cast(dtype);
-    let data = stored.clone().into_data();
-    (
-        Tensor::from_data(data, (device, dtype)),
-        stored.cast(DType::F32),
-    )
-}
+use crate::support::{assert_close, both, devices, values};
 
 #[test]
 fn warps_are_those_of_the_reference() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
-            for [batch, channels, height, width] in [[1, 1, 1, 1], [2, 3, 13, 17], [1, 5, 32, 9]] {
+            for [batch, channels, height, width] in [[1, 1, 1, 1], [2, 11, 13, 17], [1, 5, 32, 9]] {
                 let x = values([batch, channels, height, width], 1);
                 // Far outside, too.
                 let flow = values([batch, 2, height, width], 2) * 30.0;
@@ -197,20 +121,68 @@ fn lookups_are_those_of_the_reference() {
                 let volume = rows(&first.1).matmul(second.1.clone());
                 let (volume, seen) = both(volume, &device, dtype);
                 let size = [height, width];
-                let scale = 1;
-                let reference = |volume: Tensor<3>| {
-                    let level = coordinates.clone() / (1 << scale) as f32;
-                    samples(volume, size, level)
-                };
                 let what = format!("{dtype:?} {height}×{width}");
-                let out = correlation::cube::lookup(&volume, size, &there, scale);
-                let out = out.expect("a CubeCL device");
-                assert_eq!(out.dtype(), dtype);
-                assert_close(out, &reference(seen), bound, 0.0, &what);
                 let [one, two] = [&first.0, &second.0].map(rows);
-                let out = correlation::cube::lookup_from_features(&one, &two, size, &there, scale);
-                let exact = reference(rows(&first.1).matmul(second.1.clone()));
-                assert_close(out.expect("a CubeCL device"), &exact, bound, 0.0, &what);
+                let exact = rows(&first.1).matmul(second.1.clone());
+                // The same level as the second one of the pyramid, and as the first one.
+                for first_level in [1, 0] {
+                    let scale = (1 << first_level) as f32;
+                    let reference = |volume: &Tensor<3>| {
+                        samples(volume.clone(), size, coordinates.clone() / scale)
+                    };
+                    let lookup = |levels: &[&Tensor<3>], own: Option<&Tensor<3>>| {
+                        let lookup = Lookup {
+                            levels,
+                            first_level,
+                            size,
+                            moved: &there,
+                            flows: false,
+                        };
+                        let out = match own {
+                            None => lookup.in_volume(),
+                            Some(own) => lookup.in_features(own),
+                        };
+                        let out = out.expect("a CubeCL device");
+                        assert_eq!(out.dtype(), dtype);
+                        out
+                    };
+                    let out = lookup(&[&volume], None);
+                    assert_close(out, &reference(&seen), bound, 0.0, &what);
+                    let out = lookup(&[&two], Some(&one));
+                    assert_close(out, &reference(&exact), bound, 0.0, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lookups_along_a_flow_are_those_of_the_reference_at_every_level() {
+    for (device, _) in devices() {
+        for [batch, height, width] in [[1, 16, 16], [2, 17, 23]] {
+            let maps = |device: &Device| {
+                let shape = [batch, 20, height, width];
+                [7, 8].map(|seed| Tensor::from_data(values(shape, seed).into_data(), device))
+            };
+            let flow = values([batch, 2, height, width], 9) * 20.0;
+            let row = |i: usize| (i / width % height) as f32;
+            let grid = (0..2 * height * width).map(|i| match i / (height * width) {
+                0 => (i % width) as f32,
+                _ => row(i),
+            });
+            let grid: Vec<f32> = grid.collect();
+            let grid = TensorData::new(grid, [1, 2, height, width]);
+            for form in [CorrelationForm::Volume, CorrelationForm::Features] {
+                let [first, second] = maps(&device);
+                let there = Correlation::new(first, second, form);
+                let along = Tensor::from_data(flow.clone().into_data(), &device);
+                let out = there.lookup_along(&along, &Tensor::from_data(grid.clone(), &device));
+                let [first, second] = maps(&Device::flex());
+                let here = Correlation::new(first, second, form);
+                let coordinates = Tensor::from_data(grid.clone(), &Device::flex()) + flow.clone();
+                let reference = here.lookup_reference(coordinates);
+                let what = format!("{form:?} {height}×{width}");
+                assert_close(out, &reference, 1e-5, 0.0, &what);
             }
         }
     }
@@ -344,54 +316,6 @@ fn deformable_convolutions_are_those_of_the_reference() {
                     let what = format!("{dtype:?} {groups}×{each} to {outputs}, {height}×{width}");
                     assert_close(out, &reference, bound, 0.0, &what);
                 }
-            }
-        }
-    }
-}
-
-#[test]
-fn attention_of_chosen_rows_is_that_of_the_reference() {
-    let rows = |windows: usize, each: usize, of: usize, device: &Device| -> Tensor<1, Int> {
-        let rows = (0..windows * each).map(|i| (i * 37 + i / 5) as i32 % of as i32);
-        let rows: Vec<_> = rows.collect();
-        let length = rows.len();
-        Tensor::from_data(TensorData::new(rows, [length]), device)
-    };
-    for (device, kinds) in devices() {
-        for (dtype, bound) in kinds {
-            for (windows, count, length, size) in [(1, 1, 1, 16), (2, 33, 31, 32), (3, 45, 70, 128)]
-            {
-                let tables = [(20, 90, 8.0), (21, 110, 1.0), (22, 110, 1.0)];
-                let tables = tables.map(|(seed, rows, scale)| {
-                    both(values([rows, size], seed) * scale, &device, dtype)
-                });
-                let there = tables.each_ref().map(|table| &table.0);
-                let seen = tables.each_ref().map(|table| &table.1);
-                let all = |device: &Device| {
-                    [
-                        rows(windows, count, 90, device),
-                        rows(windows, length, 110, device),
-                    ]
-                };
-                let (rows_there, rows_here) = (all(&device), all(&Device::flex()));
-                let out =
-                    attention::cube::gathered_attention(there, rows_there.each_ref(), windows, 0.3);
-                let out = out.expect("a CubeCL device");
-                assert_eq!(out.dtype(), dtype);
-                // In the tensor library's own operations, whatever the CPU's instruction set.
-                let pick = |table: &Tensor<2>, rows: &Tensor<1, Int>| {
-                    let picked = table.clone().select(0, rows.clone());
-                    picked.reshape([windows as i32, -1, size as i32])
-                };
-                let [queries, keys] = &rows_here;
-                let (q, k, v) = (
-                    pick(seen[0], queries),
-                    pick(seen[1], keys),
-                    pick(seen[2], keys),
-                );
-                let reference = attention_reference(q, k, v, 0.3);
-                let what = format!("{dtype:?} {windows}×{count}×{length} of {size}");
-                assert_close(out, &reference, bound, 0.0, &what);
             }
         }
     }

@@ -3,7 +3,19 @@
 //! computes the kernels.
 
 mod assemble;
+mod conv;
 mod driver;
+mod flow;
+mod generator;
 #[path = "../goldens/mod.rs"]
 mod goldens;
 mod kernels;
+mod linear;
+mod math;
+mod memory;
+mod pointwise;
+mod problems;
+mod self_test;
+mod stored;
+mod support;
+mod toolkit;

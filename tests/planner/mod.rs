@@ -4,7 +4,7 @@ use propainter::{
     DType, Error,
     internals::{
         memory::planning::{
-            bytes::Machine,
+            bytes::{Gpu, Machine},
             planner::{Budget, Chosen, Planner, QualityLevel},
         },
         schedule::WindowParams,
@@ -14,6 +14,11 @@ use propainter::{
 use proptest::prelude::*;
 
 const GB: u64 = 1_000_000_000;
+/// A GPU that is large enough for any allocation.
+const GPU: Machine = Machine::Gpu(Gpu {
+    context: 500 << 20,
+    largest: u64::MAX,
+});
 /// Bytes of a common L2 cache.
 const L2: u64 = 1 << 20;
 
@@ -38,7 +43,7 @@ fn choose(planner: &Planner, device: u64, host: u64) -> Result<Chosen, Error> {
 /// The device bytes of the smallest exact plan.
 fn smallest(size: (usize, usize), subvideo_length: usize, numbers: DType) -> u64 {
     let level = level(size, subvideo_length, numbers);
-    let planner = Planner::new(Machine::Gpu, size, level.clone(), Degradation::NONE);
+    let planner = Planner::new(GPU, size, level.clone(), Degradation::NONE);
     let ladder = planner.ladder(&level);
     let needs = ladder.iter().map(|(_, needs)| needs.device());
     needs.min().expect("a plan")
@@ -69,7 +74,7 @@ fn the_cards_people_have_do_what_is_expected_of_them_exactly() {
 #[test]
 fn losses_come_in_the_stated_order_and_are_told() {
     let wish = level((1280, 720), 80, DType::F32);
-    let planner = Planner::new(Machine::Gpu, wish.size, wish, Degradation::ALL);
+    let planner = Planner::new(GPU, wish.size, wish, Degradation::ALL);
     let last = planner.levels().last().expect("levels");
     let told: Vec<_> = last
         .downgrades
@@ -100,7 +105,7 @@ fn a_sliding_window_shrinks_with_its_sub_video() {
     let mut wish = level((640, 480), 40, DType::F32);
     wish.windows.lookahead = Some(30);
     let allowed = Degradation::NONE.with(Step::Window);
-    let planner = Planner::new(Machine::Gpu, wish.size, wish, allowed);
+    let planner = Planner::new(GPU, wish.size, wish, allowed);
     let levels = planner.levels().iter().map(|level| {
         let WindowParams {
             neighbor_length,
@@ -137,12 +142,12 @@ fn what_is_forbidden_is_not_given_up() {
     let wish = level((1280, 720), 80, DType::F32);
     for step in Step::ALL {
         let allowed = Degradation::NONE.with(step);
-        let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), allowed);
+        let planner = Planner::new(GPU, wish.size, wish.clone(), allowed);
         for level in &planner.levels()[1..] {
             assert!(level.downgrades.iter().all(|loss| loss.step == step));
         }
     }
-    let planner = Planner::new(Machine::Gpu, wish.size, wish.clone(), Degradation::NONE);
+    let planner = Planner::new(GPU, wish.size, wish.clone(), Degradation::NONE);
     assert_eq!(planner.levels(), [wish]);
     let error = choose(&planner, GB / 2, u64::MAX).expect_err("it cannot fit");
     let needed = match &error {
@@ -166,7 +171,7 @@ fn what_is_forbidden_is_not_given_up() {
 
 #[test]
 fn every_plan_of_a_ladder_saves_something_somewhere() {
-    for machine in [Machine::Gpu, Machine::Cpu { threads: 4, l2: L2 }] {
+    for machine in [GPU, Machine::Cpu { threads: 4, l2: L2 }] {
         let level = level((432, 240), 80, DType::F32);
         let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);
         let ladder = planner.ladder(&level);
@@ -193,7 +198,7 @@ proptest! {
         gpu in any::<bool>(),
         wide in any::<bool>(),
     ) {
-        let machine = if gpu { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let machine = if gpu { GPU } else { Machine::Cpu { threads: 2, l2: L2 } };
         let wish = QualityLevel {
             windows: WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead },
             size: (8 * columns, 8 * rows),
@@ -238,7 +243,7 @@ proptest! {
         (columns, rows) in (4usize..=60, 4usize..=40),
         gpu in any::<bool>(),
     ) {
-        let machine = if gpu { Machine::Gpu } else { Machine::Cpu { threads: 2, l2: L2 } };
+        let machine = if gpu { GPU } else { Machine::Cpu { threads: 2, l2: L2 } };
         let needs = |columns: usize, rows: usize| {
             let level = level((8 * columns, 8 * rows), 20, DType::F32);
             let planner = Planner::new(machine, level.size, level.clone(), Degradation::NONE);

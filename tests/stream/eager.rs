@@ -8,7 +8,7 @@ use propainter::{
         kernels::correlation::CorrelationForm,
         networks::{
             flow_completion::{ChunkSize, FlowCompletion, Video, combine, network_input},
-            generator::{Generator, GeneratorInput, QuarterScaleInputs},
+            generator::{Generated, Generator, GeneratorInput, QuarterScaleInputs},
             image_propagation::propagate,
             raft::Raft,
             stored::Placement,
@@ -103,7 +103,8 @@ impl Eager {
                         }
                         _ => {
                             let (frame, hole) = &made.clip[run.start + t];
-                            (self.image(frame), self.mask(hole))
+                            let mask = self.mask(hole);
+                            (self.image(frame) * (-mask.clone() + 1.0), mask)
                         }
                     };
                     let flows = |t: usize| {
@@ -186,21 +187,23 @@ impl Eager {
             .map(|(_, hole)| self.mask(hole));
         let missing = made.updated[locals.clone()].iter().map(|u| u[1].clone());
         let input = GeneratorInput {
-            features: Tensor::cat(locals.clone().map(encode).collect(), 0),
-            references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
+            features: locals.clone().map(encode).collect(),
+            references,
             quarter_scale: QuarterScaleInputs::new(
                 Tensor::cat(masks.collect(), 0),
                 Tensor::cat(missing.collect(), 0),
                 flows(0).zip(flows(1)),
-            ),
+            )
+            .expect("masks"),
             wanted: {
                 let (source, _) = &made.clip[0];
                 vec![Rect::whole([source.height(), source.width()]); locals.len()]
             },
         };
         let mut images = Vec::new();
-        let mut output = |_, image: Tensor<4>| {
-            images.push(image.into_data().try_into_vec::<f32>().expect("f32"));
+        let mut output = |part: Generated| {
+            let image = part.images.into_data();
+            images.push(image.try_into_vec::<f32>().expect("f32"));
             Ok(())
         };
         let (strips, cancel) = (Strips::default(), Cancel::default());

@@ -112,27 +112,28 @@ fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
         .map(|p| f32::from(mask.hole()[4 * (p / width) * WIDTH + 4 * (p % width)]))
         .collect();
     let masks = Tensor::<1>::from_floats(&quarters[..], &Device::flex());
-    let masks = masks
-        .reshape([1, 1, height, width])
-        .repeat(&[locals, 2, 1, 1]);
-    let flows = || zeros([locals - 1, 2, height, width]);
+    let masks = masks.reshape([1, 1, height, width]).repeat(&[1, 2, 1, 1]);
+    let flow = || zeros([1, 2, height, width]);
     let tokens = generator.tokens(zeros([1, 128, height, width]));
     let references = window.references.len();
     let input = GeneratorInput {
-        features: zeros([locals, 128, height, width]),
-        references: (references > 0).then(|| tokens.repeat(&[references, 1, 1, 1])),
+        features: vec![zeros([1, 128, height, width]); locals],
+        references: vec![tokens; references],
         quarter_scale: QuarterScaleInputs {
-            flows: Some(Flows {
-                forward: flows(),
-                backward: flows(),
-            }),
-            masks,
+            flows: (1..locals)
+                .map(|_| Flows {
+                    forward: flow(),
+                    backward: flow(),
+                })
+                .collect(),
+            masks: vec![masks; locals],
+            mask_pixels: quarters.repeat(locals),
         },
         wanted: vec![mask.area(); locals],
     };
     billions(|| {
         let (strips, cancel) = (Strips::default(), Cancel::default());
-        let done = generator.forward(input, strips, &cancel, &mut |_, _| Ok(()));
+        let done = generator.forward(input, strips, &cancel, &mut |_| Ok(()));
         done.expect("nobody cancels");
     })
 }

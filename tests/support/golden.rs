@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use flate2::read::GzDecoder;
 use propainter::{
     DeviceChoice,
-    weights::{Checkpoint, HostTensor, Network},
+    weights::{self, Checkpoint, HostTensor, Network},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -229,42 +229,11 @@ pub fn assert_close<const D: usize>(out: Tensor<D>, vectors: &Vectors, key: &str
     );
 }
 
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-/// Element `i` of the generated tensor whose seed is `seed`, in [−1, 1).
-fn generated(seed: u64, i: u64) -> f64 {
-    let mut z = seed.wrapping_add((i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    (z >> 40) as f64 / f64::from(1 << 24) * 2.0 - 1.0
-}
-
-/// The tensors of a network by the golden weights rule; `None` where its table is absent.
+/// The tensors of a network by the golden weights rule; `None` where its table is absent, which is
+/// what says that the vectors were made with it.
 pub fn generated_tensors(network: Network) -> Option<Vec<(String, HostTensor)>> {
-    let table = read("weights_check.json")?;
-    let table: serde_json::Value = serde_json::from_slice(&table).expect("valid table");
-    let name = network.name();
-    let entries = table[name].as_object().expect("the network's table");
-    let tensors = entries.iter().filter_map(|(key, entry)| {
-        let (offset, scale) = (entry["offset"].as_f64()?, entry["scale"].as_f64()?);
-        let shape: Vec<usize> = entry["shape"]
-            .as_array()?
-            .iter()
-            .map(|side| side.as_u64().map(|side| side as usize))
-            .collect::<Option<_>>()?;
-        let seed = fnv1a(&format!("{name}/{key}"));
-        let count = shape.iter().product::<usize>() as u64;
-        let data = (0..count)
-            .map(|i| (offset + scale * generated(seed, i)) as f32)
-            .collect();
-        Some((key.clone(), HostTensor { shape, data }))
-    });
-    Some(tensors.collect())
+    read("weights_check.json")?;
+    Some(weights::generated_tensors(network))
 }
 
 /// A network's checkpoint by the golden weights rule.
@@ -280,7 +249,7 @@ pub fn settings(name: &str) -> Option<impl Fn(&str) -> usize> {
     Some(move |key: &str| settings["settings"][key].as_u64().expect("a whole number") as usize)
 }
 
-/// Number of the rule that [`generated`] follows; another rule needs another number.
+/// Number of the rule of [`generated_tensors`]; another rule needs another number.
 const RULE: u64 = 1;
 
 /// Returns a folder under `target` with the three generated checkpoints as safetensors. The first

@@ -4,6 +4,7 @@ mod command;
 mod convert;
 mod fetch;
 mod finding;
+mod generated;
 mod hostile;
 mod layouts;
 mod networks;

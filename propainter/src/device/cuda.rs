@@ -5,11 +5,14 @@
 //! process ends, so that functions taken from it stay valid.
 
 use std::{
-    ffi::{CStr, c_int, c_uint},
+    ffi::{CStr, c_int, c_uint, c_void},
+    ptr,
     sync::OnceLock,
 };
 
 use libloading::Library;
+
+use super::cuda_faults::{DriverError, status};
 
 /// A library of NVIDIA's driver, loaded for the rest of the process.
 #[derive(Debug)]
@@ -48,48 +51,121 @@ impl NvidiaLibrary {
     }
 }
 
-/// The reason why the CUDA driver names no devices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DriverError {
-    /// The library lacks a function.
-    #[error("the CUDA driver lacks {0}")]
-    Missing(&'static str),
-    /// `cuInit` returned this status.
-    #[error("the CUDA driver does not start (error {0})")]
-    Init(c_int),
-    /// `cuDeviceGetCount` returned this status.
-    #[error("the CUDA driver does not count its devices (error {0})")]
-    Count(c_int),
-}
+/// The oldest driver API that this build runs on, as `cuDriverGetVersion` numbers it: CUDA 12.0, which
+/// driver 525 brought.
+const OLDEST_API: c_int = 12000;
 
-/// Starts the CUDA driver and returns the number of devices that it sees; `None` if the machine
-/// has no CUDA driver.
+/// Starts the CUDA driver and returns the number of devices that it sees.
 ///
 /// # Errors
-/// [`DriverError`] if the driver is present but does not answer.
-pub fn device_count() -> Option<Result<usize, DriverError>> {
+/// [`DriverError`] if there is no driver, it is too old, or it does not answer.
+pub fn device_count() -> Result<usize, DriverError> {
+    let driver = NvidiaLibrary::driver().ok_or(DriverError::NoDriver)?;
+    type Version = unsafe extern "C" fn(*mut c_int) -> c_int;
     type Init = unsafe extern "C" fn(c_uint) -> c_int;
-    type Count = unsafe extern "C" fn(*mut c_int) -> c_int;
-    let driver = NvidiaLibrary::driver()?;
-    let count = || {
-        // SAFETY: the function has had this C signature since CUDA 2.
-        let init = unsafe { driver.function::<Init>(c"cuInit") };
-        let init = init.ok_or(DriverError::Missing("cuInit"))?;
-        // SAFETY: the driver documents 0 as the only flags. It may be called more than once.
-        let status = unsafe { init(0) };
-        if status != 0 {
-            return Err(DriverError::Init(status));
-        }
-        // SAFETY: as above.
-        let device_count = unsafe { driver.function::<Count>(c"cuDeviceGetCount") };
-        let device_count = device_count.ok_or(DriverError::Missing("cuDeviceGetCount"))?;
-        let mut count = 0;
-        // SAFETY: the driver is started; `count` outlives the call that writes it.
-        let status = unsafe { device_count(&mut count) };
-        if status != 0 {
-            return Err(DriverError::Count(status));
-        }
-        Ok(usize::try_from(count).unwrap_or(0))
+    // SAFETY: the functions have had these C signatures since CUDA 2.2.
+    let (version, init, count) = unsafe {
+        (
+            find::<Version>(driver, c"cuDriverGetVersion")?,
+            find::<Init>(driver, c"cuInit")?,
+            find::<Version>(driver, c"cuDeviceGetCount")?,
+        )
     };
-    Some(count())
+    let mut api = 0;
+    // SAFETY: `api` outlives the call that writes it. The driver need not be started.
+    if unsafe { version(&mut api) } == 0 && api < OLDEST_API {
+        return Err(DriverError::TooOld(api));
+    }
+    // SAFETY: the driver documents 0 as the only flags. It may be called more than once.
+    started(unsafe { init(0) })?;
+    let mut devices = 0;
+    // SAFETY: the driver is started; `devices` outlives the call that writes it.
+    started(unsafe { count(&mut devices) })?;
+    Ok(usize::try_from(devices).unwrap_or(0))
+}
+
+/// Returns a function of the driver.
+///
+/// # Safety
+/// As [`NvidiaLibrary::function`].
+unsafe fn find<F: Copy>(
+    driver: &'static NvidiaLibrary,
+    name: &'static CStr,
+) -> Result<F, DriverError> {
+    // SAFETY: the caller names the signature.
+    let function = unsafe { driver.function(name) };
+    function.ok_or_else(|| DriverError::Missing(name.to_str().unwrap_or_default()))
+}
+
+fn started(status: c_int) -> Result<(), DriverError> {
+    match status {
+        0 => Ok(()),
+        status => Err(DriverError::Start(status)),
+    }
+}
+
+/// The context of a device, which computing and everything else in this process share. It exists as
+/// long as someone holds it.
+#[derive(Debug)]
+pub struct PrimaryContext {
+    device: c_int,
+    release: unsafe extern "C" fn(c_int) -> c_int,
+}
+
+impl PrimaryContext {
+    /// Opens device `index`.
+    ///
+    /// # Errors
+    /// [`DriverError`] if there is no such device, it is not free, or it does not open.
+    pub fn open(index: usize) -> Result<Self, DriverError> {
+        /// `CU_DEVICE_ATTRIBUTE_COMPUTE_MODE` and its value for devices that nobody may use.
+        const COMPUTE_MODE: c_int = 20;
+        const PROHIBITED: c_int = 2;
+        type Get = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
+        type Attribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
+        type Retain = unsafe extern "C" fn(*mut *mut c_void, c_int) -> c_int;
+        type Release = unsafe extern "C" fn(c_int) -> c_int;
+        let count = device_count()?;
+        let driver = NvidiaLibrary::driver().ok_or(DriverError::NoDriver)?;
+        // SAFETY: the functions have had these C signatures since CUDA 7 (`CUdevice` is an int,
+        // `CUcontext` a pointer).
+        let (get, attribute, retain, release) = unsafe {
+            (
+                find::<Get>(driver, c"cuDeviceGet")?,
+                find::<Attribute>(driver, c"cuDeviceGetAttribute")?,
+                find::<Retain>(driver, c"cuDevicePrimaryCtxRetain")?,
+                find::<Release>(driver, c"cuDevicePrimaryCtxRelease_v2")?,
+            )
+        };
+        let ordinal = c_int::try_from(index).ok();
+        let ordinal = ordinal.filter(|_| index < count);
+        let ordinal = ordinal.ok_or(DriverError::OutOfRange { index, count })?;
+        let (mut device, mut mode, mut context) = (0, 0, ptr::null_mut());
+        // SAFETY: the driver is started, and every pointer is to a local of its type.
+        let status = unsafe {
+            match get(&mut device, ordinal) {
+                0 => {
+                    let known = attribute(&mut mode, COMPUTE_MODE, device) == 0;
+                    if known && mode == PROHIBITED {
+                        return Err(DriverError::Prohibited(index));
+                    }
+                    retain(&mut context, device)
+                }
+                status => status,
+            }
+        };
+        match status {
+            0 => Ok(Self { device, release }),
+            status::DEVICE_UNAVAILABLE => Err(DriverError::Taken(index)),
+            status => Err(DriverError::Open { index, status }),
+        }
+    }
+}
+
+impl Drop for PrimaryContext {
+    fn drop(&mut self) {
+        // SAFETY: the context was retained once for this value. Others keep it with their own
+        // retains.
+        unsafe { (self.release)(self.device) };
+    }
 }

@@ -1,6 +1,8 @@
 //! The device that computes, the instruction sets of the CPU, and NVIDIA's libraries.
 
 pub mod cuda;
+pub mod cuda_faults;
+pub mod cuda_info;
 pub mod isa;
 
 use std::{fmt, str::FromStr};

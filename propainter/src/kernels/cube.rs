@@ -18,9 +18,15 @@ use burn_cubecl::{
 
 /// Returns `x` as a contiguous tensor of a CubeCL device; `None` if it is on another device.
 pub fn cube_tensor<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
+    strided_tensor(x).map(into_contiguous)
+}
+
+/// Returns `x` as it lies in the memory of a CubeCL device, with any strides; `None` if it is on
+/// another device.
+pub fn strided_tensor<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     let primitive = x.clone().try_into_primitive::<Cube>().ok()?;
     let floats = [DType::F32, DType::F16, DType::BF16].contains(&primitive.dtype);
-    floats.then(|| into_contiguous(primitive))
+    floats.then_some(primitive)
 }
 
 /// Returns row indices as a contiguous `i32` tensor of a CubeCL device; `None` if they are on
@@ -61,6 +67,38 @@ pub fn launch_size(out: &CubeTensor, count: usize) -> (CubeCount, CubeDim) {
 pub fn cube_units(x: &CubeTensor, most: usize) -> usize {
     let have = x.client.properties().hardware.max_units_per_cube as usize;
     most.min(1 << have.max(1).ilog2())
+}
+
+/// Returns where the element `index`, in the order of the `rank` axes, lies in a tensor with any
+/// strides.
+#[cube]
+pub fn offset_of<F: Float>(
+    x: &cubecl::prelude::Tensor<F>,
+    index: usize,
+    #[comptime] rank: usize,
+) -> usize {
+    let mut rest = index;
+    let mut offset = 0usize;
+    #[unroll]
+    for i in 0..rank {
+        let axis = comptime!(rank - 1 - i);
+        let size = x.shape(axis);
+        offset += rest % size * x.stride(axis);
+        rest /= size;
+    }
+    offset
+}
+
+/// Returns where an element of a tensor of four axes lies, whatever its strides.
+#[cube]
+pub fn spot<F: Float>(
+    x: &cubecl::prelude::Tensor<F>,
+    image: usize,
+    channel: usize,
+    row: usize,
+    column: usize,
+) -> usize {
+    image * x.stride(0) + channel * x.stride(1) + row * x.stride(2) + column * x.stride(3)
 }
 
 /// Reads `x` at a row and a column of the plane that starts at `base`; 0 outside the plane.

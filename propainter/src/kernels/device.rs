@@ -1,12 +1,16 @@
 //! The tensor library's devices: opening the one that a user chose, and the data types on it.
 
-use std::panic;
+use std::{
+    collections::BTreeMap,
+    panic,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use burn::tensor::{DType as TensorDType, Device};
 
 use crate::{
     DType, DeviceChoice, Error,
-    device::cuda::{self, DriverError},
+    device::{cuda::PrimaryContext, cuda_faults::DriverError},
 };
 
 /// Returns whether `device` is the CPU device that our CPU kernels run on.
@@ -39,7 +43,8 @@ impl DeviceChoice {
     /// Opens the device. `auto` takes the first CUDA device if it opens and falls back to the CPU.
     ///
     /// # Errors
-    /// [`Error::Device`] if a CUDA device was asked for by name and is absent or does not answer.
+    /// [`Error::Device`] if a CUDA device was asked for by name and is absent or does not answer;
+    /// [`Error::DeviceLost`] if it failed before in this process and is lost.
     pub fn open(self) -> Result<Device, Error> {
         self.open_and_tell().map(|(device, _)| device)
     }
@@ -54,6 +59,7 @@ impl DeviceChoice {
             Self::Cpu => Ok((Device::flex(), None)),
             Self::Cuda(n) => match open_cuda(n) {
                 Ok(device) => Ok((device, None)),
+                Err(OpenError::Lost(problem)) => Err(Error::DeviceLost { problem }),
                 Err(problem) => Err(Error::Device {
                     device: self.to_string(),
                     problem: problem.to_string(),
@@ -61,7 +67,7 @@ impl DeviceChoice {
             },
             Self::Auto => Ok(match open_cuda(0) {
                 Ok(device) => (device, None),
-                Err(OpenError::NoDriver) => (Device::flex(), None),
+                Err(OpenError::Driver(DriverError::NoDriver)) => (Device::flex(), None),
                 Err(problem) => (Device::flex(), Some(problem.to_string())),
             }),
         }
@@ -71,31 +77,49 @@ impl DeviceChoice {
 /// The reason why a CUDA device did not open.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
-    #[error("no CUDA driver on this machine (libcuda.so.1); use device=cpu")]
-    NoDriver,
     #[error(transparent)]
     Driver(#[from] DriverError),
-    #[error("the driver sees {0} CUDA device(s); the first is cuda:0")]
-    OutOfRange(usize),
-    #[error("the CUDA device could not be opened")]
+    #[error("the GPU failed before ({0}) and stays lost until this program is restarted")]
+    Lost(String),
+    #[error("the tensor library could not open the CUDA device; set device=cpu")]
     Open,
-    #[error("the CUDA device does not answer: {0}")]
+    #[error(
+        "the CUDA device does not answer ({0}); check that nvidia-smi works, or set device=cpu"
+    )]
     Silent(String),
 }
 
-/// Opens CUDA device `n`. The tensor library panics on a machine without a driver, so the driver
-/// is asked for its number of devices first, and a panic while opening is caught.
+/// Opens CUDA device `n`. The tensor library panics where the driver refuses something, so the driver
+/// is asked first, and a panic while opening is caught.
 fn open_cuda(n: usize) -> Result<Device, OpenError> {
-    let count = cuda::device_count().ok_or(OpenError::NoDriver)??;
-    if n >= count {
-        return Err(OpenError::OutOfRange(count));
+    if let Some(problem) = lost().get(&n) {
+        return Err(OpenError::Lost(problem.clone()));
     }
+    // Held until the library has the context, so that it is not created twice.
+    let context = PrimaryContext::open(n)?;
     let opened = panic::catch_unwind(|| {
         let device = Device::cuda(n);
         device.sync().map(|()| device)
     });
+    drop(context);
     let opened = opened.map_err(|_| OpenError::Open)?;
     opened.map_err(|error| OpenError::Silent(format!("{error:?}")))
+}
+
+/// The CUDA devices whose context is lost, by number, each with the message that said so.
+fn lost() -> MutexGuard<'static, BTreeMap<usize, String>> {
+    static LOST: Mutex<BTreeMap<usize, String>> = Mutex::new(BTreeMap::new());
+    LOST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl DeviceChoice {
+    /// Notes that the device's context is lost. It is not opened again in this process: after such a
+    /// fault every call of the driver fails until the process ends.
+    pub fn mark_lost(self, problem: &str) {
+        if let Self::Cuda(n) = self {
+            lost().entry(n).or_insert_with(|| problem.to_owned());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +130,18 @@ mod tests {
     fn a_cuda_device_beyond_the_last_is_an_error_that_names_it() {
         let error = DeviceChoice::Cuda(4096).open().unwrap_err().to_string();
         assert!(error.contains("cuda:4096"), "{error}");
+    }
+
+    #[test]
+    fn a_device_that_was_lost_is_not_opened_again() {
+        let device = DeviceChoice::Cuda(4095);
+        device.mark_lost("CUDA_ERROR_ILLEGAL_ADDRESS");
+        device.mark_lost("a later one");
+        DeviceChoice::Cpu.mark_lost("nothing");
+        let error = device.open().unwrap_err();
+        assert!(matches!(&error, Error::DeviceLost { problem } if problem.contains("ADDRESS")));
+        assert!(error.to_string().contains("restart"), "{error}");
+        assert!(DeviceChoice::Cpu.open().is_ok());
     }
 
     #[test]

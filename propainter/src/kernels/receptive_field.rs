@@ -1,7 +1,5 @@
 //! The part of an image that a part of a network's output depends on, and cropping tensors to it.
 
-use std::ops::Range;
-
 use burn::tensor::Tensor;
 
 use super::conv::winograd::transform::OUTPUTS;
@@ -30,14 +28,14 @@ impl Rect {
     /// Crops `x` to this rectangle. The axes `axis` (rows) and `axis + 1` (columns) of `x` cover
     /// the rectangle `held` of the same image, which contains this one.
     pub fn crop(&self, x: Tensor<4>, axis: usize, held: &Self) -> Tensor<4> {
-        let narrow = |x: Tensor<4>, axis, own: &Range<usize>, held: &Range<usize>| {
-            if own == held {
-                x
-            } else {
-                x.narrow(axis, own.start - held.start, own.len())
-            }
-        };
-        let x = narrow(x, axis, &self.rows, &held.rows);
-        narrow(x, axis + 1, &self.columns, &held.columns)
+        let mut parts = x.dims().map(|length| 0..length);
+        let own = [&self.rows, &self.columns].into_iter();
+        for (part, (own, held)) in parts[axis..]
+            .iter_mut()
+            .zip(own.zip([&held.rows, &held.columns]))
+        {
+            *part = own.start - held.start..own.end - held.start;
+        }
+        if self == held { x } else { x.slice(parts) }
     }
 }

@@ -15,7 +15,7 @@ pub struct Limits {
     pub vram_reserve: u64,
     /// Budget on the host in bytes for held frames, flows and features. 0 is the free memory.
     pub host_budget: u64,
-    /// Bytes of that budget that the caller holds for its frames.
+    /// Bytes of both budgets that the caller holds for its frames.
     pub outside: Outside,
     /// The precision of flow completion and the generator.
     pub precision: Precision,
@@ -39,13 +39,17 @@ impl Default for Limits {
     }
 }
 
-/// Bytes on the host that the caller holds for a session's frames, at their source and destination.
+/// Bytes that the caller holds for a session's frames, at their source and destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Bytes for each frame that the session has and that is not final.
+    /// Bytes on the host for each frame that the session has and that is not final.
     pub frame: u64,
-    /// Bytes independent of the number of frames.
+    /// Bytes on the host independent of the number of frames.
     pub always: u64,
+    /// Bytes in the memory of a GPU for each such frame: its buffer, if it lies there.
+    pub device_frame: u64,
+    /// Bytes in the memory of a GPU independent of the number of frames.
+    pub device_always: u64,
 }
 
 impl Outside {
@@ -54,6 +58,8 @@ impl Outside {
         Self {
             frame: self.frame.div_ceil(parts),
             always: self.always.div_ceil(parts),
+            device_frame: self.device_frame.div_ceil(parts),
+            device_always: self.device_always.div_ceil(parts),
         }
     }
 }
@@ -190,11 +196,44 @@ pub enum Notice {
     /// The classical engine runs because this build has no networks, although checkpoints are
     /// found, their folder is set or a GPU is named.
     NotBuilt,
+    /// `vram_budget` is more than the device has; the budget is what it has.
+    BudgetCapped {
+        /// The bytes that the user set.
+        asked: u64,
+        /// The bytes that the device has.
+        total: u64,
+    },
     /// `device=auto` computes on the CPU although a CUDA driver is present.
     FellBack {
         /// The reason why no CUDA device is used.
         problem: String,
     },
+}
+
+/// What a session's memory on its device is measured with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MeterKind {
+    /// Nothing: there are no networks.
+    #[default]
+    None,
+    /// The tensor library's pools on a GPU, and the context.
+    Pools,
+    /// The allocator of the process, which counts.
+    Allocator,
+    /// The resident memory of the process.
+    Resident,
+}
+
+impl MeterKind {
+    /// Returns the name that the property `stats` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pools => "pools",
+            Self::Allocator => "allocator",
+            Self::Resident => "resident",
+        }
+    }
 }
 
 /// The memory that a session takes now and took at most.
@@ -204,11 +243,16 @@ pub struct Usage {
     pub budget: u64,
     /// Bytes on the device that the plan in force needs at most, by the model.
     pub planned: u64,
-    /// Bytes that this process has on the device, as last measured.
+    /// What the bytes on the device are measured with.
+    pub meter: MeterKind,
+    /// Bytes that the networks of this process have on the device, as last measured.
     pub device: u64,
-    /// Bytes that this process had on the device at most.
+    /// Bytes that this process has on a GPU by the driver's figure, whatever uses them, as last
+    /// asked; 0 where the driver does not list the process.
+    pub by_driver: u64,
+    /// Bytes that the networks of this process had on the device at most.
     pub device_peak: u64,
-    /// Bytes that this process had on the device at most in each stage, in the order of
+    /// Bytes that the networks had on the device at most in each stage, in the order of
     /// [`Stage::ALL`].
     pub stages: [u64; Stage::ALL.len()],
     /// Budget on the host in bytes for held frames, flows and features.
@@ -241,6 +285,7 @@ impl Usage {
             planned: self.planned + other.planned,
             // The meter counts the whole process already.
             device: self.device.max(other.device),
+            by_driver: self.by_driver.max(other.by_driver),
             host: self.host + other.host,
             host_peak: self.host_peak + other.host_peak,
             host_budget: self.host_budget.saturating_add(other.host_budget),

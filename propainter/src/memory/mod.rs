@@ -2,8 +2,8 @@
 //!
 //! - [`Limits`], [`Notice`], [`Usage`]: the settings of a user, and the reports of a session
 //! - `planning`: the memory plan of the networks and the guard that enforces it
-//! - [`meter`]: the bytes of this process by the driver, the system (`host`) or the allocator
-//!   ([`counting`])
+//! - [`meter`]: the bytes of this process by the tensor library's pools, the system (`host`) or the
+//!   allocator ([`counting`]), and what the `driver` says of a GPU
 //! - [`Faults`]: faults that tests inject
 
 #[doc(hidden)]
@@ -25,4 +25,4 @@ pub use crate::stage::Stage;
 pub use counting::Counting;
 pub use faults::Faults;
 pub use host::resident;
-pub use limits::{Degradation, Limits, Notice, Outside, Step, Usage};
+pub use limits::{Degradation, Limits, MeterKind, Notice, Outside, Step, Usage};

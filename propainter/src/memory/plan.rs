@@ -10,7 +10,8 @@ use crate::{
 /// The choices by which the networks run. Every plan gives the same frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Directions of a pair of frames whose flow is computed at once, 1 or 2.
+    /// Flows that are computed at once: 1 is one direction of a pair of frames, 2 are both, more are
+    /// both of several pairs.
     pub pairs: usize,
     /// Form in which RAFT's correlation is stored between lookups.
     pub correlation: CorrelationForm,
@@ -37,6 +38,16 @@ impl Plan {
         encoder_rows: 0,
         decoder_rows: 0,
     };
+
+    /// Returns the number of pairs of frames whose flows, in both directions, are computed at once.
+    pub fn frame_pairs(&self) -> usize {
+        (self.pairs / 2).max(1)
+    }
+
+    /// Returns whether flow completion runs in both directions at once.
+    pub fn both_directions(&self) -> bool {
+        self.pairs > 2
+    }
 
     /// Returns the strips in which the generator processes a frame.
     pub fn strips(&self) -> Strips {

@@ -4,17 +4,12 @@
 use burn::tensor::Tensor;
 
 use super::stored::{Placement, StoredTensor};
-use crate::{
-    Cancel, Error,
-    kernels::warp::{Sampling, consistency, warp},
-};
-
-/// A frame `[1, 3, H, W]` and its mask `[1, 1, H, W]`, 1 inside the mask.
-pub type FrameAndMask = (Tensor<4>, Tensor<4>);
+pub use crate::kernels::propagation::FrameAndMask;
+use crate::{Cancel, Error, kernels::propagation::propagation_step};
 
 /// Propagates pixels into the masks of `count` frames, backward in time, then forward.
 ///
-/// - `frame`: returns a frame, with any content inside the mask, and its mask
+/// - `frame`: returns a frame, 0 inside the mask, and its mask
 /// - `flows`: returns the completed flows `[1, 2, H, W]` from a frame to the next and back
 /// - `output`: receives each frame, in order: the updated frame (the source outside the mask,
 ///   propagated pixels inside, 0 where no pixel was found) and the mask of the missing pixels
@@ -35,11 +30,12 @@ pub fn propagate(
     let mut last: Option<FrameAndMask> = None;
     for t in (0..count).rev() {
         cancel.check()?;
-        let (source, mask) = frame(t);
-        let known = source * (-mask.clone() + 1.0);
         let state = match last {
-            Some(last) => step(&(known, mask), &last, flows(t)),
-            None => (known, mask),
+            Some(last) => {
+                let (forward, backward) = flows(t);
+                propagation_step(&frame(t), &last, [&forward, &backward])
+            }
+            None => frame(t),
         };
         let put = |x: &Tensor<4>| StoredTensor::put(x.clone(), placement);
         states.push((put(&state.0)?, put(&state.1)?));
@@ -51,36 +47,15 @@ pub fn propagate(
         let Some((image, missing)) = states.pop() else {
             break;
         };
-        let (mut state, (source, mask)) = ((image.get(), missing.get()), frame(t));
+        let mut state = (image.get(), missing.get());
         drop((image, missing));
         if let Some(last) = last {
             let (forward, backward) = flows(t - 1);
-            state = step(&state, &last, (backward, forward));
+            state = propagation_step(&state, &last, [&backward, &forward]);
         }
-        let known = source * (-mask.clone() + 1.0);
-        output(t, known + state.0.clone() * mask, state.1.clone())?;
+        // Outside the mask both passes keep the source.
+        output(t, state.0.clone(), state.1.clone())?;
         last = Some(state);
     }
     Ok(())
-}
-
-/// Updates one frame from its neighbour in the order of the pass. `flow` leads from the frame to the
-/// neighbour, `check` back.
-fn step(
-    (image, mask): &FrameAndMask,
-    (source, source_mask): &FrameAndMask,
-    (flow, check): (Tensor<4>, Tensor<4>),
-) -> FrameAndMask {
-    let valid = consistency(flow.clone(), check);
-    let carried = warp(source.clone(), flow.clone(), Sampling::Nearest);
-    let carried_mask = binarise(warp(source_mask.clone(), flow, Sampling::Bilinear));
-    let reached = valid * (-carried_mask + 1.0);
-    let take = binarise(mask.clone() * reached.clone());
-    let image = take.clone() * carried + (-take + 1.0) * image.clone();
-    (image, binarise(mask.clone() * (-reached + 1.0)))
-}
-
-/// Returns 1 where a mask is above 0.1, else 0.
-fn binarise(mask: Tensor<4>) -> Tensor<4> {
-    mask.greater_elem(0.1).float()
 }

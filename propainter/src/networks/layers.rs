@@ -6,10 +6,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 pub use crate::kernels::conv::{Activation, ConvGeometry};
 use crate::{
     kernels::{
-        conv::{PackedConv, conv2d_reference},
+        conv::{
+            PackedConv, activate,
+            cube::{Fusion, GpuConv},
+        },
         deform_conv::{PackedDeformConv, SamplingPoints, deform_conv_on_gpu, pack_weight},
         flops,
-        linear::{PackedLinear, linear_reference},
+        linear::{PackedLinear, cube::GpuLinear},
         upcast::upcast,
     },
     weights::Checkpoint,
@@ -43,24 +46,27 @@ fn reshaped<const D: usize>(
 /// Groups of the deformable convolutions.
 const GROUPS: usize = 16;
 
-/// A layer's parameters: packed for our CPU kernels, or as tensors of another device.
+/// A layer's parameters, packed for our CPU kernels or for our GPU kernels.
 #[derive(Debug)]
-enum Parameters<P, const D: usize> {
-    Packed(P),
-    Tensors(Box<(Tensor<D>, Tensor<1>)>),
+enum Parameters<C, G> {
+    Cpu(C),
+    Gpu(G),
 }
 
-impl<P, const D: usize> Parameters<P, D> {
-    /// Takes the packed form if there is one.
-    fn new(packed: Option<P>, weight: Tensor<D>, bias: Tensor<1>) -> Self {
-        packed.map_or_else(|| Self::Tensors(Box::new((weight, bias))), Self::Packed)
+impl<C, G> Parameters<C, G> {
+    /// Takes the CPU form if there is one, else the GPU form.
+    fn new(cpu: Option<C>, gpu: impl FnOnce() -> Option<G>) -> Self {
+        match cpu {
+            Some(cpu) => Self::Cpu(cpu),
+            None => Self::Gpu(gpu().expect("a tensor of the CPU device or of a CubeCL device")),
+        }
     }
 }
 
 /// A 2D convolution with bias. The size of the kernel is that of the weight.
 #[derive(Debug)]
 pub struct Conv2d {
-    parameters: Parameters<PackedConv, 4>,
+    parameters: Parameters<PackedConv, GpuConv>,
     geometry: ConvGeometry,
     activation: Activation,
     /// Products that are summed for one element of the output.
@@ -98,7 +104,7 @@ impl Conv2d {
         let packed = PackedConv::new(&weight, &bias, geometry);
         let [_, inputs, rows, columns] = weight.dims();
         Self {
-            parameters: Parameters::new(packed, weight, bias),
+            parameters: Parameters::new(packed, || GpuConv::new(&weight, &bias, geometry)),
             geometry,
             activation: Activation::None,
             products: inputs * rows * columns,
@@ -110,20 +116,53 @@ impl Conv2d {
         Self { activation, ..self }
     }
 
-    /// Convolves the concatenation of `parts` along the channels and applies the activation: each
-    /// `[B, C, H, W]`, together I channels → `[B, O, H', W']`.
-    pub fn forward_joined(&self, parts: &[&Tensor<4>]) -> Tensor<4> {
-        let parts = parts.iter().map(|&part| part.clone()).collect();
-        self.forward(Tensor::cat(parts, 1))
-    }
-
     /// Convolves and applies the activation: `[B, I, H, W]` → `[B, O, H', W']`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.forward_joined(&[&x])
+    }
+
+    /// Convolves the concatenation of `parts` along the channels and applies the activation: each
+    /// `[B, C, H, W]`, together I channels → `[B, O, H', W']`. With groups, the concatenation is made
+    /// group by group: each group has its share of the channels of every part. A GPU reads the parts
+    /// where they are.
+    pub fn forward_joined(&self, parts: &[&Tensor<4>]) -> Tensor<4> {
+        self.run(parts, None, Activation::None)
+    }
+
+    /// Adds `addend` `[B, O, H', W']` to the result of [`forward_joined`](Self::forward_joined), then
+    /// applies a second activation. A GPU does it in one kernel.
+    pub fn forward_onto(
+        &self,
+        parts: &[&Tensor<4>],
+        addend: Tensor<4>,
+        after: Activation,
+    ) -> Tensor<4> {
+        self.run(parts, Some(addend), after)
+    }
+
+    fn run(&self, parts: &[&Tensor<4>], addend: Option<Tensor<4>>, after: Activation) -> Tensor<4> {
+        let groups = self.geometry.groups;
         let out = match &self.parameters {
-            Parameters::Packed(packed) => packed.apply(&x, self.activation),
-            Parameters::Tensors(tensors) => {
-                let (weight, bias) = *tensors.clone();
-                conv2d_reference(x, weight, bias, self.geometry, self.activation)
+            Parameters::Cpu(packed) => {
+                let joined = match parts {
+                    [x] => (*x).clone(),
+                    parts => interleave(parts, groups),
+                };
+                let out = packed.apply(&joined, self.activation);
+                let out = match addend {
+                    Some(addend) => out + addend,
+                    None => out,
+                };
+                activate(out, after)
+            }
+            Parameters::Gpu(packed) => {
+                let activation = self.activation;
+                let fusion = Fusion {
+                    activation,
+                    addend,
+                    after,
+                };
+                packed.apply(parts, fusion)
             }
         };
         flops::count(self.products * out.dims().iter().product::<usize>());
@@ -131,10 +170,26 @@ impl Conv2d {
     }
 }
 
+/// Concatenates tensors `[B, C, H, W]` along the channels, group by group: each group has its share of
+/// the channels of every part.
+fn interleave(parts: &[&Tensor<4>], groups: usize) -> Tensor<4> {
+    if groups == 1 {
+        return Tensor::cat(parts.iter().map(|&part| part.clone()).collect(), 1);
+    }
+    let [batch, _, height, width] = parts[0].dims();
+    let split = |x: &&Tensor<4>| -> Tensor<5> {
+        let share = x.dims()[1] / groups;
+        (*x).clone().reshape([batch, groups, share, height, width])
+    };
+    let all = Tensor::cat(parts.iter().map(split).collect(), 2);
+    let channels = groups * all.dims()[2];
+    all.reshape([batch, channels, height, width])
+}
+
 /// A fully connected layer.
 #[derive(Debug)]
 pub struct Linear {
-    parameters: Parameters<PackedLinear, 2>,
+    parameters: Parameters<PackedLinear, GpuLinear>,
     inputs: usize,
 }
 
@@ -143,22 +198,49 @@ impl Linear {
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
         let weight = weight.transpose(); // [I, O]
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        Self::of(
+            weight,
+            parameter(checkpoint, &format!("{key}.bias"), device),
+        )
+    }
+
+    /// Reads several layers of the same input as one. Their outputs follow each other.
+    pub fn joined(checkpoint: &Checkpoint, keys: &[String], device: &Device) -> Self {
+        let weights = keys.iter().map(|key| {
+            let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
+            weight.transpose() // [I, O]
+        });
+        let weight = Tensor::cat(weights.collect(), 1);
+        let bias = keys
+            .iter()
+            .map(|key| parameter(checkpoint, &format!("{key}.bias"), device));
+        Self::of(weight, Tensor::cat(bias.collect(), 0))
+    }
+
+    /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`.
+    fn of(weight: Tensor<2>, bias: Tensor<1>) -> Self {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
-            parameters: Parameters::new(packed, weight, bias),
+            parameters: Parameters::new(packed, || GpuLinear::new(&weight, &bias)),
         }
     }
 
     /// Applies the layer: `[…, I]` → `[…, O]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let out = match &self.parameters {
-            Parameters::Packed(packed) => packed.apply(&x),
-            Parameters::Tensors(tensors) => {
-                let (weight, bias) = *tensors.clone();
-                linear_reference(x, weight, bias)
-            }
+        self.forward_onto(x, None)
+    }
+
+    /// Applies the layer and adds `addend` `[…, O]` if there is one. A GPU does it in one kernel.
+    pub fn forward_onto<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        addend: Option<Tensor<D>>,
+    ) -> Tensor<D> {
+        let out = match (&self.parameters, addend) {
+            (Parameters::Cpu(packed), None) => packed.apply(&x),
+            (Parameters::Cpu(packed), Some(addend)) => packed.apply(&x) + addend,
+            (Parameters::Gpu(packed), addend) => packed.apply_onto(&x, addend.as_ref()),
         };
         flops::count(self.inputs * out.dims().iter().product::<usize>());
         out
@@ -170,7 +252,7 @@ impl Linear {
 #[derive(Debug)]
 pub struct DeformAlign {
     offsets: [Conv2d; 4],
-    parameters: Parameters<PackedDeformConv, 2>,
+    parameters: Parameters<PackedDeformConv, Box<(Tensor<2>, Tensor<1>)>>,
     limit: f64,
 }
 
@@ -182,7 +264,6 @@ impl DeformAlign {
         let weight = upcast(parameter(checkpoint, &format!("{key}.weight"), device));
         let bias = upcast(parameter(checkpoint, &format!("{key}.bias"), device));
         let packed = PackedDeformConv::new(&weight, &bias, GROUPS);
-        let weight = pack_weight(weight, GROUPS);
         Self {
             offsets: [0, 2, 4, 6].map(|i| {
                 let key = format!("{key}.conv_offset.{i}");
@@ -193,7 +274,9 @@ impl DeformAlign {
                     Activation::None
                 })
             }),
-            parameters: Parameters::new(packed, weight, bias),
+            parameters: Parameters::new(packed, || {
+                Some(Box::new((pack_weight(weight, GROUPS), bias)))
+            }),
             limit,
         }
     }
@@ -206,16 +289,25 @@ impl DeformAlign {
         condition: Tensor<4>,
         flow: Option<Tensor<4>>,
     ) -> Tensor<4> {
-        let raw = self
-            .offsets
-            .iter()
-            .fold(condition, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
+        self.forward_joined(x, &[&condition], flow)
+    }
+
+    /// Aligns as [`Self::forward`] does, under the concatenation of `condition` along the channels.
+    pub fn forward_joined(
+        &self,
+        x: Tensor<4>,
+        condition: &[&Tensor<4>],
+        flow: Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        let [first, rest @ ..] = &self.offsets;
+        let first = first.forward_joined(condition);
+        let raw = rest.iter().fold(first, |x, conv| conv.forward(x)); // [B, 27·16, H, W]
         let limit = self.limit as f32;
         let points = SamplingPoints::Learned { raw, limit, flow };
         let inputs = x.dims()[1];
         let out = match &self.parameters {
-            Parameters::Packed(packed) => packed.apply(&x, &points),
-            Parameters::Tensors(tensors) => {
+            Parameters::Cpu(packed) => packed.apply(&x, &points),
+            Parameters::Gpu(tensors) => {
                 let (weight, bias) = &**tensors;
                 deform_conv_on_gpu(&x, &points, weight, bias, GROUPS)
             }

@@ -3,7 +3,10 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::Flex;
 
-use crate::{Error, kernels::device::is_cpu};
+use crate::{
+    Error,
+    kernels::{device::is_cpu, pools},
+};
 
 /// The memory that a tensor is stored in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +29,8 @@ enum Inner {
 }
 
 impl StoredTensor {
-    /// Stores `tensor`. A view of a larger tensor is copied, so that the rest can be freed.
+    /// Stores `tensor`. A view of a larger tensor is copied, so that the rest can be freed. A tensor
+    /// that is stored on a GPU may still be computed: [`settle`] waits for it.
     ///
     /// # Errors
     /// [`Error::Compute`] if the device fails before the tensor is read from it.
@@ -36,12 +40,21 @@ impl StoredTensor {
             return Ok(Self(Inner::Device(Box::new(owned(tensor)))));
         }
         if placement == Placement::Device {
-            let tensor = owned(tensor);
-            check(&tensor)?;
-            return Ok(Self(Inner::Device(Box::new(tensor))));
+            return Ok(Self(Inner::Device(Box::new(owned(tensor)))));
         }
-        let data = tensor.try_into_data().map_err(failed)?;
-        Ok(Self(Inner::Host(Box::new((data, device)))))
+        Ok(Self(Inner::Host(Box::new((read(tensor)?, device)))))
+    }
+
+    /// Stores a part of a tensor, of which the other parts are stored too. On a GPU they share the
+    /// memory of the whole, which is freed with the last of them.
+    ///
+    /// # Errors
+    /// As [`StoredTensor::put`].
+    pub fn put_part(part: Tensor<4>, placement: Placement) -> Result<Self, Error> {
+        match placement {
+            Placement::Device if !is_cpu(&part.device()) => Ok(Self(Inner::Device(Box::new(part)))),
+            _ => Self::put(part, placement),
+        }
     }
 
     /// Moves the tensor to another placement.
@@ -86,14 +99,35 @@ impl StoredTensor {
     }
 }
 
-/// Checks that `tensor` was computed, by reading one element. A GPU reports a failed allocation or
-/// launch only when a result of it is read, so this is called before a tensor is stored for later.
+/// Waits until the devices have computed these tensors, as far as they lie on a GPU. A stage calls it
+/// once at its end, so that a failure belongs to the stage.
 ///
 /// # Errors
-/// [`Error::Compute`] if the device failed.
-pub fn check(tensor: &Tensor<4>) -> Result<(), Error> {
-    let one = tensor.clone().slice([0..1, 0..1, 0..1, 0..1]);
-    one.try_into_data().map(drop).map_err(failed)
+/// [`Error::Compute`] if a device failed.
+pub fn settle<'a>(stored: impl IntoIterator<Item = &'a StoredTensor>) -> Result<(), Error> {
+    let tensors = stored.into_iter().filter_map(|stored| match &stored.0 {
+        Inner::Device(tensor) => Some(&**tensor),
+        // Reading it has waited.
+        Inner::Host(_) => None,
+    });
+    settle_tensors(tensors)
+}
+
+/// Does the same for tensors that are not stored yet.
+///
+/// # Errors
+/// As [`settle`].
+pub fn settle_tensors<'a>(tensors: impl IntoIterator<Item = &'a Tensor<4>>) -> Result<(), Error> {
+    pools::settle(tensors).map_err(failed)
+}
+
+/// Copies a tensor to memory of the host. The bytes that the tensor library reads from a GPU keep the
+/// tensor's memory there for as long as they exist, so they are copied and dropped.
+fn read(tensor: Tensor<4>) -> Result<TensorData, Error> {
+    let data = tensor.try_into_data().map_err(failed)?;
+    let (bytes, shape, dtype) = data.into_parts();
+    let copy = bytes.read(Default::default()).map_err(failed)?.to_vec();
+    Ok(TensorData::from_bytes_vec(copy, shape, dtype))
 }
 
 fn failed(error: impl std::fmt::Debug) -> Error {
@@ -106,6 +140,9 @@ fn failed(error: impl std::fmt::Debug) -> Error {
 /// Returns `tensor` with memory of its own. A narrowed tensor shares the memory of the whole.
 pub fn owned<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let Ok(primitive) = tensor.clone().try_into_primitive::<Flex>() else {
+        if pools::is_whole(&tensor) {
+            return tensor;
+        }
         // A second owner prevents the product from being computed in place.
         let shared = tensor.clone();
         let own = tensor.mul_scalar(1.0);

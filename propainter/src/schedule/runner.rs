@@ -59,6 +59,19 @@ pub trait TaskRunner {
         direction: Direction,
     ) -> Result<Vec<Self::Tensor>, Self::Error>;
 
+    /// Completes the flows `run` in both directions at once and returns the flows `keep`, forward and
+    /// backward; `None` if there is no memory for that.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    fn complete_both(
+        &mut self,
+        _run: &Range<usize>,
+        _keep: &Range<usize>,
+    ) -> Result<Option<[Vec<Self::Tensor>; 2]>, Self::Error> {
+        Ok(None)
+    }
+
     /// Propagates the frames `run` and returns the frames `keep`; `seeded` as in
     /// [`Task::Propagate`].
     ///
@@ -150,6 +163,11 @@ pub trait TaskRunner {
             return Ok(());
         }
         self.ensure_raw_flows(run.clone())?;
+        if let Some([forward, backward]) = self.complete_both(run, keep)? {
+            self.holdings().half_complete(forward);
+            self.holdings().finish_completion(backward);
+            return Ok(());
+        }
         let forward = self.complete(run, keep, Direction::Forward)?;
         self.holdings().half_complete(forward);
         let backward = self.complete(run, keep, Direction::Backward)?;

@@ -35,6 +35,8 @@ pub struct Session {
     deferred: Option<Error>,
     /// Notices of the opening.
     notices: Vec<Notice>,
+    /// The notices that are given once, of those given.
+    told: Vec<Notice>,
     cancel: Cancel,
     stats: Stats,
 }
@@ -82,6 +84,7 @@ impl Session {
             crops,
             deferred: None,
             notices,
+            told: Vec::new(),
             cancel,
             stats: Stats::default(),
         })
@@ -225,7 +228,20 @@ impl Session {
     /// Takes the decisions about memory since the last call, oldest first.
     pub fn notices(&mut self) -> Vec<Notice> {
         let mut notices = std::mem::take(&mut self.notices);
-        notices.extend(self.crops.notices());
+        for notice in self.crops.notices() {
+            // Every crop's engine finds the same device.
+            let once = matches!(
+                notice,
+                Notice::FellBack { .. } | Notice::BudgetCapped { .. }
+            );
+            if once && self.told.contains(&notice) {
+                continue;
+            }
+            if once {
+                self.told.push(notice.clone());
+            }
+            notices.push(notice);
+        }
         notices
     }
 

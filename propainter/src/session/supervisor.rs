@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask,
+    device::cuda_faults::lost_context,
     engine::Engine,
     memory::{Notice, Usage},
     resize,
@@ -23,8 +24,9 @@ use crate::{
 /// another engine start over with the frames held when memory runs out.
 pub struct EngineSupervisor {
     config: Config,
-    builder: EngineBuilder,
+    /// Dropped before the builder, which then gives the device's memory back.
     engine: Box<dyn Engine>,
+    builder: EngineBuilder,
     /// The frames that the engine holds, in order.
     pending: VecDeque<Pending>,
     /// The last mask pushed, and the hole made of it at one processing size.
@@ -209,7 +211,8 @@ impl EngineSupervisor {
         }
         let most = self.config.latency_frames();
         let (engine, cancel) = (&mut self.engine, &self.cancel);
-        let finals = guarded(|| engine.limit_latency(most, cancel))?;
+        let finals = guarded(|| engine.limit_latency(most, cancel));
+        let finals = self.noting_loss(finals)?;
         self.finish(finals, done);
         Ok(())
     }
@@ -228,7 +231,7 @@ impl EngineSupervisor {
     }
 
     /// Runs `step`. If memory runs out and the engine has no smaller plan left, another engine
-    /// starts over with all frames held.
+    /// starts over with all frames held. A device whose context is lost is not used again.
     fn recovering(
         &mut self,
         done: &mut Vec<InpaintedFrame>,
@@ -241,6 +244,15 @@ impl EngineSupervisor {
             };
             result = self.replace(chosen).and_then(|()| self.feed_all(done));
         }
+        self.noting_loss(result)
+    }
+
+    /// Returns `result`. Notes that the device's context is lost if it says so.
+    fn noting_loss<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let (Err(Error::DeviceLost { problem }), Some(device)) = (&result, self.builder.device())
+        {
+            device.mark_lost(problem);
+        }
         result
     }
 
@@ -250,12 +262,14 @@ impl EngineSupervisor {
             return Ok(());
         };
         let mut replaced = self.replace(chosen);
+        let lost = matches!(replaced, Err(Error::DeviceLost { .. }));
         if replaced.is_err()
+            && !lost
             && let Some(current) = self.builder.current()
         {
             replaced = self.replace(current);
         }
-        replaced?;
+        self.noting_loss(replaced)?;
         self.recovering(done, Self::feed_all)
     }
 
@@ -348,5 +362,14 @@ impl EngineSupervisor {
 /// into an error; the flush that must follow an error drops the engine's state.
 pub fn guarded<T>(step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let result = panic::catch_unwind(AssertUnwindSafe(step));
-    result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
+    let result = result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)));
+    result.map_err(|error| match error {
+        Error::Compute { stage, problem } => match lost_context(&problem) {
+            Some(fault) => Error::DeviceLost {
+                problem: fault.to_owned(),
+            },
+            None => Error::Compute { stage, problem },
+        },
+        other => other,
+    })
 }

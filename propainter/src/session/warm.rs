@@ -28,6 +28,7 @@ pub struct Warm {
 #[derive(PartialEq)]
 struct Request {
     weights: Option<PathBuf>,
+    generated_weights: bool,
     device: DeviceChoice,
     precision: Precision,
 }
@@ -36,6 +37,7 @@ impl Request {
     fn new(config: &Config) -> Self {
         Self {
             weights: config.weights.clone(),
+            generated_weights: config.generated_weights,
             device: config.device,
             precision: config.limits.precision,
         }

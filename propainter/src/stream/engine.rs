@@ -45,14 +45,15 @@ impl Engine for StreamEngine {
         // Flows next to a hole will be needed; computed now, their time is spread over the frames.
         let needed = executor.state.has_hole(before.unwrap_or(0)..index + 1);
         match before {
-            Some(before) => {
-                let raw = match needed {
-                    true => executor.raft_flows(before, cancel)?,
-                    false => Default::default(),
-                };
-                executor.state.held.raw_flows.push(raw);
+            Some(_) => {
+                executor.state.held.raw_flows.push(Default::default());
+                if needed {
+                    executor.raft_flows_put_off(index, cancel)?;
+                }
             }
-            None if needed => executor.hold_raft_features(index, cancel)?,
+            None if needed && executor.guard.plan().frame_pairs() == 1 => {
+                executor.hold_raft_features(index, cancel)?;
+            }
             None => {}
         }
         executor.state.held.schedule.push();

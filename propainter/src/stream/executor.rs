@@ -102,14 +102,59 @@ impl Executor {
     /// # Errors
     /// As [`run_tasks`](Self::run_tasks).
     pub fn raft_flows(&mut self, index: usize, cancel: &Cancel) -> Result<RawFlows, Error> {
-        let first = self.take_raft_features(index, cancel)?;
-        let second = self.take_raft_features(index + 1, cancel)?;
+        let flows = self.several_raft_flows(index..index + 1, cancel)?;
+        Ok(flows.into_iter().next().unwrap_or_default())
+    }
+
+    /// Computes RAFT's flows between each of `frames` and the next frame.
+    ///
+    /// # Errors
+    /// As [`run_tasks`](Self::run_tasks).
+    pub fn several_raft_flows(
+        &mut self,
+        frames: Range<usize>,
+        cancel: &Cancel,
+    ) -> Result<Vec<RawFlows>, Error> {
+        let (mut features, missing) = match self.state.raft_features.take() {
+            Some((held, features)) if held == frames.start => (vec![features], held + 1),
+            _ => (Vec::new(), frames.start),
+        };
+        features.extend(self.attempt(Stage::Flow, cancel, |runner, state| {
+            let frames = state.held.frames.range(missing..frames.end + 1);
+            let frames: Vec<_> = frames.map(|source| &source.frame).collect();
+            runner.features(&frames)
+        })?);
         let iterations = self.raft_iterations;
         let flows = self.attempt(Stage::Flow, cancel, |runner, _| {
-            runner.flows(&first, &second, iterations)
+            runner.flows(&features, iterations)
         })?;
-        self.state.raft_features = Some((index + 1, second));
+        let last = features.pop();
+        self.state.raft_features = last.map(|last| (frames.end, last.owned()));
         Ok(flows)
+    }
+
+    /// Computes RAFT's flows that were put off after frame `newest` arrived, if they are enough to
+    /// be computed together.
+    ///
+    /// # Errors
+    /// As [`run_tasks`](Self::run_tasks).
+    pub fn raft_flows_put_off(&mut self, newest: usize, cancel: &Cancel) -> Result<(), Error> {
+        let at_once = self.guard.plan().frame_pairs();
+        let state = &self.state;
+        let put_off = |index: &usize| {
+            let raw = state.held.raw_flows.find(*index);
+            raw.is_some_and(|raw| raw.both().is_none()) && state.has_hole(*index..index + 2)
+        };
+        let count = (0..newest).rev().take(at_once).take_while(put_off).count();
+        if count < at_once {
+            return Ok(());
+        }
+        let frames = newest - count..newest;
+        let flows = self.several_raft_flows(frames.clone(), cancel)?;
+        for (index, flows) in frames.zip(flows) {
+            *self.state.held.raw_flows.get_mut(index) = flows;
+        }
+        Ok(())
     }
 
     /// Computes RAFT's features of a frame and holds them for the next flows.
@@ -127,9 +172,13 @@ impl Executor {
     fn take_raft_features(&mut self, index: usize, cancel: &Cancel) -> Result<Features, Error> {
         match self.state.raft_features.take() {
             Some((held, features)) if held == index => Ok(features),
-            _ => self.attempt(Stage::Flow, cancel, |runner, state| {
-                runner.features(&state.held.frames.get(index).frame)
-            }),
+            _ => {
+                let features = self.attempt(Stage::Flow, cancel, |runner, state| {
+                    runner.features(&[&state.held.frames.get(index).frame])
+                })?;
+                let first = features.into_iter().next();
+                Ok(first.expect("features of one frame"))
+            }
         }
     }
 }
@@ -203,9 +252,21 @@ impl TaskRunner for Run<'_> {
     }
 
     fn ensure_raw_flows(&mut self, flows: Range<usize>) -> Result<(), Error> {
-        for index in flows {
-            if self.held().raw_flows.get(index).both().is_none() {
-                let flows = self.executor.raft_flows(index, self.cancel)?;
+        let mut next = flows.start;
+        while next < flows.end {
+            let at_once = self.executor.guard.plan().frame_pairs();
+            let held = self.held();
+            let missing = |index: &usize| held.raw_flows.get(*index).both().is_none();
+            let count = (next..flows.end).take(at_once).take_while(missing).count();
+            let frames = next..next + count;
+            next = frames.end.max(next + 1);
+            if frames.is_empty() {
+                continue;
+            }
+            let computed = self
+                .executor
+                .several_raft_flows(frames.clone(), self.cancel)?;
+            for (index, flows) in frames.zip(computed) {
                 *self.held().raw_flows.get_mut(index) = flows;
             }
         }
@@ -227,7 +288,23 @@ impl TaskRunner for Run<'_> {
         direction: Direction,
     ) -> Result<Vec<StoredTensor>, Error> {
         self.attempt(Stage::Completion, |runner, state| {
-            runner.complete(state, run.clone(), keep.clone(), direction)
+            let mut flows = runner.complete(state, run.clone(), keep.clone(), &[direction])?;
+            Ok(flows.pop().unwrap_or_default())
+        })
+    }
+
+    fn complete_both(
+        &mut self,
+        run: &Range<usize>,
+        keep: &Range<usize>,
+    ) -> Result<Option<[Vec<StoredTensor>; 2]>, Error> {
+        self.attempt(Stage::Completion, |runner, state| {
+            if !runner.plan.both_directions() {
+                return Ok(None);
+            }
+            let both = [Direction::Forward, Direction::Backward];
+            let both = runner.complete(state, run.clone(), keep.clone(), &both)?;
+            Ok(both.try_into().ok())
         })
     }
 

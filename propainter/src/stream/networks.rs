@@ -1,12 +1,15 @@
 //! The three networks on their device.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use crate::{
     DType, Error, Precision,
-    kernels::device::is_cpu,
+    kernels::{
+        device::is_cpu,
+        pools::{free_unused, lasting},
+    },
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
-    weights::{Checkpoint, Network, Paths},
+    weights::{Network, WeightsSource},
 };
 
 /// The three networks on their device.
@@ -27,12 +30,12 @@ impl Networks {
     /// # Errors
     /// Checkpoints that are missing or wrong; a precision that cannot hold them.
     pub fn read(
-        paths: &Paths,
+        weights: &WeightsSource,
         device: Device,
         numbers: DType,
         asked: Precision,
     ) -> Result<Self, Error> {
-        let read = |network| Checkpoint::read(network, paths.get(network));
+        let read = |network| weights.read(network);
         let completion = read(Network::FlowCompletion)?;
         let generator = read(Network::Generator)?;
         let both = [&completion, &generator];
@@ -41,24 +44,24 @@ impl Networks {
             (DType::F16, _) if !both.iter().all(|c| c.fits(DType::F16)) => DType::Bf16,
             (numbers, _) => numbers,
         };
-        // The largest first, while the weights of the others take no memory yet.
-        let generator = Generator::init(&generator.at(numbers), &device);
-        let completion = FlowCompletion::init(&completion.at(numbers), &device);
-        Ok(Self {
-            raft: Raft::init(&read(Network::Raft)?, &device),
-            completion,
-            generator,
-            device,
-            numbers,
-        })
+        // Weights stay, so on a GPU each has an allocation of its own size.
+        let networks = lasting(&device, || {
+            // The largest first, while the weights of the others take no memory yet.
+            let generator = Generator::init(&generator.at(numbers), &device);
+            let completion = FlowCompletion::init(&completion.at(numbers), &device);
+            Ok::<_, Error>(Self {
+                raft: Raft::init(&read(Network::Raft)?, &device),
+                completion,
+                generator,
+                device: device.clone(),
+                numbers,
+            })
+        })?;
+        free_unused(&device);
+        Ok(networks)
     }
 
     pub fn on_cpu(&self) -> bool {
         is_cpu(&self.device)
-    }
-
-    /// Converts a tensor to the number type of completion and generator.
-    pub fn cast(&self, x: Tensor<4>) -> Tensor<4> {
-        x.cast(self.numbers.tensor_dtype())
     }
 }

@@ -1,18 +1,46 @@
 //! Converts frames and masks between bytes on the host and tensors of the networks.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor};
 
-use crate::{Error, Frame, Mask, Rect};
+use crate::{
+    Error, Frame, Mask, Rect,
+    kernels::{
+        pixels::{FrameBytes, MaskTensor, Rounding, bytes_on_gpu, interleaved, read_bytes},
+        propagation::FrameAndMask,
+    },
+};
+
+/// The stages that images are read from.
+const PROPAGATION: &str = "image propagation";
+const GENERATOR: &str = "the generator";
 
 /// Converts a frame to the tensor that the networks read, `[1, 3, H, W]` in [−1, 1].
 pub fn frame(frame: &Frame, device: &Device) -> Tensor<4> {
-    let (width, height) = (frame.width(), frame.height());
-    planes(frame.rgb(), None, [height, width], device)
+    let bytes = FrameBytes {
+        rgb: frame.rgb(),
+        masks: &[],
+        blank: None,
+        size: [frame.height(), frame.width()],
+    };
+    bytes.tensors(device, DType::F32).0
 }
 
-/// Converts a mask to a tensor `[1, 1, H, W]`, 1 in the hole.
-pub fn mask(mask: &Mask, device: &Device) -> Tensor<4> {
-    single(mask.hole(), [mask.height(), mask.width()], device)
+/// Converts a frame to the tensor `[1, 3, H, W]` in [−1, 1], 0 in its hole, and the hole to a tensor
+/// `[1, 1, H, W]`, 1 inside.
+pub fn known(frame: &Frame, hole: &Mask, device: &Device) -> FrameAndMask {
+    let bytes = FrameBytes {
+        rgb: frame.rgb(),
+        masks: &[hole.hole()],
+        blank: Some(0),
+        size: [frame.height(), frame.width()],
+    };
+    let (image, mut masks) = bytes.tensors(device, DType::F32);
+    (image, masks.remove(0))
+}
+
+/// Copies a mask to a device, `[1, 1, H, W]`, 1 in the hole.
+pub fn mask(mask: &Mask, device: &Device) -> MaskTensor {
+    MaskTensor::upload(mask.hole(), [mask.height(), mask.width()], device)
 }
 
 /// A frame after image propagation. Its pixels come from source frames, so bytes hold them
@@ -40,25 +68,57 @@ impl PropagatedImage {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn read(image: Tensor<4>, missing: Tensor<4>, hole: &Mask) -> Result<Self, Error> {
-        let missing = read(missing, "image propagation")?;
+        let missing = read(missing, PROPAGATION)?;
         Ok(Self {
-            rgb: interleaved(&read(image, "image propagation")?, |v| {
-                ((v + 1.0) * 127.5).round() as u8
-            }),
+            rgb: interleaved(&read(image, PROPAGATION)?, Rounding::Nearest),
             hole: hole.clone(),
             missing: missing.into_iter().map(|m| u8::from(m > 0.5)).collect(),
         })
     }
 
+    /// Returns `frame` with the bytes of the bounding box of its hole as propagation left them: RGB,
+    /// then 1 where a pixel is missing.
+    fn updated(frame: &Frame, hole: &Mask, bytes: &[u8]) -> Self {
+        let (width, area) = (hole.width(), hole.area());
+        let mut rgb = frame.rgb().to_vec();
+        let mut missing = vec![0; hole.hole().len()];
+        let (pixels, flags) = bytes.split_at(3 * area.pixels());
+        let lines = pixels.chunks_exact(3 * area.columns.len().max(1));
+        let lines = lines.zip(flags.chunks_exact(area.columns.len().max(1)));
+        for (row, (pixels, flags)) in area.rows.clone().zip(lines) {
+            let start = row * width + area.columns.start;
+            rgb[3 * start..][..pixels.len()].copy_from_slice(pixels);
+            missing[start..][..flags.len()].copy_from_slice(flags);
+        }
+        Self {
+            rgb,
+            hole: hole.clone(),
+            missing,
+        }
+    }
+
     /// Returns the image `[1, 3, H, W]`, 0 in the missing pixels, and the masks `[1, 1, H, W]` of
-    /// the hole and of the missing pixels.
-    pub fn tensors(&self, device: &Device) -> [Tensor<4>; 3] {
-        let size = [self.hole.height(), self.hole.width()];
-        [
-            planes(&self.rgb, Some(&self.missing), size, device),
-            mask(&self.hole, device),
-            single(&self.missing, size, device),
-        ]
+    /// the hole and of the missing pixels, in this data type.
+    pub fn tensors(&self, device: &Device, dtype: DType) -> [Tensor<4>; 3] {
+        let both = [self.hole.hole(), &self.missing];
+        let (image, mut masks) = self.frame_bytes(&both).tensors(device, dtype);
+        let missing = masks.remove(1);
+        [image, masks.remove(0), missing]
+    }
+
+    /// Returns [`Self::tensors`] joined along the channels, `[1, 5, H, W]`.
+    pub fn joined(&self, device: &Device, dtype: DType) -> Tensor<4> {
+        let both = [self.hole.hole(), &self.missing];
+        self.frame_bytes(&both).joined(device, dtype)
+    }
+
+    fn frame_bytes<'a>(&'a self, masks: &'a [&'a [u8]; 2]) -> FrameBytes<'a> {
+        FrameBytes {
+            rgb: &self.rgb,
+            masks,
+            blank: Some(1),
+            size: [self.hole.height(), self.hole.width()],
+        }
     }
 
     /// Returns the hole, then the missing pixels, at quarter scale, row by row.
@@ -95,49 +155,197 @@ fn quarter(mask: &[u8], width: usize) -> impl Iterator<Item = f32> {
     rows.flat_map(|row| row.iter().step_by(4).map(|&m| f32::from(m)))
 }
 
-/// Converts an image `[1, 3, H, W]` in [−1, 1] to bytes, pixel by pixel, truncated (spec section
-/// 7, step 7).
-///
-/// # Errors
-/// [`Error::Compute`] if the device fails.
-pub fn to_bytes(image: Tensor<4>) -> Result<Vec<u8>, Error> {
-    let image = read(image, "the generator")?;
-    Ok(interleaved(&image, |v| ((v + 1.0) / 2.0 * 255.0) as u8))
+/// Images on their way from the device to the host. On a GPU they travel together, when the stage
+/// ends, so that the host does not wait for each of them.
+#[derive(Debug)]
+pub struct Downloads<T> {
+    /// Bytes on the device, and what is known of them.
+    waiting: Vec<(T, Tensor<1, Int>)>,
+    stage: &'static str,
 }
 
-fn interleaved(image: &[f32], byte: impl Fn(f32) -> u8) -> Vec<u8> {
-    let plane = image.len() / 3;
-    let mut rgb = vec![0; image.len()];
-    for (channel, values) in image.chunks_exact(plane).enumerate() {
-        for (pixel, &value) in rgb.chunks_exact_mut(3).zip(values) {
-            pixel[channel] = byte(value);
+impl<T> Downloads<T> {
+    /// Starts the downloads of a stage.
+    pub fn new(stage: &'static str) -> Self {
+        let waiting = Vec::new();
+        Self { waiting, stage }
+    }
+
+    /// Converts an image to bytes on the device and keeps them; returns the tag if the image is on
+    /// the CPU device. The arguments are those of [`bytes_on_gpu`].
+    fn take(
+        &mut self,
+        tag: T,
+        image: &Tensor<4>,
+        mask: Option<&Tensor<4>>,
+        area: &Rect,
+        rounding: Rounding,
+    ) -> Option<T> {
+        match bytes_on_gpu(image, mask, area, rounding) {
+            Some(bytes) => {
+                self.waiting.push((tag, bytes));
+                None
+            }
+            None => Some(tag),
         }
     }
-    rgb
+
+    /// Waits for all images. Errors of all earlier work on the device surface here.
+    fn read(self) -> Result<Vec<(T, Vec<u8>)>, Error> {
+        if self.waiting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (tags, tensors): (Vec<_>, Vec<_>) = self.waiting.into_iter().unzip();
+        let stage = self.stage;
+        let bytes = read_bytes(tensors).map_err(|problem| Error::Compute { stage, problem })?;
+        Ok(tags.into_iter().zip(bytes).collect())
+    }
 }
 
-fn planes(
-    rgb: &[u8],
-    missing: Option<&[u8]>,
-    [height, width]: [usize; 2],
-    device: &Device,
-) -> Tensor<4> {
-    let plane = width * height;
-    let mut data = vec![0.0; 3 * plane];
-    for (p, pixel) in rgb.chunks_exact(3).enumerate() {
-        if missing.is_some_and(|missing| missing[p] != 0) {
-            continue;
-        }
-        for (channel, &value) in pixel.iter().enumerate() {
-            data[channel * plane + p] = f32::from(value) / 255.0 * 2.0 - 1.0;
+/// The propagated frames of a stage, in order.
+pub struct PropagatedImages<'a> {
+    done: Vec<PropagatedImage>,
+    downloads: Downloads<(&'a Frame, &'a Mask)>,
+}
+
+impl<'a> PropagatedImages<'a> {
+    pub fn new() -> Self {
+        Self {
+            done: Vec::new(),
+            downloads: Downloads::new(PROPAGATION),
         }
     }
-    Tensor::from_data(TensorData::new(data, [1, 3, height, width]), device)
+
+    /// Takes the next frame as propagation left it: the image `[1, 3, H, W]` and the mask
+    /// `[1, 1, H, W]` of its missing pixels.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn push(
+        &mut self,
+        source: (&'a Frame, &'a Mask),
+        image: Tensor<4>,
+        missing: Tensor<4>,
+    ) -> Result<(), Error> {
+        let hole = source.1;
+        let area = match hole.is_empty() {
+            // Some pixel, because no kernel runs for none.
+            true => Rect::new([0..1, 0..1]),
+            false => hole.area(),
+        };
+        let downloads = &mut self.downloads;
+        if downloads
+            .take(source, &image, Some(&missing), &area, Rounding::Nearest)
+            .is_some()
+        {
+            self.done.push(PropagatedImage::read(image, missing, hole)?);
+        }
+        Ok(())
+    }
+
+    /// Returns all frames.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn finish(self) -> Result<Vec<PropagatedImage>, Error> {
+        let mut done = self.done;
+        let read = self.downloads.read()?.into_iter();
+        done.extend(read.map(|((frame, hole), bytes)| match hole.is_empty() {
+            true => PropagatedImage::unchanged(frame, hole),
+            false => PropagatedImage::updated(frame, hole, &bytes),
+        }));
+        Ok(done)
+    }
 }
 
-fn single(mask: &[u8], [height, width]: [usize; 2], device: &Device) -> Tensor<4> {
-    let data: Vec<f32> = mask.iter().map(|&m| f32::from(m)).collect();
-    Tensor::from_data(TensorData::new(data, [1, 1, height, width]), device)
+/// The parts of frames that a window generated.
+pub struct Patches {
+    done: Vec<Patch>,
+    downloads: Downloads<Batch>,
+}
+
+/// Frames that were generated at once.
+struct Batch {
+    /// The index of the first frame.
+    first: usize,
+    /// The part of each frame that is wanted.
+    wanted: Vec<Rect>,
+    /// The part that was generated.
+    area: Rect,
+}
+
+impl Batch {
+    /// Returns the part that is wanted of each frame. `bytes` are the RGB bytes of all frames.
+    fn patches(self, bytes: &[u8]) -> impl Iterator<Item = Patch> {
+        let images = bytes.chunks_exact(3 * self.area.pixels());
+        let frames = self.wanted.into_iter().zip(images).enumerate();
+        frames.map(move |(t, (area, rgb))| Patch {
+            index: self.first + t,
+            rgb: cropped(rgb, &self.area, &area),
+            area,
+        })
+    }
+}
+
+impl Patches {
+    pub fn new() -> Self {
+        Self {
+            done: Vec::new(),
+            downloads: Downloads::new(GENERATOR),
+        }
+    }
+
+    /// Takes the part `area` of consecutive frames from `first` on, images `[B, 3, rows, columns]` in
+    /// [−1, 1]; `wanted` of each of them is kept. Bytes are truncated (spec section 7, step 7).
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn push(
+        &mut self,
+        first: usize,
+        wanted: Vec<Rect>,
+        area: Rect,
+        images: Tensor<4>,
+    ) -> Result<(), Error> {
+        let whole = Rect::whole(area.size());
+        let batch = Batch {
+            first,
+            wanted,
+            area,
+        };
+        let taken = self
+            .downloads
+            .take(batch, &images, None, &whole, Rounding::Down);
+        if let Some(batch) = taken {
+            let images = read(images, GENERATOR)?;
+            let images = images.chunks_exact(3 * batch.area.pixels());
+            let bytes = images.map(|image| interleaved(image, Rounding::Down));
+            let bytes = bytes.collect::<Vec<_>>().concat();
+            self.done.extend(batch.patches(&bytes));
+        }
+        Ok(())
+    }
+
+    /// Returns all parts.
+    ///
+    /// # Errors
+    /// [`Error::Compute`] if the device fails.
+    pub fn finish(self) -> Result<Vec<Patch>, Error> {
+        let mut done = self.done;
+        for (batch, bytes) in self.downloads.read()? {
+            done.extend(batch.patches(&bytes));
+        }
+        Ok(done)
+    }
+}
+
+/// Returns the part `area` of RGB bytes of the rectangle `held`, which contains it.
+fn cropped(rgb: &[u8], held: &Rect, area: &Rect) -> Vec<u8> {
+    let [_, width] = held.size();
+    let left = area.columns.start - held.columns.start;
+    let rows = area.rows.clone().map(|row| row - held.rows.start);
+    let lines = rows.map(|row| &rgb[3 * (row * width + left)..][..3 * area.columns.len()]);
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Copies a tensor to the host as `f32`. Errors of all earlier work on the device surface here.
@@ -160,10 +368,10 @@ mod tests {
         let whole = super::frame(&frame, &device);
         let hole: Vec<u8> = (0..256).map(|p| u8::from(p % 5 == 0)).collect();
         let hole = Mask::from_luma(16, 16, hole);
-        let missing = mask(&hole, &device);
+        let missing = mask(&hole, &device).floats();
         let known = whole * (-missing.clone() + 1.0);
         let image = PropagatedImage::read(known.clone(), missing.clone(), &hole).unwrap();
-        let [image, _, mask] = image.tensors(&device);
+        let [image, _, mask] = image.tensors(&device, DType::F32);
         let floats = |x: Tensor<4>| x.into_data().try_into_vec::<f32>().unwrap();
         // −0 and 0 are the same pixel.
         assert!(

@@ -3,20 +3,25 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::{
     networks::Networks,
-    pixels::{self, Patch, PropagatedImage},
+    pixels::{self, Patch, Patches, PropagatedImage, PropagatedImages},
     state::{FlowPair, RawFlows, State},
 };
 use crate::{
     Cancel, Error, Frame, Rect,
-    kernels::upcast::upcast,
+    kernels::{
+        concat::concat,
+        flow_input::{combine_area, masked_flows},
+        pixels::MaskTensor,
+        quarter_flow::quarter_flow,
+    },
     memory::planning::Plan,
     networks::{
-        flow_completion::{ChunkSize, Video, combine_area, network_input},
-        generator::{Flows, GeneratorInput, QuarterScaleInputs, downscale_flow},
+        flow_completion::{ChunkSize, Video},
+        generator::{Flows, Generated, GeneratorInput, QuarterScaleInputs},
         image_propagation::propagate,
         raft::Features,
         stored::{self, StoredTensor},
@@ -37,29 +42,48 @@ pub struct StageRunner<'a> {
 /// # Errors
 /// [`Error::Compute`] if the device fails; [`Error::Cancelled`].
 impl StageRunner<'_> {
-    /// Computes RAFT's features of a frame.
-    pub fn features(&self, frame: &Frame) -> Result<Features, Error> {
-        self.cancel.check()?;
+    /// Computes RAFT's features of frames.
+    pub fn features(&self, frames: &[&Frame]) -> Result<Vec<Features>, Error> {
         let Networks { raft, device, .. } = self.networks;
-        let features = raft.encode(pixels::frame(frame, device));
-        if !self.networks.on_cpu() {
-            for part in [&features.map, &features.hidden, &features.context] {
-                stored::check(part)?;
-            }
+        let mut features = Vec::with_capacity(frames.len());
+        for frames in frames.chunks(self.plan.frame_pairs()) {
+            self.cancel.check()?;
+            let frames = frames.iter().map(|frame| pixels::frame(frame, device));
+            features.extend(raft.encode_all(concat(frames.collect())));
         }
+        let parts = features.iter();
+        let parts = parts.flat_map(|features| [&features.map, &features.hidden, &features.context]);
+        stored::settle_tensors(parts)?;
         Ok(features)
     }
 
-    /// Computes the flows between two frames with RAFT.
-    pub fn flows(
+    /// Computes the flows between each of these frames and the next with RAFT.
+    pub fn flows(&self, frames: &[Features], iterations: usize) -> Result<Vec<RawFlows>, Error> {
+        let pairs: Vec<_> = frames.windows(2).collect();
+        let mut flows = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(self.plan.frame_pairs()) {
+            let forward = pairs.iter().map(|pair| (&pair[0], &pair[1]));
+            let backward = pairs.iter().map(|pair| (&pair[1], &pair[0]));
+            let both: Vec<_> = forward.chain(backward).collect();
+            let mut forward = self.one_way_flows(&both, iterations)?;
+            let backward = forward.split_off(pairs.len());
+            let both = forward.into_iter().zip(backward);
+            flows.extend(both.map(|(forward, backward)| RawFlows {
+                forward: Some(forward),
+                backward: Some(backward),
+            }));
+        }
+        Ok(flows)
+    }
+
+    /// Computes the flow of each pair of frames, from the first to the second.
+    fn one_way_flows(
         &self,
-        first: &Features,
-        second: &Features,
+        pairs: &[(&Features, &Features)],
         iterations: usize,
-    ) -> Result<RawFlows, Error> {
-        let both = [(first, second), (second, first)];
-        let mut flows = Vec::with_capacity(2);
-        for pairs in both.chunks(self.plan.pairs) {
+    ) -> Result<Vec<StoredTensor>, Error> {
+        let mut flows = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(self.plan.pairs) {
             let raft = &self.networks.raft;
             let mut estimate = raft.start(pairs, self.plan.correlation);
             for _ in 0..iterations {
@@ -73,66 +97,65 @@ impl StageRunner<'_> {
                 flows.push(StoredTensor::put(flow, self.plan.flows)?);
             }
         }
-        let backward = flows.pop();
-        Ok(RawFlows {
-            forward: flows.pop(),
-            backward,
-        })
+        stored::settle(&flows)?;
+        Ok(flows)
     }
 
-    /// Completes the flows `run` in one direction and returns the flows `keep`.
+    /// Completes the flows `run` in these directions, at once, and returns the flows `keep` of each
+    /// direction.
     pub fn complete(
         &self,
         state: &State,
         run: Range<usize>,
         keep: Range<usize>,
-        direction: Direction,
-    ) -> Result<Vec<StoredTensor>, Error> {
-        let device = &self.networks.device;
-        // The network sees backward flows reversed in time.
-        let index = |t: usize| match direction {
-            Direction::Forward => run.start + t,
-            Direction::Backward => run.end - 1 - t,
-        };
-        let flow = |t: usize| state.raw_flow(index(t), direction);
-        let leads_from = |t: usize| index(t) + usize::from(direction == Direction::Backward);
-        let mask = |t: usize| state.mask(leads_from(t), device);
-        let input = |range: Range<usize>| {
-            let parts: Result<Vec<_>, Error> = range
-                .map(|t| Ok(network_input(flow(t)?, mask(t))))
-                .collect();
-            Ok(self.networks.cast(Tensor::cat(parts?, 0)))
-        };
-        // A flow is predicted in the hole of the frame that it leads from.
-        let wanted = |t: usize| match keep.contains(&index(t)) {
-            true => state.held.frames.get(leads_from(t)).hole.area(),
-            false => Rect::default(),
-        };
-        let wanted: Vec<_> = (0..run.len()).map(wanted).collect();
-        let mut completed: Vec<_> = keep.clone().map(|_| None).collect();
-        let mut output = |t: usize, predicted: Tensor<4>| {
-            let flow = combine_area(flow(t)?, upcast(predicted), mask(t), &wanted[t]);
-            completed[index(t) - keep.start] = Some(StoredTensor::put(flow, self.plan.flows)?);
-            Ok(())
-        };
+        directions: &[Direction],
+    ) -> Result<Vec<Vec<StoredTensor>>, Error> {
+        let ways = directions.iter().map(|&direction| OneWay {
+            runner: *self,
+            state,
+            run: run.clone(),
+            keep: keep.clone(),
+            direction,
+        });
+        let ways: Vec<_> = ways.collect();
+        let wanted: Vec<_> = ways.iter().map(OneWay::wanted).collect();
+        let input = |way| move |range| OneWay::input(way, range);
+        let inputs: Vec<_> = ways.iter().map(input).collect();
+        let mut completed: Vec<Vec<Option<StoredTensor>>> = Vec::new();
+        completed.resize_with(ways.len(), || keep.clone().map(|_| None).collect());
+        let outputs = ways.iter().zip(&wanted).zip(&mut completed);
+        let outputs = outputs.map(|((way, wanted), completed)| {
+            move |t: usize, predicted: Tensor<4>| -> Result<(), Error> {
+                let flow = way.combine(t, predicted, &wanted[t])?;
+                completed[way.index(t) - way.keep.start] = Some(flow);
+                Ok(())
+            }
+        });
+        let mut outputs: Vec<_> = outputs.collect();
+        let videos = inputs.iter().zip(&wanted).zip(&mut outputs);
+        let videos = videos.map(|((input, wanted), output)| Video {
+            input,
+            wanted,
+            output,
+        });
+        let mut videos: Vec<_> = videos.collect();
         let chunk_size = ChunkSize {
             frames: self.plan.completion_frames,
             placement: self.plan.features,
         };
-        let video = Video {
-            input: &input,
-            wanted: &wanted,
-            output: &mut output,
-        };
-        self.networks
-            .completion
-            .predict(video, chunk_size, self.cancel)?;
-        let kept = completed.into_iter().zip(keep);
-        let kept = kept.map(|(completed, index)| match completed {
-            Some(completed) => Ok(completed),
-            None => StoredTensor::put(state.raw_flow(index, direction)?, self.plan.flows),
+        let network = &self.networks.completion;
+        network.predict_all(&mut videos, chunk_size, self.cancel)?;
+        let kept = ways.iter().zip(completed).map(|(way, completed)| {
+            let kept = completed.into_iter().zip(keep.clone());
+            let kept = kept.map(|(completed, index)| match completed {
+                Some(completed) => Ok(completed),
+                None => StoredTensor::put(state.raw_flow(index, way.direction)?, self.plan.flows),
+            });
+            kept.collect::<Result<Vec<_>, Error>>()
         });
-        kept.collect()
+        let kept: Vec<_> = kept.collect::<Result<_, Error>>()?;
+        stored::settle(kept.iter().flatten())?;
+        Ok(kept)
     }
 
     /// Propagates the frames `run` and returns the frames `keep`. If `seeded`, the first frame of
@@ -149,14 +172,11 @@ impl StageRunner<'_> {
         let frame = |t: usize| {
             if seeded && t == 0 {
                 let image = &held.propagated.get(run.start).image;
-                let [image, _, missing] = image.tensors(device);
+                let [image, _, missing] = image.tensors(device, DType::F32);
                 return (image, missing);
             }
             let source = held.frames.get(run.start + t);
-            (
-                pixels::frame(&source.frame, device),
-                pixels::mask(&source.hole, device),
-            )
+            pixels::known(&source.frame, &source.hole, device)
         };
         let pairs = run.start..run.end - 1;
         let completed: Result<Vec<_>, Error> = pairs.map(|i| state.completed_flow(i)).collect();
@@ -165,11 +185,11 @@ impl StageRunner<'_> {
             let (forward, backward) = completed[t];
             (forward.get(), backward.get())
         };
-        let mut propagated = Vec::with_capacity(keep.len());
+        let mut propagated = PropagatedImages::new();
         let mut output = |t: usize, image, missing| {
             if keep.contains(&(run.start + t)) {
-                let hole = &held.frames.get(run.start + t).hole;
-                propagated.push(PropagatedImage::read(image, missing, hole)?);
+                let source = held.frames.get(run.start + t);
+                propagated.push((&source.frame, &source.hole), image, missing)?;
             }
             Ok(())
         };
@@ -181,7 +201,7 @@ impl StageRunner<'_> {
             &flows,
             &mut output,
         )?;
-        Ok(propagated)
+        propagated.finish()
     }
 
     /// Scales the completed flows `range` to a quarter, as far as they are held.
@@ -191,18 +211,27 @@ impl StageRunner<'_> {
         range: Range<usize>,
     ) -> Result<ScaledFlows<StoredTensor>, Error> {
         let held = range.map(|i| state.held.flow(i));
-        held.map(|flow| flow.map(|flow| self.scale_flow(flow)).transpose())
-            .collect()
+        let scaled = held.map(|flow| flow.map(|flow| self.scale(flow)).transpose());
+        let scaled: ScaledFlows<StoredTensor> = scaled.collect::<Result<_, Error>>()?;
+        let flows = scaled.iter().flatten();
+        stored::settle(flows.flat_map(|flow| [&flow.forward, &flow.backward]))?;
+        Ok(scaled)
     }
 
     /// Scales the completed flows between two frames, forward and backward, to a quarter.
-    pub fn scale_flow(
+    pub fn scale_flow(&self, flow: (&StoredTensor, &StoredTensor)) -> Result<FlowPair, Error> {
+        let scaled = self.scale(flow)?;
+        stored::settle([&scaled.forward, &scaled.backward])?;
+        Ok(scaled)
+    }
+
+    fn scale(
         &self,
         (forward, backward): (&StoredTensor, &StoredTensor),
     ) -> Result<FlowPair, Error> {
         self.cancel.check()?;
         let scaled =
-            |flow: &StoredTensor| StoredTensor::put(downscale_flow(flow.get()), self.plan.flows);
+            |flow: &StoredTensor| StoredTensor::put(quarter_flow(flow.get()), self.plan.flows);
         Ok(FlowPair {
             forward: scaled(forward)?,
             backward: scaled(backward)?,
@@ -215,17 +244,21 @@ impl StageRunner<'_> {
         let Networks {
             generator, device, ..
         } = self.networks;
-        let image = state.held.propagated.get(index).image.tensors(device);
-        let [image, mask, missing] = image.map(|x| self.networks.cast(x));
-        let features = generator.encode(image, mask, missing, self.plan.strips());
-        StoredTensor::put(features, self.plan.features)
+        let dtype = self.networks.numbers.tensor_dtype();
+        let image = &state.held.propagated.get(index).image;
+        let features = generator.encode_joined(image.joined(device, dtype), self.plan.strips());
+        let features = StoredTensor::put(features, self.plan.features)?;
+        stored::settle([&features])?;
+        Ok(features)
     }
 
     /// Computes the tokens of an encoded frame.
     pub fn tokens(&self, features: &StoredTensor) -> Result<StoredTensor, Error> {
         self.cancel.check()?;
         let tokens = self.networks.generator.tokens(features.get());
-        StoredTensor::put(tokens, self.plan.features)
+        let tokens = StoredTensor::put(tokens, self.plan.features)?;
+        stored::settle([&tokens])?;
+        Ok(tokens)
     }
 
     /// Generates the local frames of a window, each in the bounding box of its hole. The features
@@ -236,45 +269,99 @@ impl StageRunner<'_> {
         let features = held.propagated.range(locals.clone());
         let features = features.filter_map(|propagated| propagated.features.as_ref());
         let references = window.references.iter().map(|&i| held.propagated.get(i));
-        let references: Vec<_> = references
-            .filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()))
-            .collect();
-        let flows = locals.start..locals.end - 1;
-        let masks = state.quarter_masks(locals.clone(), &self.networks.device);
+        let references =
+            references.filter_map(|propagated| Some(propagated.tokens.as_ref()?.get()));
+        let flows = held.quarter_flows.range(locals.start..locals.end - 1);
+        let flows = flows.flatten().map(|flow| Flows {
+            forward: flow.forward.get(),
+            backward: flow.backward.get(),
+        });
+        let Networks {
+            numbers, device, ..
+        } = self.networks;
+        let dtype = numbers.tensor_dtype();
+        let (masks, mask_pixels) = state.quarter_masks(locals.clone(), device, dtype);
         let sources = held.frames.range(locals.clone());
         let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
         let input = GeneratorInput {
-            features: Tensor::cat(features.map(StoredTensor::get).collect(), 0),
-            references: (!references.is_empty()).then(|| Tensor::cat(references, 0)),
+            features: features.map(StoredTensor::get).collect(),
+            references: references.collect(),
             quarter_scale: QuarterScaleInputs {
-                flows: (!flows.is_empty())
-                    .then(|| stack(held.quarter_flows.range(flows).flatten())),
+                flows: flows.collect(),
                 masks,
+                mask_pixels,
             },
             wanted: wanted.clone(),
         };
-        let mut patches = Vec::with_capacity(locals.len());
-        let mut output = |t: usize, image| {
-            patches.push(Patch {
-                index: locals.start + t,
-                area: wanted[t].clone(),
-                rgb: pixels::to_bytes(image)?,
-            });
-            Ok(())
+        let mut patches = Patches::new();
+        let first = locals.start;
+        let mut output = |part: Generated| {
+            let wanted = wanted[part.frames.clone()].to_vec();
+            patches.push(first + part.frames.start, wanted, part.area, part.images)
         };
         self.networks
             .generator
             .forward(input, self.plan.strips(), self.cancel, &mut output)?;
-        Ok(patches)
+        patches.finish()
     }
 }
 
-fn stack<'a>(flows: impl Iterator<Item = &'a FlowPair>) -> Flows {
-    let (forward, backward) = flows
-        .map(|flow| (flow.forward.get(), flow.backward.get()))
-        .unzip();
-    Flows {
-        forward: Tensor::cat(forward, 0),
-        backward: Tensor::cat(backward, 0),
+/// The completion of flows in one direction, of which flow t is the t-th that the network sees. It
+/// sees backward flows reversed in time.
+struct OneWay<'a> {
+    runner: StageRunner<'a>,
+    state: &'a State,
+    run: Range<usize>,
+    keep: Range<usize>,
+    direction: Direction,
+}
+
+impl OneWay<'_> {
+    /// Returns the index of flow t in the stream.
+    fn index(&self, t: usize) -> usize {
+        match self.direction {
+            Direction::Forward => self.run.start + t,
+            Direction::Backward => self.run.end - 1 - t,
+        }
+    }
+
+    /// Returns the index of the frame that flow t leads from.
+    fn leads_from(&self, t: usize) -> usize {
+        self.index(t) + usize::from(self.direction == Direction::Backward)
+    }
+
+    fn flow(&self, t: usize) -> Result<Tensor<4>, Error> {
+        self.state.raw_flow(self.index(t), self.direction)
+    }
+
+    fn mask(&self, t: usize) -> MaskTensor {
+        let device = &self.runner.networks.device;
+        self.state.mask(self.leads_from(t), device)
+    }
+
+    /// Returns the input of the network for a range of flows.
+    fn input(&self, range: Range<usize>) -> Result<Tensor<4>, Error> {
+        let flows: Result<Vec<_>, Error> = range.clone().map(|t| self.flow(t)).collect();
+        let masks: Vec<_> = range.map(|t| self.mask(t)).collect();
+        let dtype = self.runner.networks.numbers.tensor_dtype();
+        Ok(masked_flows(&flows?, &masks, dtype))
+    }
+
+    /// Returns the part of each flow to predict: the hole of the frame that it leads from.
+    fn wanted(&self) -> Vec<Rect> {
+        let wanted = |t: usize| match self.keep.contains(&self.index(t)) {
+            true => {
+                let frame = self.leads_from(t);
+                self.state.held.frames.get(frame).hole.area()
+            }
+            false => Rect::default(),
+        };
+        (0..self.run.len()).map(wanted).collect()
+    }
+
+    /// Combines flow t with its predicted part.
+    fn combine(&self, t: usize, predicted: Tensor<4>, area: &Rect) -> Result<StoredTensor, Error> {
+        let flow = combine_area(self.flow(t)?, predicted, self.mask(t), area);
+        StoredTensor::put(flow, self.runner.plan.flows)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::{
     pixels::{self, PropagatedImage},
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, InpaintedFrame,
+    kernels::pixels::MaskTensor,
     memory::planning::Plan,
     networks::{
         raft::Features,
@@ -94,21 +95,29 @@ impl State {
     }
 
     /// Returns the mask of a frame, `[1, 1, H, W]`.
-    pub fn mask(&self, index: usize, device: &Device) -> Tensor<4> {
+    pub fn mask(&self, index: usize, device: &Device) -> MaskTensor {
         pixels::mask(&self.held.frames.get(index).hole, device)
     }
 
-    /// Returns masks and missing pixels of the frames `range` at quarter scale,
-    /// `[L, 2, H/4, W/4]`.
-    pub fn quarter_masks(&self, range: Range<usize>, device: &Device) -> Tensor<4> {
-        let mut data = Vec::new();
-        let mut size = [0, 0];
-        for propagated in self.held.propagated.range(range.clone()) {
-            size = propagated.image.quarter_size();
-            data.extend(propagated.image.quarters());
-        }
-        let shape = [range.len(), 2, size[0], size[1]];
-        Tensor::from_data(TensorData::new(data, shape), device)
+    /// Returns masks and missing pixels of the frames `range` at quarter scale, `[1, 2, H/4, W/4]`
+    /// each in this data type, and the masks alone as elements.
+    pub fn quarter_masks(
+        &self,
+        range: Range<usize>,
+        device: &Device,
+        dtype: DType,
+    ) -> (Vec<Tensor<4>>, Vec<f32>) {
+        let mut pixels = Vec::new();
+        let masks = self.held.propagated.range(range).map(|propagated| {
+            let [height, width] = propagated.image.quarter_size();
+            let both: Vec<_> = propagated.image.quarters().collect();
+            pixels.extend_from_slice(&both[..height * width]);
+            // Without rows, so that a GPU does not pad them.
+            let data = TensorData::new(both, [2 * height * width]);
+            let masks: Tensor<1> = Tensor::from_data(data, (device, dtype));
+            masks.reshape([1, 2, height, width])
+        });
+        (masks.collect(), pixels)
     }
 
     /// Returns frames as they are now.

@@ -2,21 +2,26 @@
 //!
 //! [`find()`] looks for the three files. [`Checkpoint::read`] reads one of them, written by PyTorch
 //! or as safetensors, and accepts exactly the tensors of its network. No size or count in a file is
-//! trusted before the file's own bytes confirm it, and no code in it is run.
+//! trusted before the file's own bytes confirm it, and no code in it is run. [`Checkpoint::generated`]
+//! makes weights by a rule, for tests and measurements.
 
 mod checkpoint;
 mod convert;
 mod error;
 mod file;
 mod find;
+mod generated;
 mod layout;
+mod source;
 
 pub use checkpoint::{Checkpoint, HostTensor};
 pub use convert::{FilePrecision, part_of, write_safetensors};
 pub use error::{TensorProblem, WeightsError};
 pub use file::{ElementType, Form, StateFile};
 pub use find::{Paths, find, find_in, search_folders};
+pub use generated::generated_tensors;
 pub use layout::{Layout, Role, Slot};
+pub use source::WeightsSource;
 
 /// One of the three networks of ProPainter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -165,6 +165,7 @@ fn stats_hold_the_memory_and_the_queue() {
         "vram-planned",
         "vram-used",
         "vram-peak",
+        "vram-by-driver",
         "host-budget",
         "host-planned",
         "host-used",
@@ -174,6 +175,8 @@ fn stats_hold_the_memory_and_the_queue() {
     ] {
         assert!(stats.get::<u64>(name).is_ok(), "{name} in {stats}");
     }
+    // The classical engine uses no device.
+    assert_eq!(stats.get::<&str>("vram-meter").unwrap(), "none");
     let plan = stats.get::<&str>("plan").unwrap();
     assert_eq!(plan, "48x32 lookahead=10 past=70");
     assert_eq!(stats.get::<&str>("degraded").unwrap(), "");

@@ -16,7 +16,7 @@ pub fn post_failure(element: &gst::Element, failure: &Failure) {
         Failure::Session(error @ Error::Weights(_)) => {
             gst::element_error!(element, gst::ResourceError::Read, ("{}", error));
         }
-        Failure::Session(error @ Error::Device { .. }) => {
+        Failure::Session(error @ (Error::Device { .. } | Error::DeviceLost { .. })) => {
             gst::element_error!(element, gst::ResourceError::OpenReadWrite, ("{}", error));
         }
         Failure::Session(error @ Error::Size { .. }) => {
@@ -76,9 +76,12 @@ pub fn post_failure(element: &gst::Element, failure: &Failure) {
 /// Warns that the device failed. It is tried again after `failures` failures; `None` if it is
 /// given up.
 pub fn warn_device(element: &gst::Element, error: &propainter::Error, failures: Option<u32>) {
-    let consequence = match failures {
-        Some(failures) => format!("it is opened again, attempt {failures} of {MAX_FAILURES}"),
-        None => format!("it is given up after {MAX_FAILURES} failures"),
+    let consequence = match (failures, error) {
+        (Some(failures), _) => {
+            format!("it is opened again, attempt {failures} of {MAX_FAILURES}")
+        }
+        (None, propainter::Error::DeviceLost { .. }) => "it is given up".to_owned(),
+        (None, _) => format!("it is given up after {MAX_FAILURES} failures"),
     };
     gst::element_warning!(
         element,

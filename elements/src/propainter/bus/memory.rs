@@ -62,6 +62,19 @@ pub fn post_notice(element: &gst::Element, notice: Notice) {
             );
             return;
         }
+        Notice::BudgetCapped { asked, total } => {
+            gst::element_warning!(
+                element,
+                gst::LibraryError::Settings,
+                (
+                    "vram-budget={} is more than the device has: it uses at most all {} bytes; set \
+                     vram-budget lower to leave memory to other programs",
+                    asked,
+                    total
+                )
+            );
+            return;
+        }
         Notice::FellBack { problem } => {
             gst::element_warning!(
                 element,

@@ -144,6 +144,8 @@ impl Statistics<'_> {
             .field("vram-planned", memory.planned)
             .field("vram-used", memory.device)
             .field("vram-peak", memory.device_peak)
+            .field("vram-meter", memory.meter.name())
+            .field("vram-by-driver", memory.by_driver)
             .field("host-budget", memory.host_budget)
             .field("host-planned", memory.host_planned)
             .field("host-used", memory.host)

@@ -171,6 +171,12 @@ impl CircuitBreaker {
         Some(self.failures)
     }
 
+    /// Notes that the device is lost: all frames go to the fallback from now on.
+    pub fn give_up(&mut self) {
+        self.failures += 1;
+        self.circuit = Circuit::Disabled;
+    }
+
     fn open(&mut self) {
         self.circuit = Circuit::Open {
             left: self.back_off,
@@ -276,6 +282,14 @@ mod tests {
             assert_eq!(bypassed(&mut breaker), back_off);
         }
         assert_eq!(breaker.failed(), None);
+        assert!((0..10_000).all(|_| breaker.route(0) == Route::Fallback));
+    }
+
+    #[test]
+    fn a_device_that_is_lost_is_never_tried_again() {
+        let mut breaker = CircuitBreaker::default();
+        breaker.give_up();
+        assert!(breaker.is_open() && breaker.has_failed());
         assert!((0..10_000).all(|_| breaker.route(0) == Route::Fallback));
     }
 

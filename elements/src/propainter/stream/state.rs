@@ -21,15 +21,20 @@ pub struct State {
 }
 
 impl State {
-    /// Returns the bytes that the output queue holds for a session: for each frame that the
-    /// session has, its buffer and, if masks come with the frames, its mask; besides, the frames
+    /// Returns the bytes that the output queue holds for a session, on the host and, if the stream's
+    /// buffers are in the memory of a GPU, there: for each frame that the session has, its buffer and, if masks come with the frames, its mask; besides, the frames
     /// that wait and the frames that are ready.
     pub fn outside(&self) -> Outside {
         let run = &self.run;
-        let Some(info) = run.input.converter.as_ref().map(|c| c.info()) else {
+        let Some(converter) = run.input.converter.as_ref() else {
             return Outside::default();
         };
-        let buffer = info.size() as u64;
+        let info = converter.info();
+        let size = info.size() as u64;
+        let (buffer, on_device) = match converter.is_on_device() {
+            true => (0, size),
+            false => (size, 0),
+        };
         let pixels = u64::from(info.width()) * u64::from(info.height());
         let settings = &run.settings;
         let numbered = settings.mask_location.as_ref();
@@ -41,6 +46,9 @@ impl State {
         Outside {
             frame,
             always: waiting * (frame + 3 * pixels) + ready * (frame + 4 * pixels),
+            device_frame: on_device,
+            // A frame that is ready may have been copied to be written into.
+            device_always: (waiting + 2 * ready) * on_device,
         }
     }
 }

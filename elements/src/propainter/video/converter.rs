@@ -142,6 +142,11 @@ impl Converter {
         &self.info
     }
 
+    /// Returns whether the frames lie in the memory of a GPU.
+    pub fn is_on_device(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// Returns the converter for frames in the memory of a device; `None` for a format that is not
     /// supported there.
     pub fn with_device(self, transfer: Arc<dyn DeviceTransfer>) -> Option<Self> {

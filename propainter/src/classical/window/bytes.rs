@@ -145,6 +145,7 @@ mod tests {
             outside: Outside {
                 frame: 1280 * 720 * 3 / 2,
                 always: 40_000_000,
+                ..Outside::default()
             },
         }
     }

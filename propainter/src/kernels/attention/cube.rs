@@ -1,31 +1,40 @@
-//! The GPU form of gathered attention. Each window reads its rows directly from the tables, so that
-//! nothing is gathered and no scores lie in global memory; softmax runs online, along with the sums.
+//! The GPU form of attention: many windows in one launch. Every window reads its queries, keys and
+//! values from the rows of one table, so that nothing is gathered and no scores lie in global memory,
+//! and writes each result to its place. Softmax runs online, along with the sums.
 
-use burn::tensor::{Int, Tensor as Burn};
+use burn::tensor::Tensor as Burn;
 use burn_cubecl::{
     Cube,
     cubecl::{self, ir::ElemType, prelude::*},
 };
 
-use crate::kernels::cube::{cube_tensor, cube_units, elem_type, empty_like, index_tensor};
+use super::windows::{DeviceWindowLists, TILE};
+use crate::kernels::{
+    cube::{cube_tensor, cube_units, elem_type, empty_like, index_tensor},
+    cube_math::exp,
+    flops,
+};
 
-/// Queries, and keys, of a tile.
-const TILE: usize = 32;
 /// Lanes to a side of a tile. A lane computes a square of 2×2 scores, and two rows of the result. If
 /// there are fewer units than lanes, a unit takes several lanes.
 const LANES: usize = TILE / 2;
 /// Elements from one row of scores to the next. It is odd, so that units that read along rows use
 /// different banks.
 const SCORES: usize = TILE + 1;
+/// Units that share a row of scores in the softmax.
+const SHARES: usize = 8;
 
-/// Reads a tile of rows of a table: those that the list `rows` names from `at` on, times a factor,
-/// and zeros after the first `left`.
+/// Reads a tile of rows of the table, from column `column` on, times a factor, and zeros after the
+/// first `left`. The rows are every `step`-th element of the list from `at` on.
 #[cube]
 fn read_tile<F: Float>(
     table: &Tensor<F>,
-    rows: &Tensor<i32>,
+    list: &Tensor<i32>,
     at: usize,
+    step: usize,
     left: usize,
+    width: usize,
+    column: usize,
     factor: f32,
     tile: &mut Shared<[f32]>,
     #[comptime] size: usize,
@@ -35,8 +44,8 @@ fn read_tile<F: Float>(
         let (row, dim) = (i / size, i % size);
         let mut value = 0.0f32;
         if row < left {
-            let place = rows[at + row] as usize;
-            value = factor * f32::cast_from(table[place * size + dim]);
+            let place = list[at + row * step] as usize;
+            value = factor * f32::cast_from(table[place * width + column + dim]);
         }
         tile[row * comptime!(size + 1) + dim] = value;
     }
@@ -44,14 +53,10 @@ fn read_tile<F: Float>(
 
 #[cube(launch)]
 fn attend_kernel<F: Float>(
-    queries: &Tensor<F>,
-    keys: &Tensor<F>,
-    values: &Tensor<F>,
-    query_rows: &Tensor<i32>,
-    key_rows: &Tensor<i32>,
+    table: &Tensor<F>,
+    list: &Tensor<i32>,
     out: &mut Tensor<F>,
-    count: usize,
-    length: usize,
+    heads: usize,
     scale: f32,
     #[comptime] size: usize,
     #[comptime] units: usize,
@@ -61,8 +66,11 @@ fn attend_kernel<F: Float>(
     let lanes_each = comptime!(LANES * LANES / units);
     let dims_each = comptime!(size / LANES);
     let unit = UNIT_POS as usize;
-    let tiles = count.div_ceil(TILE);
-    let (window, first) = (CUBE_POS / tiles, CUBE_POS % tiles * TILE);
+    let (job, head) = (CUBE_POS / heads * 4, CUBE_POS % heads);
+    let (queries, count) = (list[job] as usize, list[job + 1] as usize);
+    let (keys, length) = (list[job + 2] as usize, list[job + 3] as usize);
+    // A row holds the queries of all heads, then the keys, then the values.
+    let width = 3 * heads * size;
 
     let mut asked = Shared::new_slice(comptime!(TILE * stride));
     // Keys, then values.
@@ -73,15 +81,22 @@ fn attend_kernel<F: Float>(
     let mut most = Shared::new_slice(TILE);
     let mut total = Shared::new_slice(TILE);
     let mut shrink = Shared::new_slice(TILE);
+    // Its largest score so far, with this tile; and what the units that share its row found.
+    let mut fresh = Shared::new_slice(TILE);
+    let mut tops = Shared::new_slice(comptime!(TILE * SHARES));
+    let mut partial = Shared::new_slice(comptime!(TILE * SHARES));
     let mut sums = Array::<f32>::new(comptime!(lanes_each * 2 * dims_each));
     for i in 0..comptime!(lanes_each * 2 * dims_each) {
         sums[i] = 0.0;
     }
     read_tile(
+        table,
+        list,
         queries,
-        query_rows,
-        window * count + first,
-        count - first,
+        2,
+        count,
+        width,
+        head * size,
         scale,
         &mut asked,
         size,
@@ -93,10 +108,13 @@ fn attend_kernel<F: Float>(
     }
     for start in range_stepped(0, length, TILE) {
         read_tile(
-            keys,
-            key_rows,
-            window * length + start,
+            table,
+            list,
+            keys + start,
+            1,
             length - start,
+            width,
+            (heads + head) * size,
             1.0,
             &mut met,
             size,
@@ -135,32 +153,61 @@ fn attend_kernel<F: Float>(
         }
         sync_cube();
         read_tile(
-            values,
-            key_rows,
-            window * length + start,
+            table,
+            list,
+            keys + start,
+            1,
             length - start,
+            width,
+            (2 * heads + head) * size,
             1.0,
             &mut met,
             size,
             units,
         );
-        for row in range_stepped(unit, TILE, units) {
-            let mut top = most[row];
-            for key in 0..TILE {
-                top = top.max(scores[row * SCORES + key]);
+        // Several units share a row of scores.
+        for i in range_stepped(unit, comptime!(TILE * SHARES), units) {
+            let first = i / SHARES * SCORES + i % SHARES * comptime!(TILE / SHARES);
+            let mut top = scores[first];
+            #[unroll]
+            for key in 1..comptime!(TILE / SHARES) {
+                top = top.max(scores[first + key]);
             }
-            let factor = (most[row] - top).exp();
-            let mut sum = total[row] * factor;
-            for key in 0..TILE {
-                let weight = (scores[row * SCORES + key] - top).exp();
-                scores[row * SCORES + key] = weight;
-                sum += weight;
-            }
-            most[row] = top;
-            total[row] = sum;
-            shrink[row] = factor;
+            tops[i] = top;
         }
         sync_cube();
+        for i in range_stepped(unit, comptime!(TILE * SHARES), units) {
+            let (row, share) = (i / SHARES, i % SHARES);
+            let before = most[row];
+            let mut top = before;
+            #[unroll]
+            for j in 0..SHARES {
+                top = top.max(tops[row * SHARES + j]);
+            }
+            let first = row * SCORES + share * comptime!(TILE / SHARES);
+            let mut sum = 0.0f32;
+            #[unroll]
+            for key in 0..comptime!(TILE / SHARES) {
+                let weight = exp(scores[first + key] - top);
+                scores[first + key] = weight;
+                sum += weight;
+            }
+            partial[i] = sum;
+            if share == 0 {
+                shrink[row] = exp(before - top);
+                fresh[row] = top;
+            }
+        }
+        sync_cube();
+        for row in range_stepped(unit, TILE, units) {
+            let mut sum = total[row] * shrink[row];
+            #[unroll]
+            for j in 0..SHARES {
+                sum += partial[row * SHARES + j];
+            }
+            total[row] = sum;
+            most[row] = fresh[row];
+        }
         for i in 0..lanes_each {
             let lane = unit + i * units;
             let (row, column) = (lane / LANES, lane % LANES);
@@ -191,10 +238,15 @@ fn attend_kernel<F: Float>(
         let at = i * comptime!(2 * dims_each);
         for half in 0..2usize {
             let row = row + half * LANES;
-            if first + row < count {
-                let base = (window * count + first + row) * size + column;
+            if row < count {
+                let result = list[queries + 2 * row + 1] as usize;
+                let base = (result * heads + head) * size + column;
+                let mut factor = 0.0f32;
+                if length > 0 {
+                    factor = 1.0 / total[row];
+                }
                 for j in 0..dims_each {
-                    let sum = sums[at + half * dims_each + j] / total[row];
+                    let sum = sums[at + half * dims_each + j] * factor;
                     out[base + j * LANES] = F::cast_from(sum);
                 }
             }
@@ -202,40 +254,36 @@ fn attend_kernel<F: Float>(
     }
 }
 
-/// Computes [`gathered_attention`](super::gathered_attention) for rows of a multiple of 16 elements;
-/// returns `None` unless all tensors are on a CubeCL device.
-pub fn gathered_attention(
-    [queries, keys, values]: [&Burn<2>; 3],
-    [query_rows, key_rows]: [&Burn<1, Int>; 2],
-    windows: usize,
+/// Computes softmax(q kᵀ · `scale`) v in each window and for each head.
+///
+/// - `table`: `[rows, 3 · heads · D]`: queries, keys and values of all heads, D a multiple of 16
+/// - `results`: the number of rows of the result; a row that no window writes is not defined
+///
+/// Returns `[results, heads · D]`, or `None` unless the tensors are on a CubeCL device.
+pub fn windowed_attention(
+    table: &Burn<2>,
+    lists: &DeviceWindowLists,
+    results: usize,
+    heads: usize,
     scale: f64,
-) -> Option<Burn<3>> {
-    let size = queries.dims()[1];
-    let [count, length] = [query_rows, key_rows].map(|rows| rows.dims()[0] / windows);
-    let (queries, keys, values) = (
-        cube_tensor(queries)?,
-        cube_tensor(keys)?,
-        cube_tensor(values)?,
-    );
-    let (query_rows, key_rows) = (index_tensor(query_rows)?, index_tensor(key_rows)?);
-    let out = empty_like(&queries, [windows, count, size]);
-    let units = cube_units(&queries, LANES * LANES);
+) -> Option<Burn<2>> {
+    let width = table.dims()[1] / 3;
+    let (table, list) = (cube_tensor(table)?, index_tensor(&lists.list)?);
+    let out = empty_like(&table, [results, width]);
+    let units = cube_units(&table, LANES * LANES);
     attend_kernel::launch(
         &out.client,
-        CubeCount::Static((windows * count.div_ceil(TILE)) as u32, 1, 1),
+        CubeCount::Static((lists.jobs * heads) as u32, 1, 1),
         CubeDim::new_1d(units as u32),
-        queries.clone().into_tensor_arg(),
-        keys.into_tensor_arg(),
-        values.into_tensor_arg(),
-        query_rows.into_tensor_arg(),
-        key_rows.into_tensor_arg(),
+        table.clone().into_tensor_arg(),
+        list.into_tensor_arg(),
         out.clone().into_tensor_arg(),
-        count,
-        length,
+        heads,
         scale as f32,
-        size,
+        width / heads,
         units,
-        elem_type(&queries),
+        elem_type(&table),
     );
+    flops::count(2 * lists.pairs * width);
     Some(Burn::from_primitive::<Cube>(out))
 }

@@ -1,10 +1,12 @@
 //! Scaled dot-product attention over a batch of windows and heads (spec section 6).
 
 pub mod cpu;
-pub mod cube;
+mod cube;
+pub mod windows;
 
 use burn::tensor::{Int, Tensor, activation};
 
+use self::windows::DeviceWindowLists;
 use super::{flops, upcast::in_f32};
 
 /// Largest number of scores that the reference form holds at once.
@@ -26,32 +28,13 @@ pub fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, scale: f64) -> Tensor
 /// Computes [`attention`] of gathered rows. Each window takes its queries from the rows of a table
 /// that `query_rows` lists for it, and its keys and values from those that `key_rows` lists.
 ///
-/// - `queries`: `[rows, D]`, D a multiple of 16
+/// - `queries`: `[rows, D]`
 /// - `keys`, `values`: `[rows, D]`
 /// - `query_rows`: `[windows · Q]`, window after window
 /// - `key_rows`: `[windows · K]`, window after window, K at least 1
 ///
 /// Returns `[windows, Q, D]`.
 pub fn gathered_attention(
-    [queries, keys, values]: [&Tensor<2>; 3],
-    [query_rows, key_rows]: [&Tensor<1, Int>; 2],
-    windows: usize,
-    scale: f64,
-) -> Tensor<3> {
-    let tables = [queries, keys, values];
-    let rows = [query_rows, key_rows];
-    match cube::gathered_attention(tables, rows, windows, scale) {
-        Some(answers) => {
-            let count = key_rows.dims()[0] / windows;
-            flops::count(2 * count * query_rows.dims()[0] * queries.dims()[1]);
-            answers
-        }
-        None => gathered_attention_reference(tables, rows, windows, scale),
-    }
-}
-
-/// Computes [`gathered_attention`] by gathering the rows first.
-pub fn gathered_attention_reference(
     [queries, keys, values]: [&Tensor<2>; 3],
     [query_rows, key_rows]: [&Tensor<1, Int>; 2],
     windows: usize,
@@ -65,6 +48,22 @@ pub fn gathered_attention_reference(
     };
     let q = gather(queries, query_rows);
     attention(q, gather(keys, key_rows), gather(values, key_rows), scale)
+}
+
+/// Computes softmax(q kᵀ · `scale`) v in each window of `lists` and for each head, on a GPU.
+///
+/// - `table`: `[rows, 3 · heads · D]`: queries, keys and values of all heads, D a multiple of 16
+/// - `results`: the number of rows of the result; a row that no window writes is not defined
+///
+/// Returns `[results, heads · D]`, or `None` unless the tensors are on a CubeCL device.
+pub fn windowed_attention(
+    table: &Tensor<2>,
+    lists: &DeviceWindowLists,
+    results: usize,
+    heads: usize,
+    scale: f64,
+) -> Option<Tensor<2>> {
+    cube::windowed_attention(table, lists, results, heads, scale)
 }
 
 /// Computes [`attention`] in tensor operations, a part of the batch at a time, so that the memory

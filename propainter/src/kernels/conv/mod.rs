@@ -2,9 +2,10 @@
 //!
 //! The CPU has two algorithms: `direct` computes every product of the definition, `winograd` needs
 //! fewer for kernels of 3 and 5 taps with stride 1. Both cut their output into the tiles of
-//! `tiling` and read the zero-padded copies of `padded`. On a GPU the reference form runs, which is
-//! the tensor library's own convolution.
+//! `tiling` and read the zero-padded copies of `padded`. On a GPU a convolution is an implicit matrix
+//! product (`cube`).
 
+pub mod cube;
 mod direct;
 mod geometry;
 mod padded;
@@ -45,10 +46,15 @@ pub fn conv2d_reference(
     let (weight, bias) = (weight.cast(x.dtype()), bias.cast(x.dtype()));
     let options = ConvOptions::new(stride, padding, dilation, groups);
     let out = module::conv2d(x, weight, Some(bias), options).cast(dtype);
+    activate(out, activation)
+}
+
+/// Applies an activation with the tensor library's operation.
+pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
     match activation {
-        Activation::None => out,
-        Activation::Relu => activation::relu(out),
-        Activation::Leaky(slope) => activation::leaky_relu(out, slope),
+        Activation::None => x,
+        Activation::Relu => activation::relu(x),
+        Activation::Leaky(slope) => activation::leaky_relu(x, slope),
     }
 }
 

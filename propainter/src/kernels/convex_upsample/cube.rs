@@ -7,7 +7,10 @@ use burn_cubecl::{
     cubecl::{self, ir::ElemType, prelude::*},
 };
 
-use crate::kernels::cube::{cube_tensor, elem_type, empty_like, launch_size, value_or_zero};
+use crate::kernels::{
+    cube::{cube_tensor, elem_type, empty_like, launch_size, value_or_zero},
+    cube_math::exp,
+};
 
 #[cube(launch)]
 fn convex_kernel<F: Float>(
@@ -37,7 +40,7 @@ fn convex_kernel<F: Float>(
     let mut v = 0.0f32;
     let base = image * 2 * coarse;
     for k in 0..9usize {
-        let weight = (f32::cast_from(mask[logits + k * 64 * coarse]) - most).exp();
+        let weight = exp(f32::cast_from(mask[logits + k * 64 * coarse]) - most);
         let near_row = row as i32 + (k / 3) as i32 - 1;
         let near_column = column as i32 + (k % 3) as i32 - 1;
         sum += weight;

@@ -8,7 +8,7 @@ use std::iter;
 use burn::tensor::{Int, Tensor, module, ops::AvgPoolOptions};
 
 use self::cpu::HostPyramid;
-use super::{cpu::host_view::HostView, flops};
+use super::{cpu::host_view::HostView, flops, linear::cube::all_products};
 use crate::device::isa::Isa;
 
 /// Levels of the pyramid.
@@ -70,7 +70,7 @@ impl Correlation {
             PyramidLevel {
                 size: [height, width],
                 values: match form {
-                    CorrelationForm::Volume => first.clone().transpose().matmul(second),
+                    CorrelationForm::Volume => volume(&first, second),
                     CorrelationForm::Features => rows(second),
                 },
             }
@@ -86,35 +86,56 @@ impl Correlation {
     /// the first map, 9×9 bilinear samples at each level, with zeros outside. Returns
     /// `[B, 324, h, w]`; channel i·81 + a·9 + b is level i at (x/2^i + a − 4, y/2^i + b − 4).
     pub fn lookup(&self, coordinates: Tensor<4>) -> Tensor<4> {
+        self.count_lookup();
+        self.lookup_on_gpu(&coordinates, false)
+            .unwrap_or_else(|| self.lookup_at(coordinates))
+    }
+
+    /// Computes [`Self::lookup`] around `grid + flow`, where `grid` `[1, 2, h, w]` holds the
+    /// coordinates of the positions and `flow` is `[B, 2, h, w]`.
+    pub fn lookup_along(&self, flow: &Tensor<4>, grid: &Tensor<4>) -> Tensor<4> {
+        self.count_lookup();
+        self.lookup_on_gpu(flow, true)
+            .unwrap_or_else(|| self.lookup_at(grid.clone() + flow.clone()))
+    }
+
+    /// Counts the inner products of a lookup.
+    fn count_lookup(&self) {
         if let Some(first) = &self.first {
             // The 9×9 samples are interpolated from products at 10×10 positions.
             let [batch, positions, channels] = first.dims();
             let places = LEVELS * PATCH * PATCH;
             flops::count(batch * positions * places * channels);
         }
+    }
+
+    /// The CPU form of [`Self::lookup`], or the reference form on another device.
+    fn lookup_at(&self, coordinates: Tensor<4>) -> Tensor<4> {
         match (HostView::of(&coordinates), self.host()) {
             (Some(at), Some(host)) => {
                 let [batch, _, height, width] = coordinates.dims();
                 let shape = [batch, LEVELS * SIDE * SIDE, height, width];
                 at.tensor(host.lookup(at.slice(), batch), shape)
             }
-            _ => self
-                .lookup_on_gpu(&coordinates)
-                .unwrap_or_else(|| self.lookup_reference(coordinates)),
+            _ => self.lookup_reference(coordinates),
         }
     }
 
-    /// The GPU form of [`Self::lookup`]; returns `None` unless all tensors are on a CubeCL device.
-    fn lookup_on_gpu(&self, coordinates: &Tensor<4>) -> Option<Tensor<4>> {
-        let lookup = |(i, level): (usize, &PyramidLevel)| {
-            let (values, size) = (&level.values, level.size);
-            match &self.first {
-                None => cube::lookup(values, size, coordinates, i),
-                Some(first) => cube::lookup_from_features(first, values, size, coordinates, i),
-            }
+    /// The GPU form of [`Self::lookup`] around coordinates, or around the positions moved by a flow;
+    /// returns `None` unless all tensors are on a CubeCL device.
+    fn lookup_on_gpu(&self, moved: &Tensor<4>, flows: bool) -> Option<Tensor<4>> {
+        let levels: Vec<_> = self.levels.iter().map(|level| &level.values).collect();
+        let lookup = cube::Lookup {
+            levels: &levels,
+            first_level: 0,
+            size: self.size,
+            moved,
+            flows,
         };
-        let samples: Option<Vec<_>> = self.levels.iter().enumerate().map(lookup).collect();
-        Some(Tensor::cat(samples?, 1))
+        match &self.first {
+            None => lookup.in_volume(),
+            Some(first) => lookup.in_features(first),
+        }
     }
 
     /// Computes [`Self::lookup`] in tensor operations.
@@ -152,6 +173,14 @@ impl Correlation {
             first,
             isa: Isa::best(),
         })
+    }
+}
+
+/// Returns the inner products of all pairs of positions: `[B, C, P]` and `[B, C, Q]` → `[B, P, Q]`.
+fn volume(first: &Tensor<3>, second: Tensor<3>) -> Tensor<3> {
+    match all_products(first, &second, 1.0) {
+        Some(volume) => volume,
+        None => first.clone().transpose().matmul(second),
     }
 }
 

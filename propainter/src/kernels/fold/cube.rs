@@ -7,7 +7,10 @@ use burn_cubecl::{
 };
 
 use super::{AREA, PADDING, SIDE, STRIDE, patches};
-use crate::kernels::cube::{cube_tensor, elem_type, empty_like, launch_size, value_or_zero};
+use crate::kernels::{
+    cube::{cube_tensor, elem_type, empty_like, launch_size, value_or_zero},
+    cube_math::gelu,
+};
 
 #[cube(launch)]
 fn unfold_kernel<F: Float>(
@@ -75,6 +78,32 @@ fn end(pixel: usize, count: usize) -> usize {
     patch
 }
 
+/// Sums the patches that cover a pixel of a plane, `row` rows down and `column` columns across.
+/// Returns the sum and the number of patches.
+#[cube]
+fn covering_sum<F: Float>(
+    x: &Tensor<F>,
+    plane: usize,
+    down: usize,
+    across: usize,
+    channels: usize,
+    rows: usize,
+    columns: usize,
+) -> (f32, usize) {
+    let (image, channel) = (plane / channels, plane % channels);
+    let mut sum = 0.0f32;
+    let (top, bottom) = (first(down), end(down, rows));
+    let (left, right) = (first(across), end(across, columns));
+    for row in top..bottom {
+        for column in left..right {
+            let patch = (image * rows + row) * columns + column;
+            let tap = (down + PADDING - row * STRIDE) * SIDE + across + PADDING - column * STRIDE;
+            sum += f32::cast_from(x[(patch * channels + channel) * AREA + tap]);
+        }
+    }
+    (sum, (bottom - top) * (right - left))
+}
+
 #[cube(launch)]
 fn fold_kernel<F: Float>(
     x: &Tensor<F>,
@@ -84,6 +113,7 @@ fn fold_kernel<F: Float>(
     width: usize,
     rows: usize,
     columns: usize,
+    #[comptime] mean_gelu: bool,
     #[define(F)] _elem: ElemType,
 ) {
     if ABSOLUTE_POS >= out.len() {
@@ -91,20 +121,26 @@ fn fold_kernel<F: Float>(
     }
     let (line, across) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
     let (plane, down) = (line / height, line % height);
-    let (image, channel) = (plane / channels, plane % channels);
-    let mut sum = 0.0f32;
-    for row in first(down)..end(down, rows) {
-        for column in first(across)..end(across, columns) {
-            let patch = (image * rows + row) * columns + column;
-            let tap = (down + PADDING - row * STRIDE) * SIDE + across + PADDING - column * STRIDE;
-            sum += f32::cast_from(x[(patch * channels + channel) * AREA + tap]);
-        }
+    let (sum, count) = covering_sum::<F>(x, plane, down, across, channels, rows, columns);
+    if comptime!(mean_gelu) {
+        out[ABSOLUTE_POS] = F::cast_from(gelu(sum / f32::cast_from(count)));
+    } else {
+        out[ABSOLUTE_POS] = F::cast_from(sum);
     }
-    out[ABSOLUTE_POS] = F::cast_from(sum);
 }
 
 /// Computes [`fold`](super::fold); returns `None` if `x` is not on a CubeCL device.
-pub fn fold(x: &Burn<3>, [height, width]: [usize; 2]) -> Option<Burn<4>> {
+pub fn fold(x: &Burn<3>, size: [usize; 2]) -> Option<Burn<4>> {
+    launch_fold(x, size, false)
+}
+
+/// Computes [`fold_mean_gelu`](super::fold_mean_gelu); returns `None` if `x` is not on a CubeCL
+/// device.
+pub fn fold_mean_gelu(x: &Burn<3>, size: [usize; 2]) -> Option<Burn<4>> {
+    launch_fold(x, size, true)
+}
+
+fn launch_fold(x: &Burn<3>, [height, width]: [usize; 2], mean_gelu: bool) -> Option<Burn<4>> {
     let [batch, _, elements] = x.dims();
     let [rows, columns] = patches([height, width]);
     let channels = elements / AREA;
@@ -122,6 +158,7 @@ pub fn fold(x: &Burn<3>, [height, width]: [usize; 2]) -> Option<Burn<4>> {
         width,
         rows,
         columns,
+        mean_gelu,
         elem_type(&x),
     );
     Some(Burn::from_primitive::<Cube>(out))

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::upcast::in_f32;
+use super::{gelu::gelu, upcast::in_f32};
 
 /// Side of a patch.
 pub const SIDE: usize = 7;
@@ -20,7 +20,7 @@ pub const AREA: usize = SIDE * SIDE;
 pub const STRIDE: usize = 3;
 
 /// Zeros on each side of the image.
-pub(super) const PADDING: usize = 3;
+pub const PADDING: usize = 3;
 
 /// Returns the number of rows and columns of patches over an image of `size`, both at least 1.
 pub fn patches(size: [usize; 2]) -> [usize; 2] {
@@ -39,6 +39,19 @@ pub fn fold(x: Tensor<3>, size: [usize; 2]) -> Tensor<4> {
     cpu::fold(&x, size)
         .or_else(|| cube::fold(&x, size))
         .unwrap_or_else(|| fold_reference(x, size))
+}
+
+/// Averages overlapping patches to an image and applies GELU: `[B, patches, C·49]` → `[B, C, H, W]`.
+/// `weights` are the [`mean_weights`] of `size`.
+pub fn fold_mean_gelu(
+    x: Tensor<3>,
+    size: [usize; 2],
+    weights: impl FnOnce() -> Tensor<4>,
+) -> Tensor<4> {
+    cube::fold_mean_gelu(&x, size).unwrap_or_else(|| {
+        // In 32 bits up to the result.
+        in_f32(x, |x| gelu(fold(x, size) * weights()))
+    })
 }
 
 /// Returns one over the number of patches that cover each pixel, `[1, 1, H, W]`.

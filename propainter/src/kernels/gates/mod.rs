@@ -1,6 +1,7 @@
 //! The gates of a convolutional GRU, after its convolutions (spec section 2).
 
 mod cpu;
+pub mod cube;
 
 use burn::tensor::{Tensor, activation};
 
@@ -11,7 +12,9 @@ use burn::tensor::{Tensor, activation};
 ///
 /// Returns z and r·h, each `[B, C, H, W]`.
 pub fn open(gates: Tensor<4>, constant: Tensor<4>, hidden: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-    cpu::open(&gates, &constant, &hidden).unwrap_or_else(|| open_reference(gates, constant, hidden))
+    cpu::open(&gates, &constant, &hidden)
+        .or_else(|| cube::open(&gates, &constant, &hidden))
+        .unwrap_or_else(|| open_reference(gates, constant, hidden))
 }
 
 /// Computes [`open`] in tensor operations.
@@ -35,6 +38,7 @@ pub fn close(
     constant: Tensor<4>,
 ) -> Tensor<4> {
     cpu::close(&hidden, &update, &candidate, &constant)
+        .or_else(|| cube::close(&hidden, &update, &candidate, &constant))
         .unwrap_or_else(|| close_reference(hidden, update, candidate, constant))
 }
 

@@ -1,6 +1,7 @@
 //! Fully connected layers: rows of features times a matrix, plus a bias.
 
 mod cpu;
+pub mod cube;
 
 use burn::tensor::{Tensor, module};
 

@@ -13,10 +13,13 @@ use crate::kernels::cube::{
 };
 use crate::kernels::upcast::upcast;
 
+/// Channels of a pixel that one unit samples: few, so that small images keep a GPU busy.
+const CHANNELS: usize = 8;
+
 /// Returns the coordinate of a sample along an axis, as the official implementation computes it. A
 /// coordinate far outside is clamped to just outside, so that it fits an integer.
 #[cube]
-fn place(position: usize, shift: f32, size: usize) -> f32 {
+pub(crate) fn place(position: usize, shift: f32, size: usize) -> f32 {
     let span = f32::cast_from(size.max(2) - 1);
     let most = f32::cast_from(size - 1);
     let normalised = 2.0 * (f32::cast_from(position) + shift) / span - 1.0;
@@ -36,14 +39,17 @@ fn warp_kernel<F: Float>(
     #[define(F)] _elem: ElemType,
 ) {
     let plane = height * width;
-    if ABSOLUTE_POS >= out.len() / channels {
+    let parts = channels.div_ceil(CHANNELS);
+    let (line, pixel) = (ABSOLUTE_POS / plane, ABSOLUTE_POS % plane);
+    let (image, first) = (line / parts, line % parts * CHANNELS);
+    if image * channels * plane >= out.len() {
         terminate!();
     }
-    let (image, pixel) = (ABSOLUTE_POS / plane, ABSOLUTE_POS % plane);
+    let end = channels.min(first + CHANNELS);
     let shift = image * 2 * plane + pixel;
     let column = place(pixel % width, flow[shift], width);
     let row = place(pixel / width, flow[shift + plane], height);
-    for channel in 0..channels {
+    for channel in first..end {
         let base = (image * channels + channel) * plane;
         let sample = if nearest {
             // Ties round to even.
@@ -68,7 +74,8 @@ pub fn warp(x: &Burn<4>, flow: &Burn<4>, sampling: Sampling) -> Option<Burn<4>> 
     let [_, channels, height, width] = x.dims();
     let (x, flow) = (cube_tensor(x)?, cube_tensor(&upcast(flow.clone()))?);
     let out = empty_like(&x, x.meta.shape().clone());
-    let (count, dim) = launch_size(&out, out.meta.num_elements() / channels);
+    let parts = channels.div_ceil(CHANNELS);
+    let (count, dim) = launch_size(&out, out.meta.num_elements() / channels * parts);
     warp_kernel::launch(
         &out.client,
         count,
@@ -83,6 +90,25 @@ pub fn warp(x: &Burn<4>, flow: &Burn<4>, sampling: Sampling) -> Option<Burn<4>> 
         elem_type(&x),
     );
     Some(Burn::from_primitive::<Cube>(out))
+}
+
+/// Returns whether the flow back agrees with the flow (u, v), which leads to `row` and `column`.
+#[cube]
+pub(super) fn agreement<F: Float>(
+    backward: &Tensor<F>,
+    image: usize,
+    u: f32,
+    v: f32,
+    row: f32,
+    column: f32,
+    height: usize,
+    width: usize,
+) -> bool {
+    let plane = height * width;
+    let base = image * 2 * plane;
+    let back_u = bilinear_sample::<F>(backward, base, row, column, height, width);
+    let back_v = bilinear_sample::<F>(backward, base + plane, row, column, height, width);
+    flows_agree(u, v, back_u, back_v)
 }
 
 #[cube(launch)]
@@ -104,12 +130,16 @@ fn consistency_kernel<F: Float>(
     let v = f32::cast_from(forward[base + plane + pixel]);
     let column = place(pixel % width, u, width);
     let row = place(pixel / width, v, height);
-    let back_u = bilinear_sample::<F>(backward, base, row, column, height, width);
-    let back_v = bilinear_sample::<F>(backward, base + plane, row, column, height, width);
+    let agree = agreement::<F>(backward, image, u, v, row, column, height, width);
+    out[ABSOLUTE_POS] = select(agree, F::from_int(1), F::from_int(0));
+}
+
+/// Returns whether a flow and the flow back from where it leads agree.
+#[cube]
+pub(crate) fn flows_agree(u: f32, v: f32, back_u: f32, back_v: f32) -> bool {
     let (sum_u, sum_v) = (u + back_u, v + back_v);
     let bound = (u * u + v * v + back_u * back_u + back_v * back_v) * 0.01 + 0.5;
-    let agree = sum_u * sum_u + sum_v * sum_v < bound;
-    out[ABSOLUTE_POS] = select(agree, F::from_int(1), F::from_int(0));
+    sum_u * sum_u + sum_v * sum_v < bound
 }
 
 /// Computes [`consistency`](super::consistency); returns `None` unless both tensors are on a CubeCL

@@ -2,6 +2,7 @@
 
 mod cpu;
 pub mod cube;
+pub mod guided;
 
 use burn::tensor::{Int, Tensor};
 
@@ -35,6 +36,33 @@ pub fn warp(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
 pub fn consistency(forward: Tensor<4>, backward: Tensor<4>) -> Tensor<4> {
     cube::consistency(&forward, &backward)
         .unwrap_or_else(|| consistency_reference(forward, backward))
+}
+
+/// Computes the parts of the condition of an alignment that depend on the flow: `x` warped by the
+/// flow, the flow, where the flow back agrees ([`consistency`]), and the masks.
+///
+/// - `x`: `[B, C, H, W]`
+/// - `flow`, `back`: `[B, 2, H, W]`, in 32 bits
+/// - `masks`: `[B, M, H, W]`
+///
+/// Returns tensors that have C + 3 + M channels together, in the data type of `x`: one on a GPU.
+pub fn guided(x: &Tensor<4>, flows: [&Tensor<4>; 2], masks: &Tensor<4>) -> Vec<Tensor<4>> {
+    match guided::guided(x, flows, masks) {
+        Some(joined) => vec![joined],
+        None => guided_reference(x, flows, masks),
+    }
+}
+
+/// Computes [`guided`] by its parts.
+pub fn guided_reference(
+    x: &Tensor<4>,
+    [flow, back]: [&Tensor<4>; 2],
+    masks: &Tensor<4>,
+) -> Vec<Tensor<4>> {
+    let valid = consistency(flow.clone(), back.clone());
+    let warped = warp(x.clone(), flow.clone(), Sampling::Bilinear);
+    let parts = [&warped, flow, &valid, masks];
+    parts.map(|part| part.clone().cast(x.dtype())).to_vec()
 }
 
 /// Computes [`consistency`] in tensor operations, with the warped flow in memory.

@@ -5,7 +5,7 @@ use std::{
     mem,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use burn::tensor::Device;
@@ -13,9 +13,13 @@ use burn::tensor::Device;
 use super::{Needs, Plan, reservations::Reservation};
 use crate::{
     Error,
-    kernels::flops::counted,
+    device::cuda_faults::lost_context,
+    kernels::{flops::counted, pools::free_unused},
     memory::{Faults, Notice, Stage, Usage, meter::Meter},
 };
+
+/// Time between two questions for the driver's figure.
+const DRIVER_ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Windows without trouble after which a larger plan is tried again, the first time.
 const PATIENCE: u32 = 8;
@@ -55,6 +59,8 @@ pub struct Guard {
     /// Windows since the last change that a larger plan waits for.
     patience: u32,
     usage: Usage,
+    /// When the driver was asked for its figure last.
+    asked: Option<Instant>,
     notices: Vec<Notice>,
 }
 
@@ -82,6 +88,7 @@ impl Guard {
             quiet: 0,
             patience: PATIENCE,
             usage,
+            asked: None,
             notices: Vec::new(),
         }
     }
@@ -145,7 +152,8 @@ impl Guard {
     /// error here.
     ///
     /// # Errors
-    /// The error of `work`, as [`Error::OutOfMemory`] where the device's message means that.
+    /// The error of `work`, as [`Error::OutOfMemory`] or [`Error::DeviceLost`] where the device's
+    /// message means that.
     pub fn caught<T>(
         &self,
         stage: Stage,
@@ -154,16 +162,7 @@ impl Guard {
         let result = panic::catch_unwind(AssertUnwindSafe(work));
         let result = result.unwrap_or_else(|panic| Err(Error::from_panic(&*panic)));
         result.map_err(|error| match error {
-            Error::Compute { problem, .. } => match out_of_memory_line(&problem) {
-                Some(line) => Error::OutOfMemory {
-                    stage,
-                    problem: line.to_owned(),
-                },
-                None => Error::Compute {
-                    stage: "the engine",
-                    problem,
-                },
-            },
+            Error::Compute { problem, .. } => failure(stage, problem),
             other => other,
         })
     }
@@ -175,7 +174,7 @@ impl Guard {
     /// # Errors
     /// [`Error::OutOfMemory`] where the repetition failed too.
     pub fn shrink(&mut self, stage: Stage, problem: String) -> Result<(), Error> {
-        self.trim();
+        free_unused(&self.access.device);
         self.usage.out_of_memory += 1;
         match self.smaller(stage) {
             Some(next) => {
@@ -193,7 +192,7 @@ impl Guard {
 
     /// Measures the memory of a stage. Returns a description where it exceeds the budget.
     fn measure(&mut self, stage: Stage) -> Option<String> {
-        // The meter counts the whole process.
+        // The meter counts all sessions of the process, and no buffers of the caller.
         let allowed = match self.access.process_limit {
             Some(limit) => limit,
             None => self
@@ -201,25 +200,27 @@ impl Guard {
                 .budget
                 .saturating_add(self.access.reservation.others()),
         };
+        let allowed = allowed.saturating_sub(self.plans[self.at].1.outside);
         let mut most = self.access.meter.most();
         // Near the budget, the memory that the library's pools keep for later is freed.
         if most > allowed - allowed / 10 {
-            self.trim();
+            free_unused(&self.access.device);
             most = self.access.meter.most();
         }
         let usage = &mut self.usage;
+        usage.meter = self.access.meter.kind();
+        if self
+            .asked
+            .is_none_or(|asked| asked.elapsed() >= DRIVER_ASKED_EVERY)
+        {
+            self.asked = Some(Instant::now());
+            usage.by_driver = self.access.meter.by_driver().unwrap_or(0);
+        }
         usage.device = most;
         usage.device_peak = usage.device_peak.max(most);
         let peak = &mut usage.stages[stage as usize];
         *peak = most.max(*peak);
         (most > allowed).then(|| format!("{most} bytes in use, {allowed} allowed"))
-    }
-
-    /// Frees the memory that the library's pools keep for later. It waits for the device; if that
-    /// fails, the next stage reports it.
-    fn trim(&self) {
-        let device = &self.access.device;
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| device.memory_cleanup()));
     }
 
     /// Returns the index of the next plan that needs less memory in `stage` than the plan in force,
@@ -293,6 +294,25 @@ impl Guard {
     /// Takes the notices since the last call, oldest first.
     pub fn notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
+    }
+}
+
+/// Returns the error that a device's message means.
+fn failure(stage: Stage, problem: String) -> Error {
+    // A lost context also fails to allocate.
+    if let Some(fault) = lost_context(&problem) {
+        let problem = fault.to_owned();
+        return Error::DeviceLost { problem };
+    }
+    match out_of_memory_line(&problem) {
+        Some(line) => Error::OutOfMemory {
+            stage,
+            problem: line.to_owned(),
+        },
+        None => Error::Compute {
+            stage: "the engine",
+            problem,
+        },
     }
 }
 

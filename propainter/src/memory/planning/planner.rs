@@ -86,12 +86,15 @@ impl Planner {
     /// # Errors
     /// [`Error::Budget`] if no level has one, with the bytes that the smallest plan needs.
     pub fn choose(&self, from: usize, budget: Budget) -> Result<Chosen, Error> {
+        let cap = self.machine.largest_allocation();
         let mut least: Option<Needs> = None;
         for (rank, level) in self.levels.iter().enumerate().skip(from) {
             let ladder = self.ladder(level);
             let all = ladder.iter().map(|(_, needs)| *needs);
             least = least.into_iter().chain(all).min_by_key(Needs::device);
-            let fits = |needs: &Needs| needs.device() <= budget.device && needs.host <= budget.host;
+            let fits = |needs: &Needs| {
+                needs.device() <= budget.device && needs.host <= budget.host && needs.largest <= cap
+            };
             let plans: Vec<_> = ladder
                 .into_iter()
                 .filter(|(_, needs)| fits(needs))
@@ -106,7 +109,10 @@ impl Planner {
         }
         let least = least.unwrap_or_default();
         let (width, height) = self.levels[0].size;
-        let on_device = least.device() > budget.device;
+        // The library allocates at most a part of the device at once.
+        let parts = if least.largest > cap { 4 } else { 0 };
+        let on_gpu = least.device().max(parts * least.largest);
+        let on_device = on_gpu > budget.device || parts > 0;
         Err(Error::Budget {
             property: if on_device {
                 "vram-budget"
@@ -118,11 +124,7 @@ impl Planner {
             } else {
                 budget.host
             },
-            needed: if on_device {
-                least.device()
-            } else {
-                least.host
-            },
+            needed: if on_device { on_gpu } else { least.host },
             width,
             height,
         })
@@ -170,7 +172,11 @@ fn plans(machine: Machine) -> Vec<Plan> {
         });
         plans = all.collect();
     };
-    choose(&[|_| (), |plan| plan.pairs = 1]);
+    match machine.is_gpu() {
+        // Several pairs of frames take no more launches than one.
+        true => choose(&[|plan| plan.pairs = 8, |_| (), |plan| plan.pairs = 1]),
+        false => choose(&[|_| (), |plan| plan.pairs = 1]),
+    }
     choose(&[|_| (), |plan| plan.correlation = CorrelationForm::Features]);
     choose(&[
         |_| (),
@@ -183,7 +189,7 @@ fn plans(machine: Machine) -> Vec<Plan> {
         |plan| (plan.encoder_rows, plan.decoder_rows) = (16, 8),
     ]);
     // The CPU device has one memory.
-    if machine == Machine::Gpu {
+    if machine.is_gpu() {
         choose(&[|_| (), |plan| plan.flows = Placement::Host]);
         choose(&[|_| (), |plan| plan.features = Placement::Host]);
     }
@@ -194,7 +200,7 @@ fn plans(machine: Machine) -> Vec<Plan> {
 /// Returns an estimate of the time that a plan takes beyond the fastest one, in thousandths of
 /// that. It orders plans. The estimates for a GPU were not measured.
 fn slowness(plan: &Plan, machine: Machine) -> u32 {
-    let on_gpu = machine == Machine::Gpu;
+    let on_gpu = machine.is_gpu();
     let pick = |condition: bool, cpu: u32, gpu: u32| match (condition, on_gpu) {
         (false, _) => 0,
         (true, false) => cpu,
@@ -211,6 +217,7 @@ fn slowness(plan: &Plan, machine: Machine) -> u32 {
     };
     completion
         + pick(plan.pairs == 1, 5, 30)
+        + pick(plan.pairs == 2, 0, 20)
         + pick(plan.correlation == CorrelationForm::Features, 150, 400)
         + pick(plan.decoder_rows > 0, 20, 40)
         + pick(plan.decoder_rows > 0 && plan.decoder_rows < 32, 40, 80)

@@ -1,6 +1,6 @@
 //! The budget of the device's memory, from the property `vram-budget` to bytes.
 
-use crate::memory::{Limits, meter::Meter};
+use crate::memory::{Limits, Notice, meter::Meter};
 
 /// The bytes that a session may take on its device, as a user sets them. On the CPU device these
 /// are bytes of the host's memory.
@@ -42,6 +42,16 @@ impl VramBudget {
         let total = total.map(|most| most.saturating_sub(reserve));
         let bytes = [free, total].into_iter().flatten().min();
         bytes.unwrap_or(u64::MAX)
+    }
+
+    /// Returns the notice of a fixed budget that is more than the device has.
+    pub fn capped(self, meter: &Meter) -> Option<Notice> {
+        match (self, meter.total()) {
+            (Self::Fixed(asked), Some(total)) if asked > total => {
+                Some(Notice::BudgetCapped { asked, total })
+            }
+            _ => None,
+        }
     }
 
     /// Returns the bytes to reserve of a budget that resolved to `budget`, for plans that need
@@ -100,6 +110,20 @@ mod tests {
         let silent = Meter::fixed([]);
         assert_eq!(budget(2000, 500, &silent, 9000), 2000);
         assert_eq!(budget(0, 500, &silent, 0), u64::MAX);
+    }
+
+    #[test]
+    fn a_budget_above_the_device_is_told_and_others_are_not() {
+        let gpu = || meter(1000, 3000, 8000);
+        let capped = VramBudget::Fixed(9000).capped(&gpu());
+        let expected = Notice::BudgetCapped {
+            asked: 9000,
+            total: 8000,
+        };
+        assert_eq!(capped, Some(expected));
+        assert_eq!(VramBudget::Fixed(8000).capped(&gpu()), None);
+        assert_eq!(VramBudget::Free { reserve: 9000 }.capped(&gpu()), None);
+        assert_eq!(VramBudget::Fixed(9000).capped(&Meter::fixed([])), None);
     }
 
     #[test]

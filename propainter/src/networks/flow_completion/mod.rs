@@ -7,13 +7,18 @@ mod video;
 
 use std::{collections::VecDeque, ops::Range};
 
-use burn::tensor::{Device, Tensor, ops::PadMode};
+use burn::tensor::{Device, Tensor};
 
 use super::{
     layers::{Activation, Conv2d, ConvGeometry},
     stored::{Placement, StoredTensor},
 };
-use crate::{Cancel, Error, Rect, weights::Checkpoint};
+pub use crate::kernels::flow_input::combine;
+use crate::{
+    Cancel, Error, Rect,
+    kernels::{concat::concat, flow_input::masked_flows_reference, replicate_pad::replicate_pad},
+    weights::Checkpoint,
+};
 pub use decoder::Decoder;
 use propagation::{PassState, Propagation};
 use video::{P3d, TimeContext};
@@ -155,44 +160,84 @@ impl FlowCompletion {
         chunk_size: ChunkSize,
         cancel: &Cancel,
     ) -> Result<(), Error> {
-        let wanted = video.wanted;
-        let Some(last) = wanted.iter().rposition(|area| !area.is_empty()) else {
+        self.predict_all(&mut [video], chunk_size, cancel)
+    }
+
+    /// Predicts the flows of videos of the same length and size, such as both directions, as
+    /// [`Self::predict`] does. Their propagation is one batch.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_all(
+        &self,
+        videos: &mut [Video],
+        chunk_size: ChunkSize,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let last = |video: &Video| video.wanted.iter().rposition(|area| !area.is_empty());
+        let Some(last) = videos.iter().filter_map(last).max() else {
             return Ok(());
         };
-        let mut encoded = self.encode(wanted.len(), chunk_size, cancel, video.input)?;
-        let mut backward = self.backward(&encoded.coarse, chunk_size.placement, cancel)?;
+        let encode =
+            |video: &Video| self.encode(video.wanted.len(), chunk_size, cancel, video.input);
+        let encoded: Result<Vec<_>, Error> = videos.iter().map(encode).collect();
+        let mut encoded = encoded?;
+        let mut backward = self.backward(&encoded, chunk_size.placement, cancel)?;
         let mut forward = PassState::default();
         // The forward pass ends with the last flow that is wanted.
         for range in chunk_size.chunks(last + 1) {
             let mut fused = Vec::with_capacity(range.len());
-            let mut fine = Vec::with_capacity(range.len());
+            let mut fine = vec![Vec::with_capacity(range.len()); videos.len()];
             for _ in range.clone() {
                 cancel.check()?;
-                let (x, state) = encoded
-                    .coarse
-                    .pop_front()
-                    .zip(backward.pop_front())
-                    .expect("one each");
-                fused.push(self.forward_step(&x, &state, &mut forward));
-                fine.extend(encoded.fine.pop_front().map(|x| x.get()));
+                let coarse = encoded.iter_mut();
+                let coarse: Vec<_> = coarse
+                    .filter_map(|video| video.coarse.pop_front())
+                    .collect();
+                let x = concat(coarse.iter().map(StoredTensor::get).collect());
+                let state = backward.pop_front().expect("one each");
+                fused.push(self.forward_step(&x, &state.get(), &mut forward));
+                for (fine, video) in fine.iter_mut().zip(&mut encoded) {
+                    fine.extend(video.fine.pop_front().map(|x| x.get()));
+                }
             }
-            // The chunk is decoded from its first to its last wanted flow. Few between them are
-            // unwanted.
-            let some = |t: &usize| !wanted[*t].is_empty();
-            let (Some(first), Some(last)) = (range.clone().find(some), range.clone().rfind(some))
-            else {
-                continue;
-            };
-            let read = first - range.start..last + 1 - range.start;
-            let areas = wanted[range.clone()].iter();
-            let area = areas.fold(Rect::default(), |all, area| all.union(area));
-            let fused = Tensor::cat(fused.drain(read.clone()).collect(), 0);
-            let fine = Tensor::cat(fine.drain(read).collect(), 0);
-            let flows = self.decoder.part(fused, fine, &area, cancel)?;
-            for t in (first..=last).filter(some) {
-                let flow = flows.clone().narrow(0, t - first, 1);
-                (video.output)(t, wanted[t].crop(flow, 2, &area))?;
+            for (index, (video, fine)) in videos.iter_mut().zip(fine).enumerate() {
+                let own = |x: &Tensor<4>| x.clone().narrow(0, index, 1);
+                let fused = match encoded.len() {
+                    1 => std::mem::take(&mut fused),
+                    _ => fused.iter().map(own).collect(),
+                };
+                self.decode(video, &range, fused, fine, cancel)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Decodes the wanted flows of the chunk `range` of a video.
+    fn decode(
+        &self,
+        video: &mut Video,
+        range: &Range<usize>,
+        mut fused: Vec<Tensor<4>>,
+        mut fine: Vec<Tensor<4>>,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let wanted = video.wanted;
+        // The chunk is decoded from its first to its last wanted flow. Few between them are unwanted.
+        let some = |t: &usize| !wanted[*t].is_empty();
+        let (Some(first), Some(last)) = (range.clone().find(some), range.clone().rfind(some))
+        else {
+            return Ok(());
+        };
+        let read = first - range.start..last + 1 - range.start;
+        let areas = wanted[range.clone()].iter();
+        let area = areas.fold(Rect::default(), |all, area| all.union(area));
+        let fused = concat(fused.drain(read.clone()).collect());
+        let fine = concat(fine.drain(read).collect());
+        let flows = self.decoder.part(fused, fine, &area, cancel)?;
+        for t in (first..=last).filter(some) {
+            let flow = flows.clone().narrow(0, t - first, 1);
+            (video.output)(t, wanted[t].crop(flow, 2, &area))?;
         }
         Ok(())
     }
@@ -224,19 +269,21 @@ impl FlowCompletion {
         Ok(encoded)
     }
 
-    /// Returns the states of the backward pass of the frames with features `coarse`.
+    /// Returns the states of the backward pass of the frames of `videos`, which are a batch.
     fn backward(
         &self,
-        coarse: &VecDeque<StoredTensor>,
+        videos: &[Encoded],
         placement: Placement,
         cancel: &Cancel,
     ) -> Result<VecDeque<StoredTensor>, Error> {
-        let mut states = VecDeque::with_capacity(coarse.len());
+        let count = videos[0].coarse.len();
+        let mut states = VecDeque::with_capacity(count);
         let mut last = PassState::default();
-        for x in coarse.iter().rev() {
+        for t in (0..count).rev() {
             cancel.check()?;
             let pass = &self.propagation.backward;
-            let state = pass.step(x.get(), &mut last);
+            let x = concat(videos.iter().map(|video| video.coarse[t].get()).collect());
+            let state = pass.step(&[&x], &mut last);
             states.push_front(StoredTensor::put(state, placement)?);
         }
         Ok(states)
@@ -245,20 +292,17 @@ impl FlowCompletion {
     /// Does a step of the forward pass and fuses the states of both passes.
     fn forward_step(
         &self,
-        x: &StoredTensor,
-        backward: &StoredTensor,
+        x: &Tensor<4>,
+        backward: &Tensor<4>,
         states: &mut PassState,
     ) -> Tensor<4> {
-        let (x, backward) = (x.get(), backward.get());
-        let known = Tensor::cat(vec![x.clone(), backward.clone()], 1);
-        let forward = self.propagation.forward.step(known, states);
-        self.propagation.fuse(x, backward, forward)
+        let forward = self.propagation.forward.step(&[x, backward], states);
+        self.propagation.fuse(x, backward, &forward)
     }
 
     /// Does the first stage: `[T, 3, H, W]` → `[T, 32, H/2, W/2]`.
     pub fn downsample(&self, x: Tensor<4>) -> Tensor<4> {
-        self.downsample
-            .forward(x.pad([(2, 2), (2, 2)], PadMode::Edge))
+        self.downsample.forward(replicate_pad(x, 2))
     }
 
     /// Does the second stage for the next part of a video, `[n, 32, H/2, W/2]` →
@@ -293,12 +337,13 @@ impl FlowCompletion {
     /// # Errors
     /// [`Error::Compute`] if the device fails.
     pub fn propagate(&self, x: Tensor<4>) -> Result<Tensor<4>, Error> {
-        let (placement, mut coarse) = (Placement::Device, VecDeque::new());
-        store_frames(&x, placement, &mut coarse)?;
-        let backward = self.backward(&coarse, placement, &Cancel::default())?;
+        let (placement, mut encoded) = (Placement::Device, Encoded::default());
+        store_frames(&x, placement, &mut encoded.coarse)?;
+        let encoded = [encoded];
+        let backward = self.backward(&encoded, placement, &Cancel::default())?;
         let mut states = PassState::default();
-        let pairs = coarse.iter().zip(&backward);
-        let fused = pairs.map(|(x, state)| self.forward_step(x, state, &mut states));
+        let pairs = encoded[0].coarse.iter().zip(&backward);
+        let fused = pairs.map(|(x, state)| self.forward_step(&x.get(), &state.get(), &mut states));
         Ok(Tensor::cat(fused.collect(), 0))
     }
 }
@@ -306,31 +351,8 @@ impl FlowCompletion {
 /// Returns the network's input for flows `[n, 2, H, W]` and the masks `[n, 1, H, W]` of the frames
 /// that they lead from: `[n, 3, H, W]`, the flows outside the masks, and the masks.
 pub fn network_input(flows: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-    let known = flows * (-masks.clone() + 1.0);
-    Tensor::cat(vec![known, masks], 1)
-}
-
-/// Combines `flows` `[1, 2, H, W]` outside the mask `[1, 1, H, W]` with `predicted` inside. `predicted`
-/// covers `area`, which contains the mask.
-pub fn combine_area(
-    flows: Tensor<4>,
-    predicted: Tensor<4>,
-    mask: Tensor<4>,
-    area: &Rect,
-) -> Tensor<4> {
-    let [_, _, height, width] = flows.dims();
-    let whole = Rect::whole([height, width]);
-    let [own, mask] = [flows.clone(), mask].map(|x| area.crop(x, 2, &whole));
-    let combined = combine(own, predicted, mask);
-    flows.slice_assign(
-        [0..1, 0..2, area.rows.clone(), area.columns.clone()],
-        combined,
-    )
-}
-
-/// Combines `flows` outside the masks with `predicted` inside.
-pub fn combine(flows: Tensor<4>, predicted: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-    flows * (-masks.clone() + 1.0) + predicted * masks
+    let dtype = flows.dtype();
+    masked_flows_reference(&[flows], &[masks.into()], dtype)
 }
 
 /// The features before the propagation, stored frame by frame.
@@ -360,7 +382,10 @@ fn store_frames(
     stored: &mut VecDeque<StoredTensor>,
 ) -> Result<(), Error> {
     for t in 0..x.dims()[0] {
-        stored.push_back(StoredTensor::put(x.clone().narrow(0, t, 1), placement)?);
+        stored.push_back(StoredTensor::put_part(
+            x.clone().narrow(0, t, 1),
+            placement,
+        )?);
     }
     Ok(())
 }

@@ -3,12 +3,11 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::{
+    kernels::concat::concat,
     networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
     weights::Checkpoint,
 };
 
-/// Channels of the features.
-const WIDTH: usize = 128;
 /// The largest learned offset, in pixels.
 const LIMIT: f64 = 5.0;
 
@@ -38,9 +37,10 @@ impl Propagation {
         }
     }
 
-    /// Fuses the features `x` of a frame with its states of both passes, all `[1, 128, h, w]`.
-    pub fn fuse(&self, x: Tensor<4>, backward: Tensor<4>, forward: Tensor<4>) -> Tensor<4> {
-        self.fusion.forward(Tensor::cat(vec![backward, forward], 1)) + x
+    /// Fuses the features `x` of a frame with its states of both passes, all `[B, 128, h, w]`.
+    pub fn fuse(&self, x: &Tensor<4>, backward: &Tensor<4>, forward: &Tensor<4>) -> Tensor<4> {
+        self.fusion
+            .forward_onto(&[backward, forward], x.clone(), Activation::None)
     }
 }
 
@@ -72,25 +72,29 @@ impl Pass {
         }
     }
 
-    /// Computes the state `[1, 128, h, w]` of the next frame in the order of the pass. `known`
-    /// `[1, K, h, w]` holds its features in the first 128 channels, then its states of earlier passes.
-    pub fn step(&self, known: Tensor<4>, states: &mut PassState) -> Tensor<4> {
-        let aligned = self.align(known.clone().narrow(1, 0, WIDTH), states);
+    /// Computes the state `[B, 128, h, w]` of the next frame in the order of the pass. `known` are its
+    /// features, then its states of earlier passes, each `[B, 128, h, w]`.
+    pub fn step(&self, known: &[&Tensor<4>], states: &mut PassState) -> Tensor<4> {
+        let aligned = self.align(known[0], states);
         let [first, second] = &self.backbone;
-        let input = Tensor::cat(vec![known, aligned.clone()], 1);
-        let state = second.forward(first.forward(input)) + aligned;
+        let input = first.forward_joined(&[known, &[&aligned]].concat());
+        let state = second.forward_onto(&[&input], aligned, Activation::None);
         states.0 = [Some(state.clone()), states.0[0].take()];
         state
     }
 
     /// Aligns the last two states to the frame with `feature`; zero at the start of the pass.
-    fn align(&self, feature: Tensor<4>, states: &PassState) -> Tensor<4> {
+    fn align(&self, feature: &Tensor<4>, states: &PassState) -> Tensor<4> {
         let [Some(last), before] = &states.0 else {
             return feature.zeros_like();
         };
         let before = before.clone().unwrap_or_else(|| feature.zeros_like());
-        let condition = vec![last.clone(), feature, before.clone()];
-        let source = Tensor::cat(vec![last.clone(), before], 1);
-        self.align.forward(source, Tensor::cat(condition, 1), None)
+        // The channels of an image follow each other as images of a batch do.
+        let [batch, channels, height, width] = last.dims();
+        let parts = (0..batch).flat_map(|i| [last, &before].map(|x| x.clone().narrow(0, i, 1)));
+        let source = concat(parts.collect());
+        let source = source.reshape([batch, 2 * channels, height, width]);
+        self.align
+            .forward_joined(source, &[last, feature, &before], None)
     }
 }

@@ -4,8 +4,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::LEAKY;
 use crate::{
+    kernels::{concat::concat, device::is_cpu},
     networks::{
-        layers::{Conv2d, ConvGeometry},
+        layers::{Conv2d, ConvGeometry, parameter},
         stored::owned,
     },
     weights::Checkpoint,
@@ -18,7 +19,16 @@ const REACH: usize = 2;
 #[derive(Debug)]
 pub struct P3d {
     space: Conv2d,
-    time: Conv2d,
+    time: TimeConv,
+}
+
+/// The convolution in time.
+#[derive(Debug)]
+enum TimeConv {
+    /// Over rows, where frames are rows: for the CPU.
+    Rows(Conv2d),
+    /// Of three frames joined, a kernel of one pixel: for a GPU, which reads them where they are.
+    Joined(Conv2d),
 }
 
 /// The end of the video so far, which the convolution in time of the next part still reads.
@@ -29,18 +39,11 @@ impl P3d {
     /// Reads `{key}.conv1.0` and `{key}.conv2.0`.
     pub fn init(checkpoint: &Checkpoint, key: &str, stride: usize, device: &Device) -> Self {
         let space = ConvGeometry::default().stride(stride);
-        // Frames beyond the ends are zeros in the input.
-        let time = ConvGeometry {
-            padding: [0, 0],
-            dilation: [REACH, 1],
-            ..ConvGeometry::default()
-        };
-        let conv = |name: &str, geometry| {
-            Conv2d::init(checkpoint, &format!("{key}.{name}"), geometry, device).then(LEAKY)
-        };
+        let space = Conv2d::init(checkpoint, &format!("{key}.conv1.0"), space, device);
+        let time = TimeConv::init(checkpoint, &format!("{key}.conv2.0"), device);
         Self {
-            space: conv("conv1.0", space),
-            time: conv("conv2.0", time),
+            space: space.then(LEAKY),
+            time,
         }
     }
 
@@ -61,10 +64,7 @@ impl P3d {
         };
         let front = context.0.take().unwrap_or_else(zeros);
         let back = last.then(zeros);
-        let x = Tensor::cat(
-            [Some(front), Some(x), back].into_iter().flatten().collect(),
-            0,
-        );
+        let x = concat([Some(front), Some(x), back].into_iter().flatten().collect());
         let length = x.dims()[0];
         if length <= 2 * REACH {
             context.0 = Some(x);
@@ -73,18 +73,49 @@ impl P3d {
         if !last {
             context.0 = Some(owned(x.clone().narrow(0, length - 2 * REACH, 2 * REACH)));
         }
-        Some(self.in_time(x))
+        Some(self.time.forward(x))
+    }
+}
+
+impl TimeConv {
+    /// Reads `{key}.weight` and `{key}.bias`. Frames beyond the ends are zeros in the input.
+    fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
+        if is_cpu(device) {
+            let geometry = ConvGeometry {
+                padding: [0, 0],
+                dilation: [REACH, 1],
+                ..ConvGeometry::default()
+            };
+            return Self::Rows(Conv2d::init(checkpoint, key, geometry, device).then(LEAKY));
+        }
+        let weight: Tensor<5> = parameter(checkpoint, &format!("{key}.weight"), device);
+        let [outputs, inputs, taps, ..] = weight.dims();
+        // The parts are joined along the channels: [O, taps · I, 1, 1].
+        let weight: Tensor<3> = weight.reshape([outputs, inputs, taps]).swap_dims(1, 2);
+        let weight = weight.reshape([outputs, taps * inputs, 1, 1]);
+        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        let joined = Conv2d::of(weight, bias, ConvGeometry::padding(0, 0));
+        Self::Joined(joined.then(LEAKY))
     }
 
     /// Convolves in time: `[n, C, H, W]` → `[n − 4, O, H, W]`.
-    fn in_time(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [length, channels, height, width] = x.dims();
-        // Frames become rows, and all pixels columns: [1, C, T, H·W].
-        let x: Tensor<4> = x
-            .reshape([1, length, channels, height * width])
-            .swap_dims(1, 2);
-        let x = self.time.forward(x);
-        let [_, channels, length, _] = x.dims();
-        x.swap_dims(1, 2).reshape([length, channels, height, width])
+        match self {
+            Self::Rows(conv) => {
+                // Frames become rows, and all pixels columns: [1, C, T, H·W].
+                let x: Tensor<4> = x
+                    .reshape([1, length, channels, height * width])
+                    .swap_dims(1, 2);
+                let x = conv.forward(x);
+                let [_, channels, length, _] = x.dims();
+                x.swap_dims(1, 2).reshape([length, channels, height, width])
+            }
+            Self::Joined(conv) => {
+                let count = length - 2 * REACH;
+                let at = |step: usize| x.clone().narrow(0, step * REACH, count);
+                conv.forward_joined(&[&at(0), &at(1), &at(2)])
+            }
+        }
     }
 }

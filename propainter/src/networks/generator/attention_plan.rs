@@ -3,7 +3,7 @@
 use std::{mem, ops::Range};
 
 use super::token_grid::TokenGrid;
-use crate::Rect;
+use crate::{Rect, kernels::attention::windows::WindowLists};
 
 /// Most keys that are gathered at once: 32 MB of keys and as much of values at 512 channels.
 pub const KEYS_AT_ONCE: usize = 1 << 14;
@@ -58,16 +58,7 @@ impl AttentionPlan {
         let pooled = scope.keys.len() * pooled_rows * pooled_columns;
         let mut table = KeyTable::new(grid, scope.frames, pooled);
         let mut builder = PlanBuilder::new(grid, scope);
-        let [down, across] = grid.windows();
-        let is_masked = |window: &usize| {
-            let mut tokens = grid.places(*window).filter_map(|place| grid.token(place));
-            tokens.any(|token| masked[token])
-        };
-        let windows = (0..down * across).filter(|window| {
-            let mut places = grid.places(*window);
-            places.any(|place| scope.tokens.index(place).is_some())
-        });
-        let (joint, separate): (Vec<_>, Vec<_>) = windows.partition(is_masked);
+        let (joint, separate) = windows(grid, scope, masked);
         for window in separate {
             for (query, &frame) in scope.queries.iter().enumerate() {
                 let keys = grid.places(window).map(|place| table.row(frame, place));
@@ -90,6 +81,58 @@ impl AttentionPlan {
             answers: builder.answers,
         }
     }
+}
+
+/// Returns the windows with queried tokens: those that contain mask pixels, and the others.
+fn windows(grid: TokenGrid, scope: &BlockScope, masked: &[bool]) -> (Vec<usize>, Vec<usize>) {
+    let [down, across] = grid.windows();
+    let is_masked = |window: &usize| {
+        let mut tokens = grid.places(*window).filter_map(|place| grid.token(place));
+        tokens.any(|token| masked[token])
+    };
+    let windows = (0..down * across).filter(|window| {
+        let mut places = grid.places(*window);
+        places.any(|place| scope.tokens.index(place).is_some())
+    });
+    windows.partition(is_masked)
+}
+
+/// Plans the attention of a block as [`AttentionPlan::new`] does, for a kernel that reads queries,
+/// keys and values from one table: the tokens of all frames, one padding token, and the pooled tokens
+/// of the key frames. The results are rows (query frame, queried token).
+pub fn window_lists(grid: TokenGrid, scope: &BlockScope, masked: &[bool]) -> WindowLists {
+    let [pooled_rows, pooled_columns] = grid.pooled();
+    let padding = scope.frames * grid.tokens();
+    let pooled = scope.keys.len() * pooled_rows * pooled_columns;
+    let row = |frame: usize, place| {
+        let token = grid.token(place);
+        token.map_or(padding, |token| frame * grid.tokens() + token)
+    };
+    let queries = |window: usize, query: usize| {
+        let frame = scope.queries[query];
+        let results = query * scope.tokens.pixels();
+        grid.places(window).filter_map(move |place| {
+            let result = scope.tokens.index(place)?;
+            Some((row(frame, place), results + result))
+        })
+    };
+    let (joint, separate) = windows(grid, scope, masked);
+    let mut lists = WindowLists::default();
+    for window in joint {
+        let asked = (0..scope.queries.len()).flat_map(|query| queries(window, query));
+        let own = scope.keys.iter().flat_map(|&frame| {
+            let places = grid.places(window).chain(grid.around(window));
+            places.map(move |place| row(frame, place))
+        });
+        lists.add(asked, (padding + 1..padding + 1 + pooled).chain(own));
+    }
+    for window in separate {
+        for (query, &frame) in scope.queries.iter().enumerate() {
+            let keys = grid.places(window).map(|place| row(frame, place));
+            lists.add(queries(window, query), keys);
+        }
+    }
+    lists
 }
 
 /// The table of keys. A token gets a row when it is first used.

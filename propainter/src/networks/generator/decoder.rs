@@ -1,16 +1,26 @@
 //! The decoder of local frames (spec section 6).
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 
+use super::TILE;
 use crate::{
     Rect,
-    kernels::upsample::{source_lines, upsample2x},
+    kernels::{
+        crop_tanh::crop_tanh,
+        device::is_cpu,
+        upsample::{source_lines, upsample2x},
+    },
     networks::{
         layers::{Activation, Conv2d, ConvGeometry},
         strips::join,
     },
     weights::Checkpoint,
 };
+
+/// Channels at full resolution.
+const FULL: usize = 64;
 
 /// The decoder, from features at a quarter of the resolution to frames.
 #[derive(Debug)]
@@ -59,15 +69,10 @@ impl Decoder {
                 rows: first + strip.start..first + strip.end,
                 columns: area.columns.clone(),
             };
-            let ReceptiveField {
-                features: known,
-                half,
-                full,
-            } = ReceptiveField::of(size, &out);
-            let x = known.crop(x, 2, held);
-            let x = upsample_and_convolve(x, &known, size, &half, &self.half);
+            let ReceptiveField { half, full, .. } = ReceptiveField::of(size, &out);
+            let x = upsample_and_convolve(x, held, size, &half, &self.half);
             let x = upsample_and_convolve(x, &half, size.map(|side| 2 * side), &full, &self.full);
-            out.crop(x, 2, &full).tanh()
+            crop_tanh(x, &full, &out)
         })
     }
 }
@@ -83,6 +88,31 @@ fn upsample_and_convolve(
 ) -> Tensor<4> {
     let x = upsample2x(x, held, size, area);
     convolutions.iter().fold(x, |x, conv| conv.forward(x))
+}
+
+/// Divides the frames `read`, of which the parts `areas` are wanted, into batches of consecutive
+/// frames that are decoded at once, each with the part that contains what is wanted of them. On the
+/// CPU each frame is a batch.
+pub fn batches(read: &[usize], areas: &[Rect], device: &Device) -> Vec<(Range<usize>, Rect)> {
+    let mut batches: Vec<(Range<usize>, Rect)> = Vec::new();
+    for (&t, area) in read.iter().zip(areas) {
+        if let Some((frames, whole)) = batches.last_mut()
+            && frames.end == t
+            && !is_cpu(device)
+        {
+            let union = whole.union(area);
+            let pixels = union.pixels();
+            // A little more may be decoded than is wanted.
+            let close = 4 * pixels <= 5 * whole.pixels().min(area.pixels());
+            if close && (frames.len() + 1) * FULL * pixels <= TILE {
+                frames.end += 1;
+                *whole = union;
+                continue;
+            }
+        }
+        batches.push((t..t + 1, area.clone()));
+    }
+    batches
 }
 
 /// The parts that the decoder computes for a part of a frame.

@@ -57,10 +57,9 @@ impl Encoder {
     fn features(&self, x: Tensor<4>) -> Tensor<4> {
         let features = self.down.iter().fold(x, |x, conv| conv.forward(x));
         let widened = self.widen.forward(features.clone());
-        let layers = self.grouped.iter().zip(GROUPS);
-        layers.fold(widened, |x, (conv, groups)| {
-            conv.forward(interleave(features.clone(), x, groups))
-        })
+        self.grouped
+            .iter()
+            .fold(widened, |x, conv| conv.forward_joined(&[&features, &x]))
     }
 }
 
@@ -72,18 +71,6 @@ pub fn frame_rows(height: usize, out: Range<usize>) -> Range<usize> {
     (strides[0], strides[2]) = (2, 2);
     let [read, ..] = source_rows(strides, height, out);
     read.start / 4 * 4..read.end
-}
-
-/// Splits both tensors into `groups` parts along the channels and alternates the parts.
-fn interleave(a: Tensor<4>, b: Tensor<4>, groups: usize) -> Tensor<4> {
-    let [batch, _, height, width] = a.dims();
-    let [a, b] = [a, b].map(|x| {
-        let part = x.dims()[1] / groups;
-        x.reshape([batch, groups, part, height, width])
-    });
-    let both = Tensor::cat(vec![a, b], 2);
-    let channels = groups * both.dims()[2];
-    both.reshape([batch, channels, height, width])
 }
 
 #[cfg(test)]

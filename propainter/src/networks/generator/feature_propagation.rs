@@ -1,11 +1,13 @@
 //! Propagation of the features of local frames along the flows, in both directions (spec section 5).
 
+use std::iter;
+
 use burn::tensor::{Device, Tensor};
 
-use super::quarter_scale::{Flows, QuarterScaleInputs};
+use super::quarter_scale::QuarterScaleInputs;
 use crate::{
     Cancel, Error,
-    kernels::warp::{Sampling, consistency, warp},
+    kernels::{concat::concat, device::is_cpu, warp::guided},
     networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
     weights::Checkpoint,
 };
@@ -32,72 +34,67 @@ impl FeaturePropagation {
         }
     }
 
-    /// Propagates the features of the local frames; `[L, 128, H/4, W/4]`, the same shape.
+    /// Propagates the features of the local frames, `[1, 128, H/4, W/4]` each. Returns
+    /// `[L, 128, H/4, W/4]`.
     ///
     /// # Errors
     /// [`Error::Cancelled`] between frames.
     pub fn forward(
         &self,
-        features: Tensor<4>,
+        frames: Vec<Tensor<4>>,
         quarter_scale: &QuarterScaleInputs,
         cancel: &Cancel,
     ) -> Result<Tensor<4>, Error> {
-        let length = features.dims()[0];
-        let frames: Vec<_> = (0..length).map(|t| at(&features, t)).collect();
-        let masks = quarter_scale.masks.clone().cast(features.dtype());
-        let masks: Vec<_> = (0..length).map(|t| at(&masks, t)).collect();
-        let (to_next, to_previous) = match &quarter_scale.flows {
-            Some(Flows { forward, backward }) => (
-                motions(forward.clone(), backward.clone()),
-                motions(backward.clone(), forward.clone()),
-            ),
-            None => Default::default(),
-        };
+        let length = frames.len();
+        let dtype = frames[0].dtype();
+        let masks = quarter_scale
+            .masks
+            .iter()
+            .map(|mask| mask.clone().cast(dtype));
+        let masks: Vec<_> = masks.collect();
+        let flows = &quarter_scale.flows;
 
         let mut backward: Vec<Tensor<4>> = Vec::with_capacity(length); // last frame first
         for t in (0..length).rev() {
             cancel.check()?;
-            let from = backward.last().zip(to_next.get(t));
+            let motion = flows.get(t).map(|flow| [&flow.forward, &flow.backward]);
+            let from = backward.last().zip(motion);
             backward.push(self.backward.step(&frames[t], from, &masks[t]));
         }
         backward.reverse();
         let mut forward: Vec<Tensor<4>> = Vec::with_capacity(length);
         for t in 0..length {
             cancel.check()?;
-            let from = forward.last().map(|state| (state, &to_previous[t - 1]));
+            let from = forward.last().map(|state| {
+                let flow = &flows[t - 1];
+                (state, [&flow.backward, &flow.forward])
+            });
             forward.push(self.forward.step(&backward[t], from, &masks[t]));
         }
 
-        let mut fused = Vec::with_capacity(length);
-        for ((backward, forward), (mask, frame)) in backward
-            .into_iter()
-            .zip(forward)
-            .zip(masks.into_iter().zip(frames))
-        {
-            cancel.check()?;
-            let all = Tensor::cat(vec![backward, forward, mask], 1);
-            fused.push(chain(&self.fuse, all) + frame);
+        cancel.check()?;
+        if !is_cpu(&frames[0].device()) {
+            let (backward, forward) = (concat(backward), concat(forward));
+            return Ok(self.fuse(&backward, &forward, &concat(masks), &concat(frames)));
         }
-        Ok(Tensor::cat(fused, 0))
+        let states = backward.iter().zip(&forward);
+        let inputs = masks.iter().zip(&frames);
+        let fused = states
+            .zip(inputs)
+            .map(|((backward, forward), (mask, frame))| self.fuse(backward, forward, mask, frame));
+        Ok(concat(fused.collect()))
     }
-}
 
-/// The motion from one frame to its neighbour in the order of the pass, in 32 bits.
-struct Motion {
-    /// The flow, `[1, 2, h, w]`.
-    flow: Tensor<4>,
-    /// 1 where the flow back agrees, `[1, 1, h, w]`.
-    valid: Tensor<4>,
-}
-
-/// Returns the motion between all neighbours.
-fn motions(flow: Tensor<4>, back: Tensor<4>) -> Vec<Motion> {
-    let valid = consistency(flow.clone(), back);
-    let motion = |t| Motion {
-        flow: at(&flow, t),
-        valid: at(&valid, t),
-    };
-    (0..flow.dims()[0]).map(motion).collect()
+    /// Joins the states of both passes of frames, `[B, 128, H/4, W/4]` each.
+    fn fuse(
+        &self,
+        backward: &Tensor<4>,
+        forward: &Tensor<4>,
+        masks: &Tensor<4>,
+        frames: &Tensor<4>,
+    ) -> Tensor<4> {
+        chain(&self.fuse, &[backward, forward, masks], frames)
+    }
 }
 
 /// A pass in one direction.
@@ -118,26 +115,23 @@ impl Pass {
     }
 
     /// Computes the state of a frame with features `current` from the state of the frame before it in
-    /// the order of the pass, if there is one.
+    /// the order of the pass, if there is one, and the flows from the frame to that one and back.
     fn step(
         &self,
         current: &Tensor<4>,
-        from: Option<(&Tensor<4>, &Motion)>,
+        from: Option<(&Tensor<4>, [&Tensor<4>; 2])>,
         masks: &Tensor<4>,
     ) -> Tensor<4> {
         let state = match from {
-            Some((state, Motion { flow, valid })) => {
-                let warped = warp(state.clone(), flow.clone(), Sampling::Bilinear);
-                let condition = [current, &warped, flow, valid, masks];
-                let condition = condition.map(|part| part.clone().cast(current.dtype()));
-                let condition = Tensor::cat(condition.to_vec(), 1); // 261 channels
-                self.align
-                    .forward(state.clone(), condition, Some(flow.clone()))
+            Some((state, flows)) => {
+                let guide = guided(state, flows, masks);
+                let condition: Vec<_> = iter::once(current).chain(&guide).collect(); // 261 channels
+                let flow = Some(flows[0].clone());
+                self.align.forward_joined(state.clone(), &condition, flow)
             }
             None => current.clone(),
         };
-        let all = [current, &state, masks].map(Tensor::clone);
-        chain(&self.backbone, Tensor::cat(all.to_vec(), 1)) + state
+        chain(&self.backbone, &[current, &state, masks], &state)
     }
 }
 
@@ -149,12 +143,8 @@ fn two_convolutions(checkpoint: &Checkpoint, key: &str, device: &Device) -> [Con
     })
 }
 
-/// Applies convolutions one after another.
-fn chain(convolutions: &[Conv2d], x: Tensor<4>) -> Tensor<4> {
-    convolutions.iter().fold(x, |x, conv| conv.forward(x))
-}
-
-/// Returns one entry of a batch.
-fn at(batch: &Tensor<4>, index: usize) -> Tensor<4> {
-    batch.clone().narrow(0, index, 1)
+/// Convolves `parts`, joined along the channels, twice and adds `addend`.
+fn chain(convolutions: &[Conv2d; 2], parts: &[&Tensor<4>], addend: &Tensor<4>) -> Tensor<4> {
+    let between = convolutions[0].forward_joined(parts);
+    convolutions[1].forward_onto(&[&between], addend.clone(), Activation::None)
 }

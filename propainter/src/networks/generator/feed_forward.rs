@@ -3,12 +3,8 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{CHANNELS, in_tiles};
-use crate::{
-    kernels::{fold, gelu::gelu, upcast::in_f32},
-    networks::layers::Linear,
-    weights::Checkpoint,
-};
+use super::{CHANNELS, frames_at_once, in_tiles, patches::PatchLayer};
+use crate::{kernels::fold, networks::layers::Linear, weights::Checkpoint};
 
 /// Channels of the averaged image.
 const HIDDEN: usize = 40;
@@ -17,7 +13,7 @@ const HIDDEN: usize = 40;
 #[derive(Debug)]
 pub struct FeedForward {
     expand: Linear,
-    contract: Linear,
+    contract: PatchLayer,
 }
 
 impl FeedForward {
@@ -25,26 +21,30 @@ impl FeedForward {
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         Self {
             expand: Linear::init(checkpoint, &format!("{key}.fc1.0"), device),
-            contract: Linear::init(checkpoint, &format!("{key}.fc2.1"), device),
+            contract: PatchLayer::init(checkpoint, &format!("{key}.fc2.1"), device),
         }
     }
 
     /// Applies the feed-forward to tokens `[frames, rows, columns, 512]`, which lie over features with
-    /// the given rows and columns. Returns the same shape.
-    pub fn forward(&self, x: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
+    /// the given rows and columns, and adds `addend`. Returns the same shape.
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        addend: Option<Tensor<4>>,
+        features: [usize; 2],
+    ) -> Tensor<4> {
         let [_, rows, columns, _] = x.dims();
-        let weights = fold::mean_weights(features, &x.device());
+        let device = x.device();
         let tokens = rows * columns;
-        in_tiles(x, tokens * HIDDEN * fold::AREA, |x| {
+        let frames = frames_at_once(&device, tokens * HIDDEN * fold::AREA);
+        in_tiles(x, addend, frames, |x, addend| {
             let frames = x.dims()[0];
             let patches = self.expand.forward(x.reshape([frames, tokens, CHANNELS]));
             // GELU is element-wise and maps zero to zero. Before the unfolding it gives the same
             // result from a fifth of the elements.
-            let image = in_f32(patches, |patches| {
-                gelu(fold::fold(patches, features) * weights.clone())
-            });
-            let out = self.contract.forward(fold::unfold(image));
-            out.reshape([frames, rows, columns, CHANNELS])
+            let weights = || fold::mean_weights(features, &device);
+            let image = fold::fold_mean_gelu(patches, features, weights);
+            self.contract.forward(image, addend)
         })
     }
 }

@@ -7,10 +7,13 @@ pub(crate) mod decoder;
 pub(crate) mod encoder;
 mod feature_propagation;
 mod feed_forward;
+mod patches;
 mod quarter_scale;
 pub mod token_grid;
 mod tokens;
 pub mod transformer;
+
+use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 
@@ -19,21 +22,27 @@ pub use self::{
     encoder::Encoder,
     feature_propagation::FeaturePropagation,
     feed_forward::FeedForward,
-    quarter_scale::{Flows, QuarterScaleInputs, downscale_flow},
+    quarter_scale::{Flows, QuarterScaleInputs},
     tokens::{SoftComposition, SoftSplit},
     transformer::{Transformer, TransformerBlock},
 };
 use self::{decoder::ReceptiveField, token_grid::mask_tokens};
 use super::strips::Strips;
-use crate::{Cancel, Error, Rect, weights::Checkpoint};
+use crate::{
+    Cancel, Error, Rect,
+    kernels::{concat::concat, device::is_cpu},
+    weights::Checkpoint,
+};
 
 /// Channels of the features.
 const FEATURES: usize = 128;
 /// Channels of the tokens.
 const CHANNELS: usize = 512;
-/// Most elements of a stage's widest tensor that exist at once, in stages whose frames are
+/// Most elements of a stage's widest tensor that exist at once on the CPU, in stages whose frames are
 /// independent: 64 MB, or one frame.
 pub const TILE: usize = 1 << 24;
+/// The same on a GPU, where every launch costs time: 128 MB in 32 bits, or one frame.
+pub const GPU_TILE: usize = 1 << 25;
 
 /// The network. Its fields are its stages, in order.
 #[derive(Debug)]
@@ -52,14 +61,25 @@ pub struct Generator {
     pub decoder: Decoder,
 }
 
+/// A part of consecutive local frames.
+#[derive(Debug)]
+pub struct Generated {
+    /// The local frames.
+    pub frames: Range<usize>,
+    /// The part of each of them. It contains what is wanted of them.
+    pub area: Rect,
+    /// `[frames, 3, rows, columns]` in [−1, 1].
+    pub images: Tensor<4>,
+}
+
 /// The generator's input for a window: L consecutive local frames and R reference frames.
 #[derive(Debug)]
 pub struct GeneratorInput {
-    /// The features of the local frames by [`Generator::encode`], `[L, 128, H/4, W/4]`.
-    pub features: Tensor<4>,
-    /// The tokens of the references by [`Generator::tokens`], `[R, rows, columns, 512]`; `None` if
-    /// there are none.
-    pub references: Option<Tensor<4>>,
+    /// The features of the local frames by [`Generator::encode`], `[1, 128, H/4, W/4]` each.
+    pub features: Vec<Tensor<4>>,
+    /// The tokens of the references by [`Generator::tokens`], `[R, rows, columns, 512]` with any
+    /// number of references each.
+    pub references: Vec<Tensor<4>>,
     /// The flows and masks of the local frames.
     pub quarter_scale: QuarterScaleInputs,
     /// The part of each local frame to generate; empty for a frame without mask pixels.
@@ -100,7 +120,13 @@ impl Generator {
         strips: Strips,
     ) -> Tensor<4> {
         let all = Tensor::cat(vec![updated, masks, updated_masks], 1);
-        self.encoder.forward(all, strips.encoder_rows)
+        self.encode_joined(all, strips)
+    }
+
+    /// Encodes frames as [`encode`](Self::encode) does. `x` `[B, 5, H, W]` are the three tensors, joined
+    /// along the channels.
+    pub fn encode_joined(&self, x: Tensor<4>, strips: Strips) -> Tensor<4> {
+        self.encoder.forward(x, strips.encoder_rows)
     }
 
     /// Splits the features `[B, 128, H/4, W/4]` of reference frames into tokens
@@ -109,59 +135,80 @@ impl Generator {
         self.split.forward(features)
     }
 
-    /// Generates the wanted part of each local frame and passes it to `output`, in order:
-    /// `[1, 3, rows, columns]` in [−1, 1]. Frames of which nothing is wanted are left out.
+    /// Generates the wanted part of each local frame and passes it to `output`, in order. Frames of
+    /// which nothing is wanted are left out.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] between the frames and between the halves of blocks; [`Error::Compute`]
-    /// if the device fails before the masks are read from it; any error that `output` returns.
+    /// [`Error::Cancelled`] between the frames and between the halves of blocks; any error that
+    /// `output` returns.
     pub fn forward(
         &self,
         input: GeneratorInput,
         strips: Strips,
         cancel: &Cancel,
-        output: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), Error>,
+        output: &mut dyn FnMut(Generated) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let [_, _, height, width] = input.features.dims();
+        let Some(first) = input.features.first() else {
+            return Ok(());
+        };
+        let ([_, _, height, width], device) = (first.dims(), first.device());
         let size = [height, width];
         let wanted = input.wanted.iter().enumerate();
         let wanted = wanted.filter(|(_, area)| !area.is_empty());
-        let (read, reaches): (Vec<_>, Vec<_>) = wanted
-            .map(|(t, area)| (t, ReceptiveField::of(size, area).features))
-            .unzip();
-        let Some(reach) = reaches.iter().cloned().reduce(|a, b| a.union(&b)) else {
+        let (read, areas): (Vec<_>, Vec<_>) = wanted.map(|(t, area)| (t, area.clone())).unzip();
+        let reach = |area: &Rect| ReceptiveField::of(size, area).features;
+        let Some(all) = areas.iter().map(reach).reduce(|a, b| a.union(&b)) else {
             return Ok(());
         };
-        let masked = mask_tokens(&input.quarter_scale.mask_pixels()?, size);
+        let masked = mask_tokens(&input.quarter_scale.mask_pixels, size);
         let local = self
             .propagation
             .forward(input.features, &input.quarter_scale, cancel)?;
         cancel.check()?;
-        let own = self.split.forward(local.clone());
-        let tokens = match input.references {
-            Some(references) => Tensor::cat(vec![own, references], 0),
-            None => own,
-        };
-        let asked = tokens::needed(size, &reach);
-        let tokens = self
-            .transformer
-            .forward(tokens, &read, &asked, size, &masked, cancel)?;
-        for (place, (&t, known)) in read.iter().zip(&reaches).enumerate() {
+        let mut tokens = vec![self.split.forward(local.clone())];
+        tokens.extend(input.references);
+        let asked = tokens::needed(size, &all);
+        let tokens =
+            self.transformer
+                .forward(concat(tokens), &read, &asked, size, &masked, cancel)?;
+        let mut place = 0;
+        for (frames, area) in decoder::batches(&read, &areas, &device) {
             cancel.check()?;
-            let tokens = tokens.clone().narrow(0, place, 1);
-            let own = local.clone().narrow(0, t, 1);
-            let own = known.crop(own, 2, &Rect::whole(size));
-            let features = self.composition.part(tokens, &asked, size, known) + own;
-            let (area, strips) = (&input.wanted[t], strips.decoder_rows);
-            output(t, self.decoder.part(features, known, size, area, strips))?;
+            let tokens = tokens.clone().narrow(0, place, frames.len());
+            place += frames.len();
+            let own = local.clone().narrow(0, frames.start, frames.len());
+            let (features, held) = self.composition.added(tokens, &asked, own, &reach(&area));
+            let images = self
+                .decoder
+                .part(features, &held, size, &area, strips.decoder_rows);
+            output(Generated {
+                frames,
+                area,
+                images,
+            })?;
         }
         Ok(())
     }
 }
 
-/// Applies `stage` to as many frames at a time as `TILE` allows. `elements` is the number of elements
-/// of the widest tensor of one frame.
-fn in_tiles(x: Tensor<4>, elements: usize, stage: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
-    let tiles = x.split((TILE / elements).max(1), 0);
-    Tensor::cat(tiles.into_iter().map(stage).collect(), 0)
+/// Returns how many frames a stage may compute at once whose widest tensor has `elements` elements a
+/// frame.
+fn frames_at_once(device: &Device, elements: usize) -> usize {
+    let tile = if is_cpu(device) { TILE } else { GPU_TILE };
+    (tile / elements).max(1)
+}
+
+/// Applies `stage` to `frames` frames of `x`, and of `addend`, at a time.
+fn in_tiles(
+    x: Tensor<4>,
+    addend: Option<Tensor<4>>,
+    frames: usize,
+    stage: impl Fn(Tensor<4>, Option<Tensor<4>>) -> Tensor<4>,
+) -> Tensor<4> {
+    if frames >= x.dims()[0] {
+        return stage(x, addend);
+    }
+    let split = |x: Tensor<4>| x.split(frames, 0).into_iter();
+    let mut addends = addend.into_iter().flat_map(split);
+    concat(split(x).map(|x| stage(x, addends.next())).collect())
 }

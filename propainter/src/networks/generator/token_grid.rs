@@ -1,5 +1,6 @@
 //! The tokens of a frame and the windows of the attention, in integers (spec section 6).
 
+pub use crate::kernels::token_pool::POOL;
 use crate::{Rect, kernels::fold};
 
 /// Rows and columns of tokens in a window.
@@ -10,9 +11,6 @@ pub const ROLLED: usize = 148;
 
 /// The distance by which the keys around a window are rolled in, in rows and columns.
 const ROLL: [usize; 2] = [3, 5];
-
-/// Side of the squares of tokens that are pooled to one token.
-pub const POOL: usize = 4;
 
 /// The grid of the tokens of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

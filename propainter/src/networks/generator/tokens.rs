@@ -2,33 +2,38 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{CHANNELS, FEATURES, in_tiles, token_grid::TokenGrid};
+use super::{
+    CHANNELS, FEATURES, frames_at_once, in_tiles, patches::PatchLayer, token_grid::TokenGrid,
+};
 use crate::{
     Rect,
-    kernels::{conv::winograd::transform::OUTPUTS, fold},
-    networks::layers::{Conv2d, ConvGeometry, Linear},
+    kernels::{conv::winograd::transform::OUTPUTS, device::is_cpu, fold},
+    networks::layers::{Activation, Conv2d, ConvGeometry, Linear},
     weights::Checkpoint,
 };
 
 /// The soft split: embeds each of the overlapping patches of the features as a token.
 #[derive(Debug)]
-pub struct SoftSplit(Linear);
+pub struct SoftSplit(PatchLayer);
 
 impl SoftSplit {
     /// Reads the split from the generator's checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        Self(Linear::init(checkpoint, "ss.embedding", device))
+        Self(PatchLayer::init(checkpoint, "ss.embedding", device))
     }
 
     /// Splits features into tokens: `[B, 128, H/4, W/4]` → `[B, rows, columns, 512]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = x.dims();
-        let grid = TokenGrid::over([height, width]);
-        in_tiles(x, grid.tokens() * FEATURES * fold::AREA, |x| {
-            let frames = x.dims()[0];
-            let tokens = self.0.forward(fold::unfold(x));
-            tokens.reshape([frames, grid.rows, grid.columns, CHANNELS])
-        })
+        let [frames, _, height, width] = x.dims();
+        let device = x.device();
+        let at_once = match is_cpu(&device) {
+            true => {
+                let tokens = TokenGrid::over([height, width]).tokens();
+                frames_at_once(&device, tokens * FEATURES * fold::AREA)
+            }
+            false => frames,
+        };
+        in_tiles(x, None, at_once, |x, _| self.0.forward(x, None))
     }
 }
 
@@ -52,14 +57,20 @@ impl SoftComposition {
     /// Composes tokens to features: `[B, rows, columns, 512]` → `[B, 128, H/4, W/4]`. `features` is
     /// `[H/4, W/4]`.
     pub fn forward(&self, tokens: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
+        self.smooth.forward(self.summed(tokens, features))
+    }
+
+    /// Sums tokens as overlapping patches, before they are smoothed.
+    fn summed(&self, tokens: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
         let [_, rows, columns, _] = tokens.dims();
         let count = rows * columns;
-        in_tiles(tokens, count * FEATURES * fold::AREA, |tokens| {
+        let frames = frames_at_once(&tokens.device(), count * FEATURES * fold::AREA);
+        in_tiles(tokens, None, frames, |tokens, _| {
             let frames = tokens.dims()[0];
             let patches = self
                 .embedding
                 .forward(tokens.reshape([frames, count, CHANNELS]));
-            self.smooth.forward(fold::fold(patches, features))
+            fold::fold(patches, features)
         })
     }
 
@@ -76,6 +87,26 @@ impl SoftComposition {
         let covered = covered(features, &needed);
         let composed = self.forward(needed.crop(tokens, 1, held), covered.size());
         area.crop(composed, 2, &covered)
+    }
+
+    /// Adds a part of the result of [`forward`](Self::forward) that contains `area` to the same part
+    /// of `features` `[B, 128, H/4, W/4]`. Returns the sum, which is right in `area`, and the part.
+    /// `tokens` is as in [`part`](Self::part).
+    pub fn added(
+        &self,
+        tokens: Tensor<4>,
+        held: &Rect,
+        features: Tensor<4>,
+        area: &Rect,
+    ) -> (Tensor<4>, Rect) {
+        let [_, _, height, width] = features.dims();
+        let size = [height, width];
+        let needed = needed(size, area);
+        let covered = covered(size, &needed);
+        let summed = self.summed(needed.crop(tokens, 1, held), covered.size());
+        let own = covered.crop(features, 2, &Rect::whole(size));
+        let sum = self.smooth.forward_onto(&[&summed], own, Activation::None);
+        (sum, covered)
     }
 }
 

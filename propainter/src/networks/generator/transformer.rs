@@ -1,6 +1,6 @@
 //! The transformer: eight blocks of window attention and fusion feed-forward (spec section 6).
 
-use burn::tensor::{Device, Tensor, module};
+use burn::tensor::{Device, Tensor};
 
 use super::{
     attention::{DeviceAttentionPlan, WindowAttention},
@@ -11,15 +11,13 @@ use super::{
 };
 use crate::{
     Cancel, Error, Rect,
-    kernels::upcast::{in_f32, upcast},
+    kernels::{layer_norm::layer_norm, upcast::upcast},
     networks::layers::parameter,
     weights::Checkpoint,
 };
 
 /// Block i takes keys from every `DILATION`-th frame, starting with frame i mod `DILATION`.
 const DILATION: usize = 2;
-/// Added to the variance of layer norms.
-const EPSILON: f64 = 1e-5;
 
 /// The transformer of the generator.
 #[derive(Debug)]
@@ -142,20 +140,19 @@ impl TransformerBlock {
 
     /// Does the first half, the attention.
     fn attend(&self, x: Tensor<4>, plan: &DeviceAttentionPlan) -> Tensor<4> {
-        let attended = self
-            .attention
-            .forward(self.norms[0].forward(x.clone()), plan);
-        attended + plan.queried(x)
+        let normed = self.norms[0].forward(x.clone(), plan.spare_rows());
+        self.attention.forward_added(normed, x, plan)
     }
 
     /// Does the second half, the feed-forward.
     fn feed_forward(&self, x: Tensor<4>, features: [usize; 2]) -> Tensor<4> {
-        let normed = self.norms[1].forward(x.clone());
-        self.feed_forward.forward(normed, features) + x
+        let shape = x.dims();
+        let normed = self.norms[1].forward(x.clone(), 0).reshape(shape);
+        self.feed_forward.forward(normed, Some(x), features)
     }
 }
 
-/// A layer norm, computed in 32 bits.
+/// The parameters of a layer norm, in 32 bits.
 #[derive(Debug)]
 struct LayerNorm {
     gain: Tensor<1>,
@@ -170,11 +167,9 @@ impl LayerNorm {
         }
     }
 
-    /// Normalises the last axis.
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        in_f32(x, |x| {
-            module::layer_norm(x, self.gain.clone(), Some(self.shift.clone()), EPSILON)
-        })
+    /// Normalises the last axis, as rows, and appends `spare` rows of zeros.
+    fn forward(&self, x: Tensor<4>, spare: usize) -> Tensor<2> {
+        layer_norm(x.flatten(0, 2), &self.gain, &self.shift, spare)
     }
 }
 

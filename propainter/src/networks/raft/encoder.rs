@@ -1,9 +1,9 @@
 //! RAFT's feature and context encoders: a frame to 256 channels at an eighth of the resolution.
 
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 
 use crate::{
-    kernels::instance_norm::instance_norm,
+    kernels::{instance_norm::instance_norm, residual::rectified_sum},
     networks::layers::{Activation, Conv2d, ConvGeometry, parameter},
     weights::Checkpoint,
 };
@@ -91,12 +91,13 @@ impl ResidualBlock {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.convs.iter().fold(x.clone(), |x, conv| conv.forward(x));
+        let [first, second] = &self.convs;
+        let y = first.forward(x.clone());
         let x = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x),
             None => x,
         };
-        relu(x + y)
+        second.forward_onto(y, x)
     }
 }
 
@@ -114,6 +115,14 @@ impl NormedConv {
         match self.norm {
             Norm::Instance => instance_norm(x, self.rectify),
             Norm::Batch => x,
+        }
+    }
+
+    /// Adds `x` to the result for `y` and applies a ReLU to the sum.
+    fn forward_onto(&self, y: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+        match self.norm {
+            Norm::Instance => rectified_sum(self.forward(y), x),
+            Norm::Batch => self.conv.forward_onto(&[&y], x, Activation::Relu),
         }
     }
 }

@@ -3,20 +3,23 @@
 mod encoder;
 mod update;
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
+use std::ptr;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::{
     kernels::{
+        concat::concat,
         convex_upsample::convex_upsample,
         correlation::{Correlation, CorrelationForm},
+        elementwise::split_tanh_relu,
     },
+    networks::stored::owned,
     weights::Checkpoint,
 };
 use encoder::{Encoder, Norm};
 use update::{GateContext, Head, MotionEncoder, SeparableGru};
 
-/// Channels of the hidden state and of the context.
-const WIDTH: usize = 128;
 /// The smallest side of a frame. Below it the last level of the correlation has a single row or
 /// column.
 const SMALLEST: usize = 128;
@@ -45,6 +48,18 @@ pub struct Features {
     size: [usize; 2],
 }
 
+impl Features {
+    /// Returns the features with memory of their own.
+    pub fn owned(self) -> Self {
+        Self {
+            map: owned(self.map),
+            hidden: owned(self.hidden),
+            context: owned(self.context),
+            size: self.size,
+        }
+    }
+}
+
 /// The state of the iterations for a batch of pairs.
 pub struct Estimate {
     correlation: Correlation,
@@ -62,8 +77,9 @@ pub struct Estimate {
 impl Raft {
     /// Reads the network from its checkpoint.
     pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let head =
-            |first, second, padding| Head::init(checkpoint, [first, second], padding, device);
+        let head = |first, second, padding, scale| {
+            Head::init(checkpoint, [first, second], padding, scale, device)
+        };
         Self {
             features: Encoder::init(checkpoint, "fnet", Norm::Instance, device),
             context: Encoder::init(checkpoint, "cnet", Norm::Batch, device),
@@ -73,9 +89,27 @@ impl Raft {
                 "update_block.flow_head.conv1",
                 "update_block.flow_head.conv2",
                 1,
+                1.0,
             ),
-            mask: head("update_block.mask.0", "update_block.mask.2", 0),
+            mask: head("update_block.mask.0", "update_block.mask.2", 0, 0.25),
         }
+    }
+
+    /// Encodes frames `[N, 3, H, W]` as [`Self::encode`] does, together. What is returned shares its
+    /// memory.
+    pub fn encode_all(&self, frames: Tensor<4>) -> Vec<Features> {
+        let all = self.encode(frames);
+        if all.map.dims()[0] == 1 {
+            return vec![all];
+        }
+        let part = |x: &Tensor<4>, index| x.clone().narrow(0, index, 1);
+        let features = (0..all.map.dims()[0]).map(|index| Features {
+            map: part(&all.map, index),
+            hidden: part(&all.hidden, index),
+            context: part(&all.context, index),
+            size: all.size,
+        });
+        features.collect()
     }
 
     /// Encodes a frame `[1, 3, H, W]` in [−1, 1] with sides that are multiples of 8. A side under 128
@@ -83,11 +117,11 @@ impl Raft {
     pub fn encode(&self, frame: Tensor<4>) -> Features {
         let [_, _, height, width] = frame.dims();
         let frame = reflect(reflect(frame, 2), 3);
-        let both = self.context.forward(frame.clone()); // [1, 256, h, w]
+        let [hidden, context] = split_tanh_relu(self.context.forward(frame.clone()));
         Features {
             map: self.features.forward(frame),
-            hidden: both.clone().narrow(1, 0, WIDTH).tanh(),
-            context: relu(both.narrow(1, WIDTH, WIDTH)),
+            hidden,
+            context,
             size: [height, width],
         }
     }
@@ -108,10 +142,9 @@ impl Raft {
     /// Returns the estimate before the first iteration: no motion.
     pub fn start(&self, pairs: &[(&Features, &Features)], form: CorrelationForm) -> Estimate {
         let batch = |part: &dyn Fn(&(&Features, &Features)) -> Tensor<4>| {
-            Tensor::cat(pairs.iter().map(part).collect(), 0)
+            concat(pairs.iter().map(part).collect())
         };
-        let first = batch(&|(first, _)| first.map.clone());
-        let second = batch(&|(_, second)| second.map.clone());
+        let (first, second) = maps(pairs);
         let context = batch(&|(first, _)| first.context.clone());
         let [count, _, height, width] = first.dims();
         let device = first.device();
@@ -129,9 +162,10 @@ impl Raft {
     pub fn refine(&self, estimate: Estimate) -> Estimate {
         let samples = estimate.correlation_samples();
         let motion = self.motion.forward(samples, estimate.flow.clone());
-        let hidden = self.gru.forward(estimate.hidden, &motion, &estimate.gates);
+        let motion = [&motion, &estimate.flow];
+        let hidden = self.gru.forward(estimate.hidden, motion, &estimate.gates);
         Estimate {
-            flow: estimate.flow + self.flow.forward(hidden.clone()),
+            flow: self.flow.add_to(&estimate.flow, hidden.clone()),
             hidden,
             ..estimate
         }
@@ -146,16 +180,33 @@ impl Raft {
 
     /// Returns the logits of the convex upsampling, `[B, 576, h, w]`.
     pub fn upsampling_mask(&self, estimate: &Estimate) -> Tensor<4> {
-        self.mask.forward(estimate.hidden.clone()) * 0.25
+        self.mask.forward(estimate.hidden.clone())
     }
 }
 
 impl Estimate {
     /// Samples the correlation at the current flow, `[B, 324, h, w]`.
     pub fn correlation_samples(&self) -> Tensor<4> {
-        self.correlation
-            .lookup(self.grid.clone() + self.flow.clone())
+        self.correlation.lookup_along(&self.flow, &self.grid)
     }
+}
+
+/// Returns the maps of the first and of the second frames, `[B, 256, h, w]` each.
+fn maps(pairs: &[(&Features, &Features)]) -> (Tensor<4>, Tensor<4>) {
+    let count = pairs.len();
+    let first = pairs.iter().map(|(first, _)| first.map.clone());
+    let mut all: Vec<_> = first.collect();
+    let (forward, backward) = pairs.split_at(count / 2);
+    let mut both = forward.iter().zip(backward);
+    if count.is_multiple_of(2) && both.all(|((a, b), (c, d))| ptr::eq(*a, *d) && ptr::eq(*b, *c)) {
+        // Both directions: the second frames are the first ones, half of them further.
+        all.extend_from_within(..count / 2);
+        let all = concat(all);
+        let second = all.clone().narrow(0, count / 2, count);
+        return (all.narrow(0, 0, count), second);
+    }
+    let second = pairs.iter().map(|(_, second)| second.map.clone());
+    (concat(all), concat(second.collect()))
 }
 
 /// Returns the coordinates (x, y) of each position, `[1, 2, h, w]`.

@@ -34,14 +34,13 @@ impl MotionEncoder {
         }
     }
 
-    /// Encodes samples `[B, 324, h, w]` and flow `[B, 2, h, w]` to `[B, 128, h, w]`, whose last two
-    /// channels are the flow.
+    /// Encodes samples `[B, 324, h, w]` and flow `[B, 2, h, w]` to `[B, 126, h, w]`. The motion
+    /// features are these channels, then the flow.
     pub fn forward(&self, correlation: Tensor<4>, flow: Tensor<4>) -> Tensor<4> {
         let run = |x, convs: &[Conv2d]| convs.iter().fold(x, |x, conv| conv.forward(x));
         let correlation = run(correlation, &self.correlation);
-        let motion = run(flow.clone(), &self.flow);
-        let motion = self.join.forward(Tensor::cat(vec![correlation, motion], 1));
-        Tensor::cat(vec![motion, flow], 1)
+        let motion = run(flow, &self.flow);
+        self.join.forward_joined(&[&correlation, &motion])
     }
 }
 
@@ -67,11 +66,12 @@ impl SeparableGru {
         GateContext([rows, columns].map(|gru| gru.prepare(context.clone())))
     }
 
-    /// Computes the next hidden state. `hidden`, `motion` and the result are `[B, 128, h, w]`.
+    /// Computes the next hidden state, `[B, 128, h, w]` as `hidden`. The parts of `motion` have 128
+    /// channels together.
     pub fn forward(
         &self,
         hidden: Tensor<4>,
-        motion: &Tensor<4>,
+        motion: [&Tensor<4>; 2],
         context: &GateContext,
     ) -> Tensor<4> {
         let passes = self.0.iter().zip(&context.0);
@@ -145,11 +145,15 @@ impl Gru {
         }
     }
 
-    fn forward(&self, hidden: Tensor<4>, motion: &Tensor<4>, constant: &ContextShare) -> Tensor<4> {
-        let with_motion = |x: Tensor<4>| Tensor::cat(vec![x, motion.clone()], 1);
-        let gates = self.gates.forward(with_motion(hidden.clone()));
+    fn forward(
+        &self,
+        hidden: Tensor<4>,
+        [motion, flow]: [&Tensor<4>; 2],
+        constant: &ContextShare,
+    ) -> Tensor<4> {
+        let gates = self.gates.forward_joined(&[&hidden, motion, flow]);
         let (update, reset) = gates::open(gates, constant.gates.clone(), hidden.clone());
-        let candidate = self.candidate.forward(with_motion(reset));
+        let candidate = self.candidate.forward_joined(&[&reset, motion, flow]);
         gates::close(hidden, update, candidate, constant.candidate.clone())
     }
 }
@@ -159,23 +163,34 @@ impl Gru {
 pub struct Head([Conv2d; 2]);
 
 impl Head {
-    /// Reads the convolutions at these two keys, the second one with `padding`.
+    /// Reads the convolutions at these two keys, the second one with `padding`. The result is
+    /// multiplied by `scale`, a power of two.
     pub fn init(
         checkpoint: &Checkpoint,
         [first, second]: [&str; 2],
         padding: usize,
+        scale: f32,
         device: &Device,
     ) -> Self {
         let first = Conv2d::init(checkpoint, first, ConvGeometry::default(), device);
+        // A power of two scales the weights, and so the sums, without rounding.
+        let weight: Tensor<4> = parameter(checkpoint, &format!("{second}.weight"), device);
+        let bias: Tensor<1> = parameter(checkpoint, &format!("{second}.bias"), device);
         let geometry = ConvGeometry::padding(padding, padding);
         Self([
             first.then(Activation::Relu),
-            Conv2d::init(checkpoint, second, geometry, device),
+            Conv2d::of(weight * scale, bias * scale, geometry),
         ])
     }
 
     /// Applies both convolutions.
     pub fn forward(&self, hidden: Tensor<4>) -> Tensor<4> {
         self.0.iter().fold(hidden, |x, conv| conv.forward(x))
+    }
+
+    /// Applies both convolutions and adds the result to `x`.
+    pub fn add_to(&self, x: &Tensor<4>, hidden: Tensor<4>) -> Tensor<4> {
+        let [first, second] = &self.0;
+        second.forward_onto(&[&first.forward(hidden)], x.clone(), Activation::None)
     }
 }

@@ -2,24 +2,29 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
+
 use super::super::config::Config;
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::device::is_cpu,
+    kernels::{
+        device::is_cpu,
+        pools::{Pools, free_unused},
+    },
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
         planning::{
             DeviceAccess, Guard,
-            bytes::Machine,
+            bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
             reservations::{Reservation, Reservations},
             vram_budget::VramBudget,
         },
     },
     stream::StreamEngine,
-    weights,
+    weights::{WeightsError, WeightsSource},
 };
 pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
 
@@ -29,8 +34,8 @@ const PATIENCE: u32 = 16;
 /// Everything that an engine of the networks is built from.
 pub struct NetworksBuilder {
     config: Config,
-    paths: weights::Paths,
-    device: burn::tensor::Device,
+    weights: WeightsSource,
+    device: Device,
     machine: Machine,
     meter: Meter,
     reservation: Arc<Reservation>,
@@ -56,12 +61,39 @@ pub struct NetworksBuilder {
 /// # Errors
 /// Checkpoints that are missing or wrong; a device that does not open; [`Error::Cancelled`].
 pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
-    let paths = weights::find(config.weights.as_deref())?;
-    let device = config.device.open()?;
+    let weights = weights(config)?;
+    let (device, ..) = open_device(config.device)?;
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
-    Ok(Arc::new(Networks::read(&paths, device, numbers, asked)?))
+    Ok(Arc::new(Networks::read(&weights, device, numbers, asked)?))
+}
+
+/// Finds the weights of a configuration.
+fn weights(config: &Config) -> Result<WeightsSource, WeightsError> {
+    WeightsSource::find(config.weights.as_deref(), config.generated_weights)
+}
+
+/// Opens a device with the meter of its memory. Also returns why `auto` fell back to the CPU, as
+/// [`DeviceChoice::open_and_tell`] does.
+fn open_device(choice: DeviceChoice) -> Result<(Device, Meter, Option<String>), Error> {
+    // Opened before the device, because the device's own context counts too.
+    let meter = Meter::open(choice);
+    let (device, fell_back) = choice.open_and_tell()?;
+    let Some(pools) = Pools::of(&device) else {
+        return Ok((device, Meter::open(DeviceChoice::Cpu), fell_back));
+    };
+    meter.attach(move || pools.reserved());
+    Ok((device, meter, fell_back))
+}
+
+/// Returns what the byte model needs to know of a GPU.
+fn gpu(device: &Device, meter: &Meter) -> Machine {
+    let largest = Pools::of(device).map(|pools| pools.largest_allocation());
+    Machine::Gpu(Gpu {
+        context: meter.context(),
+        largest: largest.unwrap_or(u64::MAX),
+    })
 }
 
 /// Returns the number type to compute in, if memory allows.
@@ -71,6 +103,16 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
         Precision::Auto if on_cpu => DType::F32,
         Precision::Auto | Precision::Fp16 => DType::F16,
         Precision::Bf16 => DType::Bf16,
+    }
+}
+
+/// Gives the device's memory back that the engine no longer uses.
+impl Drop for NetworksBuilder {
+    fn drop(&mut self) {
+        self.networks = None;
+        if self.machine.is_gpu() {
+            free_unused(&self.device);
+        }
     }
 }
 
@@ -86,8 +128,8 @@ impl NetworksBuilder {
         cancel: &Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
-        let paths = weights::find(config.weights.as_deref())?;
-        let (mut builder, chosen) = Self::plan(config, paths, processing, cancel)?;
+        let weights = weights(config)?;
+        let (mut builder, chosen) = Self::plan(config, weights, processing, cancel)?;
         builder.networks = networks.filter(|networks| networks.device == builder.device);
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
@@ -96,25 +138,18 @@ impl NetworksBuilder {
 
     fn plan(
         config: &Config,
-        paths: weights::Paths,
+        weights: WeightsSource,
         processing: (usize, usize),
         cancel: &Cancel,
     ) -> Result<(Self, Chosen), Error> {
-        // Opened before the device, because the device's own context counts too.
-        let meter = Meter::open(config.device);
         cancel.check()?;
-        let (device, fell_back) = config.device.open_and_tell()?;
+        let (device, meter, fell_back) = open_device(config.device)?;
         cancel.check()?;
         let on_cpu = is_cpu(&device);
-        let (meter, machine, choice) = if on_cpu {
-            let choice = DeviceChoice::Cpu;
-            (Meter::open(choice), Machine::this_cpu(), choice)
-        } else {
-            let choice = match config.device {
-                DeviceChoice::Auto => DeviceChoice::Cuda(0),
-                choice => choice,
-            };
-            (meter, Machine::Gpu, choice)
+        let (machine, choice) = match config.device {
+            _ if on_cpu => (Machine::this_cpu(), DeviceChoice::Cpu),
+            DeviceChoice::Auto => (gpu(&device, &meter), DeviceChoice::Cuda(0)),
+            choice => (gpu(&device, &meter), choice),
         };
         let limits = &config.limits;
         let host = match limits.host_budget {
@@ -136,7 +171,7 @@ impl NetworksBuilder {
                 device: choice,
                 ..config.clone()
             },
-            paths,
+            weights,
             device,
             meter,
             reservation: Arc::new(Reservations::of(choice).reserve(|_| 0)),
@@ -152,6 +187,8 @@ impl NetworksBuilder {
                 .into_iter()
                 .collect(),
         };
+        let capped = VramBudget::of(limits).capped(&builder.meter);
+        builder.notices.extend(capped);
         let chosen = builder.choose(0)?;
         Ok((builder, chosen))
     }
@@ -298,9 +335,11 @@ impl NetworksBuilder {
             return Ok(networks.clone());
         }
         // Both at once would take too much memory.
-        self.networks = None;
+        if self.networks.take().is_some() && self.machine.is_gpu() {
+            free_unused(&self.device);
+        }
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
-        let networks = Networks::read(&self.paths, device, numbers, asked)?;
+        let networks = Networks::read(&self.weights, device, numbers, asked)?;
         let networks = Arc::new(networks);
         self.networks = Some(networks.clone());
         Ok(networks)

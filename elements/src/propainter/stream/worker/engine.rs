@@ -136,6 +136,7 @@ impl Worker {
         let may_be_late = || self.cx.state.lock().run.may_be_late();
         match error {
             Error::Compute { .. } => true,
+            Error::DeviceLost { .. } => self.device.is_some(),
             Error::OutOfMemory { .. } if self.engine.is_some() => may_be_late(),
             Error::Device { .. } | Error::Budget { .. } | Error::OutOfMemory { .. } => {
                 self.device.is_some() && self.engine.is_none()
@@ -155,7 +156,13 @@ impl Worker {
             run.cancel = None;
             run.counts.device_failures += 1;
             run.queue.requeue();
-            run.breaker.failed()
+            match error {
+                Error::DeviceLost { .. } => {
+                    run.breaker.give_up();
+                    None
+                }
+                _ => run.breaker.failed(),
+            }
         };
         self.fallback.flush();
         failures::warn_device(&self.cx.element, error, failures);

@@ -8,12 +8,27 @@ const CARRY: u64 = 4;
 const END: u64 = 2;
 
 impl Sizes {
+    /// Returns the numbers of a frame: of 32 bits in one channel at full size, and in its layers at 1/2
+    /// with 32 channels, at 1/4 with 64 and at 1/8 with 128.
+    fn completion_planes(&self) -> [u64; 4] {
+        let layer = |channels: u64, scale: u64| channels * self.plane(scale, self.n);
+        [self.plane(1, 4), layer(32, 2), layer(64, 4), layer(128, 8)]
+    }
+
+    /// Returns the bytes of the largest allocation of completing `run` flows.
+    pub fn largest_of_completion(&self, run: u64, plan: &Plan) -> u64 {
+        let [_, half, ..] = self.completion_planes();
+        let at_once = (plan.completion_frames as u64).min(run);
+        // The parts joined with their context; a layer of the decoder at full size.
+        let joined = (at_once + CARRY + 2 * END) * half;
+        let decoded = at_once * 32 * self.plane(1, self.n);
+        self.n * joined.max(decoded)
+    }
+
     pub fn completion(&self, run: u64, keep: u64, plan: &Plan) -> u64 {
-        let (px, n, w) = (self.px, self.n, self.w);
-        // Numbers of a frame at 1/2 with 32 channels, at 1/4 with 64, at 1/8 with 128.
-        let half = 32 * px / 4;
-        let [fine, coarse] = [64 * px / 16, 128 * px / 64];
-        let on_device = self.machine != Machine::Gpu || plan.features == Placement::Device;
+        let (n, w) = (self.n, self.w);
+        let [px, half, fine, coarse] = self.completion_planes();
+        let on_device = !self.machine.is_gpu() || plan.features == Placement::Device;
         let kept = |fines: u64, coarses: u64| {
             if on_device {
                 n * (fines * fine + coarses * coarse)
@@ -58,22 +73,25 @@ impl Sizes {
         } else {
             0
         };
+        // On a GPU the features of a part of the video are freed with its last frame.
+        let shared = if self.machine.is_gpu() { at_once } else { 0 };
         // Decoding the first flows at full size with 32 channels, while all others wait with two
         // coarse states each, and the last two states.
-        let decode = self.op(at_once * (32 * px + half))
+        let decode = self.op(at_once * (32 * self.plane(1, n) + half))
             + n * 2 * coarse
-            + kept(run - at_once, 2 * (run - at_once));
+            + kept(run - at_once + shared, 2 * (run - at_once) + shared);
         // Aligning a state while all features wait.
-        let propagate = kept(run, 2 * run) + self.deform(256, px / 64);
+        let propagate = kept(run, 2 * run) + self.deform(256, 8);
         // Known flows and masks before and after the cast.
         let input = 2 * at_once * 12 * px;
         // Completed flows replace features, where those are on the device.
         let results = match (self.machine, plan.flows) {
-            (Machine::Gpu, Placement::Host) => 0,
+            (Machine::Gpu(_), Placement::Host) => 0,
             _ if on_device => keep.min(1) * 8 * px,
             _ => keep * 8 * px,
         };
         let moments = [encode_last, encode_before, propagate, decode, input];
-        moments.into_iter().max().unwrap_or(0) + results
+        let directions = if plan.both_directions() { 2 } else { 1 };
+        directions * (moments.into_iter().max().unwrap_or(0) + results)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     memory::planning::Plan,
     networks::{
         generator::{
-            TILE,
+            GPU_TILE, TILE,
             attention_plan::{BlockScope, KEYS_AT_ONCE},
             decoder::ReceptiveField,
             encoder,
@@ -36,25 +36,33 @@ impl Sizes {
             strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
         let most = spans.map(|rows| rows.len()).max().unwrap_or(0);
         if most == height {
-            return self.features_of(self.px);
+            return self.features_of(self.height);
         }
         // The frame and its features so far.
-        let held = 5 * self.n * self.px + self.features();
-        held + self.features_of(most.next_multiple_of(4) as u64 * self.width)
+        let held = 5 * self.n * self.plane(1, self.n) + self.features();
+        held + self.features_of(most.next_multiple_of(4) as u64)
     }
 
-    /// Returns the bytes of encoding so many pixels.
-    fn features_of(&self, px: u64) -> u64 {
-        let quarter = px / 16;
-        // 256 channels that each grouped layer reads again, beside the previous layer and both
-        // joined, or both joined and the result.
+    /// Returns the bytes of encoding so many rows.
+    fn features_of(&self, rows: u64) -> u64 {
+        let [px, half, quarter] =
+            [1, 2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
+        // 256 channels that each grouped layer reads again.
+        if self.machine.is_gpu() {
+            // The bytes of the frame and its masks, and the first layer.
+            let input = 5 * px + 5 * self.n * px + self.n * 64 * half;
+            let down = self.n * 2 * 64 * half;
+            let layer = (256 + 384 + 512) * quarter * self.n;
+            return input.max(down).max(layer) + SMALL;
+        }
+        // Beside them the previous layer and both joined, or both joined and the result.
         let again = 256 * quarter * self.n;
         let joined = |own: u64| (own + 256 + own) * quarter * self.n;
         // Grouped convolutions sum in 32 bits.
         let layer = |own: u64, out: u64| self.op_in_32_bits((256 + own + out) * quarter);
         // The first layer, at half size.
-        let input = 2 * 20 * px + self.op(64 * px / 4);
-        let down = self.op(2 * 64 * px / 4);
+        let input = 2 * 20 * px + self.op(64 * half);
+        let down = self.op(2 * 64 * half);
         let moments = [joined(512), layer(384, 512), layer(512, 384), down, input];
         again + moments.into_iter().max().unwrap_or(0) + SMALL
     }
@@ -66,7 +74,12 @@ impl Sizes {
         let strips = strips(height, plan.decoder_rows);
         if plan.decoder_rows == 0 || plan.decoder_rows >= height {
             // At full size with 64 channels.
-            return self.op(2 * 64 * self.px) + self.lines(64 * self.height) + SMALL;
+            let full = match self.machine {
+                Machine::Cpu { .. } => 64 * self.px,
+                // Several frames at once, if they are small.
+                Machine::Gpu(_) => (TILE as u64).max(64 * self.plane(1, self.n)),
+            };
+            return self.op(2 * full) + self.lines(64 * self.height) + SMALL;
         }
         let strip = |rows: Range<usize>| {
             let size = [height, (self.width / 4) as usize];
@@ -82,7 +95,7 @@ impl Sizes {
             upsampled.max(at_half).max(at_full)
         };
         let most = strips.map(strip).max().unwrap_or(0);
-        most + self.features() + 3 * self.n * self.px + SMALL
+        self.padded(most) + self.features() + 3 * self.n * self.plane(1, self.n) + SMALL
     }
 
     /// Returns the bytes of the list of output positions of a convolution's threads, for so many
@@ -90,8 +103,37 @@ impl Sizes {
     fn lines(&self, lines: u64) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => 20 * lines * self.width.div_ceil(512),
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         }
+    }
+
+    /// Returns the bytes of parts of rows, as the device pads those of the frame.
+    fn padded(&self, bytes: u64) -> u64 {
+        bytes * self.row(self.width, self.n) / self.width
+    }
+
+    /// Returns the bytes of the largest allocation of encoding a frame, its tokens included.
+    pub fn largest_of_encoding(&self, plan: &Plan) -> u64 {
+        let height = self.height as usize;
+        let spans =
+            strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
+        let rows = spans.map(|rows| rows.len() as u64).max().unwrap_or(0);
+        let [half, quarter] =
+            [2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
+        self.n * (64 * half).max(768 * quarter)
+    }
+
+    /// Returns the bytes of the largest allocation of a window.
+    pub fn largest_of_window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
+        let frames = locals + references;
+        let grid = self.grid();
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, frames);
+        let expanded = self.n * at_once * grid * EXPANDED;
+        let tokens = frames * self.tokens() * 2;
+        let decoded = self.decoding(plan) / 2;
+        let sampled = self.n * 432 * self.plane(4, self.n);
+        let moments = [locals * self.features(), expanded, tokens, decoded, sampled];
+        moments.into_iter().max().unwrap_or(0)
     }
 
     pub fn tokenising(&self) -> u64 {
@@ -100,6 +142,10 @@ impl Sizes {
 
     /// Returns the bytes of the patches of so many frames and their tokens.
     fn split(&self, frames: u64) -> u64 {
+        if self.machine.is_gpu() {
+            // No patch lies in memory.
+            return frames * self.tokens();
+        }
         let patches = frames * self.grid() * PATCHES;
         let cast = if self.n == self.w {
             0
@@ -113,24 +159,32 @@ impl Sizes {
     fn packing(&self) -> u64 {
         match self.machine {
             Machine::Cpu { threads, .. } => threads * (64 * 1024 * 4 + 8192),
-            Machine::Gpu => 0,
+            Machine::Gpu(_) => 0,
         }
     }
 
     pub fn window(&self, locals: u64, references: u64, plan: &Plan) -> u64 {
-        let (px, frames) = (self.px, locals + references);
+        let frames = locals + references;
+        let [full, quarter] = [1, 4].map(|scale| self.plane(scale, 4));
         let (feature, token) = (self.features(), self.tokens());
         // The masks and flows at 1/4.
-        let guides = locals * px / 2 + locals * px;
+        let guides = locals * 8 * quarter + locals * 16 * quarter;
         // The references wait until they are joined with the local frames.
         let waiting = references * token;
 
         // The features, the states of both passes, and the alignment of one step.
-        let step = self.deform(128, px / 16);
-        let propagation = waiting + 3 * locals * feature + step;
+        let step = self.deform(128, 4);
+        let mut propagation = waiting + 3 * locals * feature + step;
+        if self.machine.is_gpu() {
+            // All frames are joined at once: the features, the states, and a layer between.
+            propagation = propagation.max(waiting + 4 * locals * feature);
+        }
 
         let local = locals * feature;
-        let at_once = (TILE as u64 / (self.grid() * PATCHES)).clamp(1, locals);
+        let at_once = match self.machine {
+            Machine::Cpu { .. } => (self.tile() / (self.grid() * PATCHES)).clamp(1, locals),
+            Machine::Gpu(_) => locals,
+        };
         let split = waiting + local + locals * token + self.split(at_once);
         let joined = waiting + local + locals * token + frames * token;
 
@@ -152,11 +206,11 @@ impl Sizes {
         // One frame after the other, and the frames decoded so far.
         let decoder = local
             + locals * token
-            + self
-                .decoding(plan)
-                .max(self.op(self.grid() * PATCHES + 2 * 128 * px / 16) + self.packing())
-            + locals * 3 * px
-            + 12 * px;
+            + self.decoding(plan).max(
+                self.op(self.grid() * PATCHES + 2 * 128 * self.plane(4, self.n)) + self.packing(),
+            )
+            + locals * 3 * self.px
+            + 12 * full;
         let moments = [propagation, split, joined, transformer, decoder];
         guides + moments.into_iter().max().unwrap_or(0)
     }
@@ -168,6 +222,14 @@ impl Sizes {
             rows.div_ceil(WINDOW[0] as u64),
             columns.div_ceil(WINDOW[1] as u64),
         ]
+    }
+
+    /// Returns the most elements of a stage's widest tensor.
+    fn tile(&self) -> u64 {
+        match self.machine {
+            Machine::Cpu { .. } => TILE as u64,
+            Machine::Gpu(_) => GPU_TILE as u64,
+        }
     }
 
     /// Returns the numbers of windows that see a hole and that see none.
@@ -200,6 +262,13 @@ impl Sizes {
     /// Returns the bytes of the indices that a block gathers by.
     fn routes(&self, roles: &BlockScope) -> u64 {
         let [masked, alone] = self.parted();
+        if self.machine.is_gpu() {
+            // A query with the place of its result, and keys that all heads and queries share.
+            let queries = roles.queries.len() as u64;
+            let asked = 2 * queries * self.grid();
+            let keys = masked * self.keys(roles) + alone * queries * area();
+            return 4 * (asked + keys) + SMALL;
+        }
         let queries = roles.queries.len() as u64;
         let asked = (masked + alone) * area() * queries;
         let keys = masked * self.keys(roles) + alone * queries * area();
@@ -212,6 +281,9 @@ impl Sizes {
         let x = roles.frames as u64 * self.tokens();
         let asked = queries * self.tokens();
         let row = CHANNELS * self.n;
+        if self.machine.is_gpu() {
+            return x + self.block_on_gpu(roles);
+        }
         let table = self.key_rows(roles) * row;
         // The copy in the type that a layer computes in, beside the stored numbers.
         let extra = |bytes: u64| self.op(bytes / self.n) - bytes;
@@ -241,9 +313,9 @@ impl Sizes {
         let attention = asked + 2 * table + parts.max(2 * answers).max(answers + asked);
         // Feed-forward: its input, twice; the patches before and after they are averaged.
         let grid = self.grid();
-        let at_once = (TILE as u64 / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
-        let averaged = at_once * 40 * self.px / 16;
+        let averaged = at_once * 40 * self.plane(4, self.n);
         let feed_forward = 3 * asked
             + self.op(expanded + (2 * averaged).max(at_once * grid * CHANNELS))
             + self.packing();
@@ -251,17 +323,32 @@ impl Sizes {
         x + moments.into_iter().max().unwrap_or(0)
     }
 
-    /// Returns the bytes of the attention of some windows, with its answers.
+    /// Returns the bytes that a block takes on a GPU beside its input.
+    fn block_on_gpu(&self, roles: &BlockScope) -> u64 {
+        let (grid, queries) = (self.grid(), roles.queries.len() as u64);
+        let asked = queries * self.tokens();
+        let pooled = roles.keys.len() as u64 * self.pooled();
+        let rows = roles.frames as u64 * grid + 1 + pooled;
+        // The normalised tokens; queries, keys and values of all of them; the results; and the sum.
+        let table = rows * CHANNELS * self.n;
+        let attention = asked + (4 * table).max(3 * table + asked).max(2 * asked);
+        // The feed-forward: its input, normalised; the patches, the image and the sum.
+        let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
+        let image = at_once * 40 * self.plane(4, self.n) * self.n;
+        let patches = at_once * grid * EXPANDED * self.n;
+        let feed_forward = 2 * asked + image + patches.max(asked);
+        attention.max(feed_forward)
+    }
+
+    /// Returns the bytes of the attention of some windows on the CPU, with its answers: the gathered
+    /// rows; each thread packs the keys and values of a head.
     fn attending(&self, windows: u64, asked: u64, keys: u64) -> u64 {
-        match self.machine {
-            // The gathered rows; each thread packs the keys and values of a head.
-            Machine::Cpu { threads, .. } => {
-                self.op(CHANNELS * windows * (2 * asked + 2 * keys))
-                    + threads * (2 * keys * 128 * 4 + 400_000)
-            }
-            // The kernel reads the tables directly.
-            Machine::Gpu => CHANNELS * self.n * windows * asked,
-        }
+        let threads = match self.machine {
+            Machine::Cpu { threads, .. } => threads,
+            Machine::Gpu(_) => 0,
+        };
+        self.op(CHANNELS * windows * (2 * asked + 2 * keys))
+            + threads * (2 * keys * 128 * 4 + 400_000)
     }
 }
 

@@ -35,10 +35,43 @@ pub enum Machine {
         l2: u64,
     },
     /// A CUDA device, with the library's kernels and ours.
-    Gpu,
+    Gpu(Gpu),
+}
+
+/// The properties of a CUDA device that memory depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// Bytes of the driver's context.
+    pub context: u64,
+    /// Bytes of the largest single allocation that the tensor library makes.
+    pub largest: u64,
+}
+
+impl Gpu {
+    /// Returns a device of `total` bytes as it usually is: the library allocates at most a quarter of
+    /// it at once.
+    pub fn usual(total: u64) -> Self {
+        Self {
+            context: 500 << 20,
+            largest: total / 4,
+        }
+    }
 }
 
 impl Machine {
+    /// Returns whether the machine is a CUDA device.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Self::Gpu(_))
+    }
+
+    /// Returns the bytes of the largest single allocation.
+    pub fn largest_allocation(self) -> u64 {
+        match self {
+            Self::Cpu { .. } => u64::MAX,
+            Self::Gpu(gpu) => gpu.largest,
+        }
+    }
+
     /// Returns the CPU device of this machine. The cache size is the one that the tensor library's
     /// matrix product relies on, correct or not.
     pub fn this_cpu() -> Self {
@@ -75,17 +108,24 @@ pub struct Needs {
     pub stages: [u64; Stage::ALL.len()],
     /// On the host for everything held; on the CPU device this is part of the above.
     pub host: u64,
+    /// On a GPU for the caller's frames.
+    pub outside: u64,
+    /// The largest single allocation on a GPU.
+    pub largest: u64,
 }
 
 impl Needs {
+    /// Returns the bytes on the device at most.
     pub fn device(&self) -> u64 {
-        self.stages.into_iter().fold(self.loading, u64::max)
+        self.stages.into_iter().fold(self.loading, u64::max) + self.outside
     }
 
-    /// Returns whether these needs are at most `others` in every stage and on the host.
+    /// Returns whether these needs are at most `others` in every stage, on the host and in their
+    /// largest allocation.
     pub fn within(&self, others: &Self) -> bool {
         let mut stages = self.stages.iter().zip(&others.stages);
-        stages.all(|(own, other)| own <= other) && self.host <= others.host
+        let stages = stages.all(|(own, other)| own <= other);
+        stages && self.host <= others.host && self.largest <= others.largest
     }
 }
 
@@ -136,8 +176,15 @@ impl ByteModel {
             let work = works.entry(moment.kind);
             let working = device + *work.or_insert_with(|| sizes.work(moment.kind, plan));
             *stage = (*stage).max(fixed + sizes.rounded(working));
-            let outside = self.outside.always + moment.held.frames as u64 * self.outside.frame;
+            let frames = moment.held.frames as u64;
+            let outside = self.outside.always + frames * self.outside.frame;
             needs.host = needs.host.max(host + outside);
+            if self.machine.is_gpu() {
+                let outside = self.outside.device_always + frames * self.outside.device_frame;
+                needs.outside = needs.outside.max(outside);
+                let largest = sizes.largest(moment.kind, plan);
+                needs.largest = needs.largest.max(largest);
+            }
         }
         needs
     }
@@ -164,11 +211,14 @@ impl ByteModel {
             n,
             w: match self.machine {
                 Machine::Cpu { .. } => 4,
-                Machine::Gpu => n,
+                Machine::Gpu(_) => n,
             },
         }
     }
 }
+
+/// Bytes of the code of all kernels on a GPU; not measured.
+const KERNELS: u64 = 100 << 20;
 
 fn stage(doing: TaskKind) -> Stage {
     match doing {
@@ -188,9 +238,9 @@ impl Sizes {
             // memory in each thread of the pool; and a buffer of the size of the L2 cache that the
             // library's matrix product keeps in each of them and in the calling thread.
             Machine::Cpu { threads, l2 } => 385_450_000 + threads * 3_950_000 + (threads + 1) * l2,
-            // RAFT in 32 bits and the others as stored; the driver's context and the library's
-            // kernels, which were not measured.
-            Machine::Gpu => 5_300_000 * 4 + 44_500_000 * self.n + (600 << 20),
+            // RAFT in 32 bits and the others as stored; the driver's context, and the kernels that it
+            // loads, which were not measured.
+            Machine::Gpu(gpu) => 5_300_000 * 4 + 44_500_000 * self.n + gpu.context + KERNELS,
         }
     }
 
@@ -201,7 +251,7 @@ impl Sizes {
             Machine::Cpu { .. } => working + working / 25,
             // Copies into the layout that a convolution of the library needs, its activations, and
             // the rounding of its pools; not measured.
-            Machine::Gpu => working + working / 3,
+            Machine::Gpu(_) => working + working / 3,
         }
     }
 
@@ -210,13 +260,14 @@ impl Sizes {
     fn loading(&self) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => self.fixed() + 68_000_000,
-            Machine::Gpu => self.fixed(),
+            Machine::Gpu(_) => self.fixed(),
         }
     }
 
     /// Returns the bytes held, on the device and on the host.
     fn held(&self, held: &Counts, plan: &Plan) -> (u64, u64) {
         let px = self.px;
+        let [full, quarter] = [1, 4].map(|scale| self.plane(scale, 4));
         let count = |things: usize, bytes: u64| things as u64 * bytes;
         let host = count(held.frames, 4 * px + self.source) // RGB and hole
             + count(held.blended, 3 * px)
@@ -224,11 +275,11 @@ impl Sizes {
             // The holes of frames that are no longer held.
             + count(held.propagated.saturating_sub(held.frames), px);
         let newest = self.raft_features();
-        let flows = count(held.raw_flows + held.half, 8 * px)
-            + count(held.flows, 16 * px)
-            + count(held.quarter_flows, px);
+        let flows = count(held.raw_flows + held.half, 8 * full)
+            + count(held.flows, 16 * full)
+            + count(held.quarter_flows, 16 * quarter);
         let features = count(held.features, self.features()) + count(held.tokens, self.tokens());
-        if self.machine != Machine::Gpu {
+        if !self.machine.is_gpu() {
             let all = host + newest + flows + features;
             return (all, host + flows + features);
         }
@@ -251,7 +302,8 @@ impl Sizes {
             TaskKind::Propagation { run, keep } => self.propagation(run as u64, keep as u64, plan),
             TaskKind::QuarterFlows { flows, keep } => {
                 // The frames propagated before, a slice of a flow, its sum and the results.
-                keep as u64 * 4 * self.px + flows as u64 * self.px + 2 * self.px
+                let [full, quarter] = [1, 4].map(|scale| self.plane(scale, 4));
+                keep as u64 * 4 * self.px + flows as u64 * 16 * quarter + 2 * full
             }
             TaskKind::Encoding => self.encoding(plan),
             TaskKind::Tokens => self.tokenising(),
@@ -261,9 +313,37 @@ impl Sizes {
         }
     }
 
+    /// Returns the elements of a row of `width` elements of `bytes` bytes, as the device pads it.
+    fn row(&self, width: u64, bytes: u64) -> u64 {
+        if !self.machine.is_gpu() || width <= 1 {
+            return width;
+        }
+        // CUDA's rows start at multiples of a power of two.
+        let row = width * bytes;
+        row.next_multiple_of(row.next_power_of_two().clamp(16, 512)) / bytes
+    }
+
+    /// Returns the elements of a plane of the frame at 1/`scale`, each of `bytes` bytes.
+    fn plane(&self, scale: u64, bytes: u64) -> u64 {
+        self.row(self.width / scale, bytes) * (self.height / scale)
+    }
+
+    /// Returns the bytes of the largest single allocation of a task, at least.
+    fn largest(&self, doing: TaskKind, plan: &Plan) -> u64 {
+        match doing {
+            TaskKind::Flow { .. } => self.largest_of_flow(plan),
+            TaskKind::Completion { run, .. } => self.largest_of_completion(run as u64, plan),
+            TaskKind::Propagation { .. } | TaskKind::QuarterFlows { .. } => 12 * self.plane(1, 4),
+            TaskKind::Encoding | TaskKind::Tokens => self.largest_of_encoding(plan),
+            TaskKind::Window { locals, references } => {
+                self.largest_of_window(locals as u64, references as u64, plan)
+            }
+        }
+    }
+
     /// Returns the bytes of a frame's features for the generator: 128 channels at 1/4.
     fn features(&self) -> u64 {
-        128 * self.n * self.px / 16
+        128 * self.n * self.plane(4, self.n)
     }
 
     /// Returns the number of tokens of a frame.
@@ -298,12 +378,13 @@ impl Sizes {
 
     /// Returns the bytes of a deformable convolution of `channels` to 128 over so many pixels, from
     /// 432 channels that give the sampling positions and weights. Its input is held too.
-    fn deform(&self, channels: u64, pixels: u64) -> u64 {
+    fn deform(&self, channels: u64, scale: u64) -> u64 {
+        let pixels = self.plane(scale, self.n);
         let raw = 432 * pixels;
         let aligned = 128 * self.n * pixels;
         match self.machine {
             Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
-            Machine::Gpu => self.op_in_32_bits(raw) + (channels + 128) * self.n * pixels,
+            Machine::Gpu(_) => self.op_in_32_bits(raw) + (channels + 128) * self.n * pixels,
         }
     }
 }

@@ -17,6 +17,9 @@ fn a_line_about_memory_is_known_by_the_words_of_library_and_driver() {
         assert_eq!(out_of_memory_line(&whole), Some(text));
     }
     assert_eq!(out_of_memory_line("CUDA_ERROR_ILLEGAL_ADDRESS"), None);
+    let lost = "CUDA_ERROR_ILLEGAL_ADDRESS\nout of memory".to_owned();
+    let error = failure(Stage::Flow, lost);
+    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
 }
 
 const SMALL: u64 = 100;
@@ -134,6 +137,8 @@ fn a_gpu_reports_its_memory() {
     let meter = Meter::open(DeviceChoice::Cuda(0));
     let total = meter.total().expect("a GPU");
     let device = DeviceChoice::Cuda(0).open().expect("the GPU opens");
+    let pools = crate::kernels::pools::Pools::of(&device).expect("a CubeCL device");
+    meter.attach(move || pools.reserved());
     let tensor = burn::tensor::Tensor::<1>::ones([32 << 20], &device);
     device.sync().expect("the GPU answers");
     let reading = meter.look();
