@@ -49,7 +49,7 @@ bench: plugin
 # Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
 soak: export G_DEBUG = fatal-warnings
 soak: plugin
-	cargo test --release --workspace --test all -- --ignored
+	cargo test --release --workspace --test all --test gpu -- --ignored
 	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
 

@@ -1,8 +1,11 @@
+use propainter::{Config, Error};
 use propainter_tests::virtual_gpu::virtual_gpu;
 
 use super::{FRAMES, config, gpu, run};
 
 const MIB: u64 = 1 << 20;
+/// The budget holds the context, too, which the virtual GPU does not count as an allocation.
+const CONTEXT: u64 = 350 * MIB;
 
 #[test]
 fn the_drivers_peak_is_never_above_the_budget() {
@@ -14,9 +17,8 @@ fn the_drivers_peak_is_never_above_the_budget() {
     }
     let Some(mut config) = config() else { return };
     let gpu = gpu();
-    // The budget holds the context, too, which this driver does not count as an allocation.
-    const CONTEXT: u64 = 350 * MIB;
-    for budget in [2048, 1024, 768, 640] {
+    let mut finished = 0;
+    for budget in [2048, 1024, 768, 512, 400] {
         super::give_back_memory();
         gpu.reset_peak();
         config.limits.vram_budget = budget * MIB;
@@ -31,6 +33,48 @@ fn the_drivers_peak_is_never_above_the_budget() {
             "{} MiB of {budget} were in use",
             peak / MIB
         );
-        assert_eq!(done.ok(), Some(FRAMES));
+        match done {
+            Ok(frames) => {
+                assert_eq!(frames, FRAMES);
+                finished += 1;
+            }
+            // Too small for any plan, which is told before anything is allocated.
+            Err(error) => assert!(matches!(error, Error::Budget { .. }), "{error}"),
+        }
+    }
+    assert!(finished >= 2, "{finished} budgets were enough");
+}
+
+#[test]
+#[ignore = "long: make soak"]
+fn the_peak_of_larger_frames_is_never_above_the_budget() {
+    let test = "driver::budget::the_peak_of_larger_frames_is_never_above_the_budget";
+    if !virtual_gpu(test, &[]) {
+        return;
+    }
+    let Some(config) = config() else { return };
+    let gpu = gpu();
+    for (width, height) in [(432, 240), (640, 480)] {
+        for budget in [6144, 2048, 1280] {
+            super::give_back_memory();
+            gpu.reset_peak();
+            let mut config = Config {
+                width,
+                height,
+                ..config.clone()
+            };
+            config.limits.vram_budget = budget * MIB;
+            let done = run(&config, 14, |_| {});
+            let peak = gpu.counts().peak_bytes + CONTEXT;
+            println!(
+                "{width}x{height}, {budget} MiB: {done:?}, peak {} MiB",
+                peak / MIB
+            );
+            assert!(
+                peak <= budget * MIB,
+                "{} MiB of {budget} were in use",
+                peak / MIB
+            );
+        }
     }
 }

@@ -48,8 +48,8 @@ fn no_allocation_that_fails_ends_the_process() {
 #[test]
 fn a_launch_that_fails_is_an_error_of_the_session() {
     let test = "driver::failures::a_launch_that_fails_is_an_error_of_the_session";
-    // The first launches, and some in each stage; a device does not come back within a process.
-    for launch in ["1", "2", "100", "400", "1600"] {
+    // The first, and some of the stages; a device does not come back within a process.
+    for launch in ["1", "400", "1600"] {
         let settings = [
             ("PROPAINTER_TEST_DEVICE", "cuda:0"),
             ("VIRTUAL_GPU_FAIL_LAUNCH", launch),

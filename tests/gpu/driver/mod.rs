@@ -2,6 +2,7 @@
 
 mod budget;
 mod failures;
+mod late;
 mod session;
 mod versions;
 

@@ -11,6 +11,7 @@
 //! | `VIRTUAL_GPU_MEMORY_MIB` | memory of a device | 12288 |
 //! | `VIRTUAL_GPU_CONTEXT_MIB` | memory that a context takes | 350 |
 //! | `VIRTUAL_GPU_OTHERS_MIB` | memory that other processes take | 0 |
+//! | `VIRTUAL_GPU_PROHIBITED` | 1: nobody may compute on the devices | 0 |
 //! | `VIRTUAL_GPU_FAIL_ALLOCATION` | the n-th allocation on device 0 fails | |
 //! | `VIRTUAL_GPU_FAIL_LAUNCH` | the n-th launch on device 0 reads an illegal address | |
 //! | `VIRTUAL_GPU_LARGEST_MIB` | larger allocations fail | |
@@ -58,6 +59,7 @@ pub struct Settings {
     pub memory: u64,
     pub context: u64,
     pub others: u64,
+    pub prohibited: bool,
     pub fail_allocation: u64,
     pub fail_launch: u64,
     pub largest: Option<u64>,
@@ -88,6 +90,7 @@ impl Settings {
             memory: mib("MEMORY_MIB").unwrap_or(12288 * MIB),
             context: mib("CONTEXT_MIB").unwrap_or(350 * MIB),
             others: mib("OTHERS_MIB").unwrap_or(0),
+            prohibited: choice("PROHIBITED", &[("0", false), ("1", true)]),
             fail_allocation: number("FAIL_ALLOCATION").unwrap_or(0),
             fail_launch: number("FAIL_LAUNCH").unwrap_or(0),
             largest: mib("LARGEST_MIB"),

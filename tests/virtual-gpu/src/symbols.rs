@@ -13,8 +13,16 @@ use std::{
 
 use crate::driver::driver;
 
-/// The functions that came after CUDA 12.0, with the version that brought them.
+/// The functions that came with CUDA 11.8 or later, with the version that brought them.
 const NEWER: &[(&str, c_int)] = &[
+    ("cuLaunchKernelEx", 11080),
+    ("cuOccupancyMaxActiveClusters", 11080),
+    ("cuOccupancyMaxPotentialClusterSize", 11080),
+    ("cuCtxGetId", 12000),
+    ("cuGetProcAddress_v2", 12000),
+    ("cuStreamGetId", 12000),
+    ("cuTensorMapEncodeIm2col", 12000),
+    ("cuTensorMapEncodeTiled", 12000),
     ("cuCtxSetFlags", 12010),
     ("cuMemAdvise_v2", 12020),
     ("cuMemPrefetchAsync_v2", 12020),

@@ -190,6 +190,8 @@ fn attribute(driver: &Driver, attribute: c_int, device: c_int) -> c_int {
         13 => 1_777_000,
         14 => 512,
         16 => 28,
+        // Compute mode: default, or prohibited.
+        20 => 2 * c_int::from(driver.settings.prohibited),
         36 => 7_501_000,
         37 => 192,
         38 => 3 << 20,

@@ -160,6 +160,10 @@ impl Driver {
         let Some(path) = &self.settings.report else {
             return;
         };
+        let idle = |device: &Device| device.counts == Counts::default();
+        if self.devices.iter().all(idle) {
+            return;
+        }
         let mut text = format!("== {title} (process {})\n", std::process::id());
         for (n, device) in self.devices.iter().enumerate() {
             text += &format!(

@@ -130,6 +130,9 @@ impl Driver {
     }
 
     fn room_for_context(&self, device: usize) -> Answer {
+        if self.settings.prohibited {
+            return Err(Status::DEVICE_UNAVAILABLE);
+        }
         match self.used(device) + self.settings.context > self.settings.memory {
             true => Err(Status::OUT_OF_MEMORY),
             false => Ok(()),
