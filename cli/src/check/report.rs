@@ -103,6 +103,8 @@ impl Entry {
 #[derive(Debug)]
 pub struct Report {
     folder: PathBuf,
+    /// The sections that the run is limited to; empty if it has all.
+    only: Vec<String>,
     started: SystemTime,
     entries: Vec<Entry>,
     state: &'static str,
@@ -114,10 +116,11 @@ impl Report {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn create(folder: &Path) -> Result<Self, CheckError> {
+    pub fn create(folder: &Path, only: &[String]) -> Result<Self, CheckError> {
         fs::create_dir_all(folder).map_err(CheckError::Folder)?;
         let report = Self {
             folder: folder.to_owned(),
+            only: only.to_owned(),
             started: SystemTime::now(),
             entries: Vec::new(),
             state: "running",
@@ -125,6 +128,11 @@ impl Report {
         };
         report.write()?;
         Ok(report)
+    }
+
+    /// Returns whether the run has this section.
+    pub fn has(&self, section: &str) -> bool {
+        section == "device" || self.only.is_empty() || self.only.iter().any(|only| only == section)
     }
 
     /// Adds a step and writes the report.
@@ -188,6 +196,7 @@ impl Report {
             "seconds": self.took.as_secs_f64(),
             "state": self.state,
             "right": self.is_right(),
+            "only": self.only,
             "passed": self.count(|outcome| *outcome == Outcome::Passed),
             "failed": self.count(Outcome::is_failed),
             "not_run": self.count(Outcome::is_not_run),

@@ -33,7 +33,7 @@ const CPU_SIZES: [(usize, usize); 1] = [(432, 240)];
 const QUICK_SIZES: [(usize, usize); 1] = [(64, 48)];
 /// The size of the frames with a logo.
 const LOGO: (usize, usize) = (1920, 1080);
-const QUICK_LOGO: (usize, usize) = (256, 144);
+const QUICK_LOGO: (usize, usize) = (128, 96);
 
 /// Frames of a clip: enough that sliding windows of the default settings return some before the end.
 const FRAMES: usize = 31;
