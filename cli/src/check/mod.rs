@@ -24,7 +24,7 @@ use clap::Args;
 use propainter::DeviceChoice;
 use thiserror::Error;
 
-use crate::{Console, output::OutputError};
+use crate::Console;
 use report::{Outcome, Report};
 use steps::Steps;
 
@@ -66,9 +66,7 @@ const SECTIONS: [&str; 6] = ["kernels", "networks", "speed", "host", "memory", "
 #[derive(Debug, Error)]
 pub enum CheckError {
     #[error("the report cannot be written: {0}")]
-    Folder(io::Error),
-    #[error(transparent)]
-    Output(#[from] OutputError),
+    Report(io::Error),
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// The device cannot be used at all.

@@ -3,7 +3,9 @@
 //! Both files are written anew after every step, so what is on disk is always whole.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -11,7 +13,6 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::CheckError;
-use crate::output::{Existing, Output};
 
 /// The version of the JSON's keys. It changes when a key changes or goes, not when one is added.
 const FORMAT: u32 = 1;
@@ -117,7 +118,7 @@ impl Report {
     /// # Errors
     /// The folder cannot be written.
     pub fn create(folder: &Path, only: &[String]) -> Result<Self, CheckError> {
-        fs::create_dir_all(folder).map_err(CheckError::Folder)?;
+        fs::create_dir_all(folder).map_err(CheckError::Report)?;
         let report = Self {
             folder: folder.to_owned(),
             only: only.to_owned(),
@@ -179,10 +180,23 @@ impl Report {
         let mut json = serde_json::to_string_pretty(&self.json()).unwrap_or_default();
         json.push('\n');
         for (name, text) in [("report.json", json), ("report.txt", self.table())] {
-            let output = Output::create(&self.folder.join(name), &[], Existing::Replace)?;
-            fs::write(output.part(), text).map_err(CheckError::Folder)?;
-            output.commit()?;
+            self.write_file(name, &text).map_err(CheckError::Report)?;
         }
+        Ok(())
+    }
+
+    /// Replaces a file in one step. An [`Output`](crate::output::Output) would end the program at
+    /// Ctrl-C; the check lists what was not run first.
+    fn write_file(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".propainter-").suffix(".part");
+        // The usual permissions of a new file; the umask reduces them.
+        builder.permissions(Permissions::from_mode(0o666));
+        let mut file = builder.tempfile_in(&self.folder)?;
+        file.write_all(text.as_bytes())?;
+        // A card that fails may take the machine with it.
+        file.as_file().sync_all()?;
+        file.persist(self.folder.join(name))?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Files that a subcommand writes: first beside their place, then renamed once they are complete.
 //!
-//! Every subcommand opens what it writes through [`Output`]. So none of them empties a file that
+//! Every subcommand but `check`, whose report stays whole when it is interrupted, opens what it writes
+//! through [`Output`]. So none of them empties a file that
 //! it reads, replaces a file without `--force`, or leaves half a file under a final name.
 //!
 //! - [`paths`]: where an output goes, and whether that is allowed
