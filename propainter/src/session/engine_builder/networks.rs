@@ -110,7 +110,7 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
 impl Drop for NetworksBuilder {
     fn drop(&mut self) {
         self.networks = None;
-        if self.machine.is_gpu() {
+        if self.machine.is_gpu() && !self.config.device.is_lost() {
             free_unused(&self.device);
         }
     }
