@@ -67,7 +67,7 @@ pub fn product_kernel<F: Float, W: Float, S: Float>(
     // The top left tap of each column of pixels that the unit reads.
     let mut tops = Array::<i32>::new(form.own_columns());
     let mut lefts = Array::<i32>::new(form.own_columns());
-    #[unroll]
+    #[unroll(form.one())]
     for j in 0..comptime!(form.own_columns()) {
         let pixel = corner.pixel + unit % columns + j * units;
         let top = (pixel / width) as i32 * window.stride_y - window.padding_y;
@@ -221,7 +221,7 @@ pub fn product_kernel<F: Float, W: Float, S: Float>(
                     pixel_tile[at] = S::cast_from(next_pixels[i]);
                 }
             } else {
-                #[unroll]
+                #[unroll(form.one())]
                 for j in 0..comptime!(form.own_columns()) {
                     #[unroll(form.one())]
                     for i in 0..own_rows {

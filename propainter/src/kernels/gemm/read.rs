@@ -98,7 +98,7 @@ pub fn read_block<F: Float>(
     let own_rows = comptime!(form.own_rows());
     let (height, width) = (input.shape(2), input.shape(3));
     let channel_stride = shares.channel_strides[index];
-    #[unroll]
+    #[unroll(form.one())]
     for j in 0..comptime!(form.own_columns()) {
         let y = tops[j] + tap_y;
         let x = lefts[j] + tap_x;
@@ -194,7 +194,7 @@ pub fn read_listed<F: Float>(
 ) {
     let own_rows = comptime!(form.own_rows());
     let (height, width) = (input.shape(2), input.shape(3));
-    #[unroll]
+    #[unroll(form.one())]
     for j in 0..comptime!(form.own_columns()) {
         let (top, left) = (tops[j], lefts[j]);
         let base = i32::cast_from(shares.bases[0])
