@@ -5,7 +5,7 @@ use burn_flex::Flex;
 
 use crate::{
     Error,
-    kernels::{device::is_cpu, pools},
+    kernels::{concat::cube::copy_on_gpu, device::is_cpu, pools},
 };
 
 /// The memory that a tensor is stored in.
@@ -143,11 +143,10 @@ pub fn owned<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
         if pools::is_whole(&tensor) {
             return tensor;
         }
-        // A second owner prevents the product from being computed in place.
-        let shared = tensor.clone();
-        let own = tensor.mul_scalar(1.0);
-        drop(shared);
-        return own;
+        return match copy_on_gpu(&tensor) {
+            Some(own) => own,
+            None => tensor,
+        };
     };
     let used = tensor.shape().num_elements() * tensor.dtype().size();
     if primitive.bytes().len() == used {

@@ -6,7 +6,10 @@ use burn_cubecl::{
     cubecl::{self, ir::ElemType, prelude::*},
 };
 
-use crate::kernels::cube::{cube_tensor, elem_type, empty_like, launch_size};
+use crate::kernels::{
+    cube::{cube_tensor, elem_type, empty_like, launch_size},
+    pools::is_whole,
+};
 
 /// Tensors that one launch copies.
 pub const MOST: usize = 16;
@@ -30,6 +33,17 @@ fn concat_kernel<F: Float>(
         }
         begin = end;
     }
+}
+
+/// Copies a part of a tensor to memory of its own, with nothing between its rows: kernels of ours
+/// would copy padded rows each time they read them. Returns `None` if it does not hold floats on a
+/// CubeCL device.
+pub fn copy_on_gpu<const D: usize>(part: &Burn<D>) -> Option<Burn<D>> {
+    let contiguous = Burn::from_primitive::<Cube>(cube_tensor(part)?);
+    if is_whole(&contiguous) {
+        return Some(contiguous);
+    }
+    concat(&[contiguous])
 }
 
 /// Computes [`concat`](super::concat); returns `None` unless all tensors are on a CubeCL device and

@@ -90,8 +90,10 @@ impl MaskTensor {
         if is_cpu(device) {
             return Self::Floats(plane_of(mask, size, device));
         }
-        let data = TensorData::new(mask.to_vec(), [1, 1, size[0], size[1]]);
-        Self::Bytes(Tensor::from_data(data, (device, DType::U8)))
+        // One axis: rows would be padded.
+        let data = TensorData::new(mask.to_vec(), [mask.len()]);
+        let mask: Tensor<1, Int> = Tensor::from_data(data, (device, DType::U8));
+        Self::Bytes(mask.reshape([1, 1, size[0], size[1]]))
     }
 
     /// Returns the mask as floats.
