@@ -1,4 +1,8 @@
 //! The byte model of a GPU against what the virtual GPU's driver was asked for. Nothing is computed.
+//!
+//! By hand, with `--include-ignored --nocapture`: `MEMORY_TRACE=1` prints the driver's peak at every
+//! frame, `MEMORY_ONLY=432F160` runs one setting (width, number type, tenth), and `MEMORY_PARTS=4` opens
+//! the pools with pages of a quarter of the plan's working memory.
 
 use burn::tensor::Device;
 use propainter::{
@@ -76,6 +80,7 @@ fn stream(config: &Config, frames: usize, gpu: &Gpu) -> (Usage, Counts) {
 }
 
 #[test]
+#[ignore = "long: make soak"]
 fn the_model_is_near_what_the_driver_is_asked_for_and_never_below() {
     let test = "memory::the_model_is_near_what_the_driver_is_asked_for_and_never_below";
     if virtual_gpu(test, &[("VIRTUAL_GPU_MEMORY_MIB", "24576")]) {
