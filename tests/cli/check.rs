@@ -71,6 +71,17 @@ fn a_card_that_is_absent_is_a_sentence_that_says_what_to_do() {
 }
 
 #[test]
+fn a_check_can_be_limited_to_some_sections() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--device", "cpu", "--only", "kernels"];
+    let (outcome, report) = check(folder.path(), &more);
+    assert_eq!(outcome.status, 0, "{}", outcome.errors);
+    assert_eq!(report["only"], serde_json::json!(["kernels"]));
+    let sections = steps(&report).iter().map(|step| &step["section"]);
+    assert!(sections.skip(2).all(|section| section == "kernels"));
+}
+
+#[test]
 fn what_does_not_fit_into_the_time_is_listed_as_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let start = Instant::now();

@@ -72,6 +72,7 @@ fn errors_name_the_subcommand_and_wrong_usage_has_its_own_status() {
         &["propainter", "bench", "--size", "432"],
         &["propainter", "check", "--time-limit", "0"],
         &["propainter", "check", "--device", "gpu"],
+        &["propainter", "check", "--only", "steps"],
         &["propainter", "completions"],
         &["propainter", "man", "--force"],
     ] {

@@ -121,7 +121,10 @@ fn modules(architecture: u32, ours: &BTreeSet<String>) -> BTreeMap<String, Strin
         .output()
         .expect("the tests run");
     let text = String::from_utf8_lossy(&output.stdout);
-    println!("sm_{architecture}: {}", text.lines().last().unwrap_or(""));
+    println!(
+        "sm_{architecture}: {}",
+        text.trim_end().lines().last().unwrap_or("")
+    );
     let mut modules = BTreeMap::new();
     for entry in fs::read_dir(folder.path()).expect("a readable folder") {
         let path = entry.expect("a readable folder").path();

@@ -9,10 +9,18 @@ use propainter::{
             windows::{DeviceWindowLists, WindowLists},
         },
         concat::concat,
+        conv::{
+            ConvGeometry,
+            cube::{Fusion, GpuConv},
+        },
         crop_tanh::{self, crop_tanh_reference},
-        fold::{self, AREA, fold_reference, mean_weights, patches},
+        fold::{
+            self, AREA, PADDING, SIDE, STRIDE, fold_reference, mean_weights, patches,
+            unfold_reference,
+        },
         gelu::gelu_reference,
         layer_norm::{self, layer_norm_reference},
+        linear::linear_reference,
         quarter_flow::{self, quarter_flow_reference},
         token_pool::{POOL, PoolGrid, pool_in_table, pool_reference},
         warp::{guided, guided_reference},
@@ -75,6 +83,39 @@ fn averages_through_gelu_are_those_of_the_reference() {
                 let mean = fold_reference(seen, size) * mean_weights(size, &Device::flex());
                 let what = format!("{dtype:?} {size:?}");
                 assert_close(out, &gelu_reference(mean), bound, 0.0, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_over_patches_are_those_of_cut_out_patches() {
+    let geometry = ConvGeometry::padding(PADDING, PADDING).stride(STRIDE);
+    for (device, kinds) in devices() {
+        for (dtype, bound) in kinds {
+            for (channels, outputs, size) in [(1, 3, [1, 1]), (5, 9, [8, 10]), (40, 33, [13, 22])] {
+                let [rows, columns] = patches(size);
+                let x = values([2, channels, size[0], size[1]], 15);
+                let (x, seen) = both(x, &device, dtype);
+                let addend = values([2, rows, columns, outputs], 16);
+                let (addend, seen_addend) = both(addend, &device, dtype);
+                let scale = (1.0 / (channels * AREA) as f32).sqrt();
+                let weight = values([outputs, channels * AREA], 17) * scale;
+                let (weight, seen_weight) = both(weight, &device, dtype);
+                let (bias, seen_bias) = both(values([outputs], 18), &device, dtype);
+                let weight = weight.reshape([outputs, channels, SIDE, SIDE]);
+                let conv = GpuConv::new(&weight, &bias, geometry).expect("a CubeCL device");
+                let fusion = Fusion {
+                    addend: Some(addend),
+                    ..Fusion::default()
+                };
+                let out = conv.apply_by_rows(&[&x], fusion);
+                assert_eq!(out.dtype(), dtype);
+                let patches = unfold_reference(seen);
+                let expected = linear_reference(patches, seen_weight.transpose(), seen_bias);
+                let expected = expected.reshape([2, rows, columns, outputs]) + seen_addend;
+                let what = format!("{dtype:?} {channels} to {outputs}, {size:?}");
+                assert_close(out, &expected, bound, 0.0, &what);
             }
         }
     }

@@ -109,6 +109,11 @@ fn assert_near(settings: &[Setting]) {
     println!("|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
     for &([width, height], [v, n, r], frames, numbers, tenth) in settings {
+        if std::env::var("MEMORY_ONLY")
+            .is_ok_and(|only| only != format!("{width}{numbers:?}{tenth}"))
+        {
+            continue;
+        }
         device.memory_cleanup();
         gpu.reset_counts();
         let windows = WindowParams {
@@ -155,6 +160,18 @@ fn assert_near(settings: &[Setting]) {
         let exact = counts.peak_bytes + CONTEXT;
         device.memory_cleanup();
         gpu.reset_counts();
+        let working = needs.device() - needs.loading;
+        if let Ok(parts) = std::env::var("MEMORY_PARTS") {
+            let parts: u64 = parts.parse().unwrap();
+            pools.open_page((working / parts).max(needs.largest));
+        }
+        println!(
+            "exact {:.0} working {:.0} largest {:.0}/{:.0}",
+            exact as f64 / 1e6,
+            working as f64 / 1e6,
+            counts.largest_allocation as f64 / 1e6,
+            needs.largest as f64 / 1e6
+        );
         let (usage_pools, counts_pools) = stream(&config, frames, &gpu);
         let _ = (usage_pools, &usage);
         println!(

@@ -24,7 +24,7 @@ use clap::Args;
 use propainter::DeviceChoice;
 use thiserror::Error;
 
-use crate::{Console, output::OutputError};
+use crate::Console;
 use report::{Outcome, Report};
 use steps::Steps;
 
@@ -51,18 +51,22 @@ pub struct Options {
     /// Small frames and short clips only
     #[arg(long)]
     pub quick: bool,
+    /// Sections to run, after `device`; all by default
+    #[arg(long, value_name = "SECTION", value_delimiter = ',', value_parser = SECTIONS)]
+    pub only: Vec<String>,
     /// Python with PyTorch, to time the same layers in the same run
     #[arg(long, value_name = "PYTHON")]
     pub pytorch: Option<PathBuf>,
 }
 
+/// The sections that `--only` takes.
+const SECTIONS: [&str; 6] = ["kernels", "networks", "speed", "host", "memory", "layers"];
+
 /// An error that ends the check.
 #[derive(Debug, Error)]
 pub enum CheckError {
     #[error("the report cannot be written: {0}")]
-    Folder(io::Error),
-    #[error(transparent)]
-    Output(#[from] OutputError),
+    Report(io::Error),
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// The device cannot be used at all.
@@ -78,7 +82,7 @@ pub enum CheckError {
 /// Something is not right, was not run, or could not be written.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CheckError> {
     let limit = Duration::from_secs(options.time_limit.into());
-    let report = Report::create(&options.report)?;
+    let report = Report::create(&options.report, &options.only)?;
     let mut steps = Steps::new(report, limit, console);
     let opened = device::check(options.device, &mut steps)?;
     if let Some(device) = opened {

@@ -3,7 +3,9 @@
 //! Both files are written anew after every step, so what is on disk is always whole.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -11,7 +13,6 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::CheckError;
-use crate::output::{Existing, Output};
 
 /// The version of the JSON's keys. It changes when a key changes or goes, not when one is added.
 const FORMAT: u32 = 1;
@@ -103,6 +104,8 @@ impl Entry {
 #[derive(Debug)]
 pub struct Report {
     folder: PathBuf,
+    /// The sections that the run is limited to; empty if it has all.
+    only: Vec<String>,
     started: SystemTime,
     entries: Vec<Entry>,
     state: &'static str,
@@ -114,10 +117,11 @@ impl Report {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn create(folder: &Path) -> Result<Self, CheckError> {
-        fs::create_dir_all(folder).map_err(CheckError::Folder)?;
+    pub fn create(folder: &Path, only: &[String]) -> Result<Self, CheckError> {
+        fs::create_dir_all(folder).map_err(CheckError::Report)?;
         let report = Self {
             folder: folder.to_owned(),
+            only: only.to_owned(),
             started: SystemTime::now(),
             entries: Vec::new(),
             state: "running",
@@ -125,6 +129,11 @@ impl Report {
         };
         report.write()?;
         Ok(report)
+    }
+
+    /// Returns whether the run has this section.
+    pub fn has(&self, section: &str) -> bool {
+        section == "device" || self.only.is_empty() || self.only.iter().any(|only| only == section)
     }
 
     /// Adds a step and writes the report.
@@ -171,10 +180,23 @@ impl Report {
         let mut json = serde_json::to_string_pretty(&self.json()).unwrap_or_default();
         json.push('\n');
         for (name, text) in [("report.json", json), ("report.txt", self.table())] {
-            let output = Output::create(&self.folder.join(name), &[], Existing::Replace)?;
-            fs::write(output.part(), text).map_err(CheckError::Folder)?;
-            output.commit()?;
+            self.write_file(name, &text).map_err(CheckError::Report)?;
         }
+        Ok(())
+    }
+
+    /// Replaces a file in one step. An [`Output`](crate::output::Output) would end the program at
+    /// Ctrl-C; the check lists what was not run first.
+    fn write_file(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".propainter-").suffix(".part");
+        // The usual permissions of a new file; the umask reduces them.
+        builder.permissions(Permissions::from_mode(0o666));
+        let mut file = builder.tempfile_in(&self.folder)?;
+        file.write_all(text.as_bytes())?;
+        // A card that fails may take the machine with it.
+        file.as_file().sync_all()?;
+        file.persist(self.folder.join(name))?;
         Ok(())
     }
 
@@ -188,6 +210,7 @@ impl Report {
             "seconds": self.took.as_secs_f64(),
             "state": self.state,
             "right": self.is_right(),
+            "only": self.only,
             "passed": self.count(|outcome| *outcome == Outcome::Passed),
             "failed": self.count(Outcome::is_failed),
             "not_run": self.count(Outcome::is_not_run),

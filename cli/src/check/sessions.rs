@@ -33,7 +33,7 @@ const CPU_SIZES: [(usize, usize); 1] = [(432, 240)];
 const QUICK_SIZES: [(usize, usize); 1] = [(64, 48)];
 /// The size of the frames with a logo.
 const LOGO: (usize, usize) = (1920, 1080);
-const QUICK_LOGO: (usize, usize) = (256, 144);
+const QUICK_LOGO: (usize, usize) = (128, 96);
 
 /// Frames of a clip: enough that sliding windows of the default settings return some before the end.
 const FRAMES: usize = 31;
@@ -179,11 +179,19 @@ struct Run {
     session: Session,
     /// Time until the first frame came out, kernels compiled.
     first: Duration,
-    total: Duration,
-    /// Time of each push after that.
-    steady: Vec<Duration>,
-    /// Launches in those pushes.
-    steady_launches: u64,
+    /// The whole clip.
+    whole: Stretch,
+    /// From the first frames that came out to the last ones before the end of the clip; empty if
+    /// all came out at once.
+    steady: Stretch,
+    longest_push: Duration,
+}
+
+/// A part of a clip.
+#[derive(Clone, Copy, Default)]
+struct Stretch {
+    frames: usize,
+    time: Duration,
     launches: u64,
 }
 
@@ -197,51 +205,71 @@ fn run(clip: &Clip<'_>, config: Config, frames: usize, cancel: &Cancel) -> Resul
     };
     let mut session = Session::open_with(config, options)?;
     let launches = Launches::watch();
-    let (mut first, mut total) = (None, Duration::ZERO);
-    let (mut steady, mut before) = (Vec::new(), 0);
+    let (mut whole, mut steady) = (Stretch::default(), Stretch::default());
+    let mut first: Option<Stretch> = None;
+    let mut longest_push = Duration::ZERO;
     for index in 0..frames {
         let (frame, mask) = (scene.frame(index), scene.mask(index));
         let start = Instant::now();
-        let done = session.push(frame, &mask)?;
-        total += start.elapsed();
+        let done = session.push(frame, &mask)?.len();
+        let time = start.elapsed();
+        longest_push = longest_push.max(time);
+        whole = Stretch {
+            frames: whole.frames + done,
+            time: whole.time + time,
+            launches: launches.count(),
+        };
         match first {
-            Some(_) => steady.push(start.elapsed()),
-            None if !done.is_empty() => {
-                first = Some(total);
-                before = launches.count();
-            }
-            None => {}
+            _ if done == 0 => {}
+            None => first = Some(whole),
+            Some(first) => steady = whole.since(first),
         }
     }
-    let steady_launches = launches.count() - before;
     let start = Instant::now();
-    session.drain()?;
-    total += start.elapsed();
-    Ok(Run {
-        first: first.unwrap_or(total),
-        total,
-        steady,
-        steady_launches,
+    let done = session.drain()?.len();
+    whole = Stretch {
+        frames: whole.frames + done,
+        time: whole.time + start.elapsed(),
         launches: launches.count(),
+    };
+    if whole.frames != frames {
+        let text = format!("{frames} frames went in, and {} came out", whole.frames);
+        return Err(Stop::Failed(text));
+    }
+    Ok(Run {
         session,
+        first: first.unwrap_or(whole).time,
+        whole,
+        steady,
+        longest_push,
     })
 }
 
-impl Run {
-    /// Returns frames per second: of the stream in motion, or else of the whole clip.
-    fn frames_per_second(&self, frames: usize) -> f64 {
-        let (frames, time) = match self.steady.len() {
-            0 => (frames, self.total),
-            steady => (steady, self.steady.iter().sum()),
-        };
-        frames as f64 / time.as_secs_f64()
+impl Stretch {
+    /// Returns what came after an earlier moment of the same clip.
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            frames: self.frames - earlier.frames,
+            time: self.time - earlier.time,
+            launches: self.launches - earlier.launches,
+        }
     }
 
-    /// Returns launches for a frame, likewise.
-    fn launches_per_frame(&self, frames: usize) -> f64 {
-        match self.steady.len() {
-            0 => self.launches as f64 / frames as f64,
-            steady => self.steady_launches as f64 / steady as f64,
+    fn seconds_per_frame(&self) -> f64 {
+        self.time.as_secs_f64() / self.frames as f64
+    }
+
+    fn launches_per_frame(&self) -> f64 {
+        self.launches as f64 / self.frames as f64
+    }
+}
+
+impl Run {
+    /// Returns the stream in motion, or the whole clip if all came out at once.
+    fn stretch(&self) -> Stretch {
+        match self.steady.frames {
+            0 => self.whole,
+            _ => self.steady,
         }
     }
 }
@@ -250,11 +278,11 @@ impl Run {
 fn speed(clip: &Clip<'_>, cancel: &Cancel) -> Result<Finding, Stop> {
     let frames = clip.frames();
     let mut run = run(clip, clip.config(), frames, cancel)?;
-    let speed = run.frames_per_second(frames);
+    let stretch = run.stretch();
+    let speed = 1.0 / stretch.seconds_per_frame();
     let usage = run.session.stats().memory;
     let on_cpu = clip.device.is_cpu();
-    let launches = (!on_cpu).then(|| run.launches_per_frame(frames));
-    let longest = run.steady.iter().max().map(Duration::as_secs_f64);
+    let launches = (!on_cpu).then(|| stretch.launches_per_frame());
     let shrunk = shrunk(&mut run.session);
     let over = (!on_cpu && usage.device_peak > usage.budget).then(|| {
         let [peak, budget] = [usage.device_peak, usage.budget].map(units::bytes);
@@ -266,8 +294,8 @@ fn speed(clip: &Clip<'_>, cancel: &Cancel) -> Result<Finding, Stop> {
             "frames": frames,
             "frames_per_second": speed,
             "seconds_to_first_frame": run.first.as_secs_f64(),
-            "seconds": run.total.as_secs_f64(),
-            "longest_push_seconds": longest,
+            "seconds": run.whole.time.as_secs_f64(),
+            "longest_push_seconds": run.longest_push.as_secs_f64(),
             "launches_per_frame": launches,
             "views": run.session.stats().views,
             "plan": run.session.plan(),
@@ -293,12 +321,12 @@ fn shrunk(session: &mut Session) -> Option<String> {
 /// Measures the host alone: nothing is computed, so nothing is waited for.
 fn host(clip: &Clip<'_>, cancel: &Cancel) -> Result<Finding, Stop> {
     let frames = clip.frames();
-    let run = {
+    let stretch = {
         let _nothing = NothingComputed::begin();
-        run(clip, clip.config(), frames, cancel)?
+        run(clip, clip.config(), frames, cancel)?.stretch()
     };
-    let seconds = 1.0 / run.frames_per_second(frames);
-    let launches = run.launches_per_frame(frames);
+    let seconds = stretch.seconds_per_frame();
+    let launches = stretch.launches_per_frame();
     Ok(Finding {
         summary: format!(
             "{:.1} ms of the host a frame, {launches:.0} launches",

@@ -1,7 +1,8 @@
 //! Files that a subcommand writes: first beside their place, then renamed once they are complete.
 //!
-//! Every subcommand opens what it writes through [`Output`]. So none of them empties a file that
-//! it reads, replaces a file without `--force`, or leaves half a file under a final name.
+//! Every subcommand opens what it writes through [`Output`], but for `check`, which goes on after an
+//! interrupt to complete its report. So none of them empties a file that it reads, replaces a file
+//! without `--force`, or leaves half a file under a final name.
 //!
 //! - [`paths`]: where an output goes, and whether that is allowed
 //! - [`interrupt`]: incomplete files are removed on SIGINT, SIGTERM and SIGHUP

@@ -120,6 +120,11 @@ impl DeviceChoice {
             lost().entry(n).or_insert_with(|| problem.to_owned());
         }
     }
+
+    /// Returns whether the device's context is lost.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Cuda(n) if lost().contains_key(&n))
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,12 @@ impl Pools {
         self.reserved_in(MemoryScope::CurrentStream)
     }
 
+    /// Returns the bytes that are in use of those, with what aligns them.
+    pub fn used_by_this_thread(&self) -> u64 {
+        let usage = self.0.memory_report(MemoryScope::CurrentStream).usage();
+        usage.bytes_in_use + usage.bytes_padding
+    }
+
     fn reserved_in(&self, scope: MemoryScope) -> u64 {
         self.0.memory_report(scope).usage().bytes_reserved
     }

@@ -103,10 +103,13 @@ impl Meter {
         }
     }
 
-    /// Returns the bytes of the context on a GPU; 0 on the host.
+    /// Returns the bytes of the context on a GPU, with the kernels' code; 0 on the host.
     pub fn context(&self) -> u64 {
         match &*self.0 {
-            Source::Gpu(gpu) => gpu.pools.get().map_or(USUAL_CONTEXT, |pools| pools.context),
+            Source::Gpu(gpu) => gpu
+                .pools
+                .get()
+                .map_or(USUAL_CONTEXT + KERNELS, |pools| pools.context),
             _ => 0,
         }
     }
@@ -218,7 +221,7 @@ impl Gpu {
         let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
         let measure = || {
             let memory = self.device.as_ref().and_then(CudaDevice::memory);
-            context_of(self.before, memory.map(in_use), pools)
+            context_of(self.before, memory.map(in_use), pools) + KERNELS
         };
         *contexts.entry(self.number).or_insert_with(measure)
     }
@@ -237,6 +240,9 @@ impl Gpu {
 fn in_use(bytes: Bytes) -> u64 {
     bytes.total.saturating_sub(bytes.free)
 }
+
+/// Bytes of the kernels' code, which the driver loads into the context later; not measured.
+const KERNELS: u64 = 64 << 20;
 
 /// Returns the bytes of a context from the bytes in use before and after it was opened, of which the
 /// pools have some.
@@ -276,9 +282,9 @@ mod tests {
         assert_eq!((meter.kind(), meter.used()), (MeterKind::Pools, 0));
         meter.attach(|| 7000);
         meter.attach(|| 9);
-        assert_eq!(meter.used(), 7000 + USUAL_CONTEXT);
+        assert_eq!(meter.used(), 7000 + USUAL_CONTEXT + KERNELS);
         assert_eq!(meter.most(), meter.used());
-        assert_eq!(meter.context(), USUAL_CONTEXT);
+        assert_eq!(meter.context(), USUAL_CONTEXT + KERNELS);
         assert_eq!(meter.by_driver(), None);
         let host = Meter::open(DeviceChoice::Cpu);
         host.attach(|| 7000);

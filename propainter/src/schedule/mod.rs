@@ -23,7 +23,7 @@ pub use holdings::{Direction, FlowPair, Holdings, Propagated, RawFlows};
 pub use params::WindowParams;
 use params::{COMPLETION_PAD, PROPAGATION_PAD};
 pub use ring::Ring;
-pub use runner::{ScaledFlows, TaskRunner};
+pub use runner::{BothWays, ScaledFlows, TaskRunner};
 pub use task::{Needed, Task, Window};
 
 /// The position of a stream in the procedure.

@@ -7,6 +7,9 @@ use super::{Direction, FlowPair, Holdings, Task, Window};
 /// Completed flows at quarter scale; `None` where they are not held.
 pub type ScaledFlows<Tensor> = Vec<Option<FlowPair<Tensor>>>;
 
+/// Completed flows, forward and backward; `None` if the directions are completed one after the other.
+pub type BothWays<Tensor> = Option<[Vec<Tensor>; 2]>;
+
 /// Carries out the steps of tasks. The stream computes in each of them, the simulation counts.
 pub trait TaskRunner {
     /// A source frame, as the holdings keep it.
@@ -60,7 +63,7 @@ pub trait TaskRunner {
     ) -> Result<Vec<Self::Tensor>, Self::Error>;
 
     /// Completes the flows `run` in both directions at once and returns the flows `keep`, forward and
-    /// backward; `None` if there is no memory for that.
+    /// backward; `None` if the plan does not say so.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
@@ -68,7 +71,7 @@ pub trait TaskRunner {
         &mut self,
         _run: &Range<usize>,
         _keep: &Range<usize>,
-    ) -> Result<Option<[Vec<Self::Tensor>; 2]>, Self::Error> {
+    ) -> Result<BothWays<Self::Tensor>, Self::Error> {
         Ok(None)
     }
 

@@ -20,7 +20,7 @@ use crate::{
         planning::{Guard, Plan},
     },
     networks::{raft::Features, stored::StoredTensor},
-    schedule::{Direction, Holdings, ScaledFlows, TaskRunner, Window},
+    schedule::{BothWays, Direction, Holdings, ScaledFlows, TaskRunner, Window},
 };
 
 /// The networks, their memory guard, and the items of a stream.
@@ -297,7 +297,7 @@ impl TaskRunner for Run<'_> {
         &mut self,
         run: &Range<usize>,
         keep: &Range<usize>,
-    ) -> Result<Option<[Vec<StoredTensor>; 2]>, Error> {
+    ) -> Result<BothWays<StoredTensor>, Error> {
         self.attempt(Stage::Completion, |runner, state| {
             if !runner.plan.both_directions() {
                 return Ok(None);

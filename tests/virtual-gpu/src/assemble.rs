@@ -130,11 +130,11 @@ pub fn retarget(ptx: &str, architecture: u32, newest: (u32, u32)) -> String {
 /// Returns the version of PTX in which an architecture first appeared.
 fn first_version(architecture: u32) -> (u32, u32) {
     match architecture {
-        ..=75 => (6, 3),
-        ..=80 => (7, 0),
-        ..=86 => (7, 1),
-        ..=90 => (7, 8),
-        ..=101 => (8, 6),
+        0..=75 => (6, 3),
+        76..=80 => (7, 0),
+        81..=86 => (7, 1),
+        87..=90 => (7, 8),
+        91..=101 => (8, 6),
         _ => (8, 7),
     }
 }

@@ -22,8 +22,9 @@ pub struct State {
 
 impl State {
     /// Returns the bytes that the output queue holds for a session, on the host and, if the stream's
-    /// buffers are in the memory of a GPU, there: for each frame that the session has, its buffer and, if masks come with the frames, its mask; besides, the frames
-    /// that wait and the frames that are ready.
+    /// buffers are in the memory of a GPU, there: for each frame that the session has, its buffer and,
+    /// if masks come with the frames, its mask; besides, the frames that wait and the frames that are
+    /// ready.
     pub fn outside(&self) -> Outside {
         let run = &self.run;
         let Some(converter) = run.input.converter.as_ref() else {

@@ -23,6 +23,8 @@ const SAMPLES: usize = SIDE * SIDE;
 const PLACES: usize = PATCH * PATCH;
 /// Positions of a cube that reads the volume: what it writes of a channel fills whole sectors.
 const POSITIONS: usize = 16;
+/// Positions of a cube that multiplies features.
+const GROUP: usize = 4;
 /// Lanes that share an inner product.
 const LANES: usize = 16;
 
@@ -57,6 +59,39 @@ fn coordinate(
         f32::cast_from(place) + moved[at]
     } else {
         moved[at]
+    }
+}
+
+/// Computes where the places around each of `count` positions begin: its first column, then, after
+/// those of all positions, its first row. `shares` gets the shares of the next column and row.
+#[cube]
+fn find_corners(
+    moved: &Tensor<f32>,
+    image: usize,
+    start: usize,
+    positions: usize,
+    columns: usize,
+    scale: f32,
+    height: usize,
+    width: usize,
+    corners: &mut Shared<[i32]>,
+    shares: &mut Shared<[f32]>,
+    #[comptime] count: usize,
+    #[comptime] flows: bool,
+    #[comptime] units: usize,
+) {
+    for local in range_stepped(UNIT_POS as usize, count, units) {
+        let position = start + local;
+        if position < positions {
+            let x = coordinate(moved, image, position, columns, 0usize, flows);
+            let y = coordinate(moved, image, position, columns, 1usize, flows);
+            let (x, y) = (near(x, scale, width), near(y, scale, height));
+            let (left, top) = (x.floor(), y.floor());
+            corners[local] = i32::cast_from(left) - RADIUS as i32;
+            corners[count + local] = i32::cast_from(top) - RADIUS as i32;
+            shares[local] = x - left;
+            shares[count + local] = y - top;
+        }
     }
 }
 
@@ -123,22 +158,23 @@ fn volume_kernel<F: Float>(
     let scale = 1.0 / f32::cast_from(1u32 << shift);
 
     let mut values = Shared::<[f32]>::new_slice(comptime!(POSITIONS * PLACES));
-    // Of each position: the first column, the first row, and the shares of the next ones.
     let mut corners = Shared::<[i32]>::new_slice(comptime!(2 * POSITIONS));
     let mut shares = Shared::<[f32]>::new_slice(comptime!(2 * POSITIONS));
-    for job in range_stepped(unit, POSITIONS, units) {
-        let position = start + job;
-        if position < positions {
-            let x = coordinate(moved, image, position, columns, 0usize, flows);
-            let y = coordinate(moved, image, position, columns, 1usize, flows);
-            let (x, y) = (near(x, scale, width), near(y, scale, height));
-            let (left, top) = (x.floor(), y.floor());
-            corners[job] = i32::cast_from(left) - RADIUS as i32;
-            corners[POSITIONS + job] = i32::cast_from(top) - RADIUS as i32;
-            shares[job] = x - left;
-            shares[POSITIONS + job] = y - top;
-        }
-    }
+    find_corners(
+        moved,
+        image,
+        start,
+        positions,
+        columns,
+        scale,
+        height,
+        width,
+        &mut corners,
+        &mut shares,
+        POSITIONS,
+        flows,
+        units,
+    );
     sync_cube();
     for job in range_stepped(unit, comptime!(POSITIONS * PLACES), units) {
         // Units side by side read a row of the level.
@@ -190,52 +226,73 @@ fn features_kernel<F: Float>(
     #[define(F)] _elem: ElemType,
 ) {
     let unit = UNIT_POS as usize;
-    let (line, position) = (CUBE_POS / positions, CUBE_POS % positions);
+    let strips = positions.div_ceil(GROUP);
+    let (line, strip) = (CUBE_POS / strips, CUBE_POS % strips);
     let (image, level) = (line / levels, line % levels);
+    let start = strip * GROUP;
     let shift = (first_level + level) as u32;
     let (height, width) = (height >> level, width >> level);
     let scale = 1.0 / f32::cast_from(1u32 << shift);
-    let x = coordinate(moved, image, position, columns, 0usize, flows);
-    let y = coordinate(moved, image, position, columns, 1usize, flows);
-    let (x, y) = (near(x, scale, width), near(y, scale, height));
-    let (left, top) = (x.floor(), y.floor());
-    let (dx, dy) = (x - left, y - top);
-    let (left, top) = (i32::cast_from(left), i32::cast_from(top));
 
+    let mut corners = Shared::<[i32]>::new_slice(comptime!(2 * GROUP));
+    let mut shares = Shared::<[f32]>::new_slice(comptime!(2 * GROUP));
     // The parts of the inner products. A row of them is odd, so that units that sum rows use
     // different banks.
-    let mut parts = Shared::<[f32]>::new_slice(comptime!(PLACES * (LANES + 1)));
-    let mut products = Shared::<[f32]>::new_slice(PLACES);
-    let own_base = (image * positions + position) * channels;
-    for job in range_stepped(unit, comptime!(PLACES * LANES), units) {
+    let mut parts = Shared::<[f32]>::new_slice(comptime!(GROUP * PLACES * (LANES + 1)));
+    let mut products = Shared::<[f32]>::new_slice(comptime!(GROUP * PLACES));
+    find_corners(
+        moved,
+        image,
+        start,
+        positions,
+        columns,
+        scale,
+        height,
+        width,
+        &mut corners,
+        &mut shares,
+        GROUP,
+        flows,
+        units,
+    );
+    sync_cube();
+    for job in range_stepped(unit, comptime!(GROUP * PLACES * LANES), units) {
         // Units side by side read channels side by side.
-        let (place, lane) = (job / LANES, job % LANES);
-        let column = left + (place / PATCH) as i32 - RADIUS as i32;
-        let row = top + (place % PATCH) as i32 - RADIUS as i32;
+        let (site, lane) = (job / LANES, job % LANES);
+        let (local, place) = (site / PLACES, site % PLACES);
         let mut sum = 0.0f32;
-        if row >= 0 && column >= 0 && row < height as i32 && column < width as i32 {
-            let pixel = (image * height + row as usize) * width + column as usize;
-            for channel in range_stepped(lane, channels, LANES) {
-                let at = pixel * channels + channel;
-                let factor = read_level::<F>(level, first, second, third, fourth, at);
-                sum = fma(f32::cast_from(own[own_base + channel]), factor, sum);
+        if start + local < positions {
+            let column = corners[local] + (place / PATCH) as i32;
+            let row = corners[GROUP + local] + (place % PATCH) as i32;
+            if row >= 0 && column >= 0 && row < height as i32 && column < width as i32 {
+                let pixel = (image * height + row as usize) * width + column as usize;
+                let own_base = (image * positions + start + local) * channels;
+                for channel in range_stepped(lane, channels, LANES) {
+                    let at = pixel * channels + channel;
+                    let factor = read_level::<F>(level, first, second, third, fourth, at);
+                    sum = fma(f32::cast_from(own[own_base + channel]), factor, sum);
+                }
             }
         }
-        parts[place * comptime!(LANES + 1) + lane] = sum;
+        parts[site * comptime!(LANES + 1) + lane] = sum;
     }
     sync_cube();
-    for place in range_stepped(unit, PLACES, units) {
+    for site in range_stepped(unit, comptime!(GROUP * PLACES), units) {
         let mut sum = 0.0f32;
         for lane in 0..LANES {
-            sum += parts[place * comptime!(LANES + 1) + lane];
+            sum += parts[site * comptime!(LANES + 1) + lane];
         }
-        products[place] = sum;
+        products[site] = sum;
     }
     sync_cube();
-    for sample in range_stepped(unit, SAMPLES, units) {
-        let value = interpolate(&products, 0usize, sample, dx, dy);
-        let channel = (image * levels + level) * SAMPLES + sample;
-        out[channel * positions + position] = F::cast_from(value);
+    for job in range_stepped(unit, comptime!(GROUP * SAMPLES), units) {
+        let (sample, local) = (job / GROUP, job % GROUP);
+        if start + local < positions {
+            let (dx, dy) = (shares[local], shares[GROUP + local]);
+            let value = interpolate(&products, local * PLACES, sample, dx, dy);
+            let channel = (image * levels + level) * SAMPLES + sample;
+            out[channel * positions + start + local] = F::cast_from(value);
+        }
     }
 }
 
@@ -308,9 +365,10 @@ impl Lookup<'_> {
         let levels = self.levels.len();
         let out = empty_like(&own, [batch, levels * SAMPLES, rows, columns]);
         let units = cube_units(&own, 256);
+        let cubes = batch * levels * (rows * columns).div_ceil(GROUP);
         features_kernel::launch(
             &out.client,
-            CubeCount::Static((batch * levels * rows * columns) as u32, 1, 1),
+            CubeCount::Static(cubes as u32, 1, 1),
             CubeDim::new_1d(units as u32),
             own.clone().into_tensor_arg(),
             first.into_tensor_arg(),

@@ -202,8 +202,8 @@ impl Guard {
         };
         let allowed = allowed.saturating_sub(self.plans[self.at].1.outside);
         let mut most = self.access.meter.most();
-        // Near the budget, the memory that the library's pools keep for later is freed.
-        if most > allowed - allowed / 10 {
+        // Above the budget, the memory that the library's pools keep for later is freed.
+        if most > allowed {
             free_unused(&self.access.device);
             most = self.access.meter.most();
         }

@@ -110,7 +110,7 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
 impl Drop for NetworksBuilder {
     fn drop(&mut self) {
         self.networks = None;
-        if self.machine.is_gpu() {
+        if self.machine.is_gpu() && !self.config.device.is_lost() {
             free_unused(&self.device);
         }
     }
@@ -282,6 +282,11 @@ impl NetworksBuilder {
     pub fn build(&mut self, chosen: Chosen, mut usage: Usage) -> Result<Box<dyn Engine>, Error> {
         let networks = self.networks_in(chosen.level.numbers)?;
         let (plan, needs) = chosen.plans[0];
+        if let Some(pools) = Pools::of(&self.device) {
+            // All pages have one size from the start, so that none is left half used by a growth.
+            free_unused(&self.device);
+            pools.open_page(needs.pages.to_open());
+        }
         let line = format!("{} {plan}", chosen.level);
         if chosen.rank < self.rank {
             usage.grown += 1;

@@ -14,16 +14,18 @@ use libloading::{Library, Symbol};
 use super::{launch, parser, translate};
 
 /// What the translation depends on beside the text: a change of it finds nothing in the folder.
-const TRANSLATOR: [&str; 11] = [
+const TRANSLATOR: [&str; 13] = [
     include_str!("body.rs"),
     include_str!("liveness.rs"),
     include_str!("translate/arithmetic.rs"),
     include_str!("translate/classes.rs"),
+    include_str!("translate/compare.rs"),
     include_str!("translate/convert.rs"),
     include_str!("translate/entry.rs"),
     include_str!("translate/layout.rs"),
     include_str!("translate/matrix.rs"),
     include_str!("translate/memory.rs"),
+    include_str!("translate/mod.rs"),
     include_str!("translate/operands.rs"),
     include_str!("translate/warp.rs"),
 ];
@@ -91,7 +93,7 @@ impl Form {
 ///
 /// Returns what stands in the way.
 pub fn open(ptx: &str, cache: &Path) -> Result<Object, String> {
-    let flags = flags();
+    let flags = flags(ptx.len());
     let mut hasher = DefaultHasher::new();
     (ptx, &flags, TRANSLATOR, translate::RUNTIME).hash(&mut hasher);
     let path = cache.join(format!("{:016x}.so", hasher.finish()));
@@ -141,12 +143,15 @@ fn make(code: &str, path: &Path, flags: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the compiler's flags. Instructions beyond the least common CPU change how long a kernel
+/// Bytes of PTX above which the compiler would take minutes to optimise.
+const TOO_LARGE: usize = 600_000;
+
+/// Returns the compiler's flags for a module of this size. Instructions beyond the least common CPU change how long a kernel
 /// takes and never what it computes: they round as the functions that stand in for them do.
-fn flags() -> Vec<&'static str> {
+fn flags(size: usize) -> Vec<&'static str> {
     let mut flags = vec![
         "-w",
-        "-O1",
+        if size > TOO_LARGE { "-O0" } else { "-O1" },
         "-ffp-contract=off",
         "-fno-strict-aliasing",
         "-fno-math-errno",

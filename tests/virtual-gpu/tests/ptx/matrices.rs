@@ -82,8 +82,8 @@ fn mma_is_the_product() {
             list(10 + of_a, of_b),
             list(10 + of_a + of_b, 4)
         );
-        body += &format!("mul.wide.u32 %rd3, %r1, 16; add.s64 %rd4, %rd2, %rd3; st.global.b32 [%rd4], %r50;
-            st.global.b32 [%rd4+4], %r51; st.global.b32 [%rd4+8], %r52; st.global.b32 [%rd4+12], %r53;");
+        body += "mul.wide.u32 %rd3, %r1, 16; add.s64 %rd4, %rd2, %rd3; st.global.b32 [%rd4], %r50;
+            st.global.b32 [%rd4+4], %r51; st.global.b32 [%rd4+8], %r52; st.global.b32 [%rd4+12], %r53;";
         let mut out = [0f32; 128];
         launch(
             &module(&body).expect("a kernel"),

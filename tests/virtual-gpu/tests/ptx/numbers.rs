@@ -126,7 +126,7 @@ fn halves_round_to_nearest_even() {
         let rounded = if x.is_infinite() {
             f(x)
         } else {
-            f(x) + 0x1000 & !0x1fff
+            (f(x) + 0x1000) & !0x1fff
         };
         assert_eq!(out[3], rounded, "{x}");
     }

@@ -11,7 +11,7 @@ impl Sizes {
     /// Returns the numbers of a frame: of 32 bits in one channel at full size, and in its layers at 1/2
     /// with 32 channels, at 1/4 with 64 and at 1/8 with 128.
     fn completion_planes(&self) -> [u64; 4] {
-        let layer = |channels: u64, scale: u64| channels * self.plane(scale, self.n);
+        let layer = |channels: u64, scale: u64| channels * self.layer(scale);
         [self.plane(1, 4), layer(32, 2), layer(64, 4), layer(128, 8)]
     }
 
@@ -21,7 +21,7 @@ impl Sizes {
         let at_once = (plan.completion_frames as u64).min(run);
         // The parts joined with their context; a layer of the decoder at full size.
         let joined = (at_once + CARRY + 2 * END) * half;
-        let decoded = at_once * 32 * self.plane(1, self.n);
+        let decoded = at_once * 32 * self.layer(1);
         self.n * joined.max(decoded)
     }
 
@@ -77,7 +77,7 @@ impl Sizes {
         let shared = if self.machine.is_gpu() { at_once } else { 0 };
         // Decoding the first flows at full size with 32 channels, while all others wait with two
         // coarse states each, and the last two states.
-        let decode = self.op(at_once * (32 * self.plane(1, n) + half))
+        let decode = self.op(at_once * (32 * self.layer(1) + half))
             + n * 2 * coarse
             + kept(run - at_once + shared, 2 * (run - at_once) + shared);
         // Aligning a state while all features wait.

@@ -39,14 +39,13 @@ impl Sizes {
             return self.features_of(self.height);
         }
         // The frame and its features so far.
-        let held = 5 * self.n * self.plane(1, self.n) + self.features();
+        let held = 5 * self.n * self.layer(1) + self.features();
         held + self.features_of(most.next_multiple_of(4) as u64)
     }
 
     /// Returns the bytes of encoding so many rows.
     fn features_of(&self, rows: u64) -> u64 {
-        let [px, half, quarter] =
-            [1, 2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
+        let [px, half, quarter] = [1, 2, 4].map(|scale| (self.width / scale) * (rows / scale));
         // 256 channels that each grouped layer reads again.
         if self.machine.is_gpu() {
             // The bytes of the frame and its masks, and the first layer.
@@ -77,7 +76,7 @@ impl Sizes {
             let full = match self.machine {
                 Machine::Cpu { .. } => 64 * self.px,
                 // Several frames at once, if they are small.
-                Machine::Gpu(_) => (TILE as u64).max(64 * self.plane(1, self.n)),
+                Machine::Gpu(_) => (TILE as u64).max(64 * self.layer(1)),
             };
             return self.op(2 * full) + self.lines(64 * self.height) + SMALL;
         }
@@ -95,7 +94,7 @@ impl Sizes {
             upsampled.max(at_half).max(at_full)
         };
         let most = strips.map(strip).max().unwrap_or(0);
-        self.padded(most) + self.features() + 3 * self.n * self.plane(1, self.n) + SMALL
+        most + self.features() + 3 * self.n * self.layer(1) + SMALL
     }
 
     /// Returns the bytes of the list of output positions of a convolution's threads, for so many
@@ -107,19 +106,13 @@ impl Sizes {
         }
     }
 
-    /// Returns the bytes of parts of rows, as the device pads those of the frame.
-    fn padded(&self, bytes: u64) -> u64 {
-        bytes * self.row(self.width, self.n) / self.width
-    }
-
     /// Returns the bytes of the largest allocation of encoding a frame, its tokens included.
     pub fn largest_of_encoding(&self, plan: &Plan) -> u64 {
         let height = self.height as usize;
         let spans =
             strips(height / 4, plan.encoder_rows).map(|rows| encoder::frame_rows(height, rows));
         let rows = spans.map(|rows| rows.len() as u64).max().unwrap_or(0);
-        let [half, quarter] =
-            [2, 4].map(|scale| self.row(self.width / scale, self.n) * (rows / scale));
+        let [half, quarter] = [2, 4].map(|scale| (self.width / scale) * (rows / scale));
         self.n * (64 * half).max(768 * quarter)
     }
 
@@ -129,10 +122,12 @@ impl Sizes {
         let grid = self.grid();
         let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, frames);
         let expanded = self.n * at_once * grid * EXPANDED;
-        let tokens = frames * self.tokens() * 2;
+        // Queries, keys and values of all tokens; half of the frames give pooled keys.
+        let rows = frames * grid + 1 + frames.div_ceil(2) * self.pooled();
+        let table = 3 * rows * CHANNELS * self.n;
         let decoded = self.decoding(plan) / 2;
-        let sampled = self.n * 432 * self.plane(4, self.n);
-        let moments = [locals * self.features(), expanded, tokens, decoded, sampled];
+        let sampled = self.n * 432 * self.layer(4);
+        let moments = [locals * self.features(), expanded, table, decoded, sampled];
         moments.into_iter().max().unwrap_or(0)
     }
 
@@ -206,9 +201,9 @@ impl Sizes {
         // One frame after the other, and the frames decoded so far.
         let decoder = local
             + locals * token
-            + self.decoding(plan).max(
-                self.op(self.grid() * PATCHES + 2 * 128 * self.plane(4, self.n)) + self.packing(),
-            )
+            + self
+                .decoding(plan)
+                .max(self.op(self.grid() * PATCHES + 2 * 128 * self.layer(4)) + self.packing())
             + locals * 3 * self.px
             + 12 * full;
         let moments = [propagation, split, joined, transformer, decoder];
@@ -315,7 +310,7 @@ impl Sizes {
         let grid = self.grid();
         let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
         let expanded = at_once * grid * EXPANDED;
-        let averaged = at_once * 40 * self.plane(4, self.n);
+        let averaged = at_once * 40 * self.layer(4);
         let feed_forward = 3 * asked
             + self.op(expanded + (2 * averaged).max(at_once * grid * CHANNELS))
             + self.packing();
@@ -334,7 +329,7 @@ impl Sizes {
         let attention = asked + (4 * table).max(3 * table + asked).max(2 * asked);
         // The feed-forward: its input, normalised; the patches, the image and the sum.
         let at_once = (self.tile() / (grid * EXPANDED)).clamp(1, queries.max(1));
-        let image = at_once * 40 * self.plane(4, self.n) * self.n;
+        let image = at_once * 40 * self.layer(4) * self.n;
         let patches = at_once * grid * EXPANDED * self.n;
         let feed_forward = 2 * asked + image + patches.max(asked);
         attention.max(feed_forward)

@@ -112,12 +112,55 @@ pub struct Needs {
     pub outside: u64,
     /// The largest single allocation on a GPU.
     pub largest: u64,
+    /// On a GPU for the weights, the context and all pages of the pools.
+    pub reserved: u64,
+    /// The pages that a GPU's pools share out.
+    pub pages: Pages,
 }
+
+/// Pages of one size, from which the pools of a GPU serve all allocations but those of the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pages {
+    /// Bytes of a page.
+    pub bytes: u64,
+    /// Number of pages.
+    pub count: u64,
+}
+
+impl Pages {
+    /// Returns the pages for `working` bytes in allocations of at most `largest` bytes. The more
+    /// pages, the less is too much if one more is needed; the fewer, the less is left over at their
+    /// ends.
+    fn of(working: u64, largest: u64) -> Self {
+        const PARTS: u64 = 6;
+        let bytes = working.div_ceil(PARTS).max(largest + PAGE_SLACK);
+        let bytes = bytes.next_multiple_of(1 << 20);
+        Self {
+            bytes,
+            count: working.div_ceil(bytes),
+        }
+    }
+
+    /// Returns the allocation that makes the pools open such pages: they add some room to it.
+    pub fn to_open(self) -> u64 {
+        self.bytes.saturating_sub(PAGE_SLACK)
+    }
+}
+
+/// Bytes by which a page of the tensor library is larger than the allocation that it was opened for.
+const PAGE_SLACK: u64 = 1 << 20;
+
+/// Bytes that reading the weights takes on a GPU beside them.
+const LOADING: u64 = 90_000_000;
+
+/// Bytes of the pages of allocations up to 64 KiB.
+const SMALL_PAGES: u64 = 16 << 20;
 
 impl Needs {
     /// Returns the bytes on the device at most.
     pub fn device(&self) -> u64 {
-        self.stages.into_iter().fold(self.loading, u64::max) + self.outside
+        let stages = self.stages.into_iter().fold(self.loading, u64::max);
+        stages.max(self.reserved) + self.outside
     }
 
     /// Returns whether these needs are at most `others` in every stage, on the host and in their
@@ -170,11 +213,13 @@ impl ByteModel {
         };
         // Many snapshots run the same task with other items held.
         let mut works = HashMap::new();
+        let mut most = 0;
         for moment in self.snapshots.iter() {
             let (device, host) = sizes.held(&moment.held, plan);
             let stage = &mut needs.stages[stage(moment.kind) as usize];
             let work = works.entry(moment.kind);
             let working = device + *work.or_insert_with(|| sizes.work(moment.kind, plan));
+            most = most.max(sizes.rounded(working));
             *stage = (*stage).max(fixed + sizes.rounded(working));
             let frames = moment.held.frames as u64;
             let outside = self.outside.always + frames * self.outside.frame;
@@ -185,6 +230,10 @@ impl ByteModel {
                 let largest = sizes.largest(moment.kind, plan);
                 needs.largest = needs.largest.max(largest);
             }
+        }
+        if self.machine.is_gpu() {
+            needs.pages = Pages::of(most, needs.largest);
+            needs.reserved = fixed + needs.pages.count * needs.pages.bytes;
         }
         needs
     }
@@ -217,9 +266,6 @@ impl ByteModel {
     }
 }
 
-/// Bytes of the code of all kernels on a GPU; not measured.
-const KERNELS: u64 = 100 << 20;
-
 fn stage(doing: TaskKind) -> Stage {
     match doing {
         TaskKind::Flow { .. } => Stage::Flow,
@@ -238,9 +284,8 @@ impl Sizes {
             // memory in each thread of the pool; and a buffer of the size of the L2 cache that the
             // library's matrix product keeps in each of them and in the calling thread.
             Machine::Cpu { threads, l2 } => 385_450_000 + threads * 3_950_000 + (threads + 1) * l2,
-            // RAFT in 32 bits and the others as stored; the driver's context, and the kernels that it
-            // loads, which were not measured.
-            Machine::Gpu(gpu) => 5_300_000 * 4 + 44_500_000 * self.n + gpu.context + KERNELS,
+            // RAFT in 32 bits and the others as stored; the driver's context.
+            Machine::Gpu(gpu) => 5_300_000 * 4 + 44_500_000 * self.n + gpu.context + SMALL_PAGES,
         }
     }
 
@@ -249,9 +294,8 @@ impl Sizes {
         match self.machine {
             // Lists, queues of tasks, an allocator's rounding.
             Machine::Cpu { .. } => working + working / 25,
-            // Copies into the layout that a convolution of the library needs, its activations, and
-            // the rounding of its pools; not measured.
-            Machine::Gpu(_) => working + working / 3,
+            // What the pools leave between allocations.
+            Machine::Gpu(_) => working + working / 8,
         }
     }
 
@@ -260,7 +304,8 @@ impl Sizes {
     fn loading(&self) -> u64 {
         match self.machine {
             Machine::Cpu { .. } => self.fixed() + 68_000_000,
-            Machine::Gpu(_) => self.fixed(),
+            // The largest weights as read and as stored.
+            Machine::Gpu(_) => self.fixed() + LOADING,
         }
     }
 
@@ -323,6 +368,11 @@ impl Sizes {
         row.next_multiple_of(row.next_power_of_two().clamp(16, 512)) / bytes
     }
 
+    /// Returns the elements of a layer's plane at 1/`scale`. Our kernels store layers without padding.
+    fn layer(&self, scale: u64) -> u64 {
+        (self.width / scale) * (self.height / scale)
+    }
+
     /// Returns the elements of a plane of the frame at 1/`scale`, each of `bytes` bytes.
     fn plane(&self, scale: u64, bytes: u64) -> u64 {
         self.row(self.width / scale, bytes) * (self.height / scale)
@@ -343,7 +393,7 @@ impl Sizes {
 
     /// Returns the bytes of a frame's features for the generator: 128 channels at 1/4.
     fn features(&self) -> u64 {
-        128 * self.n * self.plane(4, self.n)
+        128 * self.n * self.layer(4)
     }
 
     /// Returns the number of tokens of a frame.
@@ -379,7 +429,7 @@ impl Sizes {
     /// Returns the bytes of a deformable convolution of `channels` to 128 over so many pixels, from
     /// 432 channels that give the sampling positions and weights. Its input is held too.
     fn deform(&self, channels: u64, scale: u64) -> u64 {
-        let pixels = self.plane(scale, self.n);
+        let pixels = self.layer(scale);
         let raw = 432 * pixels;
         let aligned = 128 * self.n * pixels;
         match self.machine {

@@ -9,10 +9,10 @@ use crate::{
 const SMALLEST: u64 = 128;
 
 impl Sizes {
-    /// Returns the elements of 32 bits of a plane at 1/`scale` of what RAFT computes on.
+    /// Returns the elements of a layer's plane at 1/`scale` of what RAFT computes on.
     fn raft_plane(&self, scale: u64) -> u64 {
         let [width, height] = [self.width, self.height].map(|side| side.max(SMALLEST));
-        self.row(width / scale, 4) * (height / scale)
+        (width / scale) * (height / scale)
     }
 
     /// Returns the bytes of a frame's features: 512 channels at 1/8.
@@ -23,7 +23,7 @@ impl Sizes {
     /// Returns the bytes of the correlation of all positions of a pair with those of a level.
     fn correlation(&self, level: u32) -> u64 {
         let [width, height] = [self.width, self.height].map(|side| side.max(SMALLEST) / 8);
-        4 * width * height * self.row((width >> level) * (height >> level), 4)
+        4 * width * height * (width >> level) * (height >> level)
     }
 
     /// Returns the bytes of the largest allocation of the flow of a pair.

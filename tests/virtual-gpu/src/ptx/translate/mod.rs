@@ -8,6 +8,7 @@
 
 mod arithmetic;
 mod classes;
+mod compare;
 mod convert;
 mod entry;
 mod layout;
@@ -26,8 +27,7 @@ const STATE: &str = include_str!("../runtime/state.h");
 const WARP: &str = include_str!("../runtime/warp.h");
 const MATRIX: &str = include_str!("../runtime/matrix.h");
 
-/// All that a compiled object depends on beside the PTX: a change of the translator itself must
-/// change [`super::object::VERSION`].
+/// The C that every module's translation begins with, or may.
 pub const RUNTIME: [&str; 4] = [NUMBERS, STATE, WARP, MATRIX];
 
 /// Translates a module to one C file.

@@ -43,6 +43,10 @@ impl Translation<'_> {
                 let name = self.register(*register);
                 convert(&name, self.classes[*register], kind)
             }
+            // An address or a number of a thread in a register that otherwise holds numbers.
+            Operand::Special(_) | Operand::Symbol(..) if kind == Type::F32 => {
+                format!("as_f32({})", self.value(operand, Type::U32)?)
+            }
             Operand::Special(name) => format!("({c}){}", self.special(name)?),
             Operand::Integer(value) => match kind {
                 Type::F32 | Type::Tf32 => format!("as_f32({:#x}u)", *value as u32),
