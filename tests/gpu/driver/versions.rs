@@ -1,6 +1,6 @@
 use propainter_tests::virtual_gpu::virtual_gpu;
 
-use super::{FRAMES, config, gpu, run};
+use super::{FRAMES, config, run};
 
 #[test]
 fn an_older_driver_is_told_in_one_line() {
