@@ -3,7 +3,7 @@
 # The build binds CUDA 12.0's driver API; .cargo/config.toml says the same to cargo alone.
 export CUDARC_CUDA_VERSION := 12000
 
-.PHONY: demo test lint bench soak setup plugin kit
+.PHONY: demo test gpu-test lint bench soak setup plugin kit
 
 # `make` builds the whole workspace, with the networks, so that every build of the tensor library has
 # the same features and happens once. For a package, without the tests' entry points, build
@@ -49,9 +49,14 @@ bench: plugin
 # Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
 soak: export G_DEBUG = fatal-warnings
 soak: plugin
-	cargo test --release --workspace --test all --test gpu -- --ignored
+	cargo test --release --workspace --test all -- --ignored
 	cargo test --release --workspace --test memory -- --include-ignored
 	sh scripts/soak.sh
+
+# The tests on the virtual GPU that are too long for `make test`: the networks' golden vectors, computed
+# from the PTX of every kernel; memory of large frames; every allocation and launch that can fail.
+gpu-test: plugin
+	cargo test --release --workspace --test all -- gpu:: --include-ignored
 
 # `propainter check` in an archive for a machine with NVIDIA's driver and nothing else.
 kit: setup

@@ -8,6 +8,7 @@ mod e2e;
 mod element;
 mod fuzz;
 mod goldens;
+mod gpu;
 mod kernels;
 mod pipelines;
 mod planner;

@@ -97,21 +97,14 @@ fn modules(architecture: u32, ours: &BTreeSet<String>) -> BTreeMap<String, Strin
     let program = env::current_exe().expect("a running test");
     let output = Command::new(program)
         .args([
-            "kernels::",
-            "conv::",
-            "linear::",
-            "flow::",
-            "generator::",
-            "pointwise::",
+            "gpu::kernels::",
+            "gpu::conv::",
+            "gpu::linear::",
+            "gpu::flow::",
+            "gpu::generator::",
+            "gpu::pointwise::",
         ])
-        .args([
-            "--skip",
-            "goldens::",
-            "--skip",
-            "driver::",
-            "--test-threads",
-            "2",
-        ])
+        .args(["--test-threads", "2"])
         .env("LD_LIBRARY_PATH", harness::folder())
         .env("PROPAINTER_TEST_DEVICE", "cuda:0")
         .env("VIRTUAL_GPU_MODE", "count")

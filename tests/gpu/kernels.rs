@@ -15,7 +15,7 @@ use propainter::{
     },
 };
 
-use crate::support::{assert_close, both, devices, values};
+use crate::gpu::support::{assert_close, both, devices, values};
 
 #[test]
 fn warps_are_those_of_the_reference() {

@@ -80,18 +80,18 @@ fn stream(config: &Config, frames: usize, gpu: &Gpu) -> (Usage, Counts) {
 }
 
 #[test]
-#[ignore = "long: make soak"]
+#[ignore = "long: make gpu-test"]
 fn the_model_is_near_what_the_driver_is_asked_for_and_never_below() {
-    let test = "memory::the_model_is_near_what_the_driver_is_asked_for_and_never_below";
+    let test = "gpu::memory::the_model_is_near_what_the_driver_is_asked_for_and_never_below";
     if virtual_gpu(test, &[("VIRTUAL_GPU_MEMORY_MIB", "24576")]) {
         assert_near(&SMALL);
     }
 }
 
 #[test]
-#[ignore = "long: make soak"]
+#[ignore = "long: make gpu-test"]
 fn the_model_is_near_at_large_sizes() {
-    let test = "memory::the_model_is_near_at_large_sizes";
+    let test = "gpu::memory::the_model_is_near_at_large_sizes";
     if virtual_gpu(test, &[("VIRTUAL_GPU_MEMORY_MIB", "24576")]) {
         assert_near(&LARGE);
     }

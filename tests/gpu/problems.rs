@@ -73,7 +73,7 @@ fn mask() -> Mask {
 
 #[test]
 fn a_gpu_whose_context_is_lost_is_not_used_again() {
-    let test = "problems::a_gpu_whose_context_is_lost_is_not_used_again";
+    let test = "gpu::problems::a_gpu_whose_context_is_lost_is_not_used_again";
     if !virtual_gpu(test, &[]) {
         return;
     }
@@ -99,7 +99,7 @@ fn a_gpu_whose_context_is_lost_is_not_used_again() {
 
 #[test]
 fn a_budget_above_the_device_is_told_once() {
-    let test = "problems::a_budget_above_the_device_is_told_once";
+    let test = "gpu::problems::a_budget_above_the_device_is_told_once";
     if !virtual_gpu(test, &[("VIRTUAL_GPU_MEMORY_MIB", "4096")]) {
         return;
     }

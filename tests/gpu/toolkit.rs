@@ -69,7 +69,7 @@ fn run(precision: Precision) {
 fn a_session_needs_no_toolkit_and_does_not_panic() {
     let empty = tempfile::tempdir().expect("a folder");
     let path = empty.path().to_str().expect("UTF-8");
-    let test = "toolkit::a_session_needs_no_toolkit_and_does_not_panic";
+    let test = "gpu::toolkit::a_session_needs_no_toolkit_and_does_not_panic";
     if !alone(test, &[("CUDA_PATH", path)]) {
         return;
     }

@@ -10,7 +10,7 @@ const CONTEXT: u64 = 350 * MIB;
 #[test]
 fn the_drivers_peak_is_never_above_the_budget() {
     if !virtual_gpu(
-        "driver::budget::the_drivers_peak_is_never_above_the_budget",
+        "gpu::driver::budget::the_drivers_peak_is_never_above_the_budget",
         &[],
     ) {
         return;
@@ -46,9 +46,9 @@ fn the_drivers_peak_is_never_above_the_budget() {
 }
 
 #[test]
-#[ignore = "long: make soak"]
+#[ignore = "long: make gpu-test"]
 fn the_peak_of_larger_frames_is_never_above_the_budget() {
-    let test = "driver::budget::the_peak_of_larger_frames_is_never_above_the_budget";
+    let test = "gpu::driver::budget::the_peak_of_larger_frames_is_never_above_the_budget";
     if !virtual_gpu(test, &[]) {
         return;
     }

@@ -6,7 +6,7 @@ use super::{FRAMES, config, give_back_memory, gpu, run};
 #[test]
 fn no_allocation_that_fails_ends_the_process() {
     if virtual_gpu(
-        "driver::failures::no_allocation_that_fails_ends_the_process",
+        "gpu::driver::failures::no_allocation_that_fails_ends_the_process",
         &[],
     ) {
         // The first, which open the device, and one in a while of the others.
@@ -15,10 +15,10 @@ fn no_allocation_that_fails_ends_the_process() {
 }
 
 #[test]
-#[ignore = "long: make soak"]
+#[ignore = "long: make gpu-test"]
 fn no_allocation_at_all_that_fails_ends_the_process() {
     if virtual_gpu(
-        "driver::failures::no_allocation_at_all_that_fails_ends_the_process",
+        "gpu::driver::failures::no_allocation_at_all_that_fails_ends_the_process",
         &[],
     ) {
         fail_allocations(1..);
@@ -61,7 +61,7 @@ fn fail_allocations(numbers: impl Iterator<Item = u64>) {
 
 #[test]
 fn a_launch_that_fails_is_an_error_of_the_session() {
-    let test = "driver::failures::a_launch_that_fails_is_an_error_of_the_session";
+    let test = "gpu::driver::failures::a_launch_that_fails_is_an_error_of_the_session";
     // The first, and some of the stages; a device does not come back within a process.
     for launch in ["1", "300", "1000"] {
         let settings = [

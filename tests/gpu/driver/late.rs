@@ -6,9 +6,9 @@ use super::{FRAMES, config, middle};
 /// Work that no stream, event or wait holds back may run at any time. What comes out must not depend
 /// on it: the virtual GPU runs each piece at once, and then as late as it may.
 #[test]
-#[ignore = "long: make soak"]
+#[ignore = "long: make gpu-test"]
 fn frames_do_not_depend_on_when_their_work_runs() {
-    let test = "driver::late::frames_do_not_depend_on_when_their_work_runs";
+    let test = "gpu::driver::late::frames_do_not_depend_on_when_their_work_runs";
     let digests = ["0", "1"].map(|late| {
         let settings = [
             ("VIRTUAL_GPU_MODE", "compute"),

@@ -4,7 +4,7 @@ use super::{FRAMES, config, gpu, run};
 
 #[test]
 fn a_session_tells_what_each_frame_asks_of_the_driver() {
-    let test = "driver::session::a_session_tells_what_each_frame_asks_of_the_driver";
+    let test = "gpu::driver::session::a_session_tells_what_each_frame_asks_of_the_driver";
     // On the oldest driver that is supported.
     let settings = [
         ("VIRTUAL_GPU_DRIVER", "12000"),

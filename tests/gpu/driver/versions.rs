@@ -6,7 +6,7 @@ use super::{FRAMES, config, run};
 fn an_older_driver_is_told_in_one_line() {
     let settings = [("VIRTUAL_GPU_DRIVER", "11080")];
     if !virtual_gpu(
-        "driver::versions::an_older_driver_is_told_in_one_line",
+        "gpu::driver::versions::an_older_driver_is_told_in_one_line",
         &settings,
     ) {
         return;
