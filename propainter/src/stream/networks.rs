@@ -16,7 +16,7 @@ pub struct Networks {
     pub completion: FlowCompletion,
     pub generator: Generator,
     pub device: Device,
-    /// The number type of completion and generator; RAFT is always in 32 bits.
+    /// The number type of completion and generator; RAFT is always stored in 32 bits.
     pub numbers: DType,
 }
 
@@ -41,11 +41,15 @@ impl Networks {
             (DType::F16, _) if !both.iter().all(|c| c.fits(DType::F16)) => DType::Bf16,
             (numbers, _) => numbers,
         };
+        let raft = match numbers {
+            DType::Tf32 => DType::Tf32,
+            _ => DType::F32,
+        };
         // The largest first, while the weights of the others take no memory yet.
         let generator = Generator::init(&generator.at(numbers), &device);
         let completion = FlowCompletion::init(&completion.at(numbers), &device);
         Ok(Self {
-            raft: Raft::init(&read(Network::Raft)?, &device),
+            raft: Raft::init(&read(Network::Raft)?.at(raft), &device),
             completion,
             generator,
             device,
