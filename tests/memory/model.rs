@@ -129,6 +129,7 @@ fn assert_near(settings: impl Iterator<Item = (Setting, Option<usize>)>) {
                 vram_budget: needs.device(),
                 precision: match numbers {
                     DType::F32 => Precision::Fp32,
+                    DType::Tf32 => Precision::Tf32,
                     DType::F16 => Precision::Fp16,
                     DType::Bf16 => Precision::Bf16,
                 },

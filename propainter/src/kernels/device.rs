@@ -22,7 +22,7 @@ impl DType {
     /// Returns the tensor library's name of the type.
     pub fn tensor_dtype(self) -> TensorDType {
         match self {
-            Self::F32 => TensorDType::F32,
+            Self::F32 | Self::Tf32 => TensorDType::F32,
             Self::F16 => TensorDType::F16,
             Self::Bf16 => TensorDType::BF16,
         }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn both_names_of_a_type_have_the_same_size() {
-        for dtype in [DType::F32, DType::F16, DType::Bf16] {
+        for dtype in [DType::F32, DType::Tf32, DType::F16, DType::Bf16] {
             assert_eq!(dtype.bytes(), dtype.tensor_dtype().size());
         }
     }

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 pub use crate::kernels::conv::{Activation, ConvGeometry};
 use crate::{
+    DType,
     kernels::{
         conv::{
             PackedConv, activate,
@@ -97,6 +98,7 @@ impl Conv2d {
             parameter(checkpoint, &format!("{key}.bias"), device),
             geometry,
         )
+        .computing_in(checkpoint.numbers())
     }
 
     /// Makes a convolution of `weight` `[O, I/groups, kh, kw]` and `bias` `[O]`.
@@ -109,6 +111,14 @@ impl Conv2d {
             activation: Activation::None,
             products: inputs * rows * columns,
         }
+    }
+
+    /// Returns the convolution with products as this type wants them on a GPU.
+    pub fn computing_in(mut self, numbers: DType) -> Self {
+        if let Parameters::Gpu(packed) = self.parameters {
+            self.parameters = Parameters::Gpu(packed.rounding(numbers.into()));
+        }
+        self
     }
 
     /// Returns the convolution with an activation after it.
@@ -222,7 +232,10 @@ impl Linear {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
-            parameters: Parameters::new(packed, || GpuLinear::new(&weight, &bias)),
+            parameters: Parameters::new(packed, || {
+                let packed = GpuLinear::new(&weight, &bias)?;
+                Some(packed.rounding(checkpoint.numbers().into()))
+            }),
         }
     }
 

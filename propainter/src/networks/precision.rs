@@ -20,6 +20,7 @@ impl Precision {
             Self::Auto if fit(DType::F16) => DType::F16,
             Self::Auto if fit(DType::Bf16) => DType::Bf16,
             Self::Auto | Self::Fp32 => return Ok(DType::F32),
+            Self::Tf32 => return Ok(DType::Tf32),
             Self::Fp16 => DType::F16,
             Self::Bf16 => DType::Bf16,
         };
@@ -55,6 +56,7 @@ mod tests {
         assert_eq!(auto(1e5), DType::Bf16);
         assert_eq!(auto(f32::MAX), DType::F32);
         assert_eq!(resolve(Precision::Fp32, 1.0).unwrap(), DType::F32);
+        assert_eq!(resolve(Precision::Tf32, f32::MAX).unwrap(), DType::Tf32);
         let error = resolve(Precision::Fp16, 1e5).unwrap_err().to_string();
         assert!(error.contains("precision: fp16"), "{error}");
     }

@@ -19,7 +19,7 @@ pub struct Networks {
     pub completion: FlowCompletion,
     pub generator: Generator,
     pub device: Device,
-    /// The number type of completion and generator; RAFT is always in 32 bits.
+    /// The number type of completion and generator; RAFT is always stored in 32 bits.
     pub numbers: DType,
 }
 
@@ -44,13 +44,17 @@ impl Networks {
             (DType::F16, _) if !both.iter().all(|c| c.fits(DType::F16)) => DType::Bf16,
             (numbers, _) => numbers,
         };
+        let raft = match numbers {
+            DType::Tf32 => DType::Tf32,
+            _ => DType::F32,
+        };
         // Weights stay, so on a GPU each has an allocation of its own size.
         let networks = lasting(&device, || {
             // The largest first, while the weights of the others take no memory yet.
             let generator = Generator::init(&generator.at(numbers), &device);
             let completion = FlowCompletion::init(&completion.at(numbers), &device);
             Ok::<_, Error>(Self {
-                raft: Raft::init(&read(Network::Raft)?, &device),
+                raft: Raft::init(&read(Network::Raft)?.at(raft), &device),
                 completion,
                 generator,
                 device: device.clone(),

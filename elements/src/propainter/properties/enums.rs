@@ -138,6 +138,8 @@ pub enum Precision {
     Auto,
     #[enum_value(name = "32 bits", nick = "fp32")]
     Fp32,
+    #[enum_value(name = "32 bits, products rounded to TF32 on a GPU", nick = "tf32")]
+    Tf32,
     #[enum_value(name = "16 bits, IEEE half precision", nick = "fp16")]
     Fp16,
     #[enum_value(name = "16 bits, bfloat16", nick = "bf16")]
@@ -149,6 +151,7 @@ impl From<Precision> for propainter::Precision {
         match precision {
             Precision::Auto => Self::Auto,
             Precision::Fp32 => Self::Fp32,
+            Precision::Tf32 => Self::Tf32,
             Precision::Fp16 => Self::Fp16,
             Precision::Bf16 => Self::Bf16,
         }

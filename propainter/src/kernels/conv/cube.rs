@@ -16,6 +16,7 @@ pub struct GpuConv {
     /// Rows and columns of the taps.
     kernel: [usize; 2],
     geometry: ConvGeometry,
+    rounding: Rounding,
 }
 
 /// What follows a convolution before its result is stored: `after(activation(sums) + addend)`.
@@ -47,7 +48,13 @@ impl GpuConv {
             bias: bias.clone().cast(weight.dtype()),
             kernel: [rows, columns],
             geometry,
+            rounding: Rounding::Exact,
         })
+    }
+
+    /// Returns the convolution with factors rounded so.
+    pub fn rounding(self, rounding: Rounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// Convolves the concatenation of `parts` along the channels: each `[B, C, H, W]` with any strides,
@@ -111,7 +118,7 @@ impl GpuConv {
                 ..Epilogue::default()
             },
             layout,
-            rounding: Rounding::Exact,
+            rounding: self.rounding,
         };
         Tensor::from_primitive::<Cube>(out.compute())
     }

@@ -33,6 +33,7 @@ use super::{
     activation::Activation,
     cube::{cube_units, elem_type, empty_like},
 };
+use crate::DType as Numbers;
 
 /// The most inputs that are read as one.
 pub const INPUTS: usize = 4;
@@ -97,6 +98,15 @@ pub enum Layout {
     Planes,
     /// Channels of a pixel are neighbours.
     Rows,
+}
+
+impl From<Numbers> for Rounding {
+    fn from(numbers: Numbers) -> Self {
+        match numbers {
+            Numbers::Tf32 => Self::Tf32,
+            Numbers::F32 | Numbers::F16 | Numbers::Bf16 => Self::Exact,
+        }
+    }
 }
 
 /// A matrix product on a CubeCL device.

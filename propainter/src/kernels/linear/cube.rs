@@ -12,6 +12,7 @@ pub struct GpuLinear {
     weight: Tensor<4>,
     /// `[O]`
     bias: Tensor<1>,
+    rounding: Rounding,
 }
 
 impl GpuLinear {
@@ -21,7 +22,13 @@ impl GpuLinear {
         Some(Self {
             weight: Tensor::from_primitive::<Cube>(packed),
             bias: bias.clone().cast(weight.dtype()),
+            rounding: Rounding::Exact,
         })
+    }
+
+    /// Returns the layer with factors rounded so.
+    pub fn rounding(self, rounding: Rounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// Applies the layer: `[…, I]` → `[…, O]` in the data type of `x`.
@@ -62,7 +69,7 @@ impl GpuLinear {
                 ..Epilogue::default()
             },
             layout: Layout::Rows,
-            rounding: Rounding::Exact,
+            rounding: self.rounding,
         };
         let out: Tensor<4> = Tensor::from_primitive::<Cube>(out.compute());
         out.permute([0, 2, 3, 1]).reshape(shape)

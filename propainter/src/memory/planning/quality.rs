@@ -47,6 +47,7 @@ impl fmt::Display for QualityLevel {
         } = self.windows;
         let numbers = match self.numbers {
             DType::F32 => "fp32",
+            DType::Tf32 => "tf32",
             DType::F16 => "fp16",
             DType::Bf16 => "bf16",
         };
@@ -85,13 +86,15 @@ fn next_lower(level: &QualityLevel, step: Step) -> Option<QualityLevel> {
     };
     let downgrade = match step {
         Step::Precision => {
-            if level.numbers != DType::F32 {
-                return None;
-            }
+            let from = match level.numbers {
+                DType::F32 => "precision=fp32",
+                DType::Tf32 => "precision=tf32",
+                DType::F16 | DType::Bf16 => return None,
+            };
             next.numbers = DType::F16;
             Downgrade {
                 step,
-                from: "precision=fp32".to_owned(),
+                from: from.to_owned(),
                 to: "precision=fp16".to_owned(),
             }
         }

@@ -165,5 +165,6 @@ impl EncoderSource<'_> {
         let bias = shift * scale.clone() + vector(format!("{norm}.bias"));
         let channels = weight.dims()[0];
         Conv2d::of(weight * scale.reshape([channels, 1, 1, 1]), bias, geometry)
+            .computing_in(self.checkpoint.numbers())
     }
 }

@@ -124,14 +124,15 @@ impl Gru {
         let [z, r, q] = weights.each_ref().map(moving);
         let unbiased = |weight: Tensor<4>| {
             let bias = Tensor::zeros([weight.dims()[0]], device);
-            Conv2d::of(weight, bias, geometry)
+            Conv2d::of(weight, bias, geometry).computing_in(checkpoint.numbers())
         };
         Self {
             context: Conv2d::of(
                 Tensor::cat(context, 0),
                 Tensor::cat(biases.to_vec(), 0),
                 geometry,
-            ),
+            )
+            .computing_in(checkpoint.numbers()),
             gates: unbiased(Tensor::cat(vec![z, r], 0)),
             candidate: unbiased(q),
         }

@@ -100,6 +100,9 @@ fn gpu(device: &Device, meter: &Meter) -> Machine {
 fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
     match precision {
         Precision::Fp32 => DType::F32,
+        // On the CPU there is no other product of 32 bits than the exact one.
+        Precision::Tf32 if on_cpu => DType::F32,
+        Precision::Tf32 => DType::Tf32,
         Precision::Auto if on_cpu => DType::F32,
         Precision::Auto | Precision::Fp16 => DType::F16,
         Precision::Bf16 => DType::Bf16,
