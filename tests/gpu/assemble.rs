@@ -96,21 +96,13 @@ fn modules(architecture: u32, ours: &BTreeSet<String>) -> BTreeMap<String, Strin
     let folder = tempfile::tempdir().expect("a folder");
     let program = env::current_exe().expect("a running test");
     let output = Command::new(program)
-        .args([
-            "gpu::kernels::",
-            "gpu::conv::",
-            "gpu::linear::",
-            "gpu::flow::",
-            "gpu::generator::",
-            "gpu::pointwise::",
-        ])
-        .args(["--test-threads", "2"])
+        .args(["gpu::kernels::", "--test-threads", "2"])
         .env("LD_LIBRARY_PATH", harness::folder())
         .env("PROPAINTER_TEST_DEVICE", "cuda:0")
         .env("VIRTUAL_GPU_MODE", "count")
         .env("VIRTUAL_GPU_SM", architecture.to_string())
         .env("VIRTUAL_GPU_PTX", folder.path())
-        .env(super::support::WITHOUT_RESULTS, "1")
+        .env(super::kernels::support::WITHOUT_RESULTS, "1")
         .output()
         .expect("the tests run");
     let text = String::from_utf8_lossy(&output.stdout);

@@ -152,6 +152,7 @@ fn assert_near(settings: &[Setting]) {
             limits: Limits {
                 precision: match numbers {
                     DType::F32 => Precision::Fp32,
+                    DType::Tf32 => Precision::Tf32,
                     DType::F16 => Precision::Fp16,
                     DType::Bf16 => Precision::Bf16,
                 },

@@ -58,6 +58,7 @@ fn compared(error: f64, tolerance: f64) -> Finding {
 pub fn name_of(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "fp32",
+        DType::Tf32 => "tf32",
         DType::F16 => "fp16",
         DType::Bf16 => "bf16",
     }

@@ -208,10 +208,8 @@ impl Linear {
     pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
         let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
         let weight = weight.transpose(); // [I, O]
-        Self::of(
-            weight,
-            parameter(checkpoint, &format!("{key}.bias"), device),
-        )
+        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        Self::of(weight, bias, checkpoint.numbers())
     }
 
     /// Reads several layers of the same input as one. Their outputs follow each other.
@@ -224,17 +222,18 @@ impl Linear {
         let bias = keys
             .iter()
             .map(|key| parameter(checkpoint, &format!("{key}.bias"), device));
-        Self::of(weight, Tensor::cat(bias.collect(), 0))
+        Self::of(weight, Tensor::cat(bias.collect(), 0), checkpoint.numbers())
     }
 
-    /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`.
-    fn of(weight: Tensor<2>, bias: Tensor<1>) -> Self {
+    /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`, with products on a GPU as `numbers` wants
+    /// them.
+    fn of(weight: Tensor<2>, bias: Tensor<1>, numbers: DType) -> Self {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
             parameters: Parameters::new(packed, || {
                 let packed = GpuLinear::new(&weight, &bias)?;
-                Some(packed.rounding(checkpoint.numbers().into()))
+                Some(packed.rounding(numbers.into()))
             }),
         }
     }

@@ -15,7 +15,7 @@ use propainter::{
     },
 };
 
-use crate::gpu::support::{assert_close, both, devices, values};
+use crate::gpu::kernels::support::{assert_close, both, devices, values};
 
 #[test]
 fn warps_are_those_of_the_reference() {

@@ -6,7 +6,7 @@ use propainter::internals::kernels::conv::{
     cube::{Fusion, GpuConv},
 };
 
-use crate::gpu::support::{assert_close, both, devices, values};
+use crate::gpu::kernels::support::{assert_close, both, devices, values};
 
 /// A convolution and its input.
 struct Case {

@@ -6,7 +6,7 @@ use propainter::internals::kernels::linear::{
     linear_reference,
 };
 
-use crate::gpu::support::{assert_close, both, devices, values};
+use crate::gpu::kernels::support::{assert_close, both, devices, values};
 
 #[test]
 fn fully_connected_layers_are_those_of_the_reference() {

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use propainter::internals::kernels::elementwise::cube::{Function, map};
 
-use crate::gpu::support::devices;
+use crate::gpu::kernels::support::devices;
 
 /// Applies `function` on `device`.
 fn apply(function: Function, values: &[f32], device: &Device) -> Vec<f32> {

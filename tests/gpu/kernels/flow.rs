@@ -12,7 +12,7 @@ use propainter::{
     },
 };
 
-use crate::gpu::support::{assert_close, both, devices, values};
+use crate::gpu::kernels::support::{assert_close, both, devices, values};
 
 /// Returns bytes of all values.
 fn bytes(length: usize, seed: usize) -> Vec<u8> {

@@ -11,7 +11,7 @@ use propainter::internals::kernels::{
     gelu::gelu_reference,
 };
 
-use crate::gpu::support::{assert_close, both, devices, values};
+use crate::gpu::kernels::support::{assert_close, both, devices, values};
 
 /// Batch, channels, height and width.
 const SHAPES: [[usize; 4]; 3] = [[1, 1, 1, 1], [2, 3, 5, 7], [1, 5, 13, 17]];
