@@ -3,6 +3,7 @@
 mod budget;
 mod failures;
 mod late;
+mod launches;
 mod session;
 mod versions;
 
