@@ -12,7 +12,7 @@ use virtual_gpu::client::Gpu;
 /// Opens a device in a process that has the virtual GPU with this setting, and fails unless it is
 /// refused with these words.
 fn is_refused(test: &str, setting: (&str, &str), device: &str, words: &[&str]) {
-    if !virtual_gpu(&format!("problems::{test}"), &[setting]) {
+    if !virtual_gpu(&format!("gpu::problems::{test}"), &[setting]) {
         return;
     }
     let choice: DeviceChoice = device.parse().expect("a device");
@@ -124,7 +124,7 @@ fn a_budget_above_the_device_is_told_once() {
 
 /// Fails unless the meter counts the pools and the context, and the driver's figure is `by_driver`.
 fn is_metered(test: &str, setting: (&str, &str), by_driver: bool) {
-    if !virtual_gpu(&format!("problems::{test}"), &[setting]) {
+    if !virtual_gpu(&format!("gpu::problems::{test}"), &[setting]) {
         return;
     }
     let meter = Meter::open(DeviceChoice::Cuda(0));

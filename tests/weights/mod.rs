@@ -4,7 +4,6 @@ mod command;
 mod convert;
 mod fetch;
 mod finding;
-mod generated;
 mod hostile;
 mod layouts;
 mod networks;

@@ -1,10 +1,8 @@
 //! A device that fails: the stream goes on, and the device is tried again.
 
-use std::{fs, path::Path, process::Command};
-
 use gst::{MessageType, prelude::*};
 use gst_video::VideoFormat;
-use propainter_tests::{alone::alone, golden::weights_folder};
+use propainter_tests::{golden::weights_folder, virtual_gpu::virtual_gpu};
 
 use crate::element::{support::live::*, support::*};
 
@@ -129,29 +127,13 @@ fn without_memory_a_live_stream_goes_on_and_a_file_ends() {
     }
 }
 
-/// Builds a CUDA driver that finds no GPU, in a folder.
-fn driver_without_a_card(folder: &Path) {
-    let source = folder.join("driver.c");
-    let code = "int cuInit(unsigned flags) { return 100; }";
-    fs::write(&source, code).expect("a file");
-    let mut compiler = Command::new("cc");
-    compiler
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(folder.join("libcuda.so.1"));
-    let status = compiler.arg(source).status().expect("what links Rust");
-    assert!(status.success());
-}
-
 #[test]
 fn auto_says_why_it_takes_the_cpu_where_a_driver_is() {
     let Some(weights) = weights_folder() else {
         return;
     };
-    let folder = tempfile::tempdir().expect("a folder");
-    driver_without_a_card(folder.path());
     let test = "element::qos::device_failure::auto_says_why_it_takes_the_cpu_where_a_driver_is";
-    let path = folder.path().to_str().expect("UTF-8");
-    if !alone(test, &[("LD_LIBRARY_PATH", path)]) {
+    if !virtual_gpu(test, &[("VIRTUAL_GPU_DEVICES", "0")]) {
         return;
     }
     let element = element();
@@ -181,7 +163,7 @@ fn auto_says_why_it_takes_the_cpu_where_a_driver_is() {
         panic!("one warning: {texts:?}");
     };
     assert!(
-        text.contains("device=auto") && text.contains("error 100"),
+        text.contains("device=auto") && text.contains("CUDA_VISIBLE_DEVICES"),
         "{text}"
     );
 }
