@@ -114,8 +114,10 @@ fn generated_weights_are_those_of_the_table() {
             );
             let values = || tensor.data.iter().map(|&value| f64::from(value));
             let first = entry["first"].as_array().expect("values");
+            // The reader of JSON may be wrong in the last bit of 64.
             let first = first.iter().filter_map(|value| value.as_f64());
-            assert!(first.zip(values()).all(|(a, b)| a == b), "{key}");
+            let same = first.zip(&tensor.data).all(|(a, &b)| a as f32 == b);
+            assert!(same, "{key}");
             for (name, sum) in [
                 ("sum", values().sum::<f64>()),
                 ("sumsq", values().map(|value| value * value).sum()),
