@@ -139,6 +139,15 @@ impl Conv2d {
         self.run(parts, None, Activation::None)
     }
 
+    /// Computes [`forward_joined`](Self::forward_joined). On the CPU, which concatenates, the parts are
+    /// freed before it convolves.
+    pub fn forward_joining(&self, parts: Vec<Tensor<4>>) -> Tensor<4> {
+        match &self.parameters {
+            Parameters::Cpu(_) => self.forward(interleave(parts, self.geometry.groups)),
+            Parameters::Gpu(_) => self.forward_joined(&parts.iter().collect::<Vec<_>>()),
+        }
+    }
+
     /// Adds `addend` `[B, O, H', W']` to the result of [`forward_joined`](Self::forward_joined), then
     /// applies a second activation. A GPU does it in one kernel.
     pub fn forward_onto(
@@ -156,7 +165,7 @@ impl Conv2d {
             Parameters::Cpu(packed) => {
                 let joined = match parts {
                     [x] => (*x).clone(),
-                    parts => interleave(parts, groups),
+                    parts => interleave(parts.iter().map(|&x| x.clone()).collect(), groups),
                 };
                 let out = packed.apply(&joined, self.activation);
                 let out = match addend {
@@ -182,16 +191,16 @@ impl Conv2d {
 
 /// Concatenates tensors `[B, C, H, W]` along the channels, group by group: each group has its share of
 /// the channels of every part.
-fn interleave(parts: &[&Tensor<4>], groups: usize) -> Tensor<4> {
+fn interleave(parts: Vec<Tensor<4>>, groups: usize) -> Tensor<4> {
     if groups == 1 {
-        return Tensor::cat(parts.iter().map(|&part| part.clone()).collect(), 1);
+        return Tensor::cat(parts, 1);
     }
     let [batch, _, height, width] = parts[0].dims();
-    let split = |x: &&Tensor<4>| -> Tensor<5> {
+    let split = |x: Tensor<4>| -> Tensor<5> {
         let share = x.dims()[1] / groups;
-        (*x).clone().reshape([batch, groups, share, height, width])
+        x.reshape([batch, groups, share, height, width])
     };
-    let all = Tensor::cat(parts.iter().map(split).collect(), 2);
+    let all = Tensor::cat(parts.into_iter().map(split).collect(), 2);
     let channels = groups * all.dims()[2];
     all.reshape([batch, channels, height, width])
 }

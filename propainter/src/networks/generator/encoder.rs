@@ -57,9 +57,9 @@ impl Encoder {
     fn features(&self, x: Tensor<4>) -> Tensor<4> {
         let features = self.down.iter().fold(x, |x, conv| conv.forward(x));
         let widened = self.widen.forward(features.clone());
-        self.grouped
-            .iter()
-            .fold(widened, |x, conv| conv.forward_joined(&[&features, &x]))
+        self.grouped.iter().fold(widened, |x, conv| {
+            conv.forward_joining(vec![features.clone(), x])
+        })
     }
 }
 
