@@ -27,7 +27,6 @@ fn compute(tests: &[&str], architecture: &str) {
 }
 
 #[test]
-#[ignore = "long: make gpu-test"]
 fn kernels_compute_what_their_reference_forms_do() {
     compute(&["gpu::kernels::"], "86");
 }
