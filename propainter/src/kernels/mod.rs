@@ -17,7 +17,7 @@
 //! forward–backward check), [`correlation`], [`gates`], [`instance_norm`], [`residual`],
 //! [`convex_upsample`]; its completion: [`flow_input`], [`replicate_pad`], [`quarter_flow`]. Images: [`pixels`],
 //! [`propagation`]. Decoders: [`upsample`], [`crop_tanh`]. Transformer: [`attention`], [`fold`],
-//! [`gelu`], [`layer_norm`], [`token_pool`]. Joining tensors: [`concat`]. Ends of networks:
+//! [`gelu`], [`layer_norm`], [`token_pool`]. Joining tensors: [`mod@concat`]. Ends of networks:
 //! [`elementwise`].
 //!
 //! Shared by all: [`device`] (the tensor library's devices), [`pools`] (their memory pools),

@@ -63,7 +63,7 @@ fn guided_kernel<F: Float>(
     }
 }
 
-/// Computes [`guided`](super::guided); returns `None` unless all tensors are on a CubeCL device.
+/// Computes [`guided`](super::guided()); returns `None` unless all tensors are on a CubeCL device.
 pub fn guided(x: &Burn<4>, [flow, back]: [&Burn<4>; 2], masks: &Burn<4>) -> Option<Burn<4>> {
     let [batch, channels, height, width] = x.dims();
     let mask_channels = masks.dims()[1];

@@ -53,7 +53,7 @@ pub fn guided(x: &Tensor<4>, flows: [&Tensor<4>; 2], masks: &Tensor<4>) -> Vec<T
     }
 }
 
-/// Computes [`guided`] by its parts.
+/// Computes [`guided`](guided()) by its parts.
 pub fn guided_reference(
     x: &Tensor<4>,
     [flow, back]: [&Tensor<4>; 2],
