@@ -12,7 +12,7 @@ use virtual_gpu::harness;
 fn compute(tests: &[&str], architecture: &str) {
     let output = Command::new(env::current_exe().expect("a running test"))
         .args(tests)
-        .args(["--test-threads", "2"])
+        .args(["--nocapture", "--test-threads", "2"])
         .env("LD_LIBRARY_PATH", harness::folder())
         .env("PROPAINTER_TEST_DEVICE", "cuda:0")
         .env("VIRTUAL_GPU_MODE", "compute")
