@@ -4,6 +4,7 @@ pub mod cuda;
 pub mod cuda_faults;
 pub mod cuda_info;
 pub mod isa;
+mod lost;
 
 use std::{fmt, str::FromStr};
 

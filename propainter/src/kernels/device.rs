@@ -1,10 +1,6 @@
 //! The tensor library's devices: opening the one that a user chose, and the data types on it.
 
-use std::{
-    collections::BTreeMap,
-    panic,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::panic;
 
 use burn::tensor::{DType as TensorDType, Device};
 
@@ -92,8 +88,8 @@ enum OpenError {
 /// Opens CUDA device `n`. The tensor library panics where the driver refuses something, so the driver
 /// is asked first, and a panic while opening is caught.
 fn open_cuda(n: usize) -> Result<Device, OpenError> {
-    if let Some(problem) = lost().get(&n) {
-        return Err(OpenError::Lost(problem.clone()));
+    if let Some(problem) = DeviceChoice::Cuda(n).lost() {
+        return Err(OpenError::Lost(problem));
     }
     // Held until the library has the context, so that it is not created twice.
     let context = PrimaryContext::open(n)?;
@@ -104,27 +100,6 @@ fn open_cuda(n: usize) -> Result<Device, OpenError> {
     drop(context);
     let opened = opened.map_err(|_| OpenError::Open)?;
     opened.map_err(|error| OpenError::Silent(format!("{error:?}")))
-}
-
-/// The CUDA devices whose context is lost, by number, each with the message that said so.
-fn lost() -> MutexGuard<'static, BTreeMap<usize, String>> {
-    static LOST: Mutex<BTreeMap<usize, String>> = Mutex::new(BTreeMap::new());
-    LOST.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl DeviceChoice {
-    /// Notes that the device's context is lost. It is not opened again in this process: after such a
-    /// fault every call of the driver fails until the process ends.
-    pub fn mark_lost(self, problem: &str) {
-        if let Self::Cuda(n) = self {
-            lost().entry(n).or_insert_with(|| problem.to_owned());
-        }
-    }
-
-    /// Returns whether the device's context is lost.
-    pub fn is_lost(self) -> bool {
-        matches!(self, Self::Cuda(n) if lost().contains_key(&n))
-    }
 }
 
 #[cfg(test)]

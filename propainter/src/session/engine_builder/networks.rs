@@ -113,7 +113,7 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
 impl Drop for NetworksBuilder {
     fn drop(&mut self) {
         self.networks = None;
-        if self.machine.is_gpu() && !self.config.device.is_lost() {
+        if self.machine.is_gpu() && self.config.device.lost().is_none() {
             free_unused(&self.device);
         }
     }
