@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs all tests, and says at the end what failed and what was skipped. Vectors and film beyond those of
-# the repository are read from PROPAINTER_SHARED, or from ../shared: with them nothing is skipped.
+# the repository are read from PROPAINTER_SHARED, or from ../shared: with them only what needs a
+# program that is optional is skipped.
 #
 #   test.sh [ARGUMENT ...]    more arguments of `cargo test`
 set -eu
@@ -33,7 +34,7 @@ if [ $# = 0 ]; then
 fi
 if [ -s "$list" ]; then
     sort -u "$list"
-    echo "test: $(sort -u "$list" | wc -l) skipped, as PROPAINTER_ALLOW_SKIP=1 allows"
+    echo "test: $(sort -u "$list" | wc -l) skipped"
 fi
 if [ -e "$failed" ]; then
     echo "test: these failed (the whole output is in $log):"

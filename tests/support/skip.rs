@@ -33,8 +33,14 @@ pub fn without(what: &str, places: &[PathBuf]) {
     let lacks = format!("{what} is not in {}", places.join(" nor in "));
     let allowed = env::var_os(VARIABLE).is_some_and(|value| value == "1");
     assert!(allowed, "{lacks}; {VARIABLE}=1 skips such tests");
+    optional(&lacks);
+}
+
+/// Counts the running test, which lacks `what`, as skipped, allowed or not: for what is optional
+/// everywhere. The test returns then.
+pub fn optional(what: &str) {
     let thread = thread::current();
-    let line = format!("{}: {lacks}\n", thread.name().unwrap_or("a test"));
+    let line = format!("{}: {what}\n", thread.name().unwrap_or("a test"));
     let count = {
         let mut skipped = SKIPPED.lock().unwrap_or_else(PoisonError::into_inner);
         skipped.insert(line.clone());
