@@ -1,13 +1,10 @@
 //! Every operation against its reference form, at sizes that fill no tile. The CPU computes the
 //! reference form in 32 bits, from the values that the device is given.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-
 use super::{Bench, KernelTest, Pair, values};
 use crate::{
     DType, Rect,
     kernels::{
-        attention::{attention_reference, gathered_attention},
         conv::{Activation, ConvGeometry, conv2d_reference},
         convex_upsample::{convex_upsample, convex_upsample_reference},
         correlation::{Correlation, CorrelationForm},
@@ -77,7 +74,6 @@ pub const KERNELS: &[KernelTest] = &[
     test("upsampling by 2", ALL, upsample),
     test("unfold", ALL, unfolded),
     test("fold", ALL, folded),
-    test("attention", ALL, attend),
     test("gelu", ALL, |bench| {
         let (there, here) = bench.both([3, 1237], 40, 6.0);
         vec![Pair::new(gelu(there), gelu_reference(here))]
@@ -210,34 +206,4 @@ fn folded(bench: &Bench) -> Vec<Pair> {
     let [rows, columns] = patches(size);
     let (x, seen) = bench.both([2, rows * columns, 19 * AREA], 26, 1.0);
     vec![Pair::new(fold(x, size), fold_reference(seen, size))]
-}
-
-/// A head of the transformer: windows that take their rows from tables, in no order.
-fn attend(bench: &Bench) -> Vec<Pair> {
-    const SIZE: usize = 128;
-    let (windows, queries, keys, rows) = (3, 45, 130, 500);
-    let tables = [27, 28, 29].map(|seed| bench.both([rows, SIZE], seed, 1.0));
-    let list = |count: usize, step: usize, device: &Device| -> Tensor<1, Int> {
-        let rows = (0..windows * count).map(|i| (i * step % rows) as i64);
-        let rows: Vec<i64> = rows.collect();
-        let length = rows.len();
-        Tensor::from_data(TensorData::new(rows, [length]), device)
-    };
-    let lists = |device: &Device| [list(queries, 7, device), list(keys, 11, device)];
-    let there = tables.each_ref().map(|table| &table.0);
-    let lists_there = lists(&bench.device);
-    let out = gathered_attention(there, lists_there.each_ref(), windows, 0.3);
-    let lists_here = lists(&Device::flex());
-    let pick = |table: &Tensor<2>, rows: &Tensor<1, Int>| -> Tensor<3> {
-        let picked = table.clone().select(0, rows.clone());
-        picked.reshape([windows as i32, -1, SIZE as i32])
-    };
-    let [query_rows, key_rows] = &lists_here;
-    let expected = attention_reference(
-        pick(&tables[0].1, query_rows),
-        pick(&tables[1].1, key_rows),
-        pick(&tables[2].1, key_rows),
-        0.3,
-    );
-    vec![Pair::new(out, expected)]
 }
