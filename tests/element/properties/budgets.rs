@@ -1,6 +1,6 @@
 //! Budgets: the properties, the presets, the messages and the errors.
 
-use gst::{ClockTime, MessageType, prelude::*};
+use gst::{MessageType, prelude::*};
 use gst_video::VideoFormat;
 use propainter_tests::alone::alone;
 
