@@ -6,6 +6,7 @@
 mod architecture;
 mod classical;
 mod cli;
+#[cfg(feature = "networks")]
 mod cpus;
 #[cfg(feature = "networks")]
 mod e2e;

@@ -1,6 +1,7 @@
 //! The program `propainter`, run as a user would.
 
 mod bench;
+#[cfg(feature = "networks")]
 mod check;
 mod generated;
 mod program;

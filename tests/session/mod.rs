@@ -216,6 +216,7 @@ fn settings_out_of_range_are_named() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn missing_checkpoints_are_named_with_where_was_looked() {
     for model in [Model::Propainter, Model::Auto] {
