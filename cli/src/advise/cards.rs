@@ -99,7 +99,9 @@ pub enum Machine {
     /// Any card with this many GiB.
     Tier(u64),
     /// A processor with this many cores, without a card.
-    Cpu { cores: u32 },
+    Cpu {
+        cores: u32,
+    },
 }
 
 /// No machine has this name.
@@ -220,10 +222,7 @@ mod tests {
             assert!((5.0..110.0).contains(&intensity), "{card:?}");
             // Tensor cores came with Volta; each does twice the work in 16 bits at least.
             assert_eq!(card.fp16 == 0.0, card.capability < (7, 0), "{card:?}");
-            assert!(
-                card.fp16 == 0.0 || card.fp16 >= 1.9 * card.fp32,
-                "{card:?}"
-            );
+            assert!(card.fp16 == 0.0 || card.fp16 >= 1.9 * card.fp32, "{card:?}");
         }
         assert!(CARDS.is_sorted_by_key(|card| card.memory as u64));
     }

@@ -85,7 +85,10 @@ impl Report {
     /// Returns the operations per second that were measured at the size nearest to this one.
     pub fn rate(&self, pixels: f64) -> f64 {
         let distance = |speed: &&Speed| (speed.pixels / pixels).ln().abs();
-        let nearest = self.speeds.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let nearest = self
+            .speeds
+            .iter()
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
         nearest.map_or(f64::NAN, |speed| speed.rate)
     }
 }

@@ -43,7 +43,9 @@ pub fn offers(candidates: &[Candidate<'_>], deadline: Option<Duration>) -> Vec<O
             date: rental.date.clone(),
         };
         let spot = rental.spot.map(|price| offer(price, true));
-        [Some(offer(rental.hour, false)), spot].into_iter().flatten()
+        [Some(offer(rental.hour, false)), spot]
+            .into_iter()
+            .flatten()
     };
     let mut offers: Vec<Offer> = candidates.iter().flat_map(of_candidate).collect();
     offers.sort_by(|a, b| {
@@ -117,7 +119,11 @@ mod tests {
             rental("fast", 3.0, Some(0.5), 1),
             rental("own", 0.0, None, 1),
         ];
-        let candidates = [candidate(&rentals[0], 7200.0), candidate(&rentals[1], 3600.0), candidate(&rentals[2], 36000.0)];
+        let candidates = [
+            candidate(&rentals[0], 7200.0),
+            candidate(&rentals[1], 3600.0),
+            candidate(&rentals[2], 36000.0),
+        ];
         let offers = offers(&candidates, Some(Duration::from_secs(1800)));
         let seen: Vec<_> = offers
             .iter()
@@ -137,7 +143,10 @@ mod tests {
         let rental = rental("eight", 8.0, None, 8);
         let offers = offers(&[candidate(&rental, 28800.0)], None);
         let offer = &offers[0];
-        assert_eq!((offer.seconds, offer.cost, offer.machines), (3600.0, 8.0, None));
+        assert_eq!(
+            (offer.seconds, offer.cost, offer.machines),
+            (3600.0, 8.0, None)
+        );
     }
 
     #[test]
@@ -154,7 +163,17 @@ mod tests {
             let time = Duration::from_secs(seconds);
             assert_eq!(parse_deadline(text), Ok(time), "{text}");
         }
-        for text in ["", "2", "h", "2x", "-1h", "0h", "1.2.3h", "1e400h", "9999999999999999999999d"] {
+        for text in [
+            "",
+            "2",
+            "h",
+            "2x",
+            "-1h",
+            "0h",
+            "1.2.3h",
+            "1e400h",
+            "9999999999999999999999d",
+        ] {
             let error = parse_deadline(text).unwrap_err();
             assert!(error.contains("2h"), "{text}: {error}");
         }

@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(seconds(&memory, true), 1.0);
         assert_eq!(of_card(card, &memory, 0, true, 400, 0.5), 2.8);
         // The host takes time however fast the card is.
-        assert_eq!(of_card(card, &work([0.0; 4], [0.0; 4]), 1000, true, 0, 1.0), 2.1);
+        assert_eq!(
+            of_card(card, &work([0.0; 4], [0.0; 4]), 1000, true, 0, 1.0),
+            2.1
+        );
     }
 
     #[test]

@@ -125,9 +125,8 @@ fn window_operations(size: (usize, usize), locals: f64, references: f64, share: 
     // whole frames.
     let windows = |side: f64, window: f64| (side / window).ceil();
     let all = windows(width, WINDOW_SIZE.0) * windows(height, WINDOW_SIZE.1);
-    let reached = |length: f64, window: f64| {
-        (grown(length) / window + 1.0).min(windows(length, window))
-    };
+    let reached =
+        |length: f64, window: f64| (grown(length) / window + 1.0).min(windows(length, window));
     let masked = reached(width, WINDOW_SIZE.0) * reached(height, WINDOW_SIZE.1);
     let keys = frames / 2.0 * (WINDOW.0 + WINDOW.1 + tokens / 16.0);
     let blocks = BLOCKS - 1.0 + asked * locals / frames;

@@ -78,6 +78,8 @@ pub struct Source {
     pub chapters: Option<gst::Toc>,
     /// Whether frames carry a time code.
     pub time_code: bool,
+    /// Duration of the file, if it is known.
+    pub duration: Option<gst::ClockTime>,
 }
 
 /// What has been found while the file is read.
@@ -157,6 +159,7 @@ impl Source {
             streams,
             chapters: found.chapters,
             time_code: found.time_code,
+            duration: pipeline.query_duration(),
         })
     }
 

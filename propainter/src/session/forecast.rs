@@ -42,5 +42,8 @@ pub fn classical_bytes(config: &Config, mask: &Mask) -> u64 {
         fades: false,
         outside: config.limits.outside,
     };
-    frames.needs(config.classical_window(), AnalysedHole::new(hole).footprint())
+    frames.needs(
+        config.classical_window(),
+        AnalysedHole::new(hole).footprint(),
+    )
 }
