@@ -6,7 +6,7 @@ use propainter::{
 };
 
 use super::{
-    Fit,
+    Fit, Wish,
     cards::{GIB, Machine},
     check_report::Report,
     clip::Clip,
@@ -98,6 +98,7 @@ pub struct Advisor<'a> {
     pub clips: &'a [Clip],
     /// Whether frames are seen whole in any case.
     pub whole: bool,
+    pub wish: Wish,
     /// Share of a card's peak that is assumed.
     pub efficiency: f64,
 }
@@ -164,7 +165,7 @@ impl Advisor<'_> {
         for clip in self.clips {
             let seen = self.seen(clip);
             cropped |= seen.cropped;
-            let fit = match plan::fit(machine, clip.size, &seen.views, processor) {
+            let fit = match plan::fit(machine, self.wish, clip.size, &seen.views, processor) {
                 Ok(fit) => fit,
                 Err(bytes) => {
                     needed = needed.max(bytes);
@@ -285,6 +286,7 @@ mod tests {
         Advisor {
             clips,
             whole: false,
+            wish: Wish::default(),
             efficiency: time::EFFICIENCY,
         }
     }

@@ -179,3 +179,102 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, ClipError> {
     paths.sort();
     Ok(paths)
 }
+
+#[cfg(test)]
+mod tests {
+    use gst::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const HALF: Masks = Masks::Assumed {
+        share: 0.5,
+        length: 0.5,
+    };
+
+    /// Writes what a pipeline makes to a file.
+    fn made(folder: &TempDir, name: &str, pipeline: &str) -> PathBuf {
+        gst::init().unwrap();
+        let file = folder.path().join(name);
+        let text = format!("{pipeline} ! filesink name=file");
+        let pipeline = gst::parse::launch(&text).unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        let sink = pipeline.by_name("file").unwrap();
+        sink.set_property("location", &file);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+        let bus = pipeline.bus().unwrap();
+        let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds);
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(message.unwrap().type_(), gst::MessageType::Eos);
+        file
+    }
+
+    fn video(folder: &TempDir, name: &str) -> PathBuf {
+        let frames = "video/x-raw,width=320,height=240,framerate=25/1";
+        let pipeline = format!("videotestsrc num-buffers=50 ! {frames} ! jpegenc ! matroskamux");
+        made(folder, name, &pipeline)
+    }
+
+    #[test]
+    fn a_file_tells_its_size_rate_and_length() {
+        let folder = TempDir::new().unwrap();
+        let file = video(&folder, "clip.mkv");
+        let clip = Clip::open(&file, &HALF, None).unwrap();
+        assert_eq!((&*clip.name, clip.size), ("clip.mkv", (320, 240)));
+        assert_eq!((clip.frames, clip.rate), (50, Some(25.0)));
+        assert_eq!(clip.masked_frames(), 25);
+        assert_eq!(Clip::open(&file, &HALF, Some(7)).unwrap().frames, 7);
+    }
+
+    #[test]
+    fn a_file_without_video_is_named() {
+        let folder = TempDir::new().unwrap();
+        let file = made(&folder, "sound.wav", "audiotestsrc num-buffers=10 ! wavenc");
+        let error = Clip::open(&file, &HALF, None).unwrap_err().to_string();
+        assert!(error.contains("sound.wav"), "{error}");
+    }
+
+    #[test]
+    fn the_clips_of_a_folder_take_the_masks_of_their_names() {
+        let (clips, masks) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        video(&clips, "a.mkv");
+        std::fs::write(clips.path().join("notes.txt"), "no video").unwrap();
+        let marked =
+            image::GrayImage::from_fn(320, 240, |x, _| image::Luma([255 * u8::from(x < 80)]));
+        marked.save(masks.path().join("a.png")).unwrap();
+        let location = Masks::Location(masks.path().to_owned());
+        let all = open_all(clips.path(), &location, None).unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].holes.share, all[0].holes.length), (0.25, 1.0));
+
+        video(&clips, "b.mkv");
+        let error = open_all(clips.path(), &location, None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("b.mkv") && error.contains("no mask"),
+            "{error}"
+        );
+        let one = Masks::Location(masks.path().join("a.png"));
+        assert_eq!(open_all(clips.path(), &one, None).unwrap().len(), 2);
+        let error = open_all(masks.path(), &HALF, None).unwrap_err().to_string();
+        assert!(error.contains("holds no video"), "{error}");
+
+        let black = masks.path().join("black.png");
+        image::GrayImage::new(320, 240).save(&black).unwrap();
+        let error = open_all(clips.path(), &Masks::Location(black), None).unwrap_err();
+        assert!(error.to_string().contains("marks nothing"), "{error}");
+    }
+
+    #[test]
+    fn the_frames_of_a_mask_video_are_counted() {
+        let folder = TempDir::new().unwrap();
+        let caps = "video/x-raw,format=GRAY8,width=64,height=48,framerate=25/1";
+        let white =
+            format!("videotestsrc pattern=white num-buffers=10 ! {caps} ! pngenc ! matroskamux");
+        let file = made(&folder, "mask.mkv", &white);
+        let holes = Holes::read(&file, (320, 240)).unwrap();
+        assert_eq!((holes.share, holes.length), (1.0, 1.0));
+    }
+}

@@ -181,9 +181,7 @@ fn add_video(file: &Path, sum: &mut Sum) -> Result<(), RecodeError> {
         };
         let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info)?;
         let (width, height) = (info.width() as usize, info.height() as usize);
-        let rows = frame
-            .plane_data(0)?
-            .chunks(info.stride()[0] as usize);
+        let rows = frame.plane_data(0)?.chunks(info.stride()[0] as usize);
         let luma: Vec<u8> = rows
             .take(height)
             .flat_map(|row| &row[..width])

@@ -45,6 +45,23 @@ pub const OFFICIAL: WindowParams = WindowParams {
     lookahead: None,
 };
 
+/// The settings that are wished for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wish {
+    pub windows: WindowParams,
+    /// Whether flow completion and the generator compute in 32 bits on a card, too.
+    pub full: bool,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self {
+            windows: OFFICIAL,
+            full: false,
+        }
+    }
+}
+
 /// What the networks take on a machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
@@ -102,6 +119,18 @@ pub struct Options {
     /// See frames whole, as the official procedure does, and not only around the mask
     #[arg(long)]
     pub whole: bool,
+    /// Frames of a sub-video
+    #[arg(long, value_name = "FRAMES", default_value_t = 80, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub subvideo_length: u32,
+    /// Local frames of a window
+    #[arg(long, value_name = "FRAMES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub neighbor_length: u32,
+    /// Distance between reference frames
+    #[arg(long, value_name = "FRAMES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub ref_stride: u32,
+    /// Precision on a card; a processor computes in fp32
+    #[arg(long, default_value = "fp16", value_parser = ["fp16", "fp32"])]
+    pub precision: String,
     /// Cards to advise for: names, sizes such as 8gb, or cpu; all known ones by default
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub card: Vec<String>,
@@ -169,6 +198,15 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), AdviseErr
     let advisor = Advisor {
         clips: &clips,
         whole: options.whole,
+        wish: Wish {
+            windows: WindowParams {
+                subvideo_length: options.subvideo_length as usize,
+                neighbor_length: options.neighbor_length as usize,
+                ref_stride: options.ref_stride as usize,
+                lookahead: None,
+            },
+            full: options.precision == "fp32",
+        },
         efficiency: options.efficiency,
     };
     let mut advice: Vec<_> = targets

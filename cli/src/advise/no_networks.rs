@@ -1,6 +1,6 @@
 //! The settings of the networks in a build that has none.
 
-use super::{Fit, cards::Machine};
+use super::{Fit, Wish, cards::Machine};
 
 /// Why a plan cannot be made.
 pub const MISSING: Option<&str> = Some(
@@ -12,6 +12,12 @@ pub const MISSING: Option<&str> = Some(
 ///
 /// # Errors
 /// Always.
-pub fn fit(_: &Machine, _: (usize, usize), _: &[(usize, usize)], _: u64) -> Result<Fit, u64> {
+pub fn fit(
+    _: &Machine,
+    _: Wish,
+    _: (usize, usize),
+    _: &[(usize, usize)],
+    _: u64,
+) -> Result<Fit, u64> {
     Err(u64::MAX)
 }

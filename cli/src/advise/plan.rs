@@ -9,7 +9,7 @@ use propainter::{
     memory::Degradation,
 };
 
-use super::{Fit, OFFICIAL, cards::Machine};
+use super::{Fit, Wish, cards::Machine};
 
 /// Why a plan cannot be made in a build without networks; in this one there is no reason.
 pub const MISSING: Option<&str> = None;
@@ -27,6 +27,7 @@ const L2: u64 = 1 << 20;
 /// The bytes that the least settings need, if they do not fit.
 pub fn fit(
     machine: &Machine,
+    wish: Wish,
     source: (usize, usize),
     views: &[(usize, usize)],
     processor: u64,
@@ -39,7 +40,8 @@ pub fn fit(
         _ => {
             let total = machine.memory().unwrap_or_default();
             let budget = total.saturating_sub(RESERVE);
-            (Device::Gpu(Gpu::usual(total)), budget, DType::F16)
+            let numbers = if wish.full { DType::F32 } else { DType::F16 };
+            (Device::Gpu(Gpu::usual(total)), budget, numbers)
         }
     };
     let count = views.len().max(1) as u64;
@@ -49,7 +51,7 @@ pub fn fit(
     };
     let mut fits = views.iter().map(|&size| {
         let wanted = QualityLevel {
-            windows: OFFICIAL,
+            windows: wish.windows,
             size,
             numbers,
             downgrades: Vec::new(),
@@ -65,7 +67,7 @@ pub fn fit(
         Ok(Fit {
             windows: level.windows,
             views: vec![level.size],
-            half: numbers == DType::F16,
+            half: level.numbers == DType::F16,
             device: needs.device(),
             host: if device.is_gpu() { needs.host } else { 0 },
             given_up: given_up
@@ -94,7 +96,9 @@ pub fn fit(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use propainter::internals::schedule::WindowParams;
+
+    use super::{super::OFFICIAL, *};
 
     /// The guide's table: frames and the card that it recommends for them.
     const GUIDE: [((usize, usize), &str); 8] = [
@@ -117,7 +121,7 @@ mod tests {
 
     fn exact(machine: &str, size: (usize, usize)) -> Fit {
         let machine = Machine::named(machine, 1).unwrap();
-        let fit = fit(&machine, size, &[size], u64::MAX).unwrap();
+        let fit = fit(&machine, Wish::default(), size, &[size], u64::MAX).unwrap();
         let memory = machine.memory().unwrap();
         assert!(fit.device <= memory - RESERVE, "{machine:?} {size:?}");
         assert_eq!(fit.given_up, [""; 0], "{machine:?} {size:?}");
@@ -143,15 +147,35 @@ mod tests {
         assert!(small.device < large.device);
         let machine = Machine::Tier(2);
         let full = (1920, 1080);
-        let fit = fit(&machine, full, &[full], u64::MAX).unwrap();
+        let fit = fit(&machine, Wish::default(), full, &[full], u64::MAX).unwrap();
         assert!(!fit.given_up.is_empty() && fit.device <= (2 << 30) - RESERVE);
+    }
+
+    #[test]
+    fn what_is_wished_for_is_planned() {
+        let machine = Machine::named("24gb", 1).unwrap();
+        let device = |wish| fit(&machine, wish, (640, 480), &[(640, 480)], u64::MAX).unwrap();
+        let full = Wish {
+            full: true,
+            ..Wish::default()
+        };
+        let short = Wish {
+            windows: WindowParams {
+                neighbor_length: 5,
+                ..OFFICIAL
+            },
+            ..Wish::default()
+        };
+        let wishes = [full, Wish::default(), short].map(device);
+        assert!(wishes.is_sorted_by(|more, less| more.device > less.device));
+        assert!(!wishes[0].half && wishes[2].windows == short.windows);
     }
 
     #[test]
     fn what_does_not_fit_tells_what_it_needs() {
         let full = (1920, 1080);
         let cpu = Machine::Cpu { cores: 2 };
-        let needed = fit(&cpu, full, &[full], 100 << 20).unwrap_err();
+        let needed = fit(&cpu, Wish::default(), full, &[full], 100 << 20).unwrap_err();
         assert!(needed > 100 << 20 && needed < 64 << 30, "{needed}");
     }
 
@@ -159,7 +183,8 @@ mod tests {
     fn views_share_the_card() {
         let view = (432, 240);
         let machine = Machine::Tier(8);
-        let fit = |views: &[_]| fit(&machine, (1920, 1080), views, u64::MAX).unwrap();
+        let fit =
+            |views: &[_]| fit(&machine, Wish::default(), (1920, 1080), views, u64::MAX).unwrap();
         let (one, two) = (fit(&[view]), fit(&[view, view]));
         assert_eq!(two.views.len(), 2);
         assert!(two.device > one.device && two.device <= (8 << 30) - RESERVE);
