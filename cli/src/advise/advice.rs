@@ -318,25 +318,4 @@ mod tests {
         assert_eq!(both.order(), 2.0 * classical.order());
         assert_eq!(both.memory, classical.memory);
     }
-
-    #[cfg(feature = "networks")]
-    #[test]
-    fn a_report_s_speed_counts_for_its_card() {
-        let clips = [clip((1280, 720), 0.2)];
-        let advisor = Advisor {
-            whole: true,
-            ..advisor(&clips)
-        };
-        let card = Target::of(Machine::named("rtx3060", 1).unwrap());
-        let [estimate] = &advisor.advise(&card)[..] else {
-            panic!("the networks alone");
-        };
-        assert!(matches!(estimate.time, Some((_, Basis::Roofline))));
-        let tier = Target::of(Machine::Tier(12));
-        let [unknown] = &advisor.advise(&tier)[..] else {
-            panic!("the networks alone");
-        };
-        assert_eq!(unknown.time, None);
-        assert!(matches!(&unknown.fit, Some(Ok(_))));
-    }
 }

@@ -349,8 +349,14 @@ mod tests {
         for (arguments, words) in [
             (vec![], "CLIP"),
             (vec!["--size", "1280x720"], "--frames"),
-            (with(&["--mask-share", "0"]), "mask-share"),
-            (with(&["--mask-share", "1.5"]), "mask-share"),
+            (
+                vec!["--size", "64x64", "--frames", "9", "--mask-share", "0"],
+                "above 0",
+            ),
+            (
+                vec!["--size", "64x64", "--frames", "9", "--mask-frames", "1.5"],
+                "up to 1",
+            ),
             (with(&["--card", "cpu", "--deadline", "soon"]), "2h"),
             (with(&["--card", "rtx9999"]), "rtx3060"),
             (
