@@ -8,16 +8,21 @@ use propainter::{
 use super::{
     Fit, Wish,
     cards::{GIB, Machine},
-    check_report::Report,
     clip::Clip,
-    cost::Candidate,
     plan,
-    prices::Prices,
-    time::{self, Basis},
-    work::Work,
+    rent::{
+        cost::Candidate,
+        prices::{Prices, Rental},
+    },
+    speed::{
+        check_report::Report,
+        time::{self, Basis},
+        work::Work,
+    },
 };
 
-/// Crops are advised where they have at most this share of the pixels of whole frames.
+/// Crops are advised where they have at most this share of the pixels of whole frames, and are not
+/// scaled down.
 const CROPS_PAY: f64 = 0.5;
 
 /// A machine to advise for.
@@ -106,6 +111,8 @@ pub struct Advisor<'a> {
 /// The parts of a frame that are seen.
 struct Seen {
     views: Vec<(usize, usize)>,
+    /// Whether any of them is processed at a smaller size.
+    scaled: bool,
     cropped: bool,
     config: Config,
 }
@@ -132,7 +139,7 @@ impl Advisor<'_> {
 
     /// Returns the machines of a price list that can do all clips. `targets` tell what was measured.
     pub fn candidates<'p>(&self, prices: &'p Prices, targets: &[Target]) -> Vec<Candidate<'p>> {
-        let of_rental = |rental: &'p super::prices::Rental| {
+        let of_rental = |rental: &'p Rental| {
             let measured =
                 |target: &&Target| target.report.is_some() && target.machine == rental.machine;
             let target = targets.iter().find(measured).cloned();
@@ -250,8 +257,12 @@ impl Advisor<'_> {
                 crop_mode,
                 ..config.clone()
             };
+            let views = forecast::views(&config, &clip.holes.largest);
             Seen {
-                views: forecast::view_sizes(&config, &clip.holes.largest),
+                scaled: views
+                    .iter()
+                    .any(|view| view.processing.0 + 8 <= view.size.0),
+                views: views.into_iter().map(|view| view.processing).collect(),
                 cropped: crop_mode == CropMode::Crops,
                 config,
             }
@@ -261,7 +272,7 @@ impl Advisor<'_> {
             return whole;
         }
         let crops = of_mode(CropMode::Crops);
-        match crops.pixels() <= CROPS_PAY * whole.pixels() {
+        match !crops.scaled && crops.pixels() <= CROPS_PAY * whole.pixels() {
             true => crops,
             false => whole,
         }
@@ -270,7 +281,7 @@ impl Advisor<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::holes::Holes, *};
+    use super::{super::clip::holes::Holes, *};
 
     fn clip(size: (usize, usize), share: f64) -> Clip {
         Clip {

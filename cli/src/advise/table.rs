@@ -6,9 +6,9 @@ use super::{
     Options,
     advice::{Advice, Engine},
     clip::Clip,
-    cost::{self, Offer},
     plan,
-    time::{self, Basis},
+    rent::cost::{self, Offer},
+    speed::time::{self, Basis},
 };
 
 /// The version of the JSON's keys. It changes when a key changes or goes, not when one is added.

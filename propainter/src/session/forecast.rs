@@ -10,16 +10,30 @@ use crate::{
     resize,
 };
 
-/// Returns the processing size, (width, height), of each view in which a session of this
-/// configuration sees a frame with this mask.
-pub fn view_sizes(config: &Config, mask: &Mask) -> Vec<(usize, usize)> {
+/// A part of a frame that is seen: its size, and the size at which it is processed, (width, height).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Pixels of the frame.
+    pub size: (usize, usize),
+    /// Pixels that the engine processes.
+    pub processing: (usize, usize),
+}
+
+/// Returns the parts in which a session of this configuration sees a frame with this mask.
+pub fn views(config: &Config, mask: &Mask) -> Vec<Seen> {
     let size = (config.width, config.height);
     let wanted = (config.processing_width, config.processing_height);
     match config.crop_mode {
-        CropMode::Whole => vec![resize::processing_size(size, wanted, config.resize_ratio)],
+        CropMode::Whole => vec![Seen {
+            size,
+            processing: resize::processing_size(size, wanted, config.resize_ratio),
+        }],
         CropMode::Crops => lay_out(config, &bounding_boxes(mask), MAX_CROPS)
             .into_iter()
-            .map(|placed| placed.crop.processing)
+            .map(|placed| Seen {
+                size: (placed.crop.rect.columns.len(), placed.crop.rect.rows.len()),
+                processing: placed.crop.processing,
+            })
             .collect(),
     }
 }

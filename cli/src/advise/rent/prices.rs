@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::cards::{Machine, UnknownCard};
+use crate::advise::cards::{Machine, UnknownCard};
 
 /// A price list as it is written.
 #[derive(Debug, Deserialize)]

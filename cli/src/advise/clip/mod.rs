@@ -1,4 +1,6 @@
-//! The clips that advice is for: of files, or by size and length.
+//! The clips that advice is for: of files, or by size and length; [`holes`] reads their masks.
+
+pub mod holes;
 
 use std::{
     fs, io,
@@ -7,7 +9,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::holes::{Holes, HolesError};
+use self::holes::{Holes, HolesError};
 use crate::recode::{RecodeError, Source};
 
 /// Extensions of the files of a folder that are taken for videos.
@@ -23,6 +25,8 @@ pub enum ClipError {
     Read { file: PathBuf, source: io::Error },
     #[error(transparent)]
     Video(RecodeError),
+    #[error("{}: {problem}", file.display())]
+    Decode { file: PathBuf, problem: RecodeError },
     #[error("the folder {} holds no video", .0.display())]
     Empty(PathBuf),
     #[error("{}: {problem}", file.display())]
@@ -67,7 +71,13 @@ impl Clip {
     /// # Errors
     /// It has no video, its length is not known, or its masks cannot be read.
     pub fn open(file: &Path, masks: &Masks, frames: Option<usize>) -> Result<Self, ClipError> {
-        let source = Source::open(file).map_err(ClipError::Video)?;
+        let source = Source::open(file).map_err(|problem| match problem {
+            RecodeError::Open { .. } | RecodeError::NoVideo(_) => ClipError::Video(problem),
+            problem => ClipError::Decode {
+                file: file.to_owned(),
+                problem,
+            },
+        })?;
         let info = gst_video::VideoInfo::from_caps(&source.decoded);
         let info = info.map_err(|problem| ClipError::Caps {
             file: file.to_owned(),
@@ -270,9 +280,9 @@ mod tests {
     #[test]
     fn the_frames_of_a_mask_video_are_counted() {
         let folder = TempDir::new().unwrap();
-        let caps = "video/x-raw,format=GRAY8,width=64,height=48,framerate=25/1";
+        let caps = "video/x-raw,width=64,height=48,framerate=25/1";
         let white =
-            format!("videotestsrc pattern=white num-buffers=10 ! {caps} ! pngenc ! matroskamux");
+            format!("videotestsrc pattern=white num-buffers=10 ! {caps} ! jpegenc ! matroskamux");
         let file = made(&folder, "mask.mkv", &white);
         let holes = Holes::read(&file, (320, 240)).unwrap();
         assert_eq!((holes.share, holes.length), (1.0, 1.0));

@@ -6,6 +6,7 @@ use propainter::internals::schedule::WindowParams;
 use serde_json::Value;
 
 use super::work::Work;
+use crate::advise::OFFICIAL;
 
 /// The format of the reports that are understood.
 const FORMAT: u64 = 1;
@@ -99,7 +100,7 @@ fn speed(step: &str, frames_per_second: f64) -> Option<Speed> {
     let size = (width.parse().ok()?, height.parse().ok()?);
     let windows = WindowParams {
         lookahead: Some(10),
-        ..super::OFFICIAL
+        ..OFFICIAL
     };
     let work = Work::of(size, windows, STREAM, SHARE).total() / STREAM as f64;
     let positive = frames_per_second.is_finite() && frames_per_second > 0.0;

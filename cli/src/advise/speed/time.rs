@@ -1,10 +1,8 @@
 //! How long a machine takes: the roofline of its data sheet, a report of `propainter check`, or what
 //! BENCHMARKS.md has for a processor.
 
-use super::{
-    cards::{Card, Machine},
-    work::Work,
-};
+use super::work::Work;
+use crate::advise::cards::{Card, Machine};
 
 /// The share of a card's peak that is assumed to be reached. A guess: nobody has measured it.
 pub const EFFICIENCY: f64 = 1.0 / 3.0;

@@ -91,7 +91,8 @@ pub fn parse_deadline(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::cards::Machine, *};
+    use super::*;
+    use crate::advise::cards::Machine;
 
     fn rental(name: &str, hour: f64, spot: Option<f64>, cards: u32) -> Rental {
         Rental {
