@@ -242,7 +242,10 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let file = made(&folder, "sound.wav", "audiotestsrc num-buffers=10 ! wavenc");
         let error = Clip::open(&file, &HALF, None).unwrap_err().to_string();
-        assert!(error.contains("sound.wav"), "{error}");
+        assert!(
+            error.contains("no video frame") && error.contains("sound.wav"),
+            "{error}"
+        );
     }
 
     #[test]
