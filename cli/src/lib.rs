@@ -2,10 +2,12 @@
 //!
 //! Subcommands, a folder each:
 //! - [`demo`]: shows the element at work on a generated clip or on a video file
+//! - [`mod@run`]: removes what masks mark from videos
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
+//! - [`advise`]: settings, time and cost of a clip on cards and rented machines
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -17,6 +19,7 @@
 //!
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
 
+pub mod advise;
 pub mod bench;
 #[cfg_attr(not(feature = "networks"), path = "check/no_networks.rs")]
 pub mod check;
@@ -29,6 +32,7 @@ pub mod monitor;
 pub mod output;
 pub mod progress;
 pub mod recode;
+pub mod run;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
@@ -55,11 +59,13 @@ pub struct Cli {
 /// A subcommand with its options.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Run(run::Options),
     Demo(demo::Options),
     Monitor(monitor::Options),
     Weights(weights::Options),
     Bench(bench::Options),
     Check(check::Options),
+    Advise(advise::Options),
     Completions(generated::completions::Options),
     Man(generated::man::Options),
 }
@@ -102,6 +108,7 @@ pub fn run(
         }
     };
     let (name, result) = match &cli.command {
+        Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
         Command::Demo(options) => ("demo", demo::run(options, console).map_err(Failure::of)),
         Command::Monitor(options) => {
             let result = monitor::run(options, console);
@@ -117,6 +124,10 @@ pub fn run(
         }
         Command::Bench(options) => ("bench", bench::run(options, console).map_err(Failure::of)),
         Command::Check(options) => ("check", check::run(options, console).map_err(Failure::of)),
+        Command::Advise(options) => {
+            let result = advise::run(options, console);
+            ("advise", result.map_err(Failure::of))
+        }
         Command::Completions(options) => {
             let result = generated::completions::run(options, console);
             ("completions", result.map_err(Failure::of))

@@ -8,7 +8,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, error_of, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,6 +78,8 @@ pub struct Source {
     pub chapters: Option<gst::Toc>,
     /// Whether frames carry a time code.
     pub time_code: bool,
+    /// Duration of the file, if it is known.
+    pub duration: Option<gst::ClockTime>,
 }
 
 /// What has been found while the file is read.
@@ -139,7 +141,23 @@ impl Source {
                 gst::element_error!(sink, gst::CoreError::Pad, ("{error}"));
             }
         });
-        preroll(&pipeline, file)?;
+        let (shared, sink_of_frames) = (found.clone(), sink.downgrade());
+        parse.connect_no_more_pads(move |_| {
+            // Otherwise the first frame is waited for in vain.
+            if let Some(sink) = sink_of_frames
+                .upgrade()
+                .filter(|_| lock(&shared).video.is_none())
+            {
+                gst::element_error!(sink, gst::StreamError::TypeNotFound, ("there is no video"));
+            }
+        });
+        preroll(&pipeline, file).map_err(|error| {
+            let found = lock(&found);
+            match found.video.is_none() && !found.streams.is_empty() {
+                true => RecodeError::NoVideo(file.to_owned()),
+                false => error,
+            }
+        })?;
 
         let pad = sink.static_pad("sink");
         let decoded = pad.and_then(|pad| pad.current_caps());
@@ -157,6 +175,7 @@ impl Source {
             streams,
             chapters: found.chapters,
             time_code: found.time_code,
+            duration: pipeline.query_duration(),
         })
     }
 
@@ -270,7 +289,7 @@ fn preroll(pipeline: &gst::Pipeline, file: &Path) -> Result<(), RecodeError> {
     let left = gst::ClockTime::try_from(left).unwrap_or(gst::ClockTime::ZERO);
     let message = bus.timed_pop_filtered(left, &kinds);
     match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => Err(error_of(error)),
+        Some(gst::MessageView::Error(error)) => Err(RecodeError::of_message(error)),
         Some(_) => Ok(()),
         None => Err(match started {
             Err(error) => RecodeError::State(error),
