@@ -4,6 +4,7 @@
 //! - [`source`]: the streams and metadata of a file, read before anything is written
 //! - [`mp4_boxes`]: the parts of MP4 and QuickTime files that GStreamer does not report
 //! - [`container`]: the containers that can be written
+//! - [`codecs`]: the video codecs, and the settings of their encoders
 //! - [`encoder`]: the encoder and the pixel format that lose least
 //! - [`orientation`]: rotation and mirroring for display
 //! - [`branches`]: the branches of a pipeline that end in the muxer
@@ -11,6 +12,7 @@
 //! - [`subtitles`]: text without markup
 
 pub mod branches;
+pub mod codecs;
 pub mod container;
 pub mod encoder;
 pub mod mp4_boxes;
@@ -56,6 +58,26 @@ pub enum RecodeError {
         "none of the encoders {0} is installed and takes this size; scripts/setup.sh installs them"
     )]
     NoEncoder(String),
+    #[error(
+        "GStreamer finds no encoder of graphics hardware for this file ({0}): leave out \
+         --encoder hardware, or install the plugin of the hardware"
+    )]
+    NoHardware(String),
+    #[error(
+        "there is no encoder {0}: name h264, h265, vp8, vp9, av1, ffv1, prores, hardware, or an \
+         encoder that gst-inspect-1.0 lists"
+    )]
+    UnknownEncoder(String),
+    #[error(
+        "a file with this extension takes no {codec} here: use --encoder {}, or write another file \
+         (FFV1: .mkv; ProRes: .mov)", others.join(", ")
+    )]
+    CodecInContainer {
+        codec: &'static str,
+        others: Vec<&'static str>,
+    },
+    #[error("{0} has no quality to choose: leave out --quality")]
+    NoQuality(&'static str),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
@@ -110,7 +132,7 @@ impl Recode {
         // The quick checks come first.
         crate::output::check(&job.output, &inputs, job.existing)?;
         let source = Source::open(&job.video)?;
-        let encoder = Encoder::choose(&source, container)?;
+        let encoder = Encoder::choose(&source, container, &job.encoding)?;
         let output = Output::create(&job.output, &inputs, job.existing)?;
         let packets = Arc::default();
         let (pipeline, notes) = build(
@@ -195,6 +217,18 @@ fn build(
             "the frames lose {lost}: they are written as {format}"
         ));
     }
+    let coded = source.video.caps.structure(0).map(|s| s.name().as_str());
+    let default = Encoding {
+        quality: job.encoding.quality,
+        ..Encoding::default()
+    };
+    if coded != Some(encoder.codec.media) && job.encoding == default {
+        notes.push(format!(
+            "the video is encoded as {}, not as {}",
+            encoder.codec.title,
+            source.video.codec()
+        ));
+    }
     let before = branches::bin("queue ! videoconvert")?;
     if let Some(pad) = before.static_pad("sink") {
         fill_times(&pad);
@@ -203,7 +237,7 @@ fn build(
     let after = branches::bin(&format!(
         "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
         encoder.format.to_str(),
-        encoder.description(source)
+        encoder.description(source, &job.encoding)
     ))?;
     pipeline.add_many([&before, element, &after])?;
     gst::Element::link_many([&before, element, &after])?;

@@ -57,6 +57,9 @@ impl Stream {
         match (name, structure.get::<i32>("mpegversion")) {
             ("audio/mpeg", Ok(2 | 4)) => "AAC",
             ("audio/mpeg", _) => "MPEG audio",
+            ("video/mpeg", Ok(1)) => "MPEG-1",
+            ("video/mpeg", Ok(2)) => "MPEG-2",
+            ("video/mpeg", _) => "MPEG-4",
             ("audio/x-raw", _) => "PCM",
             ("text/x-raw", _) => "text",
             _ => {

@@ -50,6 +50,8 @@ pub struct Options {
     #[arg(long)]
     pub quiet: bool,
     #[command(flatten)]
+    pub encoding: Encoding,
+    #[command(flatten)]
     pub settings: ElementSettings,
 }
 
@@ -88,7 +90,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         mask,
         output: options.output.clone(),
         settings: settings.clone(),
-        encoding: Encoding::default(),
+        encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
     };
