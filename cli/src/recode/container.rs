@@ -80,8 +80,8 @@ impl Container {
         matches!(self, Self::Mp4 | Self::Mov)
     }
 
-    /// Returns whether the muxer stores chapters.
+    /// Returns whether the file stores chapters: those of MP4 are written by [`super::chapters`].
     pub fn stores_chapters(self) -> bool {
-        matches!(self, Self::Matroska | Self::Webm)
+        self != Self::MpegTs
     }
 }

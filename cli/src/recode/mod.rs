@@ -6,15 +6,18 @@
 //! - [`container`]: the containers that can be written
 //! - [`codecs`]: the video codecs, and the settings of their encoders
 //! - [`encoder`]: the encoder and the pixel format that lose least
+//! - [`chapters`], [`matroska_tags`]: what GStreamer's muxers do not write, or not rightly
 //! - [`orientation`]: rotation and mirroring for display
 //! - [`branches`]: the branches of a pipeline that end in the muxer
 //! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
 
 pub mod branches;
+pub mod chapters;
 pub mod codecs;
 pub mod container;
 pub mod encoder;
+pub mod matroska_tags;
 pub mod mp4_boxes;
 pub mod orientation;
 pub mod source;
@@ -86,8 +89,8 @@ pub enum RecodeError {
     Pipeline(#[from] gst::glib::BoolError),
     #[error("GStreamer: {0}")]
     State(#[from] gst::StateChangeError),
-    #[error("the orientation cannot be stored: {0}")]
-    Orientation(io::Error),
+    #[error("orientation, chapters and tags cannot be stored: {0}")]
+    Complete(io::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
 }
@@ -103,8 +106,11 @@ pub struct Recode {
     /// Number of frames in the file, as far as they have been read.
     packets: Arc<AtomicU64>,
     output: Output,
+    container: Container,
     /// Orientation and frame size that are written into the complete file.
     orientation: Option<(orientation::Orientation, (u32, u32))>,
+    /// Chapters that are written into the complete file.
+    chapters: Option<gst::Toc>,
 }
 
 /// The files to read and to write.
@@ -146,6 +152,8 @@ impl Recode {
             notes,
             packets,
             output,
+            container,
+            chapters: source.chapters,
             orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
         })
     }
@@ -174,10 +182,19 @@ impl Recode {
     pub fn finish(self) -> Result<(), RecodeError> {
         // Only then the muxer has closed the file.
         self.pipeline.set_state(gst::State::Null)?;
-        if let Some((turn, size)) = self.orientation {
-            turn.write(self.output.part(), size)
-                .map_err(RecodeError::Orientation)?;
-        }
+        let part = self.output.part();
+        let complete = || match self.container {
+            Container::Mp4 | Container::Mov => {
+                if let Some((turn, size)) = self.orientation {
+                    turn.write(part, size)?;
+                }
+                self.chapters
+                    .map_or(Ok(()), |toc| chapters::write(&toc, part))
+            }
+            Container::Matroska | Container::Webm => matroska_tags::repair(part),
+            Container::MpegTs => Ok(()),
+        };
+        complete().map_err(RecodeError::Complete)?;
         Ok(self.output.commit()?)
     }
 }
@@ -267,14 +284,17 @@ fn build(
         }
     }
     let unreported = mp4_boxes::Unreported::read(&job.video);
-    let setter = mux.dynamic_cast_ref::<gst::TocSetter>();
-    match (
-        &source.chapters,
-        setter.filter(|_| container.stores_chapters()),
-    ) {
-        (Some(chapters), Some(setter)) => setter.set_toc(Some(chapters)),
-        (None, _) if !unreported.chapters => {}
-        _ => notes.push("the chapters are not in the new file".to_owned()),
+    if let Some(chapters) = &source.chapters
+        && let Some(setter) = mux.dynamic_cast_ref::<gst::TocSetter>()
+    {
+        setter.set_toc(Some(chapters));
+    }
+    let has_chapters = unreported.chapters || source.chapters.is_some();
+    if has_chapters && (source.chapters.is_none() || !container.stores_chapters()) {
+        notes.push("the chapters are not in the new file".to_owned());
+    }
+    if source.attachments > 0 {
+        notes.push("the attachments, such as fonts, are not in the new file".to_owned());
     }
     if source.time_code || unreported.time_code {
         notes.push("the time code is not in the new file".to_owned());

@@ -9,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, named, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, chapters, named, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -80,6 +80,8 @@ pub struct Source {
     /// All other streams.
     pub streams: Vec<Stream>,
     pub chapters: Option<gst::Toc>,
+    /// Number of files that are attached.
+    pub attachments: usize,
     /// Whether frames carry a time code.
     pub time_code: bool,
 }
@@ -91,6 +93,7 @@ struct Found {
     video: Option<String>,
     orientation: Option<Orientation>,
     chapters: Option<gst::Toc>,
+    attachments: usize,
     time_code: bool,
 }
 
@@ -163,7 +166,8 @@ impl Source {
             decoded,
             orientation: found.orientation,
             streams,
-            chapters: found.chapters,
+            chapters: found.chapters.or_else(|| chapters::read(file)),
+            attachments: found.attachments,
             time_code: found.time_code,
         })
     }
@@ -249,10 +253,13 @@ fn add_stream(
 fn note_event(event: &gst::EventRef, decoded: bool, found: &Mutex<Found>) {
     match event.view() {
         gst::EventView::Tag(tag) if decoded => {
-            let tag = tag.tag().get::<gst::tags::ImageOrientation>();
-            if let Some(tag) = tag {
-                lock(found).orientation = Orientation::of_tag(tag.get());
+            let tags = tag.tag();
+            let mut found = lock(found);
+            if let Some(tag) = tags.get::<gst::tags::ImageOrientation>() {
+                found.orientation = Orientation::of_tag(tag.get());
             }
+            let attachments = tags.size::<gst::tags::Attachment>();
+            found.attachments = found.attachments.max(attachments);
         }
         gst::EventView::Toc(toc) => lock(found).chapters = Some(toc.toc().0.to_owned()),
         _ => {}
