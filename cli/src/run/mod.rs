@@ -5,16 +5,19 @@
 //! - [`clip`]: one clip through the element into another file
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
+//! - [`space`]: whether the new file will fit
 
 pub mod clip;
 pub mod mask;
 pub mod play;
 pub mod progress;
 pub mod settings;
+mod space;
 
 use std::{io, path::PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{Console, output::Existing, recode::Encoding, units};
@@ -23,7 +26,7 @@ pub use self::{
     clip::{Clip, ClipJob, Part, RunError, run_clip},
     mask::MaskSource,
     play::{Observer, Outcome, Progress},
-    progress::{Bar, Quiet},
+    progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
 };
 
@@ -49,6 +52,9 @@ pub struct Options {
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
+    /// Print an object of JSON a line: progress, notice, then done or error
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
     #[command(flatten)]
     pub encoding: Encoding,
     #[command(flatten)]
@@ -94,13 +100,39 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         existing: Existing::with_force(options.force),
         part: None,
     };
-    if options.quiet {
+    if options.json {
+        let mut lines = JsonLines(&mut *console.out);
+        let result = run_clip(&job, &mut lines);
+        lines.line(&match &result {
+            Ok(outcome) => done(&job, outcome),
+            Err(error) => json!({ "type": "error", "text": error.to_string() }),
+        });
+        result?;
+    } else if options.quiet {
         run_clip(&job, &mut Quiet)?;
-        return Ok(());
+    } else {
+        let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
+        report(&job, &outcome, console)?;
     }
-    let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-    report(&job, &outcome, console)?;
     Ok(())
+}
+
+/// Returns what became of a clip as an object of JSON.
+fn done(job: &ClipJob, outcome: &Outcome) -> Value {
+    json!({
+        "type": "done",
+        "output": job.output.display().to_string(),
+        "replaced": outcome.replaced,
+        "frames": outcome.frames,
+        "seconds": outcome.duration.as_secs_f64(),
+        "model": outcome.sample.model,
+        "plan": outcome.sample.plan,
+        "device_peak_bytes": outcome.sample.peak,
+        "host_peak_bytes": outcome.sample.host_peak,
+        "resident_peak_bytes": outcome.resident_peak,
+        "given_up": outcome.downgrades,
+        "notes": outcome.notes,
+    })
 }
 
 /// Prints what became of a clip.
