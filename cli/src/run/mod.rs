@@ -3,18 +3,26 @@
 //! - [`settings`]: the element's properties as options
 //! - [`mask`]: where the masks come from
 //! - [`clip`]: one clip through the element into another file
+//! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
 //! - [`space`]: whether the new file will fit
+//! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
+pub mod expand;
 pub mod mask;
+mod pipe;
 pub mod play;
 pub mod progress;
 pub mod settings;
 mod space;
+pub mod y4m;
 
-use std::{io, path::PathBuf};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -29,6 +37,10 @@ pub use self::{
     progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
 };
+use self::{
+    expand::{Aspect, Expand, ExpandError, Size},
+    pipe::PIPE,
+};
 
 /// Removes what a mask marks from a video
 ///
@@ -36,14 +48,23 @@ pub use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read
+    /// Video to read; - for Y4M on the standard input
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
     /// marks what to remove
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts
+    /// Rectangle to remove, in pixels: left edge, upper edge, width and height; several are joined
+    #[arg(long, value_name = "X,Y,W,H", conflicts_with = "mask-regions")]
+    pub rectangle: Vec<mask::Rectangle>,
+    /// Make the picture wider or taller, to this aspect ratio
+    #[arg(long, value_name = "W:H", conflicts_with = "expand_to")]
+    pub expand: Option<Aspect>,
+    /// Make the picture wider and taller, to this size
+    #[arg(long, value_name = "WxH")]
+    pub expand_to: Option<Size>,
+    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; - for Y4M on the standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Replace the output where it exists
@@ -66,14 +87,23 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("nothing is to be removed: name a mask (--mask, --mask-regions, --mask-from-alpha)")]
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    #[error(
+        "nothing is to be removed or added: name a mask (--mask, --rectangle, --mask-from-alpha) or \
+         --expand"
+    )]
     NoMask,
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
-/// Properties that tell what to remove without `--mask`.
-const MASKS: [&str; 4] = [
+/// Properties that tell what to remove or add without `--mask`.
+const MASKS: [&str; 8] = [
+    "expand-left",
+    "expand-right",
+    "expand-top",
+    "expand-bottom",
     "mask-location",
     "mask-regions",
     "mask-roi-type",
@@ -85,7 +115,22 @@ const MASKS: [&str; 4] = [
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let settings = &options.settings;
+    let mut settings = options.settings.clone();
+    let ratio = options
+        .expand
+        .map(|Aspect(width, height)| Expand::Aspect(width, height));
+    let size = options
+        .expand_to
+        .map(|Size(width, height)| Expand::Size(width, height));
+    if let Some(expand) = ratio.or(size) {
+        expand.apply(&mut settings, &options.input)?;
+    }
+    if !options.rectangle.is_empty() {
+        let regions = mask::Rectangle::regions(&options.rectangle);
+        settings
+            .set("mask-regions", &regions)
+            .map_err(RunError::from)?;
+    }
     let mask = match &options.mask {
         Some(location) => MaskSource::find(location).map_err(RunError::from)?,
         None if MASKS.iter().any(|name| settings.get(name).is_some()) => MaskSource::None,
@@ -95,13 +140,13 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         input: options.input.clone(),
         mask,
         output: options.output.clone(),
-        settings: settings.clone(),
+        settings,
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
     };
     if options.json {
-        let mut lines = JsonLines(&mut *console.out);
+        let mut lines = JsonLines(text_of(console, &job));
         let result = run_clip(&job, &mut lines);
         lines.line(&match &result {
             Ok(outcome) => done(&job, outcome),
@@ -112,9 +157,17 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         run_clip(&job, &mut Quiet)?;
     } else {
         let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-        report(&job, &outcome, console)?;
+        report(&job, &outcome, text_of(console, &job))?;
     }
     Ok(())
+}
+
+/// Returns where text goes: frames on the standard output leave no place there for anything else.
+fn text_of<'a>(console: &'a mut Console<'_>, job: &ClipJob) -> &'a mut dyn Write {
+    match job.output.as_os_str() == PIPE {
+        true => console.errors,
+        false => console.out,
+    }
 }
 
 /// Returns what became of a clip as an object of JSON.
@@ -136,32 +189,37 @@ fn done(job: &ClipJob, outcome: &Outcome) -> Value {
 }
 
 /// Prints what became of a clip.
-fn report(job: &ClipJob, outcome: &Outcome, console: &mut Console<'_>) -> io::Result<()> {
+fn report(job: &ClipJob, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let verb = if outcome.replaced {
         "replaced"
     } else {
         "wrote"
     };
     let seconds = outcome.duration.as_secs_f64();
-    console.say(&format!(
+    writeln!(
+        out,
         "{verb} {}: {} frames in {seconds:.1} s, {:.1} frames per second",
-        job.output.display(),
+        match job.output.as_os_str() == PIPE {
+            true => "the standard output".into(),
+            false => job.output.to_string_lossy(),
+        },
         outcome.frames,
-        outcome.frames as f64 / seconds
-    ))?;
-    let peak =
-        |name: &str, bytes: u64| (bytes > 0).then(|| format!("{name} {}", units::bytes(bytes)));
-    let peaks = [
-        peak("device", outcome.sample.peak),
-        peak("held frames and networks", outcome.sample.host_peak),
-        peak("process", outcome.resident_peak.unwrap_or_default()),
-    ];
-    let peaks: Vec<_> = peaks.into_iter().flatten().collect();
+        outcome.frames as f64 / seconds.max(1e-9)
+    )?;
+    let peaks: Vec<_> = [
+        ("device", outcome.sample.peak),
+        ("held frames and networks", outcome.sample.host_peak),
+        ("process", outcome.resident_peak.unwrap_or_default()),
+    ]
+    .into_iter()
+    .filter(|(_, bytes)| *bytes > 0)
+    .map(|(name, bytes)| format!("{name} {}", units::bytes(bytes)))
+    .collect();
     if !peaks.is_empty() {
-        console.say(&format!("peak memory: {}", peaks.join(", ")))?;
+        writeln!(out, "peak memory: {}", peaks.join(", "))?;
     }
     match outcome.downgrades.as_slice() {
         [] => Ok(()),
-        given_up => console.say(&format!("to fit the memory: {}", given_up.join("; "))),
+        given_up => writeln!(out, "to fit the memory: {}", given_up.join("; ")),
     }
 }
