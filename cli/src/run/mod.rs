@@ -20,6 +20,7 @@ mod space;
 pub mod y4m;
 
 use std::{
+    fs,
     io::{self, Write},
     path::PathBuf,
 };
@@ -28,7 +29,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{Console, output::Existing, recode::Encoding, units};
+use crate::{
+    Console,
+    output::{Existing, Output},
+    recode::Encoding,
+    report::{self, Recorder, frames::Watch},
+    units,
+};
 
 pub use self::{
     clip::{Clip, ClipJob, Part, RunError, run_clip},
@@ -76,6 +83,12 @@ pub struct Options {
     /// Print an object of JSON a line: progress, notice, then done or error
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
+    /// Page to write: facts, curves of time and memory, and the frames that were changed most
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Video without what is removed: the report then tells the PSNR, and shows the worst frames
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub truth: Option<PathBuf>,
     #[command(flatten)]
     pub encoding: Encoding,
     #[command(flatten)]
@@ -94,6 +107,8 @@ pub enum CommandError {
          --expand"
     )]
     NoMask,
+    #[error("a report is about files: leave out --report, or name files in place of -")]
+    ReportOfPipe,
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
@@ -147,19 +162,52 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     };
     if options.json {
         let mut lines = JsonLines(text_of(console, &job));
-        let result = run_clip(&job, &mut lines);
+        let result = run_one(options, &job, &mut lines);
         lines.line(&match &result {
             Ok(outcome) => done(&job, outcome),
             Err(error) => json!({ "type": "error", "text": error.to_string() }),
         });
         result?;
     } else if options.quiet {
-        run_clip(&job, &mut Quiet)?;
+        run_one(options, &job, &mut Quiet)?;
     } else {
-        let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-        report(&job, &outcome, text_of(console, &job))?;
+        let outcome = run_one(options, &job, &mut Bar::new("run", console.errors))?;
+        print(&job, &outcome, text_of(console, &job))?;
     }
     Ok(())
+}
+
+/// Runs a clip and writes its report.
+fn run_one(
+    options: &Options,
+    job: &ClipJob,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, CommandError> {
+    let Some(page) = &options.report else {
+        return Ok(run_clip(job, observer)?);
+    };
+    if [&job.input, &job.output]
+        .iter()
+        .any(|name| name.as_os_str() == PIPE)
+    {
+        return Err(CommandError::ReportOfPipe);
+    }
+    let mut inputs = vec![job.input.clone()];
+    inputs.extend(job.mask.files());
+    inputs.extend(options.truth.clone());
+    let page = Output::create(page, &inputs, job.existing).map_err(RunError::from)?;
+    let clip = Clip::open(job)?;
+    let watch = Watch::new(&clip.element, options.truth.as_deref()).map_err(RunError::from)?;
+    let mut recorder = Recorder::new(observer);
+    let outcome = clip.play(&mut recorder)?;
+    let points = recorder.finish();
+    fs::write(
+        page.part(),
+        report::page(job, &outcome, &points, &watch.finish()),
+    )?;
+    clip.finish()?;
+    page.commit().map_err(RunError::from)?;
+    Ok(outcome)
 }
 
 /// Returns where text goes: frames on the standard output leave no place there for anything else.
@@ -189,7 +237,7 @@ fn done(job: &ClipJob, outcome: &Outcome) -> Value {
 }
 
 /// Prints what became of a clip.
-fn report(job: &ClipJob, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn print(job: &ClipJob, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let verb = if outcome.replaced {
         "replaced"
     } else {
