@@ -22,7 +22,7 @@ pub mod y4m;
 use std::{
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -125,37 +125,57 @@ const MASKS: [&str; 8] = [
     "mask-from-alpha",
 ];
 
+impl Options {
+    /// Returns the properties of the element for a clip.
+    ///
+    /// # Errors
+    /// The clip cannot be read, or is larger than it is to become.
+    fn settings_for(&self, clip: &Path) -> Result<ElementSettings, CommandError> {
+        let mut settings = self.settings.clone();
+        let ratio = self
+            .expand
+            .map(|Aspect(width, height)| Expand::Aspect(width, height));
+        let size = self
+            .expand_to
+            .map(|Size(width, height)| Expand::Size(width, height));
+        if let Some(expand) = ratio.or(size) {
+            expand.apply(&mut settings, clip)?;
+        }
+        if !self.rectangle.is_empty() {
+            let regions = mask::Rectangle::regions(&self.rectangle);
+            settings
+                .set("mask-regions", &regions)
+                .map_err(RunError::from)?;
+        }
+        Ok(settings)
+    }
+
+    /// Returns where the masks of a clip come from.
+    ///
+    /// # Errors
+    /// The mask cannot be read, or nothing tells what to remove or to add.
+    fn mask_source(&self) -> Result<MaskSource, CommandError> {
+        let is_set = |name: &&str| self.settings.get(name).is_some();
+        let expands = self.expand.is_some() || self.expand_to.is_some();
+        match &self.mask {
+            Some(location) => Ok(MaskSource::find(location).map_err(RunError::from)?),
+            None if MASKS.iter().any(is_set) => Ok(MaskSource::None),
+            None if expands || !self.rectangle.is_empty() => Ok(MaskSource::None),
+            None => Err(CommandError::NoMask),
+        }
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let mut settings = options.settings.clone();
-    let ratio = options
-        .expand
-        .map(|Aspect(width, height)| Expand::Aspect(width, height));
-    let size = options
-        .expand_to
-        .map(|Size(width, height)| Expand::Size(width, height));
-    if let Some(expand) = ratio.or(size) {
-        expand.apply(&mut settings, &options.input)?;
-    }
-    if !options.rectangle.is_empty() {
-        let regions = mask::Rectangle::regions(&options.rectangle);
-        settings
-            .set("mask-regions", &regions)
-            .map_err(RunError::from)?;
-    }
-    let mask = match &options.mask {
-        Some(location) => MaskSource::find(location).map_err(RunError::from)?,
-        None if MASKS.iter().any(|name| settings.get(name).is_some()) => MaskSource::None,
-        None => return Err(CommandError::NoMask),
-    };
     let job = ClipJob {
         input: options.input.clone(),
-        mask,
+        mask: options.mask_source()?,
         output: options.output.clone(),
-        settings,
+        settings: options.settings_for(&options.input)?,
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
