@@ -241,6 +241,7 @@ fn missing_checkpoints_are_named_with_where_was_looked() {
 }
 
 /// Returns whether the usual places of this machine hold checkpoints.
+#[cfg(feature = "networks")]
 fn weights_are_installed() -> bool {
     propainter::weights::find(None::<&Path>).is_ok()
 }
