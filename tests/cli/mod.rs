@@ -3,7 +3,7 @@
 mod advise;
 mod bench;
 #[cfg(feature = "networks")]
-mod check;
+pub mod check;
 mod generated;
 mod program;
 
@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use propainter_cli::{Console, weights::Environment};
 
 /// The result of a run.
-struct Outcome {
-    status: u8,
-    out: String,
-    errors: String,
+pub struct Outcome {
+    pub status: u8,
+    pub out: String,
+    pub errors: String,
 }
 
 /// Runs a command line, which begins with the program's name.

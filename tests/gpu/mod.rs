@@ -2,6 +2,7 @@
 //! virtual GPU computes.
 
 mod assemble;
+mod check;
 mod computed;
 mod driver;
 mod kernels;

@@ -46,12 +46,17 @@ impl Request {
 
 impl Warm {
     /// Reads the networks of a configuration, whose frame size is ignored. On a GPU also runs
-    /// them on a few small frames, which compiles their kernels and finds the fastest ones.
-    /// Returns `None` if the configuration needs no networks.
+    /// them on a few small frames, which compiles their kernels; `progress` is given the number of
+    /// frames so far, from 1 on, and of all frames. Returns `None` if the configuration needs no
+    /// networks.
     ///
     /// # Errors
     /// As [`Session::open`](super::Session::open).
-    pub fn up(config: &Config, cancel: &Cancel) -> Result<Option<Self>, Error> {
+    pub fn up(
+        config: &Config,
+        cancel: &Cancel,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Option<Self>, Error> {
         if config.engine() != Model::Propainter {
             return Ok(None);
         }
@@ -60,7 +65,7 @@ impl Warm {
         let reading = start.elapsed();
         let start = Instant::now();
         if !networks.on_cpu() {
-            run(config, cancel, networks.clone())?;
+            run(config, cancel, networks.clone(), progress)?;
         }
         Ok(Some(Self {
             networks,
@@ -78,7 +83,12 @@ impl Warm {
 
 /// Inpaints a few frames with a hole, at the size of a stream's first crops unless the
 /// configuration sets a processing size.
-fn run(config: &Config, cancel: &Cancel, networks: Arc<Networks>) -> Result<(), Error> {
+fn run(
+    config: &Config,
+    cancel: &Cancel,
+    networks: Arc<Networks>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(), Error> {
     let (width, height) = crops::MIN_SIZE;
     let config = Config {
         width: config.processing_width.unwrap_or(width),
@@ -96,6 +106,7 @@ fn run(config: &Config, cancel: &Cancel, networks: Arc<Networks>) -> Result<(), 
         let rgb = (0..3 * width * height).map(|at| (at * 7 + i * 31) as u8);
         let frame = Frame::new(width, height, rgb.collect());
         supervisor.push(frame, hole.clone(), &mut done)?;
+        progress(i + 1, frames);
     }
     supervisor.drain(&mut done)
 }
