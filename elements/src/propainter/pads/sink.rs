@@ -56,9 +56,10 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         post_bad_format(&cx.element, &problem.to_string());
         FlowError::Error
     };
-    let frame = converter.read(&buffer).map_err(bad)?;
+    let reading = converter.begin(&buffer).map_err(bad)?;
     let incoming = IncomingFrame {
         buffer: &buffer,
+        reading: &reading,
         converter: &converter,
         stream_time,
         index,
@@ -94,7 +95,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
     run.counts.taken += 1;
     run.queue.push_frame(InputFrame {
         buffer: pool::keep(buffer, kept),
-        frame: Some(frame),
+        frame: Some(reading),
         masks,
         converter,
         running_time,

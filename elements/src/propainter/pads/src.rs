@@ -114,8 +114,11 @@ fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, Flow
     let InputFrame {
         mut buffer,
         converter,
+        frame,
         ..
     } = input;
+    // A device reads the buffer as long as this is there.
+    drop(frame);
     let (done, count): (_, Count) = match outcome {
         Outcome::Dropped => {
             cx.state.lock().run.discont = true;

@@ -1,47 +1,57 @@
-//! Memory of a GPU: whether its frames are supported, and the transfer of rows between that memory
-//! and the host ([`mod@transfer`], [`cuda`]).
+//! Memory of a GPU: whether its frames are supported, and what the GPU does for them: [`transfer`] says
+//! what that is, [`cuda`] does it with NVIDIA's [`driver`] and GStreamer's library ([`gst_cuda`]).
 
 mod cuda;
+mod driver;
+mod gst_cuda;
 pub mod transfer;
 
 use std::sync::{Arc, LazyLock};
 
 use gst_video::{VideoFormat, VideoInfo};
 
-use self::{cuda::Driver, transfer::DeviceTransfer};
+use self::{
+    cuda::{CudaFrames, Libraries},
+    transfer::DeviceTransfer,
+};
 
 /// The caps feature of buffers in the memory of a GPU.
 pub const FEATURE: &str = "memory:CUDAMemory";
 
-/// The only format that is supported in that memory.
-pub const FORMAT: VideoFormat = VideoFormat::Nv12;
+/// The formats that are supported in that memory.
+pub const FORMATS: [VideoFormat; 4] = [
+    VideoFormat::Nv12,
+    VideoFormat::P01010le,
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
+];
 
-/// The driver of the GPU, loaded once.
-static DRIVER: LazyLock<Option<Arc<Driver>>> = LazyLock::new(|| Driver::load().map(Arc::new));
+/// The libraries of the GPU, loaded once.
+static LIBRARIES: LazyLock<Option<Libraries>> = LazyLock::new(Libraries::load);
 
-/// Returns the transfer for caps with [`FEATURE`]; `None` for frames on the host, or without a
-/// driver.
+/// Returns what handles frames of caps with [`FEATURE`]; `None` for frames on the host, or without the
+/// libraries.
 pub fn transfer(caps: &gst::CapsRef) -> Option<Arc<dyn DeviceTransfer>> {
     let on_device = caps.features(0)?.contains(FEATURE);
-    let driver = DRIVER.clone().filter(|_| on_device)?;
-    Some(driver)
+    let libraries = LIBRARIES.as_ref().filter(|_| on_device)?;
+    Some(Arc::new(CudaFrames::new(libraries)))
 }
 
-/// Returns the caps of frames in the memory of a GPU, if there is a driver.
+/// Returns the caps of frames in the memory of a GPU, if there are its libraries.
 pub fn caps() -> Option<gst::Caps> {
-    DRIVER.is_some().then(device_caps)
+    LIBRARIES.is_some().then(device_caps)
 }
 
 fn device_caps() -> gst::Caps {
     gst_video::VideoCapsBuilder::new()
         .features([FEATURE])
-        .format(FORMAT)
+        .format_list(FORMATS)
         .build()
 }
 
 /// Returns whether frames of these caps are supported in the memory of a GPU.
 pub fn is_supported(info: &VideoInfo) -> bool {
-    info.format() == FORMAT
+    FORMATS.contains(&info.format())
 }
 
 #[cfg(test)]
@@ -49,13 +59,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn caps_of_the_host_have_no_transfer_and_those_of_a_gpu_name_nv12() {
+    fn caps_of_the_host_have_no_transfer_and_those_of_a_gpu_name_its_formats() {
         gst::init().unwrap();
-        let host = gst_video::VideoCapsBuilder::new().format(FORMAT).build();
+        let host = gst_video::VideoCapsBuilder::new()
+            .format_list(FORMATS)
+            .build();
         assert!(transfer(&host).is_none());
         let device = device_caps();
         assert!(device.features(0).unwrap().contains(FEATURE));
         assert_eq!(transfer(&device).is_some(), caps().is_some());
         assert!(!device.can_intersect(&host), "never taken for one another");
+        for format in ["NV12", "P010_10LE", "RGBA", "BGRA"] {
+            let one = format!("video/x-raw({FEATURE}),format={format}");
+            assert!(device.can_intersect(&one.parse::<gst::Caps>().unwrap()));
+        }
     }
 }
