@@ -3,6 +3,7 @@
 
 mod assemble;
 mod computed;
+mod cuda_memory;
 mod driver;
 mod kernels;
 mod memory;

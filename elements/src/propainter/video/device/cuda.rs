@@ -18,8 +18,8 @@ const STEP: usize = 1 << 20;
 /// The libraries, loaded once.
 #[derive(Debug)]
 pub struct Libraries {
-    driver: Driver,
-    gst: GstCuda,
+    pub driver: Driver,
+    pub gst: GstCuda,
 }
 
 impl Libraries {

@@ -14,6 +14,9 @@ use crate::propainter::video::device::{gst_cuda::Stream, transfer::Rows};
 const HOST: c_uint = 1;
 const DEVICE: c_uint = 2;
 
+/// `CUDA_ERROR_OUT_OF_MEMORY`.
+const OUT_OF_MEMORY: c_int = 2;
+
 /// `CUDA_ERROR_NOT_READY`.
 const NOT_READY: c_int = 600;
 
@@ -146,11 +149,14 @@ fn checked(name: &str, result: c_int) -> Result<(), String> {
         return Ok(());
     }
     let problem = format!("{name} failed with status {result}");
-    Err(match lost_context(&problem) {
-        Some(fault) => format!(
+    Err(match (lost_context(&problem), result) {
+        (Some(fault), _) => format!(
             "the CUDA context of the frames has failed ({fault} at {name}); restart the program"
         ),
-        None => problem,
+        (None, OUT_OF_MEMORY) => {
+            format!("there is no memory left for frames in CUDA memory ({name}); lower vram-budget")
+        }
+        (None, _) => problem,
     })
 }
 
@@ -437,8 +443,8 @@ mod tests {
     #[test]
     fn a_lost_context_is_told_in_a_sentence_that_says_what_to_do() {
         assert_eq!(checked("cuMemAlloc", 0), Ok(()));
-        let other = checked("cuMemAlloc", 2).unwrap_err();
-        assert_eq!(other, "cuMemAlloc failed with status 2");
+        let other = checked("cuMemAlloc", 1).unwrap_err();
+        assert_eq!(other, "cuMemAlloc failed with status 1");
         let lost = checked("cuStreamSynchronize", 700).unwrap_err();
         assert!(lost.contains("CUDA_ERROR_ILLEGAL_ADDRESS"), "{lost}");
         assert!(lost.ends_with("restart the program"), "{lost}");

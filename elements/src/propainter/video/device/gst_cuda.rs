@@ -34,9 +34,9 @@ struct CudaMemory {
 
 /// The functions that give a memory's stream, since GStreamer 1.24.
 #[derive(Clone, Copy, Debug)]
-struct StreamFunctions {
-    of_memory: unsafe extern "C" fn(*mut ffi::GstMemory) -> *mut c_void,
-    handle: unsafe extern "C" fn(*mut c_void) -> Stream,
+pub struct StreamFunctions {
+    pub of_memory: unsafe extern "C" fn(*mut ffi::GstMemory) -> *mut c_void,
+    pub handle: unsafe extern "C" fn(*mut c_void) -> Stream,
 }
 
 /// The functions of the library, which stays loaded.
@@ -44,7 +44,7 @@ struct StreamFunctions {
 pub struct GstCuda {
     push: unsafe extern "C" fn(*mut GObject) -> gboolean,
     pop: unsafe extern "C" fn(*mut *mut c_void) -> gboolean,
-    streams: Option<StreamFunctions>,
+    pub streams: Option<StreamFunctions>,
     _library: Library,
 }
 

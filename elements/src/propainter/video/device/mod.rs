@@ -4,6 +4,8 @@
 mod cuda;
 mod driver;
 mod gst_cuda;
+#[cfg(test)]
+mod tests;
 pub mod transfer;
 
 use std::sync::{Arc, LazyLock};
@@ -52,26 +54,4 @@ fn device_caps() -> gst::Caps {
 /// Returns whether frames of these caps are supported in the memory of a GPU.
 pub fn is_supported(info: &VideoInfo) -> bool {
     FORMATS.contains(&info.format())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn caps_of_the_host_have_no_transfer_and_those_of_a_gpu_name_its_formats() {
-        gst::init().unwrap();
-        let host = gst_video::VideoCapsBuilder::new()
-            .format_list(FORMATS)
-            .build();
-        assert!(transfer(&host).is_none());
-        let device = device_caps();
-        assert!(device.features(0).unwrap().contains(FEATURE));
-        assert_eq!(transfer(&device).is_some(), caps().is_some());
-        assert!(!device.can_intersect(&host), "never taken for one another");
-        for format in ["NV12", "P010_10LE", "RGBA", "BGRA"] {
-            let one = format!("video/x-raw({FEATURE}),format={format}");
-            assert!(device.can_intersect(&one.parse::<gst::Caps>().unwrap()));
-        }
-    }
 }
