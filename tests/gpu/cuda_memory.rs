@@ -29,6 +29,9 @@ const HOLE_BYTES: [u64; 4] = [22 * 14 * 3 / 2, 22 * 14 * 3, 20 * 13 * 4, 20 * 13
 
 const FRAMES: usize = 8;
 
+/// The settings of a virtual GPU on which the networks compute nothing.
+const COUNTED: [(&str, &str); 2] = [("VIRTUAL_GPU_MODE", "count"), ("VIRTUAL_GPU_LATE", "0")];
+
 /// Whether this process has the virtual GPU, which works as late as it may, and GStreamer's elements for
 /// CUDA memory; see [`harness::virtual_gpu`].
 fn on_gpu(test: &str, settings: &[(&str, &str)]) -> bool {
@@ -246,12 +249,7 @@ fn the_networks_on_the_same_device_are_asked_for_nothing_more() {
     let Some(weights) = weights_folder() else {
         return;
     };
-    let settings = [
-        ("VIRTUAL_GPU_MODE", "count"),
-        ("VIRTUAL_GPU_LATE", "0"),
-        ("PROPAINTER_TEST_DEVICE", "cuda:0"),
-    ];
-    if !on_gpu(test, &settings) {
+    if !on_gpu(test, &COUNTED) {
         return;
     }
     let element = || {
@@ -367,20 +365,20 @@ fn other_memory_and_a_lost_context_are_told_in_a_sentence() {
     assert_eq!(lost, expected);
 }
 
-#[test]
-fn a_pipeline_has_one_context_through_the_element() {
-    if !on_gpu("a_pipeline_has_one_context_through_the_element", &[]) {
-        return;
-    }
-    let description = "videotestsrc num-buffers=4 ! video/x-raw,format=NV12,width=64,height=48 \
-        ! cudaupload ! propainter model=propagation device=cpu mask-regions=<<8,8,16,16>> \
-        ! video/x-raw(memory:CUDAMemory) ! cudadownload ! video/x-raw ! fakesink";
-    let pipeline = gst::parse::launch(description).expect("a valid pipeline");
+/// Plays frames that go to CUDA memory and back, with the element of these properties in between, and
+/// returns the number of CUDA contexts that GStreamer's elements made.
+fn contexts(properties: &str) -> usize {
+    let description = format!(
+        "videotestsrc num-buffers=4 ! video/x-raw,format=NV12,width=64,height=48 ! cudaupload \
+        ! propainter mask-regions=<<8,8,16,16>> {properties} \
+        ! video/x-raw(memory:CUDAMemory) ! cudadownload ! video/x-raw ! fakesink"
+    );
+    let pipeline = gst::parse::launch(&description).expect("a valid pipeline");
     let bus = pipeline.bus().expect("a pipeline has a bus");
     pipeline.set_state(gst::State::Playing).expect("it plays");
     let mut contexts = 0;
     loop {
-        let message = bus.timed_pop(gst::ClockTime::from_seconds(60));
+        let message = bus.timed_pop(gst::ClockTime::from_seconds(300));
         match message.expect("an end").view() {
             gst::MessageView::HaveContext(_) => contexts += 1,
             gst::MessageView::Eos(_) => break,
@@ -389,6 +387,28 @@ fn a_pipeline_has_one_context_through_the_element() {
         }
     }
     pipeline.set_state(gst::State::Null).expect("it stops");
-    assert_eq!(contexts, 1);
-    assert_eq!(gpu(0).counts().kernels, 8);
+    contexts
+}
+
+#[test]
+fn the_elements_of_a_pipeline_share_one_context() {
+    if on_gpu("the_elements_of_a_pipeline_share_one_context", &[]) {
+        assert_eq!(contexts("model=propagation device=cuda:0"), 1);
+        assert_eq!(gpu(0).counts().kernels, 8);
+    }
+}
+
+#[test]
+fn the_elements_of_a_pipeline_share_the_context_of_the_networks() {
+    let test = "the_elements_of_a_pipeline_share_the_context_of_the_networks";
+    let Some(weights) = weights_folder() else {
+        return;
+    };
+    if on_gpu(test, &COUNTED) {
+        let weights = weights.display();
+        let own = format!("model=propainter device=cuda:0 raft-iterations=2 weights={weights}");
+        assert_eq!(contexts(&own), 0);
+        let elsewhere = format!("model=propainter device=cpu raft-iterations=2 weights={weights}");
+        assert_eq!(contexts(&elsewhere), 1);
+    }
 }

@@ -1,19 +1,24 @@
 //! GStreamer's CUDA library, loaded at run time: where a buffer lies, and in which context and stream
-//! its memory is used.
+//! its memory is used; and contexts for the elements that ask for one.
 
 use std::{
-    ffi::{CStr, c_void},
+    ffi::{CStr, c_int, c_void},
     mem::MaybeUninit,
     ptr,
 };
 
 use gst::{
     ffi,
-    glib::{ffi::gboolean, gobject_ffi::GObject},
+    glib::{self, ffi::gboolean, gobject_ffi::GObject, translate::from_glib_full},
+    prelude::*,
 };
 use libloading::Library;
+use propainter::internals::cuda::PrimaryContext;
 
 use crate::propainter::video::device::{driver::DevicePointer, transfer::Rows};
+
+/// `GST_CUDA_CONTEXT_TYPE`.
+pub const CONTEXT_TYPE: &str = "gst.cuda.context";
 
 /// `GST_CUDA_MEMORY_TYPE_NAME`.
 const MEMORY_TYPE: &str = "gst.cuda.memory";
@@ -44,6 +49,9 @@ pub struct StreamFunctions {
 pub struct GstCuda {
     push: unsafe extern "C" fn(*mut GObject) -> gboolean,
     pop: unsafe extern "C" fn(*mut *mut c_void) -> gboolean,
+    wrap: unsafe extern "C" fn(*mut c_void, c_int) -> *mut GObject,
+    answer:
+        unsafe extern "C" fn(*mut ffi::GstElement, *mut ffi::GstQuery, *mut GObject) -> gboolean,
     pub streams: Option<StreamFunctions>,
     _library: Library,
 }
@@ -67,16 +75,57 @@ impl GstCuda {
         // SAFETY: the signatures are those of the library's headers, and the functions do not outlive
         // the library, which is part of this value.
         unsafe {
+            // It opens the driver for all that follows.
+            let load: unsafe extern "C" fn() -> gboolean =
+                function(&library, c"gst_cuda_load_library")?;
+            if load() == 0 {
+                return None;
+            }
             let of_memory = function(&library, c"gst_cuda_memory_get_stream");
             let handle = function(&library, c"gst_cuda_stream_get_handle");
             Some(Self {
                 push: function(&library, c"gst_cuda_context_push")?,
                 pop: function(&library, c"gst_cuda_context_pop")?,
+                wrap: function(&library, c"gst_cuda_context_new_wrapped")?,
+                answer: function(&library, c"gst_cuda_handle_context_query")?,
                 streams: of_memory
                     .zip(handle)
                     .map(|(of_memory, handle)| StreamFunctions { of_memory, handle }),
                 _library: library,
             })
+        }
+    }
+
+    /// Makes the context that computes on a device one of GStreamer's, which keeps it.
+    ///
+    /// # Errors
+    /// GStreamer does not take it.
+    pub fn wrap(&self, primary: PrimaryContext) -> Result<gst::Object, String> {
+        let (handle, device) = primary.handles();
+        // SAFETY: the handles belong together. What comes back is null or a new reference. The context is
+        // released when the object has been finalised, after which nothing uses it.
+        unsafe {
+            let context = (self.wrap)(handle, device);
+            if context.is_null() {
+                return Err("GStreamer does not take the context of the CUDA device".to_owned());
+            }
+            let context: gst::Object = from_glib_full(context.cast::<ffi::GstObject>());
+            context.set_data("propainter-primary-context", primary);
+            Ok(context)
+        }
+    }
+
+    /// Answers a query for a context of type [`CONTEXT_TYPE`]. Returns whether it was one.
+    pub fn answer(
+        &self,
+        element: &gst::Element,
+        query: &mut gst::QueryRef,
+        context: &gst::Object,
+    ) -> bool {
+        // SAFETY: all three live during the call, and the object is a GstCudaContext.
+        unsafe {
+            let context = context.as_ptr().cast();
+            (self.answer)(element.as_ptr(), query.as_mut_ptr(), context) != 0
         }
     }
 
@@ -187,7 +236,7 @@ impl Context {
     /// `context` is a GstCudaContext.
     unsafe fn new(context: *mut GObject) -> Self {
         // SAFETY: the caller's.
-        unsafe { gst::glib::gobject_ffi::g_object_ref(context) };
+        unsafe { glib::gobject_ffi::g_object_ref(context) };
         Self(context)
     }
 
@@ -216,7 +265,7 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: the reference that `new` took.
-        unsafe { gst::glib::gobject_ffi::g_object_unref(self.0) };
+        unsafe { glib::gobject_ffi::g_object_unref(self.0) };
     }
 }
 

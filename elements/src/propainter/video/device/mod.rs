@@ -1,9 +1,11 @@
 //! Memory of a GPU: whether its frames are supported, and what the GPU does for them: [`transfer`] says
-//! what that is, [`cuda`] does it with NVIDIA's [`driver`] and GStreamer's library ([`gst_cuda`]).
+//! what that is, [`cuda`] does it with NVIDIA's [`driver`] and GStreamer's library ([`gst_cuda`]), in the
+//! [`shared_context`] if the neighbours ask for one.
 
 mod cuda;
 mod driver;
 mod gst_cuda;
+mod shared_context;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
@@ -14,6 +16,8 @@ use gst_video::{VideoFormat, VideoInfo};
 
 use self::{
     cuda::{CudaFrames, Libraries},
+    gst_cuda::CONTEXT_TYPE,
+    shared_context::shared_context,
     transfer::DeviceTransfer,
 };
 
@@ -37,6 +41,30 @@ pub fn transfer(caps: &gst::CapsRef) -> Option<Arc<dyn DeviceTransfer>> {
     let on_device = caps.features(0)?.contains(FEATURE);
     let libraries = LIBRARIES.as_ref().filter(|_| on_device)?;
     Some(Arc::new(CudaFrames::new(libraries)))
+}
+
+/// Returns whether a query asks for a context of CUDA.
+pub fn is_context_query(query: &gst::QueryRef) -> bool {
+    match query.view() {
+        gst::QueryView::Context(query) => query.context_type() == CONTEXT_TYPE,
+        _ => false,
+    }
+}
+
+/// Answers such a query with the context that the networks compute in on device `index`. Returns whether
+/// there is one.
+///
+/// # Errors
+/// The device does not open.
+pub fn answer_context_query(
+    element: &gst::Element,
+    query: &mut gst::QueryRef,
+    index: usize,
+) -> Result<bool, String> {
+    let Some(Libraries { gst, .. }) = LIBRARIES.as_ref() else {
+        return Ok(false);
+    };
+    Ok(gst.answer(element, query, &shared_context(gst, index)?))
 }
 
 /// Returns the caps of frames in the memory of a GPU, if there are its libraries.

@@ -13,12 +13,12 @@ use propainter::internals::cuda::NvidiaLibrary;
 use virtual_gpu::{client::Gpu, harness};
 
 use super::{
-    FEATURE, FORMATS, caps,
+    CONTEXT_TYPE, FEATURE, FORMATS, answer_context_query, caps,
     cuda::{CudaFrames, Libraries},
     device_caps,
     driver::{DevicePointer, Driver},
     gst_cuda::{GstCuda, Stream, StreamFunctions},
-    transfer,
+    is_context_query, transfer,
     transfer::{Bits, DeviceTransfer, Rows},
 };
 
@@ -264,6 +264,47 @@ fn on_gpu(test: &str, body: impl FnOnce(*mut glib::gobject_ffi::GObject, Stream)
     const ALONE: c_uint = 1;
     cuda!(c"cuStreamCreate"(&mut stream => *mut Stream, ALONE => c_uint));
     body(context, stream);
+}
+
+#[test]
+fn elements_get_the_context_that_the_networks_compute_in() {
+    let test = "elements_get_the_context_that_the_networks_compute_in";
+    on_gpu(test, |own, _| {
+        let active = || {
+            let (mut flags, mut active) = (0, 0);
+            cuda!(c"cuDevicePrimaryCtxGetState"(
+                0 => c_int, &mut flags => *mut c_uint, &mut active => *mut c_int
+            ));
+            active
+        };
+        let ask = || {
+            let element = gst::ElementFactory::make("fakesink").build().unwrap();
+            let mut query = gst::query::Context::new(CONTEXT_TYPE);
+            assert!(is_context_query(&query));
+            assert_eq!(answer_context_query(&element, &mut query, 0), Ok(true));
+            query.context_owned().unwrap()
+        };
+        assert_eq!(active(), 0);
+        let context =
+            |answer: &gst::Context| answer.structure().get::<gst::Object>(CONTEXT_TYPE).unwrap();
+        let answers = [ask(), ask()];
+        let [first, second] = answers.each_ref().map(context);
+        assert!(first == second && first.as_ptr().cast() != own);
+        assert_eq!(active(), 1);
+        drop((first, answers));
+        assert_eq!(active(), 1, "somebody has it");
+        drop(second);
+        assert_eq!(active(), 0);
+        assert_eq!(context(&ask()).type_().name(), "GstCudaContext");
+        // Other queries, and a device that is not there.
+        assert!(!is_context_query(&gst::query::Context::new(
+            "gst.gl.GLDisplay"
+        )));
+        let element = gst::ElementFactory::make("fakesink").build().unwrap();
+        let mut query = gst::query::Context::new(CONTEXT_TYPE);
+        let problem = answer_context_query(&element, &mut query, 7).unwrap_err();
+        assert!(problem.contains("cuda:7"), "{problem}");
+    });
 }
 
 #[test]
