@@ -7,6 +7,9 @@ pub mod classical {
 pub mod cuda {
     pub use crate::device::cuda::*;
 }
+pub mod cuda_faults {
+    pub use crate::device::cuda_faults::*;
+}
 pub mod cuda_info {
     pub use crate::device::cuda_info::*;
 }

@@ -4,6 +4,7 @@
 mod assemble;
 mod check;
 mod computed;
+mod cuda_memory;
 mod driver;
 mod kernels;
 mod memory;

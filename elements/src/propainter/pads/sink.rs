@@ -39,14 +39,15 @@ const INTERLACED: &str =
 /// The buffer is no frame that can be inpainted, or the stream is flushing or blocked.
 pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let now = cx.element.current_running_time();
-    let (converter, running_time, stream_time, index) = {
+    let (converter, kept, running_time, stream_time, index) = {
         let run = &mut cx.state.lock().run;
         run.input.arrivals.begin(Instant::now());
         run.accepts()?;
         let converter = run.input.converter.clone();
         let converter = converter.ok_or(FlowError::NotNegotiated)?;
         let times = (running_time(run, &buffer), stream_time(run, &buffer));
-        (converter, times.0, times.1, next_index(run, &buffer))
+        let kept = run.capacity() + 2;
+        (converter, kept, times.0, times.1, next_index(run, &buffer))
     };
     if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
         post_bad_format(&cx.element, INTERLACED);
@@ -56,9 +57,12 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         post_bad_format(&cx.element, &problem.to_string());
         FlowError::Error
     };
-    let frame = converter.read(&buffer).map_err(bad)?;
+    // Before a device reads it: what is not kept goes back to its pool.
+    let buffer = pool::keep(buffer, kept);
+    let reading = converter.begin(&buffer).map_err(bad)?;
     let incoming = IncomingFrame {
         buffer: &buffer,
+        reading: &reading,
         converter: &converter,
         stream_time,
         index,
@@ -90,11 +94,10 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
     let run = &mut state.run;
     let slower = note_time(run, running_time);
     let arrival = run.note_arrival(running_time, now);
-    let kept = run.capacity() + 2;
     run.counts.taken += 1;
     run.queue.push_frame(InputFrame {
-        buffer: pool::keep(buffer, kept),
-        frame: Some(frame),
+        buffer,
+        frame: Some(reading),
         masks,
         converter,
         running_time,

@@ -8,7 +8,7 @@ use crate::propainter::{
         masks::post_diagnostics,
     },
     log::CAT,
-    pads::latency,
+    pads::{cuda_context, latency},
     properties::stats::FrameCounts,
     qos::{clock_wakeup::ClockWakeup, deadline::Deadline},
     stream::{
@@ -114,8 +114,11 @@ fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, Flow
     let InputFrame {
         mut buffer,
         converter,
+        frame,
         ..
     } = input;
+    // A device reads the buffer as long as this is there.
+    drop(frame);
     let (done, count): (_, Count) = match outcome {
         Outcome::Dropped => {
             cx.state.lock().run.discont = true;
@@ -235,6 +238,9 @@ fn seek(cx: &Context, event: gst::Event, flushes: bool) -> bool {
 
 /// Answers a query of downstream.
 pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
+    if cuda_context::answer(cx, query) {
+        return true;
+    }
     match query.view_mut() {
         QueryViewMut::Latency(query) => latency::answer(cx, query),
         _ => gst::Pad::query_default(&cx.src, Some(&cx.element), query),

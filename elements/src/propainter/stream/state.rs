@@ -46,10 +46,14 @@ impl State {
         let (waiting, ready) = (QUEUE as u64 + 1, READY as u64 + 2);
         Outside {
             frame,
-            always: waiting * (frame + 3 * pixels) + ready * (frame + 4 * pixels),
+            // Of a frame on a device the samples wait. One more is read when the worker has taken one, and
+            // the fill of one is written as twice its samples.
+            always: waiting * (frame + (3 * pixels).max(on_device))
+                + ready * (frame + 4 * pixels)
+                + 3 * on_device,
             device_frame: on_device,
             // A frame that is ready may have been copied to be written into.
-            device_always: (waiting + 2 * ready) * on_device,
+            device_always: (waiting + 2 * ready + 2) * on_device,
         }
     }
 }

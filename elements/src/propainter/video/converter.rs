@@ -11,13 +11,16 @@
 use std::sync::Arc;
 
 use gst_video::{VideoColorRange, VideoInfo};
-use propainter::{Frame, InpaintedFrame, Mask};
+use propainter::{Frame, InpaintedFrame, Mask, Rect};
 
 use crate::propainter::video::{
     alpha::Opacity,
     channels::RgbChannels,
-    device::{self, transfer::DeviceTransfer},
-    device_planes,
+    device::{
+        self,
+        transfer::{Bits, DeviceTransfer},
+    },
+    device_planes::{Planes, cropped, part},
     formats::FORMATS,
     layout::{
         Component,
@@ -29,6 +32,7 @@ use crate::propainter::video::{
     },
     packed,
     planar::{READ_BITS, Subsampling, Yuv},
+    reading::{Coming, Reading},
 };
 
 /// The index of the component that is alpha.
@@ -111,7 +115,7 @@ pub struct Converter {
     packing: Option<&'static Packing>,
     /// Pixels of more transparency (255 - alpha) are hole and become opaque.
     alpha_threshold: Option<u8>,
-    /// Transfers the buffers if they are in the memory of a device.
+    /// Reads and writes the buffers if they are in the memory of a device.
     device: Option<Arc<dyn DeviceTransfer>>,
 }
 
@@ -174,8 +178,32 @@ impl Converter {
         self.info.n_components() == 4
     }
 
+    /// Returns whether pixels are hole by their alpha.
+    pub fn has_alpha_mask(&self) -> bool {
+        self.alpha_threshold.is_some()
+    }
+
     fn size(&self) -> (usize, usize) {
         (self.info.width() as usize, self.info.height() as usize)
+    }
+
+    /// Begins to read a buffer. A buffer on the host is converted at once; one on a device must not be
+    /// written, nor given away, while the reading is there.
+    ///
+    /// # Errors
+    /// As [`Converter::read`].
+    pub fn begin(&self, buffer: &gst::BufferRef) -> Result<Reading, InvalidBuffer> {
+        let Some(device) = &self.device else {
+            return Ok(Reading::Done(self.read_host(buffer)?));
+        };
+        let (width, height) = self.size();
+        let planes = Planes::new(&self.info, buffer, &Rect::whole([height, width]))?;
+        let download = device.read(buffer, &planes.rows).map_err(InvalidBuffer)?;
+        Ok(Reading::Coming(Arc::new(Coming {
+            planes,
+            download,
+            converter: self.clone(),
+        })))
     }
 
     /// Converts a buffer to RGB.
@@ -183,23 +211,22 @@ impl Converter {
     /// # Errors
     /// The buffer cannot be read, or is too small for its caps.
     pub fn read(&self, buffer: &gst::BufferRef) -> Result<Frame, InvalidBuffer> {
-        let (width, height) = self.size();
+        self.begin(buffer)?.frame()
+    }
+
+    fn read_host(&self, buffer: &gst::BufferRef) -> Result<Frame, InvalidBuffer> {
         if let Some(packing) = self.packing {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
-            unpacked.unpack(&readable(buffer)?, 0..3, 0..height);
+            unpacked.unpack(&readable(buffer)?, 0..3, 0..self.size().1);
             let components = [0, 1, 2].map(|c| unpacked.component(c));
             return Ok(self.read_samples(&unpacked.bytes, components));
         }
         let components = self.components(buffer)?;
-        if let (Some(transfer), ColorModel::Yuv(yuv)) = (&self.device, &self.model) {
-            let mut rgb = vec![0; 3 * width * height];
-            device_planes::read(yuv, &**transfer, buffer, components, height, &mut rgb)?;
-            return Ok(Frame::new(width, height, rgb));
-        }
         Ok(self.read_samples(&readable(buffer)?, components))
     }
 
-    fn read_samples(&self, bytes: &[u8], components: [Component; 3]) -> Frame {
+    /// Converts the samples of a whole frame to RGB.
+    pub fn read_samples(&self, bytes: &[u8], components: [Component; 3]) -> Frame {
         let (width, height) = self.size();
         let mut rgb = vec![0; 3 * width * height];
         let samples = match self.model {
@@ -222,7 +249,7 @@ impl Converter {
         let Some(opacity) = self.opacity() else {
             return Ok(None);
         };
-        let (width, height) = self.size();
+        let height = self.size().1;
         let hole = if let Some(packing) = self.packing {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
             unpacked.unpack(&readable(buffer)?, ALPHA..ALPHA + 1, 0..height);
@@ -232,9 +259,24 @@ impl Converter {
             let alpha = component(&self.info, buffer, ALPHA as u8)?;
             opacity.transparent(self.samples, &readable(buffer)?, alpha, height)
         };
-        Ok(hole
-            .contains(&1)
-            .then(|| Mask::from_luma(width, height, hole)))
+        Ok(self.mask(hole))
+    }
+
+    /// Returns [`Converter::alpha_mask`] of a whole frame whose planes are on the host.
+    pub fn alpha_mask_of(&self, bytes: &[u8], planes: &Planes) -> Option<Mask> {
+        let alpha = *planes.components.get(ALPHA)?;
+        let height = self.size().1;
+        self.mask(
+            self.opacity()?
+                .transparent(self.samples, bytes, alpha, height),
+        )
+    }
+
+    /// Returns the mask of the pixels that are 1; `None` if there are none.
+    fn mask(&self, hole: Vec<u8>) -> Option<Mask> {
+        let (width, height) = self.size();
+        hole.contains(&1)
+            .then(|| Mask::from_luma(width, height, hole))
     }
 
     /// Returns which alpha is hole, if any.
@@ -266,16 +308,49 @@ impl Converter {
             unpacked.pack(&mut bytes, rows);
             return Ok(());
         }
-        let components = self.components(buffer)?;
-        if let (Some(transfer), ColorModel::Yuv(yuv)) = (&self.device, &self.model) {
-            return device_planes::write(yuv, &**transfer, buffer, components, done);
+        if let Some(device) = &self.device {
+            return self.write_on_device(&**device, buffer, done);
         }
+        let components = self.components(buffer)?;
         let alpha = self
             .opacity()
             .map(|opacity| Ok((opacity, component(&self.info, buffer, ALPHA as u8)?)))
             .transpose()?;
         self.write_samples(&mut writable(buffer)?, components, alpha, done);
         Ok(())
+    }
+
+    fn write_on_device(
+        &self,
+        device: &dyn DeviceTransfer,
+        buffer: &mut gst::BufferRef,
+        done: &InpaintedFrame,
+    ) -> Result<(), InvalidBuffer> {
+        let hole = done.hole.area();
+        if hole.is_empty() {
+            return Ok(());
+        }
+        let part = part(&self.info, &hole);
+        let done = cropped(done, &part);
+        let planes = Planes::new(&self.info, buffer, &part)?;
+        let alpha = self
+            .opacity()
+            .map(|opacity| (opacity, planes.components[ALPHA]));
+        let write = |bytes: &mut [u8]| self.write_samples(bytes, planes.colors(), alpha, &done);
+        let bits = match alpha {
+            None => planes.bits(write),
+            // New alpha depends on the old one.
+            Some(_) => {
+                let old = device.read(buffer, &planes.rows).map_err(InvalidBuffer)?;
+                let mut new = old.bytes().map_err(InvalidBuffer)?.to_vec();
+                write(&mut new);
+                let kept = vec![0; new.len()];
+                Bits { new, kept }
+            }
+        };
+        device
+            .write(buffer, &planes.rows, &bits)
+            .map_err(InvalidBuffer)
     }
 
     fn write_samples(

@@ -3,7 +3,7 @@
 //! [`converter`] is the entry. It finds the samples in a buffer ([`layout`]) and converts them by
 //! their colour model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
 //! [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through [`device`] and
-//! [`device_planes`].
+//! [`device_planes`], and are on their way for a while ([`reading`]).
 
 mod alpha;
 mod channels;
@@ -17,6 +17,7 @@ mod matrix;
 mod packed;
 mod planar;
 pub mod pool;
+pub mod reading;
 #[cfg(test)]
 mod tests;
 pub mod trim;

@@ -7,7 +7,7 @@ use propainter::{Frame, InpaintedFrame, Mask};
 
 use crate::propainter::{
     masks::combine::FrameMasks,
-    video::{converter::Converter, layout::error::InvalidBuffer},
+    video::{converter::Converter, layout::error::InvalidBuffer, reading::Reading},
 };
 
 /// A frame that came in.
@@ -15,7 +15,7 @@ use crate::propainter::{
 pub struct InputFrame {
     pub buffer: gst::Buffer,
     /// The frame in RGB, until the worker takes it; [`InputFrame::take_frame`] converts it again.
-    pub frame: Option<Frame>,
+    pub frame: Option<Reading>,
     pub masks: FrameMasks,
     pub converter: Arc<Converter>,
     pub running_time: Option<ClockTime>,
@@ -38,8 +38,10 @@ impl InputFrame {
     /// # Errors
     /// The buffer can no longer be read.
     pub fn take_frame(&mut self) -> Result<Frame, InvalidBuffer> {
-        let converted = self.frame.take();
-        converted.map_or_else(|| self.converter.read(&self.buffer), Ok)
+        match self.frame.take() {
+            Some(reading) => reading.frame(),
+            None => self.converter.read(&self.buffer),
+        }
     }
 }
 
@@ -50,7 +52,7 @@ pub struct FrameTask {
     /// Width and height in pixels.
     pub size: (usize, usize),
     /// The frame in RGB; `None` if it was taken before, see [`input`](super::OutputQueue::input).
-    pub frame: Option<Frame>,
+    pub frame: Option<Reading>,
     pub masks: FrameMasks,
     pub running_time: Option<ClockTime>,
     pub stay_from: Option<ClockTime>,

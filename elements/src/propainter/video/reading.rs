@@ -1,0 +1,62 @@
+//! A frame that is being read.
+
+use std::sync::Arc;
+
+use propainter::{Frame, Mask};
+
+use crate::propainter::video::{
+    converter::Converter, device::transfer::Download, device_planes::Planes,
+    layout::error::InvalidBuffer,
+};
+
+/// A frame that was read, or is on its way from a device.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    Done(Frame),
+    Coming(Arc<Coming>),
+}
+
+/// The samples of a frame on their way from a device.
+#[derive(Debug)]
+pub struct Coming {
+    pub planes: Planes,
+    pub download: Box<dyn Download>,
+    /// The converter that reads them.
+    pub converter: Converter,
+}
+
+impl Reading {
+    /// Returns the frame in RGB; waits for it if need be.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn frame(self) -> Result<Frame, InvalidBuffer> {
+        match self {
+            Self::Done(frame) => Ok(frame),
+            Self::Coming(coming) => {
+                let bytes = coming.download.bytes().map_err(InvalidBuffer)?;
+                Ok(coming.converter.read_samples(bytes, coming.planes.colors()))
+            }
+        }
+    }
+
+    /// Returns the mask of the pixels of `buffer` that are hole by their alpha, as `converter` says; waits
+    /// for the frame if need be.
+    ///
+    /// # Errors
+    /// The device fails; see [`Converter::alpha_mask`].
+    pub fn alpha_mask(
+        &self,
+        converter: &Converter,
+        buffer: &gst::BufferRef,
+    ) -> Result<Option<Mask>, InvalidBuffer> {
+        match self {
+            Self::Coming(coming) if converter.has_alpha_mask() => {
+                let bytes = coming.download.bytes().map_err(InvalidBuffer)?;
+                Ok(converter.alpha_mask_of(bytes, &coming.planes))
+            }
+            Self::Coming(_) => Ok(None),
+            Self::Done(_) => converter.alpha_mask(buffer),
+        }
+    }
+}
