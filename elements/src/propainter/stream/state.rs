@@ -44,9 +44,13 @@ impl State {
             || numbered.is_some_and(|location| location.contains('%'));
         let frame = buffer + if moving { pixels } else { 0 };
         let (waiting, ready) = (QUEUE as u64 + 1, READY as u64 + 2);
+        // With a border, a finished frame is larger and gets a buffer of its own.
+        let canvas = run.input.canvas.as_ref();
+        let finished = canvas.map_or(4 * pixels, |canvas| 4 * canvas.pixels());
+        let written = canvas.map_or(0, |canvas| canvas.bytes() as u64);
         Outside {
             frame,
-            always: waiting * (frame + 3 * pixels) + ready * (frame + 4 * pixels),
+            always: waiting * (frame + 3 * pixels) + ready * (frame + finished + written),
             device_frame: on_device,
             // A frame that is ready may have been copied to be written into.
             device_always: (waiting + 2 * ready) * on_device,

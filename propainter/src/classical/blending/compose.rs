@@ -6,23 +6,28 @@ use rayon::prelude::*;
 
 use super::{resample, seam::SeamBlender};
 use crate::{
-    Cancel, Error, Frame, Mask,
+    Cancel, Error, Frame, Mask, Rect,
     classical::{
         fields::grid::CELL,
         hole::region::{self, Region},
-        spatial::exemplar,
+        spatial::{exemplar, extension::Extension},
         temporal::{
             source::{FillContext, SourcePixel},
             source_search,
         },
         window::frame::WindowFrame,
     },
+    frame::city_block,
 };
 
 /// Index of a pixel in the frame, and its colour.
 type Pixel = (usize, [u8; 3]);
 
-/// Fills the hole of frame `current` of the window.
+/// Pixels over which what other frames show of the border fades into the extension of the picture.
+const FADE: u32 = 24;
+
+/// Fills the hole of frame `current` of the window. `picture` is the rectangle of the picture if
+/// there is a border around it.
 ///
 /// # Errors
 ///
@@ -31,6 +36,7 @@ pub fn fill_frame(
     frames: &mut VecDeque<WindowFrame>,
     current: usize,
     hole: &Mask,
+    picture: Option<&Rect>,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let mut unfilled = vec![0; hole.hole().len()];
@@ -38,6 +44,7 @@ pub fn fill_frame(
         frames,
         current,
         hole,
+        picture,
     };
     let fills = region::split(hole)
         .par_iter()
@@ -52,14 +59,82 @@ pub fn fill_frame(
     }
     if any {
         cancel.check()?;
-        let mask = Mask::from_luma(hole.width(), hole.height(), unfilled);
-        let fills = region::split(&mask)
+        let border = picture.map(|picture| outer_border(&unfilled, picture, hole.width()));
+        let all = Mask::from_luma(hole.width(), hole.height(), unfilled);
+        let near = border.as_deref().map(|border| without(&all, border));
+        let mask = near.as_ref().unwrap_or(&all);
+        let fills = region::split(mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, mask.hole(), &region.bounds(), cancel))
+            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), cancel))
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
+        if let Some((picture, border)) = picture.zip(border) {
+            cancel.check()?;
+            extend(frame, picture, &border);
+        }
     }
     Ok(())
+}
+
+/// Returns 1 for the unfilled pixels of the border that are connected with the edge of the frame. A
+/// gap that has no connection is better filled like any other hole.
+fn outer_border(unfilled: &[u8], picture: &Rect, width: usize) -> Vec<u8> {
+    let height = unfilled.len() / width;
+    let mut border = vec![0; unfilled.len()];
+    let mut edge = Vec::new();
+    let mut visit = |x: usize, y: usize, edge: &mut Vec<(usize, usize)>| {
+        let at = y * width + x;
+        if unfilled[at] == 1 && border[at] == 0 && picture.index([y, x]).is_none() {
+            border[at] = 1;
+            edge.push((x, y));
+        }
+    };
+    for x in 0..width {
+        visit(x, 0, &mut edge);
+        visit(x, height - 1, &mut edge);
+    }
+    for y in 0..height {
+        visit(0, y, &mut edge);
+        visit(width - 1, y, &mut edge);
+    }
+    while let Some((x, y)) = edge.pop() {
+        for (dx, dy) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+            let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
+            if x < width && y < height {
+                visit(x, y, &mut edge);
+            }
+        }
+    }
+    border
+}
+
+/// Returns a mask without the pixels that are 1 in `other`.
+fn without(mask: &Mask, other: &[u8]) -> Mask {
+    let pixels = mask.hole().iter().zip(other);
+    let left = pixels.map(|(mask, other)| mask & !other);
+    Mask::from_luma(mask.width(), mask.height(), left.collect())
+}
+
+/// Fills the pixels that are 1 in `border` with the extension of the picture, into which the border
+/// around them fades.
+fn extend(frame: &mut Frame, picture: &Rect, border: &[u8]) {
+    let width = frame.width();
+    let depth = border.iter().map(|&border| u32::from(border == 0) * FADE);
+    let mut depth: Vec<u32> = depth.collect();
+    city_block(&mut depth, width);
+    let extension = Extension::new(frame, picture);
+    let rows = frame.rgb_mut().par_chunks_exact_mut(3 * width);
+    rows.zip(depth.par_chunks_exact(width))
+        .enumerate()
+        .for_each(|(y, (row, depths))| {
+            let pixels = row.as_chunks_mut().0.iter_mut().zip(depths).enumerate();
+            for (x, (pixel, &depth)) in pixels {
+                if depth < FADE && picture.index([y, x]).is_none() {
+                    let share = depth as f32 / FADE as f32;
+                    *pixel = extension.mixed(x, y, *pixel, share);
+                }
+            }
+        });
 }
 
 fn write_pixels(frame: &mut Frame, pixels: &[Pixel]) {
