@@ -4,27 +4,23 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use super::{resample, seam::SeamBlender};
+use super::{border, resample, seam::SeamBlender};
 use crate::{
     Cancel, Error, Frame, Mask, Rect,
     classical::{
         fields::grid::CELL,
         hole::region::{self, Region},
-        spatial::{exemplar, extension::Extension},
+        spatial::exemplar,
         temporal::{
             source::{FillContext, SourcePixel},
-            source_search,
+            source_search::{self, expected_error},
         },
         window::frame::WindowFrame,
     },
-    frame::city_block,
 };
 
 /// Index of a pixel in the frame, and its colour.
 type Pixel = (usize, [u8; 3]);
-
-/// Pixels over which what other frames show of the border fades into the extension of the picture.
-const FADE: u32 = 24;
 
 /// Fills the hole of frame `current` of the window. `picture` is the rectangle of the picture if
 /// there is a border around it.
@@ -50,91 +46,42 @@ pub fn fill_frame(
         .par_iter()
         .map(|region| fill_from_sources(&context, region, cancel))
         .collect::<Result<Vec<_>, Error>>()?;
+    let mut doubtful = Vec::new();
     let mut any = false;
     let frame = &mut frames[current].frame;
     for fill in fills {
         write_pixels(frame, &fill.filled);
         any |= !fill.unfilled.is_empty();
         fill.unfilled.into_iter().for_each(|at| unfilled[at] = 1);
+        doubtful.extend(fill.doubtful);
     }
+    let mut outer = Vec::new();
     if any {
         cancel.check()?;
-        let border = picture.map(|picture| outer_border(&unfilled, picture, hole.width()));
+        if let Some(picture) = picture {
+            outer = border::outer(&unfilled, picture, hole.width());
+        }
         let all = Mask::from_luma(hole.width(), hole.height(), unfilled);
-        let near = border.as_deref().map(|border| without(&all, border));
+        let near = (!outer.is_empty()).then(|| without(&all, &outer));
         let mask = near.as_ref().unwrap_or(&all);
         let fills = region::split(mask)
             .par_iter()
             .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), cancel))
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
-        if let Some((picture, border)) = picture.zip(border) {
-            cancel.check()?;
-            extend(frame, picture, &border);
-        }
+    }
+    if let Some(picture) = picture.filter(|_| !outer.is_empty() || !doubtful.is_empty()) {
+        cancel.check()?;
+        border::extend(frame, picture, &outer, &doubtful);
     }
     Ok(())
 }
 
-/// Returns 1 for the unfilled pixels of the border that are connected with the edge of the frame. A
-/// gap that has no connection is better filled like any other hole.
-fn outer_border(unfilled: &[u8], picture: &Rect, width: usize) -> Vec<u8> {
-    let height = unfilled.len() / width;
-    let mut border = vec![0; unfilled.len()];
-    let mut edge = Vec::new();
-    let mut visit = |x: usize, y: usize, edge: &mut Vec<(usize, usize)>| {
-        let at = y * width + x;
-        if unfilled[at] == 1 && border[at] == 0 && picture.index([y, x]).is_none() {
-            border[at] = 1;
-            edge.push((x, y));
-        }
-    };
-    for x in 0..width {
-        visit(x, 0, &mut edge);
-        visit(x, height - 1, &mut edge);
-    }
-    for y in 0..height {
-        visit(0, y, &mut edge);
-        visit(width - 1, y, &mut edge);
-    }
-    while let Some((x, y)) = edge.pop() {
-        for (dx, dy) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-            let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
-            if x < width && y < height {
-                visit(x, y, &mut edge);
-            }
-        }
-    }
-    border
-}
-
-/// Returns a mask without the pixels that are 1 in `other`.
-fn without(mask: &Mask, other: &[u8]) -> Mask {
-    let pixels = mask.hole().iter().zip(other);
-    let left = pixels.map(|(mask, other)| mask & !other);
-    Mask::from_luma(mask.width(), mask.height(), left.collect())
-}
-
-/// Fills the pixels that are 1 in `border` with the extension of the picture, into which the border
-/// around them fades.
-fn extend(frame: &mut Frame, picture: &Rect, border: &[u8]) {
-    let width = frame.width();
-    let depth = border.iter().map(|&border| u32::from(border == 0) * FADE);
-    let mut depth: Vec<u32> = depth.collect();
-    city_block(&mut depth, width);
-    let extension = Extension::new(frame, picture);
-    let rows = frame.rgb_mut().par_chunks_exact_mut(3 * width);
-    rows.zip(depth.par_chunks_exact(width))
-        .enumerate()
-        .for_each(|(y, (row, depths))| {
-            let pixels = row.as_chunks_mut().0.iter_mut().zip(depths).enumerate();
-            for (x, (pixel, &depth)) in pixels {
-                if depth < FADE && picture.index([y, x]).is_none() {
-                    let share = depth as f32 / FADE as f32;
-                    *pixel = extension.mixed(x, y, *pixel, share);
-                }
-            }
-        });
+/// Returns a mask without these pixels.
+fn without(mask: &Mask, pixels: &[usize]) -> Mask {
+    let mut left = mask.hole().to_vec();
+    pixels.iter().for_each(|&at| left[at] = 0);
+    Mask::from_luma(mask.width(), mask.height(), left)
 }
 
 fn write_pixels(frame: &mut Frame, pixels: &[Pixel]) {
@@ -149,6 +96,8 @@ struct RegionFill {
     filled: Vec<Pixel>,
     /// Indices of the pixels without a source.
     unfilled: Vec<usize>,
+    /// Pixels of the border whose sources are uncertain, and the depth to which they are shown.
+    doubtful: Vec<(usize, u32)>,
 }
 
 /// Fills the pixels of a region that another frame shows or that an earlier fill covers.
@@ -197,9 +146,22 @@ fn fill_from_sources(
                 .map(move |(p, _)| pixel_index(cell, p))
                 .filter(|&at| hole[at] == 1)
         });
+    let cells = region.cells.iter().zip(&sources);
+    let cells = cells.filter(|_| context.picture.is_some());
+    let doubtful = cells.flat_map(|(&cell, sources)| {
+        let known = sources.iter().enumerate();
+        known.filter_map(move |(p, source)| {
+            let at = pixel_index(cell, p);
+            let depth = border::depth(expected_error(source, context.current)?)?;
+            context
+                .is_border(at % width, at / width)
+                .then_some((at, depth))
+        })
+    });
     Ok(RegionFill {
         filled: filled.collect(),
         unfilled: unfilled.collect(),
+        doubtful: doubtful.collect(),
     })
 }
 

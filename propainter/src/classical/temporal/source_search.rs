@@ -89,6 +89,13 @@ pub fn find_sources(
     Ok(out)
 }
 
+/// Returns the expected error of a source of frame `current`, in levels of 255; `None` if it is no
+/// pixel that a frame shows.
+pub fn expected_error(source: &SourcePixel, current: usize) -> Option<f32> {
+    let distance = source.frame.abs_diff(current) as f32;
+    (source.cost < f32::MAX).then(|| (source.cost - distance) / ERROR_WEIGHT)
+}
+
 /// A cell with pixels that still need a source or may find a better one.
 struct HoleCell {
     /// Index among the cells of the region.

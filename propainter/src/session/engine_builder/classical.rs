@@ -59,6 +59,7 @@ impl ClassicalBuilder {
                 scaled,
                 kept: if kept { 3 * source } else { 0 },
                 fades: config.mask_feather > 0,
+                border: !config.border.is_empty(),
                 outside,
             },
             wanted: config.classical_window(),
