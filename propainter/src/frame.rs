@@ -222,8 +222,10 @@ pub(crate) fn city_block(distance: &mut [u32], width: usize) {
 /// An inpainted frame, which is final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InpaintedFrame {
-    /// The inpainted frame at the size that was pushed; equal to the source outside the hole.
+    /// The inpainted frame, at the size that was pushed with the border around it if there is one;
+    /// equal to the source outside the hole.
     pub frame: Frame,
-    /// The dilated hole at the same size: only its pixels may differ from the source.
+    /// The dilated hole and the border, at the same size: only their pixels may differ from the
+    /// source.
     pub hole: Mask,
 }

@@ -44,7 +44,7 @@ pub use device::DeviceChoice;
 pub use dtype::DType;
 pub use error::Error;
 pub use frame::{Frame, InpaintedFrame, Mask};
-pub use geometry::Rect;
+pub use geometry::{Border, Rect};
 pub use memory::Limits;
 pub use precision::Precision;
 pub use session::{

@@ -37,12 +37,13 @@ pub fn to_processing(frame: &Frame, size: (usize, usize)) -> Frame {
     resized(frame, size, FilterType::CatmullRom)
 }
 
-/// Scales `fill` and `hole` from processing size to the size of `source`, and puts the fill into
-/// the hole. Returns the frame and the hole at that size.
-pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
-    let size = (source.width(), source.height());
-    let hole = hole.resized(size.0, size.1);
-    let fill = resized(fill, size, FilterType::Bilinear);
+/// Scales `fill` to the size of `source` and puts it into the hole, which has that size.
+pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> Frame {
+    let fill = resized(
+        fill,
+        (source.width(), source.height()),
+        FilterType::Bilinear,
+    );
     let mut frame = source;
     let pixels = frame
         .rgb_mut()
@@ -53,7 +54,7 @@ pub fn compose(source: Frame, fill: &Frame, hole: &Mask) -> (Frame, Mask) {
             pixel.copy_from_slice(fill);
         }
     }
-    (frame, hole)
+    frame
 }
 
 /// Returns a resizer that uses the instruction set of the kernels.
@@ -117,7 +118,8 @@ mod tests {
         let mut hole = Mask::empty(16, 8);
         hole.add_rectangle(4, 2, 5, 3);
         let fill = Frame::new(16, 8, vec![200; 16 * 8 * 3]);
-        let (frame, wide) = compose(source.clone(), &fill, &hole);
+        let wide = hole.resized(21, 13);
+        let frame = compose(source.clone(), &fill, &wide);
         assert!(wide.hole().contains(&1));
         for (i, &hole) in wide.hole().iter().enumerate() {
             let (new, old) = (

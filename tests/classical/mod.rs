@@ -1,5 +1,6 @@
 //! Tests of the engine without networks, through the session.
 
+mod border;
 mod quality;
 mod stream;
 

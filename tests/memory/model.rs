@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
-    Config, DType, Limits, Mode, Precision, Session,
+    Border, Config, DType, Limits, Mode, Precision, Session,
     internals::{
         isa::Isa,
         memory::planning::{
@@ -270,6 +270,65 @@ fn flows_that_wait_for_a_hole_take_no_more_than_the_model_of_any_stream() {
         }
         assert!(usage.host_peak <= needs.host);
     }
+}
+
+#[test]
+fn a_border_takes_no_more_than_the_model_of_the_canvas() {
+    let _turn = turn();
+    let (width, height, border) = (96, 128, 16);
+    let Some(config) = networks(width, height) else {
+        return;
+    };
+    let level = QualityLevel {
+        windows: WindowParams {
+            subvideo_length: 9,
+            neighbor_length: 4,
+            ref_stride: 3,
+            lookahead: None,
+        },
+        size: (width + 2 * border, height),
+        numbers: DType::F32,
+        downgrades: Vec::new(),
+    };
+    let planner = Planner::new(
+        Machine::this_cpu(),
+        level.size,
+        level.clone(),
+        Degradation::NONE,
+    )
+    .with_flow_holes(true);
+    let (plan, needs) = planner.ladder(&level)[0];
+    let config = Config {
+        border: Border {
+            left: border,
+            right: border,
+            ..Border::default()
+        },
+        subvideo_length: 9,
+        neighbor_length: 4,
+        ref_stride: 3,
+        limits: Limits {
+            faults: Faults::force_plan(plan),
+            ..Limits::default()
+        },
+        ..config
+    };
+    let mut session = Session::open(config).expect("the session opens");
+    let mask = hole(width, height, 0.0);
+    run(&mut session, width, height, &mask, 14);
+    let usage = session.stats().memory;
+    for (stage, (counted, modelled)) in Stage::ALL
+        .iter()
+        .zip(usage.stages.iter().zip(&needs.stages))
+    {
+        println!("{stage}: {counted} of {modelled}");
+        assert!(counted <= modelled, "{stage}: {counted} of {modelled}");
+        assert!(
+            *modelled as f64 <= 1.15 * *counted as f64,
+            "{stage} is far below"
+        );
+    }
+    assert!(usage.host_peak <= needs.host);
 }
 
 /// Of a hundred windows of the attention, those that the hole touches.

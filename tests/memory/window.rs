@@ -1,7 +1,7 @@
 //! The classical engine: its byte model against counted allocations, and its budget kept.
 
 use propainter::{
-    Config, CropMode, Error, Limits, Mask, Mode, Model, Session,
+    Border, Config, CropMode, Error, Limits, Mask, Mode, Model, Session,
     internals::{memory::counting::Watch, synthetic::Scene},
     memory::{Counting, Degradation, Notice, Step},
 };
@@ -122,6 +122,33 @@ fn settings() -> Vec<Setting> {
         setting("half", config(480, 272, 12), HALF, 16),
         setting("all", config(320, 240, 6), ALL, 10),
         setting("short", config(640, 360, 2), LOGO, 8),
+        setting(
+            "border",
+            Config {
+                border: Border {
+                    left: 80,
+                    right: 80,
+                    ..Border::default()
+                },
+                ..config(480, 360, 20)
+            },
+            &[],
+            26,
+        ),
+        setting(
+            "narrow border, scaled, whole",
+            Config {
+                border: Border {
+                    left: 12,
+                    ..Border::default()
+                },
+                resize_ratio: 0.6,
+                whole: true,
+                ..config(640, 480, 16)
+            },
+            LOGO,
+            20,
+        ),
         setting("sliding", sliding(config(640, 360, 30)), CORNERS, 40),
         setting(
             "scaled",

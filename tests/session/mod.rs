@@ -1,5 +1,6 @@
 //! The session: any size, any mask, any number of frames; errors that name the cause.
 
+mod border;
 mod crops;
 mod feather;
 mod latency;

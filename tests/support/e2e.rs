@@ -1,19 +1,24 @@
 //! Clips of the official procedure, through the session.
 
-use propainter::{Config, Frame, InpaintedFrame, Limits, Mask, Mode, Model, Session};
+use propainter::{Border, Config, Frame, InpaintedFrame, Limits, Mask, Mode, Model, Session};
 
 use crate::golden::{Vectors, device_choice, settings, weights_folder};
 
-/// A clip, frames and masks, and what the official procedure made of it.
+/// A clip, frames and masks or a border, and what the official procedure made of it.
 pub struct Clip {
     pub length: usize,
     pub width: usize,
     pub height: usize,
+    /// Width and height of the frames that come out.
+    pub out: (usize, usize),
     /// RGB bytes of all frames.
-    pub frames: Vec<u8>,
+    frames: Vec<u8>,
+    /// Empty where there is a border.
     masks: Vec<u8>,
+    /// RGB bytes of all frames that come out.
     pub expected: Vec<u8>,
-    config: Config,
+    /// The settings that the clip was made with.
+    pub config: Config,
 }
 
 impl Clip {
@@ -22,26 +27,58 @@ impl Clip {
         let clip = Vectors::read(&format!("e2e/{name}/clip.safetensors"))?;
         let (weights, settings) = (weights_folder()?, settings(name)?);
         let [length, height, width] = [0, 1, 2].map(|axis| clip.shape("frames")[axis]);
+        let [_, out_height, out_width] = [0, 1, 2].map(|axis| clip.shape("output")[axis]);
+        let (across, down) = ((out_width - width) / 2, (out_height - height) / 2);
+        let border = Border {
+            left: across,
+            right: across,
+            top: down,
+            bottom: down,
+        };
+        let masks = border.is_empty().then(|| clip.bytes("masks").to_vec());
+        let mut config = Config {
+            border,
+            model: Model::Propainter,
+            mode: Mode::Reference,
+            device: device_choice(),
+            weights: Some(weights.to_owned()),
+            subvideo_length: settings("subvideo_length"),
+            neighbor_length: settings("neighbor_length"),
+            ref_stride: settings("ref_stride"),
+            raft_iterations: settings("raft_iter"),
+            ..Config::new(width, height)
+        };
+        if masks.is_some() {
+            config.mask_dilation = settings("mask_dilation");
+        }
         Some(Self {
             length,
             width,
             height,
+            out: (out_width, out_height),
             frames: clip.bytes("frames").to_vec(),
-            masks: clip.bytes("masks").to_vec(),
+            masks: masks.unwrap_or_default(),
             expected: clip.bytes("output").to_vec(),
-            config: Config {
-                model: Model::Propainter,
-                mode: Mode::Reference,
-                device: device_choice(),
-                weights: Some(weights.to_owned()),
-                subvideo_length: settings("subvideo_length"),
-                neighbor_length: settings("neighbor_length"),
-                ref_stride: settings("ref_stride"),
-                raft_iterations: settings("raft_iter"),
-                mask_dilation: settings("mask_dilation"),
-                ..Config::new(width, height)
-            },
+            config,
         })
+    }
+
+    /// Frame `t`.
+    pub fn frame(&self, t: usize) -> Frame {
+        let bytes = 3 * self.width * self.height;
+        let rgb = self.frames[t * bytes..][..bytes].to_vec();
+        Frame::new(self.width, self.height, rgb)
+    }
+
+    /// The RGB bytes of frame `t` in its place in a frame that comes out; black around it.
+    pub fn placed(&self, t: usize) -> Vec<u8> {
+        let mut placed = vec![0; 3 * self.out.0 * self.out.1];
+        let Border { left, top, .. } = self.config.border;
+        let frame = self.frame(t);
+        for (y, row) in frame.rgb().chunks_exact(3 * self.width).enumerate() {
+            placed[3 * ((top + y) * self.out.0 + left)..][..row.len()].copy_from_slice(row);
+        }
+        placed
     }
 
     /// All frames through a session with these limits: one out per one in, none held longer than
@@ -55,12 +92,12 @@ impl Clip {
         let plane = self.width * self.height;
         let mut out = Vec::new();
         for t in 0..self.length {
-            let frame = self.frames[3 * t * plane..][..3 * plane].to_vec();
-            let mask = self.masks[t * plane..][..plane].to_vec();
-            let done = session.push(
-                Frame::new(self.width, self.height, frame),
-                &Mask::from_luma(self.width, self.height, mask),
-            );
+            let mask = match self.masks.is_empty() {
+                true => vec![0; plane],
+                false => self.masks[t * plane..][..plane].to_vec(),
+            };
+            let mask = Mask::from_luma(self.width, self.height, mask);
+            let done = session.push(self.frame(t), &mask);
             out.extend(done.expect("the frame is taken"));
             let held = t + 1 - out.len();
             assert!(held <= session.latency_frames(), "{held} frames are held");

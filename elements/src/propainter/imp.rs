@@ -83,7 +83,7 @@ impl Propainter {
             let run = &mut self.shared.state.lock().run;
             run.clear_queue();
             run.masks.stream.flush();
-            run.input.converter = None;
+            (run.input.converter, run.input.canvas) = (None, None);
             run.cancel = None;
             run.last_mask = None;
         }

@@ -11,7 +11,7 @@ use super::{
     window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
 use crate::{
-    Cancel, Error, Frame, InpaintedFrame, Mask,
+    Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
     engine::Engine,
     memory::{Notice, Usage},
 };
@@ -23,6 +23,8 @@ pub struct ClassicalEngine {
     next: usize,
     /// The lengths of the window on both sides of the frame being filled, and their memory budget.
     budget: WindowBudget,
+    /// The rectangle of the picture if there is a border around it.
+    picture: Option<Rect>,
     /// The most recent hole. Consecutive frames often share one, which is then analysed once.
     last_hole: Option<AnalysedHole>,
     /// Total time spent while a frame in the window had a hole.
@@ -30,12 +32,14 @@ pub struct ClassicalEngine {
 }
 
 impl ClassicalEngine {
-    /// Creates an engine with an empty window.
-    pub fn new(budget: WindowBudget) -> Self {
+    /// Creates an engine with an empty window. `picture` is the rectangle of the picture if there is
+    /// a border around it, which is part of every hole.
+    pub fn new(budget: WindowBudget, picture: Option<Rect>) -> Self {
         Self {
             window: VecDeque::new(),
             next: 0,
             budget,
+            picture,
             last_hole: None,
             computing: Duration::ZERO,
         }
@@ -112,7 +116,8 @@ impl ClassicalEngine {
         let now = self.next;
         let hole = self.window[now].hole_mask();
         if self.window[now].has_hole() {
-            compose::fill_frame(&mut self.window, now, &hole, cancel)?;
+            let picture = self.picture.as_ref();
+            compose::fill_frame(&mut self.window, now, &hole, picture, cancel)?;
         }
         let frame = self.window[now].frame.clone();
         self.next += 1;

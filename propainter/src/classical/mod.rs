@@ -38,7 +38,7 @@ mod window;
 
 pub use self::{engine::ClassicalEngine, window::footprint::HoleFootprint};
 pub(crate) use self::{
-    spatial::diffusion::diffusion_fill,
+    spatial::{diffusion::diffusion_fill, extension::extend},
     window::{
         budget::WindowBudget,
         bytes::{Frames, WindowLengths},

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::{
-    DeviceChoice, Error, Limits,
+    Border, DeviceChoice, Error, Limits,
     classical::{self, WindowLengths},
     device::isa::Isa,
     memory::Notice,
+    resize,
     schedule::WindowParams,
     weights,
 };
@@ -51,6 +52,9 @@ pub struct Config {
     pub width: usize,
     /// Height of the frames that will be pushed, in pixels.
     pub height: usize,
+    /// Pixels around the frame that are filled too, at the frame's size. Finished frames have the
+    /// size with the border. With a border, frames are processed whole.
+    pub border: Border,
     /// The engine that fills the holes.
     pub model: Model,
     /// Folder of the checkpoints; `None` searches the usual places.
@@ -72,11 +76,10 @@ pub struct Config {
     pub raft_iterations: usize,
     /// Pixels by which the hole is dilated, at processing size (`mask_dilation`).
     pub mask_dilation: usize,
-    /// Processing width in pixels, rounded down to a multiple of 8, at least 8; `None` is the
-    /// frames' own width times `resize_ratio`.
+    /// Processing width of the frame in pixels; `None` is its own width times `resize_ratio`. A
+    /// border adds to it in proportion. The sum is rounded down to a multiple of 8, at least 8.
     pub processing_width: Option<usize>,
-    /// Processing height in pixels, rounded down to a multiple of 8, at least 8; `None` is the
-    /// frames' own height times `resize_ratio`.
+    /// Processing height of the frame in pixels; as `processing_width`.
     pub processing_height: Option<usize>,
     /// Factor on the frames' own width or height where no processing size is given, above 0 and up
     /// to 4.
@@ -103,6 +106,9 @@ pub struct Config {
     pub limits: Limits,
 }
 
+/// Longest side of a frame with a border, in pixels.
+const MAX_CANVAS: usize = 32_768;
+
 /// Whether this build has the networks.
 const NETWORKS_BUILT: bool = cfg!(feature = "networks");
 
@@ -112,6 +118,7 @@ impl Config {
         Self {
             width,
             height,
+            border: Border::default(),
             model: Model::default(),
             weights: None,
             generated_weights: false,
@@ -144,6 +151,18 @@ impl Config {
             true => self.window_params().latency_frames(),
             false => self.classical_window().ahead,
         }
+    }
+
+    /// Returns the processing size with the border, (width, height) in pixels.
+    pub(super) fn processing_size(&self) -> (usize, usize) {
+        let (width, height) = self.border.around((self.width, self.height));
+        let with_border =
+            |wanted: Option<usize>, own: usize, all: usize| Some(wanted?.saturating_mul(all) / own);
+        let wanted = (
+            with_border(self.processing_width, self.width, width),
+            with_border(self.processing_height, self.height, height),
+        );
+        resize::processing_size((width, height), wanted, self.resize_ratio)
     }
 
     /// Returns the number of frames that become final at once in the middle of a stream: a hop of
@@ -277,6 +296,18 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     };
     at_least("width", config.width, 1)?;
     at_least("height", config.height, 1)?;
+    let canvas = config.border.around((config.width, config.height));
+    for (name, side) in [("expand-left", canvas.0), ("expand-top", canvas.1)] {
+        if !config.border.is_empty() && side > MAX_CANVAS {
+            return Err(Error::Setting {
+                name,
+                problem: format!(
+                    "a side of {side} pixels with the border is too long; the maximum is \
+                     {MAX_CANVAS}"
+                ),
+            });
+        }
+    }
     at_least("subvideo-length", config.subvideo_length, 2)?;
     at_least("neighbor-length", config.neighbor_length, 2)?;
     at_least("ref-stride", config.ref_stride, 1)?;

@@ -12,8 +12,15 @@ pub fn scaled(feather: usize, pushed: (usize, usize), processing: (usize, usize)
 
 /// Fades `filled` into `source` in the hole; all have one size. A pixel at city-block distance `d`
 /// from the nearest one outside the hole takes the share `d / (feather + 1)` of the fill, at most
-/// all of it. Pixels beyond the frame count as part of the hole. A feather of 0 changes nothing.
-pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
+/// all of it. Pixels beyond the frame count as part of the hole, and those outside `picture`, the
+/// whole frame if it is `None`, do not change. A feather of 0 changes nothing.
+pub fn fade(
+    source: &Frame,
+    filled: &mut Frame,
+    hole: &Mask,
+    picture: Option<&Rect>,
+    feather: usize,
+) {
     let full = u32::try_from(feather).unwrap_or(u32::MAX).saturating_add(1);
     let area = hole.area();
     if area.is_empty() || feather == 0 {
@@ -25,7 +32,8 @@ pub fn fade(source: &Frame, filled: &mut Frame, hole: &Mask, feather: usize) {
     let rgb = filled.rgb_mut();
     for (y, depths) in area.rows.zip(depths.chunks_exact(area.columns.len())) {
         for (x, &depth) in area.columns.clone().zip(depths) {
-            if depth == 0 || depth >= full {
+            let outside = picture.is_some_and(|picture| picture.index([y, x]).is_none());
+            if depth == 0 || depth >= full || outside {
                 continue;
             }
             let weight = f64::from(depth) / f64::from(full);
@@ -62,7 +70,7 @@ mod tests {
         let mut filled = source.clone();
         let pixels = filled.rgb_mut().chunks_exact_mut(3).zip(hole.hole());
         pixels.for_each(|(pixel, hole)| pixel.fill(255 * hole));
-        fade(&source, &mut filled, hole, feather);
+        fade(&source, &mut filled, hole, None, feather);
         filled.rgb().chunks_exact(3).map(|pixel| pixel[0]).collect()
     }
 

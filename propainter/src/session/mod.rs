@@ -1,5 +1,6 @@
 //! The engine's entry point: push frames and masks, get inpainted frames.
 
+mod canvas;
 mod config;
 mod crops;
 mod engine_builder;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    canvas::Canvas,
     config::Config,
     engine_builder::{Chosen, EngineBuilder, Networks},
     feather,
@@ -17,13 +18,13 @@ use crate::{
     device::cuda_faults::lost_context,
     engine::Engine,
     memory::{Notice, Usage},
-    resize,
 };
 
 /// One engine and the frames that it holds. Scales frames to processing size and back, and lets
 /// another engine start over with the frames held when memory runs out.
 pub struct EngineSupervisor {
     config: Config,
+    canvas: Canvas,
     /// Dropped before the builder, which then gives the device's memory back.
     engine: Box<dyn Engine>,
     builder: EngineBuilder,
@@ -58,6 +59,7 @@ impl EngineSupervisor {
     ) -> Result<Self, Error> {
         let (builder, engine) = guarded(|| EngineBuilder::open(&config, &cancel, networks))?;
         Ok(Self {
+            canvas: Canvas::of(&config),
             config,
             builder,
             engine,
@@ -129,9 +131,8 @@ impl EngineSupervisor {
         done: &mut Vec<InpaintedFrame>,
     ) -> Result<(), Error> {
         self.admit(&mask, done)?;
-        let pushed = (frame.width(), frame.height());
         let again = self.builder.may_start_over();
-        let scaled = self.config.whole && self.builder.processing() != pushed;
+        let scaled = self.config.whole && self.builder.processing() != self.canvas.size();
         let kept = again || scaled || self.config.mask_feather > 0;
         self.pending.push_back(Pending {
             frame: kept.then(|| frame.clone()),
@@ -304,7 +305,7 @@ impl EngineSupervisor {
     ) -> Result<(), Error> {
         let size = self.builder.processing();
         let hole = self.hole(mask, size);
-        let small = resize::to_processing(&frame, size);
+        let small = self.canvas.frame(&frame, size);
         // Freed before the engine needs memory.
         drop(frame);
         let (engine, cancel) = (&mut self.engine, &self.cancel);
@@ -318,40 +319,41 @@ impl EngineSupervisor {
     }
 
     /// Returns the dilated hole at processing size. Shares its pixels if the mask has not changed.
-    fn hole(&mut self, mask: &Mask, (width, height): (usize, usize)) -> Mask {
-        let last = self.last_hole.take().filter(|(last, hole)| {
-            (hole.width(), hole.height()) == (width, height) && last == mask
-        });
+    fn hole(&mut self, mask: &Mask, size: (usize, usize)) -> Mask {
+        let last = self.last_hole.take();
+        let last =
+            last.filter(|(last, hole)| (hole.width(), hole.height()) == size && last == mask);
         let growth = self.config.hole_growth();
-        let (mask, hole) = last.unwrap_or_else(|| {
-            let hole = mask.resized(width, height).dilated(growth);
-            (mask.clone(), hole)
-        });
+        let (mask, hole) =
+            last.unwrap_or_else(|| (mask.clone(), self.canvas.hole(mask, growth, size)));
         self.last_hole = Some((mask, hole.clone()));
         hole
     }
 
-    /// Scales finished frames to the size at which they were pushed, and softens the edge.
+    /// Scales finished frames to the size at which they go out, and softens the edge.
     fn finish(&mut self, finals: Vec<InpaintedFrame>, done: &mut Vec<InpaintedFrame>) {
         let feather = self.config.mask_feather;
-        let pushed = (self.config.width, self.config.height);
+        let full = self.canvas.size();
         let count = finals.len().min(self.pending.len());
         let pending = self.pending.drain(..count);
         for (Pending { frame, .. }, small) in pending.zip(finals) {
             let size = (small.frame.width(), small.frame.height());
             let fades = frame.as_ref().filter(|_| feather > 0).cloned();
-            let mut large = if size == pushed {
-                small
-            } else {
-                // Without the source frame, only the pixels of the hole are asked for.
-                let black = || Frame::new(pushed.0, pushed.1, vec![0; 3 * pushed.0 * pushed.1]);
-                let source = frame.unwrap_or_else(black);
-                let (frame, hole) = resize::compose(source, &small.frame, &small.hole);
-                InpaintedFrame { frame, hole }
+            let mut large = match size == full {
+                true => small,
+                false => self.canvas.compose(frame, &small),
             };
             if let Some(source) = fades {
-                let feather = feather::scaled(feather, pushed, size);
-                feather::fade(&source, &mut large.frame, &large.hole, feather);
+                let feather = feather::scaled(feather, full, size);
+                let picture = self.canvas.picture(full);
+                let source = self.canvas.frame(&source, full);
+                feather::fade(
+                    &source,
+                    &mut large.frame,
+                    &large.hole,
+                    picture.as_ref(),
+                    feather,
+                );
             }
             done.push(large);
         }

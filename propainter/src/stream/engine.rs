@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{executor::Executor, networks::Networks, source::Source, state::State};
+use super::{
+    border::FlowHoles, executor::Executor, networks::Networks, source::Source, state::State,
+};
 use crate::{
-    Cancel, Error, Frame, InpaintedFrame, Mask,
+    Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
     engine::Engine,
     memory::{Notice, Usage, planning::Guard},
     schedule::WindowParams,
@@ -15,16 +17,21 @@ use crate::{
 pub struct StreamEngine {
     executor: Executor,
     params: WindowParams,
+    flow_holes: FlowHoles,
 }
 
 impl StreamEngine {
+    /// Creates an engine. `picture` is the rectangle of the picture if there is a border around it,
+    /// which is part of every hole.
     pub fn new(
         networks: Arc<Networks>,
         guard: Guard,
         params: WindowParams,
         raft_iterations: usize,
+        picture: Option<Rect>,
     ) -> Self {
         Self {
+            flow_holes: FlowHoles::new(picture),
             executor: Executor::new(networks, guard, raft_iterations, State::new(params)),
             params,
         }
@@ -40,7 +47,9 @@ impl Engine for StreamEngine {
     ) -> Result<Vec<InpaintedFrame>, Error> {
         let executor = &mut self.executor;
         let index = executor.state.held.frames.indices().end;
-        executor.state.held.frames.push(Source::new(frame, hole));
+        let flow_hole = self.flow_holes.of(&hole);
+        let source = Source::new(frame, hole, flow_hole);
+        executor.state.held.frames.push(source);
         let before = index.checked_sub(1);
         // Flows next to a hole will be needed; computed now, their time is spread over the frames.
         let needed = executor.state.has_hole(before.unwrap_or(0)..index + 1);

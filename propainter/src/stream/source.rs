@@ -8,6 +8,8 @@ use crate::{Frame, InpaintedFrame, Mask};
 pub struct Source {
     pub frame: Frame,
     pub hole: Mask,
+    /// The pixels whose flow is completed: the hole, or more of a frame with a border.
+    pub flow_hole: Mask,
     /// Whether `hole` has a pixel.
     pub has_hole: bool,
     /// The frame with the hole as blended so far; `None` until a window contained it.
@@ -15,11 +17,12 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(frame: Frame, hole: Mask) -> Self {
+    pub fn new(frame: Frame, hole: Mask, flow_hole: Mask) -> Self {
         Self {
             has_hole: !hole.is_empty(),
             frame,
             hole,
+            flow_hole,
             blended: None,
         }
     }

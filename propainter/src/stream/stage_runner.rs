@@ -336,7 +336,7 @@ impl OneWay<'_> {
 
     fn mask(&self, t: usize) -> MaskTensor {
         let device = &self.runner.networks.device;
-        self.state.mask(self.leads_from(t), device)
+        self.state.flow_mask(self.leads_from(t), device)
     }
 
     /// Returns the input of the network for a range of flows.
@@ -347,12 +347,12 @@ impl OneWay<'_> {
         Ok(masked_flows(&flows?, &masks, dtype))
     }
 
-    /// Returns the part of each flow to predict: the hole of the frame that it leads from.
+    /// Returns the part of each flow to predict: the flow hole of the frame that it leads from.
     fn wanted(&self) -> Vec<Rect> {
         let wanted = |t: usize| match self.keep.contains(&self.index(t)) {
             true => {
                 let frame = self.leads_from(t);
-                self.state.held.frames.get(frame).hole.area()
+                self.state.held.frames.get(frame).flow_hole.area()
             }
             false => Rect::default(),
         };

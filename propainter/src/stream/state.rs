@@ -94,9 +94,9 @@ impl State {
             .sum()
     }
 
-    /// Returns the mask of a frame, `[1, 1, H, W]`.
-    pub fn mask(&self, index: usize, device: &Device) -> MaskTensor {
-        pixels::mask(&self.held.frames.get(index).hole, device)
+    /// Returns the mask of the flow of a frame to complete, `[1, 1, H, W]`.
+    pub fn flow_mask(&self, index: usize, device: &Device) -> MaskTensor {
+        pixels::mask(&self.held.frames.get(index).flow_hole, device)
     }
 
     /// Returns masks and missing pixels of the frames `range` at quarter scale, `[1, 2, H/4, W/4]`

@@ -366,3 +366,35 @@ fn an_event_that_drains_delays_no_live_frame() {
     let tail = &seen[seen.len() - 2..];
     assert_eq!(tail, [Seen::Event(gst::EventType::Gap), Seen::Frame(3)]);
 }
+
+#[test]
+fn a_late_frame_has_a_border_that_is_filled_whatever_the_policy() {
+    for policy in ["pass-through", "fill"] {
+        let element = element();
+        element.set_property_from_str("late-policy", policy);
+        element.set_property("lookahead", 3u32);
+        element.set_property("expand-left", 8u32);
+        element.set_property("expand-bottom", 4u32);
+        let mut live = Live::new(element);
+        live.load.set(FOREVER);
+        let latency = live.latency();
+        while FRAME * live.next <= latency {
+            live.frame();
+        }
+        live.run_to(latency + ClockTime::from_nseconds(1));
+        let out = live.harness.pull().unwrap();
+        let caps = live.harness.sinkpad().unwrap().current_caps().unwrap();
+        let canvas = gst_video::VideoInfo::from_caps(&caps).unwrap();
+        assert_eq!(canvas.width(), live.info.width() + 8);
+        let (source, out) = (noise(live.info.size(), 1), bytes(&out));
+        let (from, to) = (live.info.stride()[0] as usize, canvas.stride()[0] as usize);
+        let (mut changed, mut border) = (0, 0);
+        for y in 0..16 {
+            let (row, picture) = (&out[y * to..], &source[y * from..][..32]);
+            border += row[..8].iter().map(|&luma| u32::from(luma)).sum::<u32>();
+            changed += row[8..].iter().zip(picture).filter(|(a, b)| a != b).count();
+        }
+        assert!(border / (8 * 16) > 60, "{policy}: the border is dark");
+        assert_eq!(changed > 0, policy == "fill", "{policy}: the hole");
+    }
+}

@@ -1,4 +1,5 @@
 //! Video formats: what of a frame is written.
 
+mod canvas;
 mod frames;
 mod interlaced;

@@ -7,6 +7,7 @@
 pub mod cuda_context;
 pub mod latency;
 pub mod mask_sink;
+pub mod proxy;
 pub mod sink;
 pub mod sink_query;
 pub mod src;

@@ -16,7 +16,7 @@ use crate::propainter::{
         orientation::Orientation,
         per_frame::{CollectedMasks, IncomingFrame},
     },
-    pads::{latency, task},
+    pads::{latency, proxy, task},
     stream::{
         context::Context,
         latency::{publish, update_expected},
@@ -24,7 +24,7 @@ use crate::propainter::{
         run::{Phase, QUEUE, Run},
         upstream::frame_rate,
     },
-    video::{converter::Converter, device, layout::error::InvalidBuffer, pool},
+    video::{canvas::Canvas, converter::Converter, device, layout::error::InvalidBuffer, pool},
 };
 
 /// A longer time between frames is a gap, not a frame's duration.
@@ -39,15 +39,16 @@ const INTERLACED: &str =
 /// The buffer is no frame that can be inpainted, or the stream is flushing or blocked.
 pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let now = cx.element.current_running_time();
-    let (converter, kept, running_time, stream_time, index) = {
+    let (converter, canvas, kept, running_time, stream_time, index) = {
         let run = &mut cx.state.lock().run;
         run.input.arrivals.begin(Instant::now());
         run.accepts()?;
         let converter = run.input.converter.clone();
         let converter = converter.ok_or(FlowError::NotNegotiated)?;
         let times = (running_time(run, &buffer), stream_time(run, &buffer));
-        let kept = run.capacity() + 2;
-        (converter, kept, times.0, times.1, next_index(run, &buffer))
+        let (kept, canvas) = (run.capacity() + 2, run.input.canvas.clone());
+        let index = next_index(run, &buffer);
+        (converter, canvas, kept, times.0, times.1, index)
     };
     if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
         post_bad_format(&cx.element, INTERLACED);
@@ -100,6 +101,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         frame: Some(reading),
         masks,
         converter,
+        canvas,
         running_time,
         stay_from: arrival.stay_from,
         discont,
@@ -122,7 +124,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
 ///
 /// # Errors
 /// The event is refused.
-pub fn event(cx: &Context, event: gst::Event) -> Result<FlowSuccess, FlowError> {
+pub fn event(cx: &Context, mut event: gst::Event) -> Result<FlowSuccess, FlowError> {
     gst::log!(CAT, obj = cx.element, "sink event {event:?}");
     match event.view() {
         EventView::FlushStart(_) => {
@@ -133,7 +135,14 @@ pub fn event(cx: &Context, event: gst::Event) -> Result<FlowSuccess, FlowError> 
             flush_stop(cx, event);
             return Ok(FlowSuccess::Ok);
         }
-        EventView::Caps(caps) => set_caps(cx, caps.caps())?,
+        EventView::Caps(caps) => {
+            if let Some(canvas) = set_caps(cx, caps.caps())? {
+                let seqnum = event.seqnum();
+                event = gst::event::Caps::builder(canvas.caps())
+                    .seqnum(seqnum)
+                    .build();
+            }
+        }
         EventView::StreamStart(_) => cx.mask_sources.set_orientation(Some(Orientation::IDENTITY)),
         EventView::Tag(tag) => {
             let orientation = Orientation::of_pad(&cx.sink, tag.tag());
@@ -180,8 +189,8 @@ fn queue_event(cx: &Context, event: gst::Event) -> Result<FlowSuccess, FlowError
     Ok(FlowSuccess::Ok)
 }
 
-/// Accepts caps whose frames can be converted.
-fn set_caps(cx: &Context, caps: &gst::CapsRef) -> Result<(), FlowError> {
+/// Accepts caps whose frames can be converted. Returns the canvas if a border is added.
+fn set_caps(cx: &Context, caps: &gst::CapsRef) -> Result<Option<Arc<Canvas>>, FlowError> {
     let refuse = |problem: &str| {
         cx.state.lock().run.input.converter = None;
         post_bad_format(&cx.element, problem);
@@ -200,15 +209,19 @@ fn set_caps(cx: &Context, caps: &gst::CapsRef) -> Result<(), FlowError> {
     });
     let converter = converter
         .ok_or_else(|| refuse(&format!("video format {} is not supported", info.format())))?;
+    let border = proxy::border(cx);
+    let canvas = (!border.is_empty()).then(|| Canvas::new(caps, &converter, border).map(Arc::new));
+    let canvas = canvas.transpose().map_err(|problem| refuse(&problem))?;
     {
         let input = &mut cx.state.lock().run.input;
         input.converter = Some(Arc::new(converter));
+        input.canvas = canvas.clone();
         (input.last_time, input.longest) = (None, gst::ClockTime::ZERO);
     }
     latency::ask_upstream(cx);
     update_expected(cx);
     publish(cx);
-    Ok(())
+    Ok(canvas)
 }
 
 fn flush_start(cx: &Context, event: gst::Event) {

@@ -3,7 +3,10 @@
 use gst::{QueryViewMut, prelude::*};
 use gst_video::{CAPS_FEATURE_FORMAT_INTERLACED, VideoInfo, VideoMeta};
 
-use crate::propainter::{pads::cuda_context, stream::context::Context};
+use crate::propainter::{
+    pads::{cuda_context, proxy},
+    stream::context::Context,
+};
 
 /// Answers a query.
 pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
@@ -15,14 +18,17 @@ pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
         // that says what to do.
         QueryViewMut::AcceptCaps(accept) if has_fields(accept.caps()) => {
             accept.set_result(true);
-            true
+            return true;
         }
-        QueryViewMut::Allocation(allocation) => answer_allocation(cx, allocation),
+        QueryViewMut::Allocation(allocation) => return answer_allocation(cx, allocation),
         QueryViewMut::Drain(_) => {
-            ask_in_queue(cx, gst::query::Drain::new().into()).is_some_and(|(_, answer)| answer)
+            let asked = ask_in_queue(cx, gst::query::Drain::new().into());
+            return asked.is_some_and(|(_, answer)| answer);
         }
-        _ => gst::Pad::query_default(&cx.sink, Some(&cx.element), query),
+        _ => {}
     }
+    proxy::answer(cx, &cx.sink, query)
+        || gst::Pad::query_default(&cx.sink, Some(&cx.element), query)
 }
 
 /// Reports how many buffers are kept, and whether downstream accepts any stride. No pool of
@@ -31,6 +37,12 @@ fn answer_allocation(cx: &Context, query: &mut gst::query::Allocation<gst::Query
     let (Some(caps), _) = query.get_owned() else {
         return false;
     };
+    if !proxy::border(cx).is_empty() {
+        // The frames are copied to buffers of ours.
+        query.add_allocation_meta::<VideoMeta>(None);
+        offer_pool(cx, query, &caps);
+        return true;
+    }
     let mut ask = gst::query::Allocation::new(Some(&caps), false);
     let seen = cx.state.lock().run.downstream_caps.as_ref() == Some(&caps);
     let answer = if seen {
@@ -49,12 +61,21 @@ fn answer_allocation(cx: &Context, query: &mut gst::query::Allocation<gst::Query
     if answered && strides {
         query.add_allocation_meta::<VideoMeta>(None);
     }
-    if let Ok(info) = VideoInfo::from_caps(&caps) {
+    offer_pool(cx, query, &caps);
+    true
+}
+
+/// Adds to the answer how many buffers are kept.
+fn offer_pool(
+    cx: &Context,
+    query: &mut gst::query::Allocation<gst::QueryRef>,
+    caps: &gst::CapsRef,
+) {
+    if let Ok(info) = VideoInfo::from_caps(caps) {
         let kept = cx.state.lock().run.pool_buffers(info.size());
         let size = u32::try_from(info.size()).unwrap_or(u32::MAX);
         query.add_allocation_pool(None::<&gst::BufferPool>, size, kept as u32, 0);
     }
-    true
 }
 
 /// Sends a serialised query downstream in its place among the frames and waits for the answer.

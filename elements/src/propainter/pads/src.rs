@@ -1,6 +1,7 @@
 //! The source pad: it sends out what is ready, in order.
 
 use gst::{ClockTime, EventView, FlowError, QueryViewMut, prelude::*};
+use propainter::{InpaintedFrame, Mask, fill_single_frame};
 
 use crate::propainter::{
     bus::{
@@ -8,7 +9,7 @@ use crate::propainter::{
         masks::post_diagnostics,
     },
     log::CAT,
-    pads::{cuda_context, latency},
+    pads::{cuda_context, latency, proxy},
     properties::stats::FrameCounts,
     qos::{clock_wakeup::ClockWakeup, deadline::Deadline},
     stream::{
@@ -17,6 +18,7 @@ use crate::propainter::{
         queue::frame::{InputFrame, Outcome, Output},
         run::Phase,
     },
+    video::layout::error::InvalidBuffer,
 };
 
 /// The next thing to send out.
@@ -111,14 +113,6 @@ fn send_frame(cx: &Context, input: InputFrame, outcome: Outcome, epoch: u64) {
 
 /// Sends a frame by its outcome and returns the count it adds to.
 fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, FlowError> {
-    let InputFrame {
-        mut buffer,
-        converter,
-        frame,
-        ..
-    } = input;
-    // A device reads the buffer as long as this is there.
-    drop(frame);
     let (done, count): (_, Count) = match outcome {
         Outcome::Dropped => {
             cx.state.lock().run.discont = true;
@@ -131,13 +125,11 @@ fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, Flow
         Outcome::Engine(done) => (Some(done), |counts| &mut counts.inpainted),
         Outcome::Fallback(done) => (Some(done), |counts| &mut counts.filled),
     };
-    if let Some(done) = done {
-        let written = converter.write(buffer.make_mut(), &done);
-        written.map_err(|problem| {
-            post_bad_format(&cx.element, &problem.to_string());
-            FlowError::Error
-        })?;
-    }
+    let written = finished(input, done);
+    let mut buffer = written.map_err(|problem| {
+        post_bad_format(&cx.element, &problem.to_string());
+        FlowError::Error
+    })?;
     if std::mem::take(&mut cx.state.lock().run.discont) {
         buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
     }
@@ -145,6 +137,28 @@ fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, Flow
     let pushed = cx.src.push(buffer);
     pushed.inspect_err(|flow| gst::debug!(CAT, obj = cx.element, "downstream returns {flow:?}"))?;
     Ok(count)
+}
+
+/// Returns the buffer that goes out: with the fill, if there is one, and with the border. Where
+/// nothing else is filled, the border still is.
+fn finished(
+    mut input: InputFrame,
+    done: Option<InpaintedFrame>,
+) -> Result<gst::Buffer, InvalidBuffer> {
+    let Some(canvas) = input.canvas.clone() else {
+        // A device reads the buffer as long as this is there.
+        input.frame = None;
+        if let Some(done) = done {
+            let buffer = input.buffer.make_mut();
+            input.converter.write(buffer, &done)?;
+        }
+        return Ok(input.buffer);
+    };
+    let done = match done {
+        Some(done) => done,
+        None => fill_single_frame(&input.take_frame()?, &Mask::empty(1, 1), 0, canvas.border()),
+    };
+    canvas.compose(&input.converter, &input.buffer, &done)
 }
 
 fn send_event(cx: &Context, event: gst::Event) {
@@ -241,8 +255,8 @@ pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
     if cuda_context::answer(cx, query) {
         return true;
     }
-    match query.view_mut() {
-        QueryViewMut::Latency(query) => latency::answer(cx, query),
-        _ => gst::Pad::query_default(&cx.src, Some(&cx.element), query),
+    if let QueryViewMut::Latency(query) = query.view_mut() {
+        return latency::answer(cx, query);
     }
+    proxy::answer(cx, &cx.src, query) || gst::Pad::query_default(&cx.src, Some(&cx.element), query)
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use gst::{ClockTime, glib, prelude::*};
-use propainter::{Config, Error, Limits};
+use propainter::{Border, Config, Error, Limits};
 
 use crate::propainter::properties::enums::{
     AllowedDegradation, CropMode, LatePolicy, Mode, Model, Precision,
@@ -36,6 +36,10 @@ pub struct Settings {
     pub width: u32,
     pub height: u32,
     pub resize_ratio: f64,
+    pub expand_left: u32,
+    pub expand_right: u32,
+    pub expand_top: u32,
+    pub expand_bottom: u32,
     pub crop_mode: CropMode,
     pub vram_budget: u64,
     pub vram_reserve: u64,
@@ -74,6 +78,10 @@ impl Default for Settings {
             width: 0,
             height: 0,
             resize_ratio: 1.0,
+            expand_left: 0,
+            expand_right: 0,
+            expand_top: 0,
+            expand_bottom: 0,
             crop_mode: CropMode::default(),
             vram_budget: limits.vram_budget,
             vram_reserve: limits.vram_reserve,
@@ -112,6 +120,7 @@ impl Settings {
             processing_width: wanted(self.width),
             processing_height: wanted(self.height),
             resize_ratio: self.resize_ratio,
+            border: self.border(),
             limits: Limits {
                 vram_budget: self.vram_budget,
                 vram_reserve: self.vram_reserve,
@@ -127,6 +136,16 @@ impl Settings {
             crop_mode: self.crop_mode.resolve(config.engine(), config.mode),
             ..config
         })
+    }
+
+    /// Returns the border that is set. The one in force is that of the canvas.
+    pub fn border(&self) -> Border {
+        Border {
+            left: self.expand_left as usize,
+            right: self.expand_right as usize,
+            top: self.expand_top as usize,
+            bottom: self.expand_bottom as usize,
+        }
     }
 
     /// Limits the windows to `max_held_frames`.
@@ -177,6 +196,10 @@ impl Settings {
             "width" => self.width = take(value)?,
             "height" => self.height = take(value)?,
             "resize-ratio" => self.resize_ratio = take(value)?,
+            "expand-left" => self.expand_left = take(value)?,
+            "expand-right" => self.expand_right = take(value)?,
+            "expand-top" => self.expand_top = take(value)?,
+            "expand-bottom" => self.expand_bottom = take(value)?,
             "crop-mode" => self.crop_mode = take(value)?,
             "vram-budget" => self.vram_budget = take(value)?,
             "vram-reserve" => self.vram_reserve = take(value)?,
@@ -220,6 +243,10 @@ impl Settings {
             "width" => self.width.to_value(),
             "height" => self.height.to_value(),
             "resize-ratio" => self.resize_ratio.to_value(),
+            "expand-left" => self.expand_left.to_value(),
+            "expand-right" => self.expand_right.to_value(),
+            "expand-top" => self.expand_top.to_value(),
+            "expand-bottom" => self.expand_bottom.to_value(),
             "crop-mode" => self.crop_mode.to_value(),
             "vram-budget" => self.vram_budget.to_value(),
             "vram-reserve" => self.vram_reserve.to_value(),

@@ -26,6 +26,15 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .mutable_ready()
             .build()
     };
+    let border = |name, nick, blurb| {
+        glib::ParamSpecUInt::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .maximum(16_384)
+            .default_value(0)
+            .mutable_ready()
+            .build()
+    };
     let bytes = |name, nick, blurb, default| {
         glib::ParamSpecUInt64::builder(name)
             .nick(nick)
@@ -217,11 +226,34 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .default_value(default.resize_ratio)
             .mutable_ready()
             .build(),
+        border(
+            "expand-left",
+            "Expand left",
+            "Number of pixels to add to the left of the frame and to fill; the source pad's frames are \
+             wider by them",
+        ),
+        border(
+            "expand-right",
+            "Expand right",
+            "Number of pixels to add to the right of the frame and to fill",
+        ),
+        border(
+            "expand-top",
+            "Expand top",
+            "Number of pixels to add above the frame and to fill; the source pad's frames are higher \
+             by them",
+        ),
+        border(
+            "expand-bottom",
+            "Expand bottom",
+            "Number of pixels to add below the frame and to fill",
+        ),
         glib::ParamSpecEnum::builder_with_default("crop-mode", default.crop_mode)
             .nick("Crop mode")
             .blurb(
                 "Process whole frames or crops around the masks; width and height limit the \
-                 processing size of a crop, which has as many pixels as 864x480 at most",
+                 processing size of a crop, which has as many pixels as 864x480 at most; with \
+                 expand-*, frames are whole",
             )
             .mutable_ready()
             .build(),

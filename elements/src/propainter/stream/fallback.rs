@@ -6,7 +6,9 @@ use propainter::{
 };
 
 use crate::propainter::{
-    error::Failure, properties::settings::Settings, stream::tracked_session::TrackedSession,
+    error::Failure,
+    properties::settings::Settings,
+    stream::{queue::frame::Geometry, tracked_session::TrackedSession},
 };
 
 /// The fallback of one stream.
@@ -14,13 +16,13 @@ use crate::propainter::{
 pub struct Fallback {
     /// The classical engine, unless that is the engine that is bypassed.
     session: Option<TrackedSession>,
-    /// Size of the frames that the session was opened for, in pixels.
-    size: (usize, usize),
+    /// The frames that the session was opened for.
+    geometry: Geometry,
     dilation: usize,
 }
 
 impl Fallback {
-    /// Prepares for frames of `size` pixels, each of which is filled `latency_frames` frames
+    /// Prepares for such frames, each of which is filled `latency_frames` frames
     /// later at most. Returns the token that ends a running call.
     ///
     /// # Errors
@@ -28,17 +30,18 @@ impl Fallback {
     pub fn prepare(
         &mut self,
         settings: &Settings,
-        size: (usize, usize),
+        geometry: Geometry,
         latency_frames: usize,
     ) -> Result<Option<Cancel>, Failure> {
-        if self.size != size {
-            let config = settings.config(size, true)?;
+        if self.geometry != geometry {
+            let mut config = settings.config(geometry.size, true)?;
+            config.border = geometry.border;
             self.dilation = config.mask_dilation;
             self.session = match config.engine() {
                 Model::Propagation => None,
                 _ => Some(classical_session(config, latency_frames)?),
             };
-            self.size = size;
+            self.geometry = geometry;
         }
         let session = self.session.as_ref();
         Ok(session.map(|tracked| tracked.session.cancel_token()))
@@ -56,7 +59,11 @@ impl Fallback {
     ) -> Result<Vec<(u64, InpaintedFrame)>, Failure> {
         match &mut self.session {
             Some(session) => session.push(id, frame, mask).map_err(internal),
-            None => Ok(vec![(id, fill_single_frame(&frame, mask, self.dilation))]),
+            None => {
+                let border = self.geometry.border;
+                let done = fill_single_frame(&frame, mask, self.dilation, border);
+                Ok(vec![(id, done)])
+            }
         }
     }
 

@@ -109,6 +109,7 @@ pub fn decide(cx: &Context, overdue: &OverdueFrame) -> Outcome {
                     &frame,
                     &complete_mask(cx, overdue),
                     dilation,
+                    overdue.input.border(),
                 )),
                 Err(problem) => {
                     gst::warning!(

@@ -20,7 +20,7 @@ use crate::propainter::{
         queue::OutputQueue,
         upstream::{arrivals::Arrivals, frame_rate},
     },
-    video::converter::Converter,
+    video::{canvas::Canvas, converter::Converter},
 };
 
 /// Frames that may wait for the worker; more block upstream, unless frames may be late.
@@ -57,6 +57,8 @@ pub struct ExpectedDelay {
 pub struct VideoInput {
     /// Converts the buffers of the current caps.
     pub converter: Option<Arc<Converter>>,
+    /// The frames that go out, where a border is added.
+    pub canvas: Option<Arc<Canvas>>,
     pub segment: Option<gst::FormattedSegment<ClockTime>>,
     /// Running time of the last frame.
     pub last_time: Option<ClockTime>,

@@ -44,12 +44,16 @@ impl State {
             || numbered.is_some_and(|location| location.contains('%'));
         let frame = buffer + if moving { pixels } else { 0 };
         let (waiting, ready) = (QUEUE as u64 + 1, READY as u64 + 2);
+        // With a border, a finished frame is larger and gets a buffer of its own.
+        let canvas = run.input.canvas.as_ref();
+        let finished = canvas.map_or(4 * pixels, |canvas| 4 * canvas.pixels());
+        let written = canvas.map_or(0, |canvas| canvas.bytes() as u64);
         Outside {
             frame,
             // Of a frame on a device the samples wait. One more is read when the worker has taken one, and
             // the fill of one is written as twice its samples.
             always: waiting * (frame + (3 * pixels).max(on_device))
-                + ready * (frame + 4 * pixels)
+                + ready * (frame + finished + written)
                 + 3 * on_device,
             device_frame: on_device,
             // A frame that is ready may have been copied to be written into.

@@ -1,5 +1,6 @@
 //! Alpha of any format: which pixels are hole by their alpha, and become opaque when filled.
 
+use gst_video::VideoInfo;
 use propainter::InpaintedFrame;
 
 use crate::propainter::video::{
@@ -93,6 +94,25 @@ impl Opacity {
                     *alpha = sample.with(*alpha, self.opaque);
                 }
             }
+        }
+    }
+}
+
+/// Makes all pixels of a frame opaque.
+pub fn fill_opaque(samples: SampleFormat, bytes: &mut [u8], alpha: Component, info: &VideoInfo) {
+    match samples {
+        SampleFormat::Bytes => fill_samples(ByteSample, bytes, alpha, info),
+        SampleFormat::Little(word) => fill_samples(word, bytes, alpha, info),
+        SampleFormat::Big(word) => fill_samples(word, bytes, alpha, info),
+    }
+}
+
+fn fill_samples<S: Sample>(sample: S, bytes: &mut [u8], alpha: Component, info: &VideoInfo) {
+    let opaque = (1 << info.comp_depth(3)) - 1;
+    let (step, first) = S::steps(alpha);
+    for y in 0..info.height() as usize {
+        for pixel in S::all_mut(&mut bytes[alpha.row(y)]).chunks_exact_mut(step) {
+            pixel[first] = sample.with(pixel[first], opaque);
         }
     }
 }

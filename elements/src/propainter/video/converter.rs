@@ -36,7 +36,7 @@ use crate::propainter::video::{
 };
 
 /// The index of the component that is alpha.
-const ALPHA: usize = 3;
+pub(super) const ALPHA: usize = 3;
 
 /// The colour model of the samples.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +144,19 @@ impl Converter {
     /// Returns the caps of the frames.
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// Returns how samples are packed if they do not have bytes of their own.
+    pub(super) fn packing(&self) -> Option<&'static Packing> {
+        self.packing
+    }
+
+    pub(super) fn samples(&self) -> SampleFormat {
+        self.samples
+    }
+
+    pub(super) fn alpha_threshold(&self) -> Option<u8> {
+        self.alpha_threshold
     }
 
     /// Returns whether the frames lie in the memory of a GPU.
@@ -384,7 +397,11 @@ impl Converter {
     }
 }
 
-fn writable(
+/// Maps a buffer for writing.
+///
+/// # Errors
+/// The buffer cannot be mapped.
+pub(super) fn writable(
     buffer: &mut gst::BufferRef,
 ) -> Result<gst::BufferMap<'_, gst::buffer::Writable>, InvalidBuffer> {
     let map = buffer.map_writable();

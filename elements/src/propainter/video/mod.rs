@@ -3,9 +3,11 @@
 //! [`converter`] is the entry. It finds the samples in a buffer ([`layout`]) and converts them by
 //! their colour model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
 //! [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through [`device`] and
-//! [`device_planes`], and are on their way for a while ([`reading`]).
+//! [`device_planes`], and are on their way for a while ([`reading`]). [`canvas`] puts a border around
+//! frames.
 
 mod alpha;
+pub mod canvas;
 mod channels;
 pub mod converter;
 pub mod device;

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
-use super::{resample, seam::SeamBlender};
+use super::{border, resample, seam::SeamBlender};
 use crate::{
-    Cancel, Error, Frame, Mask,
+    Cancel, Error, Frame, Mask, Rect,
     classical::{
         fields::grid::CELL,
         hole::region::{self, Region},
         spatial::exemplar,
         temporal::{
             source::{FillContext, SourcePixel},
-            source_search,
+            source_search::{self, expected_error},
         },
         window::frame::WindowFrame,
     },
@@ -22,7 +22,8 @@ use crate::{
 /// Index of a pixel in the frame, and its colour.
 type Pixel = (usize, [u8; 3]);
 
-/// Fills the hole of frame `current` of the window.
+/// Fills the hole of frame `current` of the window. `picture` is the rectangle of the picture if
+/// there is a border around it.
 ///
 /// # Errors
 ///
@@ -31,6 +32,7 @@ pub fn fill_frame(
     frames: &mut VecDeque<WindowFrame>,
     current: usize,
     hole: &Mask,
+    picture: Option<&Rect>,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let mut unfilled = vec![0; hole.hole().len()];
@@ -38,28 +40,48 @@ pub fn fill_frame(
         frames,
         current,
         hole,
+        picture,
     };
     let fills = region::split(hole)
         .par_iter()
         .map(|region| fill_from_sources(&context, region, cancel))
         .collect::<Result<Vec<_>, Error>>()?;
+    let mut doubtful = Vec::new();
     let mut any = false;
     let frame = &mut frames[current].frame;
     for fill in fills {
         write_pixels(frame, &fill.filled);
         any |= !fill.unfilled.is_empty();
         fill.unfilled.into_iter().for_each(|at| unfilled[at] = 1);
+        doubtful.extend(fill.doubtful);
     }
+    let mut outer = Vec::new();
     if any {
         cancel.check()?;
-        let mask = Mask::from_luma(hole.width(), hole.height(), unfilled);
-        let fills = region::split(&mask)
+        if let Some(picture) = picture {
+            outer = border::outer(&unfilled, picture, hole.width());
+        }
+        let all = Mask::from_luma(hole.width(), hole.height(), unfilled);
+        let near = (!outer.is_empty()).then(|| without(&all, &outer));
+        let mask = near.as_ref().unwrap_or(&all);
+        let fills = region::split(mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, mask.hole(), &region.bounds(), cancel))
+            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), cancel))
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
     }
+    if let Some(picture) = picture.filter(|_| !outer.is_empty() || !doubtful.is_empty()) {
+        cancel.check()?;
+        border::extend(frame, picture, &outer, &doubtful);
+    }
     Ok(())
+}
+
+/// Returns a mask without these pixels.
+fn without(mask: &Mask, pixels: &[usize]) -> Mask {
+    let mut left = mask.hole().to_vec();
+    pixels.iter().for_each(|&at| left[at] = 0);
+    Mask::from_luma(mask.width(), mask.height(), left)
 }
 
 fn write_pixels(frame: &mut Frame, pixels: &[Pixel]) {
@@ -74,6 +96,8 @@ struct RegionFill {
     filled: Vec<Pixel>,
     /// Indices of the pixels without a source.
     unfilled: Vec<usize>,
+    /// Pixels of the border whose sources are uncertain, and the depth to which they are shown.
+    doubtful: Vec<(usize, u32)>,
 }
 
 /// Fills the pixels of a region that another frame shows or that an earlier fill covers.
@@ -122,9 +146,22 @@ fn fill_from_sources(
                 .map(move |(p, _)| pixel_index(cell, p))
                 .filter(|&at| hole[at] == 1)
         });
+    let cells = region.cells.iter().zip(&sources);
+    let cells = cells.filter(|_| context.picture.is_some());
+    let doubtful = cells.flat_map(|(&cell, sources)| {
+        let known = sources.iter().enumerate();
+        known.filter_map(move |(p, source)| {
+            let at = pixel_index(cell, p);
+            let depth = border::depth(expected_error(source, context.current)?)?;
+            context
+                .is_border(at % width, at / width)
+                .then_some((at, depth))
+        })
+    });
     Ok(RegionFill {
         filled: filled.collect(),
         unfilled: unfilled.collect(),
+        doubtful: doubtful.collect(),
     })
 }
 

@@ -2,4 +2,5 @@
 
 pub mod diffusion;
 pub mod exemplar;
+pub mod extension;
 mod patch_match;

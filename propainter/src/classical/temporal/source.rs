@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    Mask,
+    Mask, Rect,
     classical::{fields::grid::CELL, window::frame::WindowFrame},
 };
 
@@ -49,11 +49,19 @@ pub struct FillContext<'a> {
     pub current: usize,
     /// The hole of that frame.
     pub hole: &'a Mask,
+    /// The rectangle of the picture if there is a border around it.
+    pub picture: Option<&'a Rect>,
 }
 
 impl<'a> FillContext<'a> {
     /// Returns the frame being filled.
     pub fn current_frame(&self) -> &'a WindowFrame {
         &self.frames[self.current]
+    }
+
+    /// Returns whether a pixel lies in the border around the picture.
+    pub fn is_border(&self, x: usize, y: usize) -> bool {
+        let picture = self.picture;
+        picture.is_some_and(|picture| picture.index([y, x]).is_none())
     }
 }

@@ -9,7 +9,7 @@ use super::{
     trajectory::{TemporalDirection, Trajectory},
 };
 use crate::{
-    Cancel, Error, Mask,
+    Cancel, Error,
     classical::{fields::grid::CELL, hole::region::Region},
 };
 
@@ -38,7 +38,7 @@ pub fn find_sources(
     let boundary = OnceLock::new();
     let boundary = || boundary.get_or_init(|| BoundaryPatches::new(region, current));
     let mut pending: Vec<HoleCell> = (0..out.len())
-        .map(|slot| HoleCell::new(region, slot, context.hole))
+        .map(|slot| HoleCell::new(region, slot, context))
         .collect();
     let mut past = Trajectory::new(region, context, TemporalDirection::Past);
     let mut future = Trajectory::new(region, context, TemporalDirection::Future);
@@ -69,7 +69,7 @@ pub fn find_sources(
         pending.retain(|cell| cell.max_cost > distance as f32);
     }
     // Pixels that no frame shows are inherited from an earlier fill.
-    pending.retain(|cell| cell.max_cost.is_infinite());
+    pending.retain(HoleCell::may_inherit);
     while let (Some(mut anchor), false) = (anchors.pop(), pending.is_empty()) {
         cancel.check()?;
         anchor.align(boundary(), distance);
@@ -84,9 +84,16 @@ pub fn find_sources(
         for cell in &mut pending {
             cell.inherit(&anchor, max_error, &mut out[cell.slot]);
         }
-        pending.retain(|cell| cell.max_cost.is_infinite());
+        pending.retain(HoleCell::may_inherit);
     }
     Ok(out)
+}
+
+/// Returns the expected error of a source of frame `current`, in levels of 255; `None` if it is no
+/// pixel that a frame shows.
+pub fn expected_error(source: &SourcePixel, current: usize) -> Option<f32> {
+    let distance = source.frame.abs_diff(current) as f32;
+    (source.cost < f32::MAX).then(|| (source.cost - distance) / ERROR_WEIGHT)
 }
 
 /// A cell with pixels that still need a source or may find a better one.
@@ -103,18 +110,23 @@ struct HoleCell {
     hole_pixels: u32,
     /// Bit set of the pixels without a source.
     missing: u32,
+    /// Bit set of the pixels that may be inherited. In the border they are extended from the
+    /// picture instead, which moves as the picture does.
+    heirs: u32,
     /// Largest cost of a pixel inside the hole.
     max_cost: f32,
 }
 
 impl HoleCell {
-    fn new(region: &Region, slot: usize, hole: &Mask) -> Self {
-        let node = region.cells[slot];
+    fn new(region: &Region, slot: usize, context: &FillContext) -> Self {
+        let (node, hole) = (region.cells[slot], context.hole);
         let (x, y) = region.cell_origin(node);
-        let hole_pixels = (0..CELL_PIXELS).fold(0, |bits, p| {
-            let at = (y + p / CELL) * hole.width() + x + p % CELL;
-            bits | u32::from(hole.hole()[at]) << p
-        });
+        let bits = |holds: &dyn Fn(usize, usize) -> bool| {
+            (0..CELL_PIXELS).fold(0, |bits, p| {
+                bits | u32::from(holds(x + p % CELL, y + p / CELL)) << p
+            })
+        };
+        let hole_pixels = bits(&|x, y| hole.hole()[y * hole.width() + x] == 1);
         Self {
             slot,
             node: node as usize,
@@ -122,6 +134,7 @@ impl HoleCell {
             y,
             hole_pixels,
             missing: hole_pixels,
+            heirs: bits(&|x, y| !context.is_border(x, y)),
             max_cost: f32::INFINITY,
         }
     }
@@ -167,6 +180,11 @@ impl HoleCell {
         self.update_cost(out);
     }
 
+    /// Returns whether a pixel without a source may be inherited.
+    fn may_inherit(&self) -> bool {
+        self.missing & self.heirs != 0
+    }
+
     /// Inherits missing pixels from the reached frame, whether filled or shown, up to an expected
     /// error.
     fn inherit(
@@ -176,7 +194,7 @@ impl HoleCell {
         out: &mut [SourcePixel; CELL_PIXELS],
     ) {
         for (p, source) in out.iter_mut().enumerate() {
-            if self.missing >> p & 1 == 0 {
+            if (self.missing & self.heirs) >> p & 1 == 0 {
                 continue;
             }
             let (x, y) = trajectory.project(self.pixel(p));

@@ -25,6 +25,8 @@ pub struct Frames {
     pub kept: u64,
     /// Whether the fill fades into the frame as it was pushed.
     pub fades: bool,
+    /// Whether a frame has a border that is filled.
+    pub border: bool,
     pub outside: Outside,
 }
 
@@ -73,7 +75,13 @@ impl Frames {
         // known of them, and patches of what no frame shows.
         let seen = 44 * hole.cell_pixels + 60 * hole.region_pixels;
         let unseen = 90 * hole.cell_pixels + 60 * hole.surrounding_pixels;
-        flow.max(seen).max(unseen)
+        // Masks and depths of all pixels, lists of those of the border, and the picture with its
+        // coarser levels.
+        let extension = match self.border {
+            true => 12 * self.pixels() + 48 * hole.cell_pixels,
+            false => 0,
+        };
+        flow.max(seen).max(unseen + extension)
     }
 
     /// A window's bytes where its frames have such holes.
@@ -142,6 +150,7 @@ mod tests {
             scaled: false,
             kept: 0,
             fades: false,
+            border: false,
             outside: Outside {
                 frame: 1280 * 720 * 3 / 2,
                 always: 40_000_000,

@@ -40,6 +40,8 @@ pub struct Planner {
     /// Pixels of a frame at the size it is pushed.
     source: u64,
     outside: Outside,
+    /// Whether the flow of a frame has a hole of its own.
+    flow_holes: bool,
     levels: Vec<QualityLevel>,
     /// The plans that are considered, the fastest first.
     plans: Vec<Plan>,
@@ -58,6 +60,7 @@ impl Planner {
             machine,
             source: (source.0 * source.1) as u64,
             outside: Outside::default(),
+            flow_holes: false,
             levels: levels(wanted, allowed),
             plans: plans(machine),
         }
@@ -66,6 +69,11 @@ impl Planner {
     /// Returns the planner with a part of the host's budget set aside for `outside`.
     pub fn beside(self, outside: Outside) -> Self {
         Self { outside, ..self }
+    }
+
+    /// Returns the planner of frames whose flow has a hole of its own, as it has in a border.
+    pub fn with_flow_holes(self, flow_holes: bool) -> Self {
+        Self { flow_holes, ..self }
     }
 
     /// Returns the planner with one plan to choose from.
@@ -146,7 +154,7 @@ impl Planner {
             self.source
         } else {
             4 * self.source
-        };
+        } + u64::from(self.flow_holes) * processed;
         let mut ladder: Vec<(Plan, Needs)> = Vec::new();
         for &plan in &self.plans {
             let needs = model.needs(&plan, level.numbers);

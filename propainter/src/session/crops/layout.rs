@@ -33,11 +33,9 @@ pub struct Crop {
 impl Crop {
     /// Returns the whole frame, as it is processed without crops.
     pub fn whole(config: &Config) -> Self {
-        let size = (config.width, config.height);
-        let wanted = (config.processing_width, config.processing_height);
         Self {
             rect: Rect::whole([config.height, config.width]),
-            processing: resize::processing_size(size, wanted, config.resize_ratio),
+            processing: config.processing_size(),
         }
     }
 

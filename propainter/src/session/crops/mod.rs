@@ -67,7 +67,8 @@ impl Crops {
         cancel: Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<Self, Error> {
-        let cropped = config.crop_mode == CropMode::Crops;
+        // A border is around the whole frame.
+        let cropped = config.crop_mode == CropMode::Crops && config.border.is_empty();
         let history = match cropped {
             true => History::reserve(&mut config),
             false => History::default(),

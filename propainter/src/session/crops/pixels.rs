@@ -45,8 +45,7 @@ pub fn crop(frame: &Frame, rect: &Rect) -> Frame {
     if (width, height) == (frame.width(), frame.height()) {
         return frame.clone();
     }
-    let rows = rows(frame.rgb(), 3, frame.width(), rect);
-    Frame::new(width, height, rows)
+    Frame::new(width, height, rect.cut(frame.rgb(), 3, frame.width()))
 }
 
 /// Returns the part of a mask in a rectangle.
@@ -55,14 +54,5 @@ pub fn crop_mask(mask: &Mask, rect: &Rect) -> Mask {
     if (width, height) == (mask.width(), mask.height()) {
         return mask.clone();
     }
-    let rows = rows(mask.hole(), 1, mask.width(), rect);
-    Mask::from_luma(width, height, rows)
-}
-
-/// Returns the rows of a rectangle of an image with this many bytes per pixel.
-fn rows(image: &[u8], bytes: usize, width: usize, rect: &Rect) -> Vec<u8> {
-    let rows = image.chunks_exact(bytes * width);
-    let rows = rows.skip(rect.rows.start).take(rect.rows.len());
-    let row = |row: &[u8]| row[bytes * rect.columns.start..bytes * rect.columns.end].to_vec();
-    rows.flat_map(row).collect()
+    Mask::from_luma(width, height, rect.cut(mask.hole(), 1, mask.width()))
 }

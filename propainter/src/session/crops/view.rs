@@ -28,13 +28,12 @@ impl View {
         cancel: &Cancel,
         networks: Option<Arc<Networks>>,
     ) -> Result<Self, Error> {
-        let config = Config {
-            width: crop.rect.columns.len(),
-            height: crop.rect.rows.len(),
-            processing_width: Some(crop.processing.0),
-            processing_height: Some(crop.processing.1),
-            ..config.clone()
-        };
+        let mut config = config.clone();
+        if crop != Crop::whole(&config) {
+            (config.width, config.height) = (crop.rect.columns.len(), crop.rect.rows.len());
+            config.processing_width = Some(crop.processing.0);
+            config.processing_height = Some(crop.processing.1);
+        }
         Ok(Self {
             crop,
             supervisor: EngineSupervisor::open(config, cancel.clone(), networks)?,

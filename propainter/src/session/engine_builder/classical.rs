@@ -1,6 +1,6 @@
 //! Builds the classical engine within its budget of host memory.
 
-use super::super::config::Config;
+use super::super::{canvas::Canvas, config::Config};
 use crate::{
     DeviceChoice, Error, Limits,
     classical::{ClassicalEngine, Frames, WindowBudget, WindowLengths},
@@ -10,6 +10,7 @@ use crate::{
 
 /// Everything that a classical engine is built from.
 pub struct ClassicalBuilder {
+    canvas: Canvas,
     frames: Frames,
     /// The window that the settings ask for.
     wanted: WindowLengths,
@@ -35,8 +36,10 @@ impl ClassicalBuilder {
             allow_degradation: allowed,
             ..
         } = config.limits;
-        let source = (config.width * config.height) as u64;
-        let scaled = (width, height) != (config.width, config.height);
+        let canvas = Canvas::of(config);
+        let (all_columns, all_rows) = canvas.size();
+        let source = (all_columns * all_rows) as u64;
+        let scaled = (width, height) != canvas.size();
         let free = || Meter::open(DeviceChoice::Cpu).free().unwrap_or(u64::MAX);
         let budget = match host_budget {
             // The window may not shrink: frames are refused only if a budget is set.
@@ -48,6 +51,7 @@ impl ClassicalBuilder {
         // is not scaled is in the window anyway.
         let kept = scaled && (config.whole || config.mask_feather > 0);
         let mut builder = Self {
+            canvas,
             frames: Frames {
                 width: width as u64,
                 height: height as u64,
@@ -55,6 +59,7 @@ impl ClassicalBuilder {
                 scaled,
                 kept: if kept { 3 * source } else { 0 },
                 fades: config.mask_feather > 0,
+                border: !config.border.is_empty(),
                 outside,
             },
             wanted: config.classical_window(),
@@ -64,7 +69,7 @@ impl ClassicalBuilder {
             notices: Vec::new(),
         };
         let engine = match builder.room() {
-            Ok(room) => ClassicalEngine::new(room),
+            Ok(room) => builder.engine(room),
             Err(needed) => match builder.smaller() {
                 Some(engine) => engine,
                 None => return Err(builder.error(needed)),
@@ -112,12 +117,16 @@ impl ClassicalBuilder {
                 to: format!("{width}x{height}"),
             });
             if let Ok(room) = self.room() {
-                return Some(ClassicalEngine::new(room));
+                return Some(self.engine(room));
             }
         }
         (self.frames, self.degraded) = (before.0, before.1);
         self.notices.truncate(before.2);
         None
+    }
+
+    fn engine(&self, room: WindowBudget) -> ClassicalEngine {
+        ClassicalEngine::new(room, self.canvas.picture(self.processing()))
     }
 
     fn room(&self) -> Result<WindowBudget, u64> {

@@ -15,7 +15,6 @@ use crate::{
     Cancel, DeviceChoice, Error,
     engine::Engine,
     memory::{Degradation, Notice, Usage},
-    resize,
 };
 
 /// The builder of one of the two engines.
@@ -37,11 +36,7 @@ impl EngineBuilder {
         networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
         cancel.check()?;
-        let processing = resize::processing_size(
-            (config.width, config.height),
-            (config.processing_width, config.processing_height),
-            config.resize_ratio,
-        );
+        let processing = config.processing_size();
         if config.model_to_open() == Model::Propagation {
             let (builder, engine) = ClassicalBuilder::open(config, processing)?;
             return Ok((Self::Classical(Box::new(builder)), Box::new(engine)));

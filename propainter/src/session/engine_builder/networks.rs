@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use super::super::config::Config;
+use super::super::{canvas::Canvas, config::Config};
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
@@ -329,8 +329,9 @@ impl NetworksBuilder {
             usage,
         );
         let (params, iterations) = (self.level.windows, self.config.raft_iterations);
+        let picture = Canvas::of(&self.config).picture(self.level.size);
         Ok(Box::new(StreamEngine::new(
-            networks, guard, params, iterations,
+            networks, guard, params, iterations, picture,
         )))
     }
 
@@ -356,9 +357,10 @@ impl NetworksBuilder {
 
 /// Returns the planner of the levels from `wanted` down, as far as the settings allow.
 fn planner(config: &Config, machine: Machine, wanted: &QualityLevel) -> Planner {
-    let (source, limits) = ((config.width, config.height), &config.limits);
+    let (source, limits) = (Canvas::of(config).size(), &config.limits);
     let planner = Planner::new(machine, source, wanted.clone(), limits.allow_degradation)
-        .beside(limits.outside);
+        .beside(limits.outside)
+        .with_flow_holes(!config.border.is_empty());
     match limits.faults.plan() {
         Some(plan) => planner.only(plan),
         None => planner,

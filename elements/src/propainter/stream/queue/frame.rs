@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use gst::ClockTime;
-use propainter::{Frame, InpaintedFrame, Mask};
+use propainter::{Border, Frame, InpaintedFrame, Mask};
 
 use crate::propainter::{
     masks::combine::FrameMasks,
-    video::{converter::Converter, layout::error::InvalidBuffer, reading::Reading},
+    video::{canvas::Canvas, converter::Converter, layout::error::InvalidBuffer, reading::Reading},
 };
 
 /// A frame that came in.
@@ -18,6 +18,8 @@ pub struct InputFrame {
     pub frame: Option<Reading>,
     pub masks: FrameMasks,
     pub converter: Arc<Converter>,
+    /// The frame that goes out, where a border is added.
+    pub canvas: Option<Arc<Canvas>>,
     pub running_time: Option<ClockTime>,
     /// Running time from which the frame's stay is counted. It is later than the frame's own time
     /// where the source is late.
@@ -33,6 +35,20 @@ impl InputFrame {
         (info.width() as usize, info.height() as usize)
     }
 
+    /// Returns size and border.
+    pub fn geometry(&self) -> Geometry {
+        Geometry {
+            size: self.size(),
+            border: self.border(),
+        }
+    }
+
+    /// Returns the border that is added.
+    pub fn border(&self) -> Border {
+        let canvas = self.canvas.as_ref();
+        canvas.map(|canvas| canvas.border()).unwrap_or_default()
+    }
+
     /// Returns the frame in RGB.
     ///
     /// # Errors
@@ -45,12 +61,19 @@ impl InputFrame {
     }
 }
 
+/// The size of frames and the border that is added to them; a session is opened for both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Geometry {
+    /// Width and height in pixels.
+    pub size: (usize, usize),
+    pub border: Border,
+}
+
 /// A frame for the worker.
 pub struct FrameTask {
     /// Number of the frame since the element was created. It is never used twice.
     pub id: u64,
-    /// Width and height in pixels.
-    pub size: (usize, usize),
+    pub geometry: Geometry,
     /// The frame in RGB; `None` if it was taken before, see [`input`](super::OutputQueue::input).
     pub frame: Option<Reading>,
     pub masks: FrameMasks,

@@ -122,7 +122,7 @@ impl OutputQueue {
                     queued.progress = Progress::Computing;
                     return Some(Job::Frame(FrameTask {
                         id: queued.id,
-                        size: queued.input.size(),
+                        geometry: queued.input.geometry(),
                         frame: queued.input.frame.take(),
                         masks: queued.input.masks.clone(),
                         running_time: queued.input.running_time,

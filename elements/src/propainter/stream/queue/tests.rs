@@ -15,6 +15,7 @@ fn frame(discont: bool) -> InputFrame {
         frame: Some(Reading::Done(Frame::new(1, 1, vec![0; 3]))),
         masks: FrameMasks::default(),
         converter: Arc::new(Converter::new(&info).unwrap()),
+        canvas: None,
         running_time: None,
         stay_from: None,
         discont,

@@ -8,14 +8,19 @@ use crate::propainter::{
     error::Failure,
     log::CAT,
     properties::stats::SessionFacts,
-    stream::{latency, queue::frame::Outcome, run::READY, tracked_session::TrackedSession},
+    stream::{
+        latency,
+        queue::frame::{Geometry, Outcome},
+        run::READY,
+        tracked_session::TrackedSession,
+    },
 };
 
 impl Worker {
-    /// Opens the session for frames of `size` pixels, unless it is open. Returns false if the
-    /// frames are void meanwhile.
-    pub(super) fn open(&mut self, size: (usize, usize)) -> Result<bool, Failure> {
-        if self.engine.is_some() && self.size == size {
+    /// Opens the session for such frames, unless it is open. Returns false if the frames are void
+    /// meanwhile.
+    pub(super) fn open(&mut self, geometry: Geometry) -> Result<bool, Failure> {
+        if self.engine.is_some() && self.geometry == geometry {
             return Ok(true);
         }
         // The memory of the old one is freed first.
@@ -37,7 +42,8 @@ impl Worker {
             run.cancel = Some(cancel.clone());
             (run.settings.clone(), run.live, cancel, warm)
         };
-        let mut config = settings.config(size, live)?;
+        let mut config = settings.config(geometry.size, live)?;
+        config.border = geometry.border;
         #[cfg(feature = "internals")]
         {
             config.limits.faults = self.cx.faults.lock().clone();
@@ -64,7 +70,7 @@ impl Worker {
             facts.latency_frames
         );
         self.device = Some(session.device());
-        (self.engine, self.size) = (Some(TrackedSession::new(session)), size);
+        (self.engine, self.geometry) = (Some(TrackedSession::new(session)), geometry);
         self.report_session();
         let run = &mut self.cx.state.lock().run;
         // Frames that came meanwhile are behind by the time that opening took; one window later

@@ -71,7 +71,7 @@ impl Worker {
         mask: &Mask,
     ) -> Result<Option<Finished>, Failure> {
         self.drain_fallback()?;
-        if !self.open(task.size)? {
+        if !self.open(task.geometry)? {
             return Ok(None);
         }
         let Some(frame) = self.rgb(&mut task)? else {
@@ -96,7 +96,7 @@ impl Worker {
         };
         let cancel = self
             .fallback
-            .prepare(&settings, task.size, latency_frames)?;
+            .prepare(&settings, task.geometry, latency_frames)?;
         {
             let run = &mut self.cx.state.lock().run;
             if !self.is_current(run) {

@@ -26,7 +26,7 @@ impl Worker {
         };
         let combined = self
             .masks
-            .combine(task.size, &task.masks, streamed.as_ref())?;
+            .combine(task.geometry.size, &task.masks, streamed.as_ref())?;
         let diagnostics = self.cx.mask_sources.examine(&combined.observations);
         post_diagnostics(&self.cx.element, diagnostics);
         Ok(Some(combined.mask))

@@ -27,7 +27,7 @@ use crate::propainter::{
         context::Context,
         fallback::Fallback,
         latency,
-        queue::frame::{Job, Outcome},
+        queue::frame::{Geometry, Job, Outcome},
         run::{Phase, READY, Run},
         stall::{self, Remedy},
         tracked_session::TrackedSession,
@@ -51,8 +51,8 @@ struct Worker {
     /// that fails, the device has failed.
     device: Option<DeviceChoice>,
     fallback: Fallback,
-    /// Size of the frames that the session was opened for, in pixels.
-    size: (usize, usize),
+    /// The frames that the session was opened for.
+    geometry: Geometry,
     masks: MaskCombiner,
     /// The values of [`Run::epoch`] and [`Run::requeues`] for the frames that the sessions hold.
     epoch: u64,
@@ -75,7 +75,7 @@ impl Worker {
             engine: None,
             device: None,
             fallback: Fallback::default(),
-            size: (0, 0),
+            geometry: Geometry::default(),
             masks: MaskCombiner::default(),
             epoch: 0,
             requeues: 0,

@@ -1,4 +1,5 @@
 mod alpha;
+mod canvas;
 mod exact;
 mod invalid;
 mod on_device;
