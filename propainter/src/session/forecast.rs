@@ -1,13 +1,13 @@
 //! What a session will process and hold, told before it is opened.
 
 use super::{
+    canvas::Canvas,
     config::{Config, CropMode},
     crops::{MAX_CROPS, bounding_boxes, lay_out},
 };
 use crate::{
     Mask,
     classical::{AnalysedHole, Frames},
-    resize,
 };
 
 /// A part of a frame that is seen: its size, and the size at which it is processed, (width, height).
@@ -21,12 +21,10 @@ pub struct Seen {
 
 /// Returns the parts in which a session of this configuration sees a frame with this mask.
 pub fn views(config: &Config, mask: &Mask) -> Vec<Seen> {
-    let size = (config.width, config.height);
-    let wanted = (config.processing_width, config.processing_height);
     match config.crop_mode {
         CropMode::Whole => vec![Seen {
-            size,
-            processing: resize::processing_size(size, wanted, config.resize_ratio),
+            size: (config.width, config.height),
+            processing: config.processing_size(),
         }],
         CropMode::Crops => lay_out(config, &bounding_boxes(mask), MAX_CROPS)
             .into_iter()
@@ -41,12 +39,12 @@ pub fn views(config: &Config, mask: &Mask) -> Vec<Seen> {
 /// Returns the most bytes of host memory that the classical engine takes for whole frames with this
 /// mask, whatever the budget.
 pub fn classical_bytes(config: &Config, mask: &Mask) -> u64 {
-    let size = (config.width, config.height);
-    let wanted = (config.processing_width, config.processing_height);
-    let (width, height) = resize::processing_size(size, wanted, config.resize_ratio);
-    let source = (config.width * config.height) as u64;
+    let (width, height) = config.processing_size();
+    let canvas = Canvas::of(config);
+    let size = canvas.size();
+    let source = (size.0 * size.1) as u64;
     let scaled = (width, height) != size;
-    let hole = mask.resized(width, height).dilated(config.hole_growth());
+    let hole = canvas.hole(mask, config.hole_growth(), (width, height));
     let frames = Frames {
         width: width as u64,
         height: height as u64,
@@ -54,6 +52,7 @@ pub fn classical_bytes(config: &Config, mask: &Mask) -> u64 {
         scaled,
         kept: if scaled { 3 * source } else { 0 },
         fades: false,
+        border: !config.border.is_empty(),
         outside: config.limits.outside,
     };
     frames.needs(
