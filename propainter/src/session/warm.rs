@@ -46,7 +46,8 @@ impl Request {
 
 impl Warm {
     /// Reads the networks of a configuration, whose frame size is ignored. On a GPU also runs
-    /// them on a few small frames, which compiles their kernels and finds the fastest ones.
+    /// them on a few small frames, which compiles their kernels and finds the fastest ones. Networks
+    /// that another session of the process holds are shared, and not read or started again.
     /// Returns `None` if the configuration needs no networks.
     ///
     /// # Errors
@@ -60,7 +61,7 @@ impl Warm {
         let reading = start.elapsed();
         let start = Instant::now();
         if !networks.on_cpu() {
-            run(config, cancel, networks.clone())?;
+            start_kernels(config, cancel, &networks)?;
         }
         Ok(Some(Self {
             networks,
@@ -78,13 +79,19 @@ impl Warm {
 
 /// Inpaints a few frames with a hole, at the size of a stream's first crops unless the
 /// configuration sets a processing size.
-fn run(config: &Config, cancel: &Cancel, networks: Arc<Networks>) -> Result<(), Error> {
+fn start_kernels(config: &Config, cancel: &Cancel, networks: &Arc<Networks>) -> Result<(), Error> {
     let (width, height) = crops::MIN_SIZE;
     let config = Config {
         width: config.processing_width.unwrap_or(width),
         height: config.processing_height.unwrap_or(height),
         ..config.clone()
     };
+    let size = (config.width, config.height);
+    networks.start(size, || run(config, cancel, networks.clone()))
+}
+
+/// Inpaints a few frames with a hole, at the size of a configuration.
+fn run(config: Config, cancel: &Cancel, networks: Arc<Networks>) -> Result<(), Error> {
     let (width, height) = (config.width, config.height);
     let frames = config.latency_frames() + config.hop();
     let mut supervisor = EngineSupervisor::open(config, cancel.clone(), Some(networks))?;

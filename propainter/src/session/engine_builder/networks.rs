@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use super::super::config::Config;
+use super::{super::config::Config, shared};
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
@@ -66,7 +66,7 @@ pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
-    Ok(Arc::new(Networks::read(&weights, device, numbers, asked)?))
+    shared::read(&weights, device, numbers, asked)
 }
 
 /// Finds the weights of a configuration.
@@ -347,8 +347,7 @@ impl NetworksBuilder {
             free_unused(&self.device);
         }
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
-        let networks = Networks::read(&self.weights, device, numbers, asked)?;
-        let networks = Arc::new(networks);
+        let networks = shared::read(&self.weights, device, numbers, asked)?;
         self.networks = Some(networks.clone());
         Ok(networks)
     }
