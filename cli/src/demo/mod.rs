@@ -24,7 +24,7 @@ use crate::{
     engine::EngineOptions,
     memory,
     output::{self, Existing, Output, OutputError, input_files},
-    recode::{Job, Recode, RecodeError, StopOnDrop},
+    recode::{Encoding, Job, Recode, RecodeError, StopOnDrop},
 };
 
 use self::{clip::Clip, probes::PadProbes};
@@ -144,6 +144,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), DemoError
                 output: movie_path.clone(),
                 inputs: masks,
                 existing,
+                encoding: Encoding::default(),
             };
             let element = gst::ElementFactory::make("propainter").build()?;
             let recode = Recode::new(&job, &element)?;
