@@ -3,10 +3,12 @@
 //! - [`settings`]: the element's properties as options
 //! - [`mask`]: where the masks come from
 //! - [`clip`]: one clip through the element into another file
+//! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
 
 pub mod clip;
 pub mod mask;
+pub mod play;
 pub mod progress;
 pub mod settings;
 
@@ -18,8 +20,10 @@ use thiserror::Error;
 use crate::{Console, output::Existing, recode::Encoding, units};
 
 pub use self::{
-    clip::{Clip, ClipJob, Observer, Outcome, Part, Progress, RunError, run_clip},
+    clip::{Clip, ClipJob, Part, RunError, run_clip},
     mask::MaskSource,
+    play::{Observer, Outcome, Progress},
+    progress::{Bar, Quiet},
     settings::ElementSettings,
 };
 
@@ -89,10 +93,10 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         part: None,
     };
     if options.quiet {
-        run_clip(&job, &mut progress::Quiet)?;
+        run_clip(&job, &mut Quiet)?;
         return Ok(());
     }
-    let outcome = run_clip(&job, &mut progress::Bar::default())?;
+    let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
     report(&job, &outcome, console)?;
     Ok(())
 }

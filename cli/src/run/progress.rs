@@ -1,25 +1,29 @@
 //! Observers of a clip: a bar, and none.
 
+use std::io::Write;
+
 use indicatif::ProgressBar;
 
 use crate::progress;
 
-use super::clip::{Observer, Progress};
+use super::play::{Observer, Progress};
 
 /// Shows remarks and, on a terminal, a bar.
-pub struct Bar {
+pub struct Bar<'a> {
+    name: &'static str,
+    errors: &'a mut dyn Write,
     bar: ProgressBar,
 }
 
-impl Default for Bar {
-    fn default() -> Self {
-        Self {
-            bar: progress::frames(0),
-        }
+impl<'a> Bar<'a> {
+    /// Returns a bar of the subcommand `name`, whose remarks go to `errors`.
+    pub fn new(name: &'static str, errors: &'a mut dyn Write) -> Self {
+        let bar = progress::frames(0);
+        Self { name, errors, bar }
     }
 }
 
-impl Observer for Bar {
+impl Observer for Bar<'_> {
     fn progress(&mut self, progress: &Progress) {
         if let Some(total) = progress.total {
             self.bar.set_length(total.max(progress.frames));
@@ -28,11 +32,13 @@ impl Observer for Bar {
     }
 
     fn notice(&mut self, text: &str) {
-        self.bar.suspend(|| eprintln!("propainter run: {text}"));
+        let Self { name, errors, bar } = self;
+        // A remark that cannot be shown is no reason to stop.
+        let _ = bar.suspend(|| writeln!(errors, "propainter {name}: {text}"));
     }
 }
 
-impl Drop for Bar {
+impl Drop for Bar<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
