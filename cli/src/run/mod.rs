@@ -5,8 +5,10 @@
 //! - [`clip`]: one clip through the element into another file
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
+//! - [`folder`]: a folder of clips
 
 pub mod clip;
+pub mod folder;
 pub mod mask;
 pub mod play;
 pub mod progress;
@@ -33,14 +35,15 @@ pub use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read
+    /// Video to read, or a folder of videos
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
-    /// marks what to remove
+    /// marks what to remove. For a folder of videos: a folder with a mask for each, named after it
+    /// (clip.png, clip.mkv, a folder clip), or one mask for all
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts
+    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; for a folder of videos, a folder
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Replace the output where it exists
@@ -49,6 +52,12 @@ pub struct Options {
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
+    /// Write a line of JSON for each clip of a folder, and one at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Number of clips of a folder that run at once; they divide vram-budget and host-budget
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
     #[command(flatten)]
     pub settings: ElementSettings,
 }
@@ -58,6 +67,8 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Folder(#[from] folder::FolderError),
     #[error("nothing is to be removed: name a mask (--mask, --mask-regions, --mask-from-alpha)")]
     NoMask,
     #[error("cannot write: {0}")]
@@ -72,22 +83,34 @@ const MASKS: [&str; 4] = [
     "mask-from-alpha",
 ];
 
+impl Options {
+    /// Returns where the masks of a clip come from.
+    ///
+    /// # Errors
+    /// The mask cannot be read, or nothing tells what to remove.
+    fn mask_source(&self) -> Result<MaskSource, CommandError> {
+        let is_set = |name: &&str| self.settings.get(name).is_some();
+        match &self.mask {
+            Some(location) => Ok(MaskSource::find(location).map_err(RunError::from)?),
+            None if MASKS.iter().any(is_set) => Ok(MaskSource::None),
+            None => Err(CommandError::NoMask),
+        }
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let settings = &options.settings;
-    let mask = match &options.mask {
-        Some(location) => MaskSource::find(location).map_err(RunError::from)?,
-        None if MASKS.iter().any(|name| settings.get(name).is_some()) => MaskSource::None,
-        None => return Err(CommandError::NoMask),
-    };
+    if options.input.is_dir() {
+        return folder::run(options, console);
+    }
     let job = ClipJob {
         input: options.input.clone(),
-        mask,
+        mask: options.mask_source()?,
         output: options.output.clone(),
-        settings: settings.clone(),
+        settings: options.settings.clone(),
         encoding: Encoding::default(),
         existing: Existing::with_force(options.force),
         part: None,

@@ -1,0 +1,199 @@
+//! One clip of a folder: from what is there of it to its final name.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::{
+    output::{Existing, OutputError, space},
+    recode::{Encoding, RecodeError, Source},
+    run::{ClipJob, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip},
+};
+
+use super::{
+    pairs::{Pair, PairError},
+    record::{Found, Recipe, Record, RecordError},
+};
+
+/// An error that keeps a clip from being made.
+#[derive(Debug, Error)]
+pub enum JobError {
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("{} exists, and {why}: --force replaces it", output.display())]
+    Other { output: PathBuf, why: String },
+    #[error("{0} while it was read: start again once nothing writes to it")]
+    Changed(&'static str),
+}
+
+impl From<RecodeError> for JobError {
+    fn from(error: RecodeError) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+/// What all clips of a folder have in common.
+#[derive(Debug)]
+pub struct Common {
+    /// The folder for records and whatever is not complete.
+    pub work: PathBuf,
+    pub settings: ElementSettings,
+    pub encoding: Encoding,
+    pub existing: Existing,
+    /// The digest of the networks in use.
+    pub weights: Option<String>,
+}
+
+/// A clip with all that decides what becomes of it.
+#[derive(Debug)]
+pub struct Job {
+    pub name: String,
+    input: PathBuf,
+    mask: MaskSource,
+    recipe: Recipe,
+    record: Record,
+    found: Found,
+    /// Caps of the decoded frames without their rate: clips with the same ones are alike.
+    frames: String,
+}
+
+impl Job {
+    /// Finds out what is there of a clip, and whether it can be made.
+    ///
+    /// # Errors
+    /// An input cannot be read or has no video, or another file is in the place of the output.
+    pub fn new(pair: Pair, mask: MaskSource, common: &Common) -> Result<Self, JobError> {
+        if let Some(problem) = pair.problem {
+            return Err(problem.into());
+        }
+        let recipe = common.recipe(&pair.input, &mask)?;
+        let folder = common
+            .work
+            .join(pair.output.file_name().unwrap_or_default());
+        let record = Record::new(folder, pair.output.clone(), recipe.clone());
+        let mut job = Self {
+            found: record.find(),
+            name: pair.name,
+            input: pair.input,
+            mask,
+            recipe,
+            record,
+            frames: String::new(),
+        };
+        match &job.found {
+            Found::Done | Found::Complete => return Ok(job),
+            Found::Other(why) if common.existing == Existing::Refuse => {
+                return Err(JobError::Other {
+                    output: pair.output,
+                    why: why.clone(),
+                });
+            }
+            _ => {}
+        }
+        let source = Source::open(&job.input)?;
+        let size = gst_video::VideoInfo::from_caps(&source.decoded).map_err(RunError::from)?;
+        job.frames = format!("{}x{} {}", size.width(), size.height(), size.format());
+        Ok(job)
+    }
+
+    /// Returns whether the output was made before.
+    pub fn is_done(&self) -> bool {
+        self.found == Found::Done
+    }
+
+    /// Returns the bytes that the output takes at least, as far as the input tells.
+    pub fn needed(&self) -> u64 {
+        fs::metadata(&self.input).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Makes the clip.
+    ///
+    /// # Errors
+    /// See [`JobError`]. What is complete of the clip stays, for the next time.
+    pub fn run(
+        &self,
+        common: &Common,
+        settings: &ElementSettings,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, JobError> {
+        if self.found == Found::Complete {
+            self.record.finish(common.existing)?;
+            return Ok(Outcome::default());
+        }
+        // Twice: its parts are joined while they are there.
+        space::check(&common.work, self.needed().saturating_mul(2))?;
+        self.record.begin()?;
+        let clip = ClipJob {
+            input: self.input.clone(),
+            mask: self.mask.clone(),
+            output: self.record.complete(),
+            settings: settings.clone(),
+            encoding: common.encoding.clone(),
+            existing: Existing::Replace,
+            part: None,
+        };
+        let outcome = run_clip(&clip, observer)?;
+        let now = common.recipe(&self.input, &self.mask)?;
+        match self.recipe.difference(&now) {
+            None => {}
+            Some("input") => return Err(JobError::Changed("the clip changed")),
+            Some(_) => return Err(JobError::Changed("its masks changed")),
+        }
+        self.record.finish(common.existing)?;
+        Ok(outcome)
+    }
+}
+
+impl Common {
+    fn recipe(&self, input: &Path, mask: &MaskSource) -> Result<Recipe, RecordError> {
+        let encoding = format!("{:?}", self.encoding);
+        Recipe::new(
+            input,
+            mask,
+            &self.settings,
+            &encoding,
+            self.weights.as_deref(),
+        )
+    }
+}
+
+/// Orders clips so that those with frames of one size and format follow one another; else as
+/// before.
+pub fn order(jobs: &mut [(usize, Job)]) {
+    let frames = jobs.iter().map(|(_, job)| job.frames.clone());
+    let ranks = first_places(&frames.collect::<Vec<_>>());
+    jobs.sort_by_key(|(number, job)| (ranks[&job.frames], *number));
+}
+
+/// Returns where each value stands first.
+fn first_places(values: &[String]) -> HashMap<String, usize> {
+    let mut places = HashMap::new();
+    for (place, value) in values.iter().enumerate() {
+        places.entry(value.clone()).or_insert(place);
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clips_of_one_size_follow_one_another() {
+        let values = ["hd", "sd", "hd", "4k", "sd"].map(str::to_owned);
+        let places = first_places(&values);
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by_key(|&at| (places[&values[at]], at));
+        assert_eq!(order, [0, 2, 1, 4, 3]);
+    }
+}
