@@ -59,6 +59,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
     #[command(flatten)]
+    pub encoding: Encoding,
+    #[command(flatten)]
     pub settings: ElementSettings,
 }
 
@@ -111,7 +113,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         mask: options.mask_source()?,
         output: options.output.clone(),
         settings: options.settings.clone(),
-        encoding: Encoding::default(),
+        encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
     };

@@ -26,7 +26,6 @@ use thiserror::Error;
 use crate::{
     Console,
     output::{Existing, OutputError, space},
-    recode::Encoding,
 };
 
 use self::{
@@ -86,7 +85,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     let common = Common {
         work,
         settings: options.settings.clone(),
-        encoding: Encoding::default(),
+        encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         weights: networks.digest().map(str::to_owned),
     };
