@@ -26,6 +26,7 @@ use thiserror::Error;
 use crate::{
     Console,
     output::{Existing, OutputError, space},
+    recode::Encoding,
 };
 
 use self::{
@@ -68,7 +69,9 @@ pub enum FolderError {
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
     let start = Instant::now();
     let folder = options.mask.as_deref().filter(|mask| mask.is_dir());
-    let pairs = pairs::pair(&options.input, folder, &options.output).map_err(FolderError::from)?;
+    let ending = ending(&options.encoding);
+    let pairs = pairs::pair(&options.input, folder, &options.output, ending);
+    let pairs = pairs.map_err(FolderError::from)?;
     for remark in &pairs.remarks {
         console.note("run", remark)?;
     }
@@ -141,6 +144,17 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
             clips: rows.len(),
         }
         .into()),
+    }
+}
+
+/// Returns the extension of the only container that holds what an encoder writes; `None` where
+/// there are several.
+fn ending(encoding: &Encoding) -> Option<&'static str> {
+    match encoding.encoder.as_deref() {
+        _ if encoding.lossless => Some("mkv"),
+        Some("ffv1") => Some("mkv"),
+        Some("prores") => Some("mov"),
+        _ => None,
     }
 }
 

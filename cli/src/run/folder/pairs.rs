@@ -129,11 +129,17 @@ fn has_extension(name: &str, known: &[&str]) -> bool {
 }
 
 /// Pairs the clips of `input` with the masks in `masks`, and with outputs in `output`, which need
-/// not exist. Without a folder of masks no clip has a mask of its own.
+/// not exist. Without a folder of masks no clip has a mask of its own. Outputs end in `ending` if the
+/// encoder needs it.
 ///
 /// # Errors
 /// A folder cannot be read, holds no video, or would be written to while it is read.
-pub fn pair(input: &Path, masks: Option<&Path>, output: &Path) -> Result<Pairs, PairError> {
+pub fn pair(
+    input: &Path,
+    masks: Option<&Path>,
+    output: &Path,
+    ending: Option<&str>,
+) -> Result<Pairs, PairError> {
     for read in masks.into_iter().chain([input]) {
         check_output(read, output)?;
     }
@@ -168,7 +174,7 @@ pub fn pair(input: &Path, masks: Option<&Path>, output: &Path) -> Result<Pairs, 
     }
     let clips = videos.into_iter().map(|video| Pair {
         input: input.join(&video.name),
-        output: output.join(output_name(&video.name)),
+        output: output.join(output_name(&video.name, ending)),
         name: video.name,
         mask: None,
         problem: None,
@@ -233,12 +239,16 @@ fn real(path: &Path) -> PathBuf {
         .unwrap_or(absolute)
 }
 
-/// Returns the name of a clip's output: its own where the container can be written; else its own
-/// with `.mkv` after it, so that no two clips get one name.
-fn output_name(name: &str) -> String {
-    match Container::of(Path::new(name)) {
-        Ok(_) => name.to_owned(),
-        Err(_) => format!("{name}.mkv"),
+/// Returns the name of a clip's output: its own where it can be written so; else its own with
+/// another ending after it, so that no two clips get one name.
+fn output_name(name: &str, ending: Option<&str>) -> String {
+    let keeps = match ending {
+        Some(ending) => has_extension(name, &[ending]),
+        None => Container::of(Path::new(name)).is_ok(),
+    };
+    match keeps {
+        true => name.to_owned(),
+        false => format!("{name}.{}", ending.unwrap_or("mkv")),
     }
 }
 
@@ -351,7 +361,7 @@ mod tests {
     fn paired(videos: &[&str], masks: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
         let root = tree(videos, masks);
         let at = |name: &str| root.path().join(name);
-        let pairs = pair(&at("videos"), Some(&at("masks")), &at("out")).unwrap();
+        let pairs = pair(&at("videos"), Some(&at("masks")), &at("out"), None).unwrap();
         let plain = |text: &str| text.replace(&format!("{}/", root.path().display()), "");
         let clips = pairs.clips.iter().map(|clip| {
             let found = match (&clip.problem, &clip.mask) {
@@ -434,7 +444,7 @@ mod tests {
             &[],
         );
         let folder = root.path().join("videos");
-        let pairs = pair(&folder, Some(&folder), &root.path().join("out")).unwrap();
+        let pairs = pair(&folder, Some(&folder), &root.path().join("out"), None).unwrap();
         let masks: Vec<_> = pairs
             .clips
             .iter()
@@ -449,7 +459,13 @@ mod tests {
     #[test]
     fn outputs_keep_their_names_and_never_meet() {
         let root = tree(&["a.avi", "a.mkv", "b.mp4", "c.avi", "c.avi.mkv"], &[]);
-        let pairs = pair(&root.path().join("videos"), None, &root.path().join("out")).unwrap();
+        let pairs = pair(
+            &root.path().join("videos"),
+            None,
+            &root.path().join("out"),
+            None,
+        )
+        .unwrap();
         let outputs = pairs
             .clips
             .iter()
@@ -483,7 +499,7 @@ mod tests {
             ("masks", "masks"),
             ("masks/../videos", "videos"),
         ] {
-            let error = pair(&at("videos"), Some(&at("masks")), &at(output)).unwrap_err();
+            let error = pair(&at("videos"), Some(&at("masks")), &at(output), None).unwrap_err();
             let expected = format!(
                 "{} lies in {}, which is read: name an output folder outside of it",
                 at(output).display(),
@@ -492,15 +508,27 @@ mod tests {
             assert_eq!(error.to_string(), expected);
         }
         // Around the clips is outside of them.
-        assert!(pair(&at("videos"), None, root.path()).is_ok());
+        assert!(pair(&at("videos"), None, root.path(), None).is_ok());
     }
 
     #[test]
     fn a_folder_without_videos_says_what_counts_as_one() {
         let root = tree(&["notes.txt", "sub/"], &[]);
-        let error = pair(&root.path().join("videos"), None, &root.path().join("out")).unwrap_err();
+        let error = pair(
+            &root.path().join("videos"),
+            None,
+            &root.path().join("out"),
+            None,
+        )
+        .unwrap_err();
         assert!(matches!(error, PairError::Empty(_)), "{error}");
-        let error = pair(&root.path().join("absent"), None, &root.path().join("out")).unwrap_err();
+        let error = pair(
+            &root.path().join("absent"),
+            None,
+            &root.path().join("out"),
+            None,
+        )
+        .unwrap_err();
         assert!(
             error
                 .to_string()
