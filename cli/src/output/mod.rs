@@ -5,12 +5,10 @@
 //! without `--force`, or leaves half a file under a final name.
 //!
 //! - [`paths`]: where an output goes, and whether that is allowed
-//! - [`space`]: whether the file system has room for it
 //! - [`interrupt`]: incomplete files are removed on SIGINT, SIGTERM and SIGHUP
 
 pub mod interrupt;
 pub mod paths;
-pub mod space;
 
 use std::{
     fs::{self, File, Permissions},
@@ -65,15 +63,6 @@ pub enum OutputError {
     NotAFile(PathBuf),
     #[error("{}: there is no folder {}; create it first", output.display(), folder.display())]
     NoFolder { output: PathBuf, folder: PathBuf },
-    #[error(
-        "{} has {free} free of the {needed} that are needed: free some, and start again",
-        folder.display()
-    )]
-    NoSpace {
-        folder: PathBuf,
-        needed: String,
-        free: String,
-    },
     #[error("{} cannot be written: {source}", output.display())]
     Write { output: PathBuf, source: io::Error },
 }

@@ -34,6 +34,7 @@ use std::{
 };
 
 use gst::prelude::*;
+use gst_video::VideoInfo;
 use thiserror::Error;
 
 use crate::output::{Existing, Output, OutputError};
@@ -81,6 +82,8 @@ pub enum RecodeError {
     },
     #[error("{0} has no quality to choose: leave out --quality")]
     NoQuality(&'static str),
+    #[error("{0}: the file system is full: free some space, or name an output elsewhere")]
+    NoSpace(String),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
@@ -103,6 +106,8 @@ pub struct Recode {
     pub pipeline: gst::Pipeline,
     /// One line for each thing that the new file lacks, or holds in another form.
     pub notes: Vec<String>,
+    /// Bytes that the new file will hardly be smaller than.
+    pub least_bytes: u64,
     /// Number of frames in the file, as far as they have been read.
     packets: Arc<AtomicU64>,
     output: Output,
@@ -144,12 +149,13 @@ impl Recode {
         let (pipeline, notes) = build(
             job, &source, container, &encoder, element, &output, &packets,
         )?;
-        let size = gst_video::VideoInfo::from_caps(&source.decoded)?;
+        let size = VideoInfo::from_caps(&source.decoded)?;
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {
             pipeline,
             notes,
+            least_bytes: least_bytes(job, &source, &encoder),
             packets,
             output,
             container,
@@ -321,6 +327,22 @@ fn build(
         }
     });
     Ok((pipeline, notes))
+}
+
+/// Returns the bytes that the new file will hardly be smaller than: half of the old one, or a quarter
+/// of the frames where none of it is lost.
+fn least_bytes(job: &Job, source: &Source, encoder: &Encoder) -> u64 {
+    let input = std::fs::metadata(&job.video).map_or(0, |file| file.len()) / 2;
+    let info = VideoInfo::from_caps(&source.decoded).ok();
+    let frames = info.zip(source.length).map(|(info, length)| {
+        let seconds = length.nseconds() as f64 * 1e-9;
+        let rate = f64::from(info.fps().numer()) / f64::from(info.fps().denom());
+        (info.size() as f64 * seconds * rate / 4.0) as u64
+    });
+    match encoder.codec.name == codecs::FFV1.name {
+        true => frames.unwrap_or_default().max(input),
+        false => input,
+    }
 }
 
 /// Counts the frames of a video stream as it is stored.

@@ -76,6 +76,8 @@ pub struct Source {
     pub video: Stream,
     /// Caps of its decoded frames.
     pub decoded: gst::Caps,
+    /// Length of the file where it tells it.
+    pub length: Option<gst::ClockTime>,
     pub orientation: Option<Orientation>,
     /// All other streams.
     pub streams: Vec<Stream>,
@@ -164,6 +166,7 @@ impl Source {
         Ok(Self {
             video: video.ok_or_else(|| RecodeError::NoVideo(file.to_owned()))?,
             decoded,
+            length: pipeline.query_duration(),
             orientation: found.orientation,
             streams,
             chapters: found.chapters.or_else(|| chapters::read(file)),

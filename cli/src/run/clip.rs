@@ -13,6 +13,7 @@ use super::{
     mask::{Attached, MaskError, MaskSource},
     play::{Observer, Outcome, play},
     settings::{ElementSettings, SettingsError},
+    space::{self, NoSpace},
 };
 
 /// A clip, and what is made of it.
@@ -53,6 +54,8 @@ pub enum RunError {
     Mask(#[from] MaskError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Space(#[from] NoSpace),
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Setup(#[from] gst::glib::Error),
     #[error("GStreamer: {0}")]
@@ -106,6 +109,9 @@ impl Clip {
             encoding: job.encoding.clone(),
         };
         let recode = Recode::new(&files, &element)?;
+        if job.part.is_none() {
+            space::check(&job.output, recode.least_bytes)?;
+        }
         let masks = job.mask.attach(&element, &recode.pipeline, job.first())?;
         Ok(Self {
             element,

@@ -6,6 +6,7 @@
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
 //! - [`folder`]: a folder of clips
+//! - [`space`]: whether the new file will fit
 
 pub mod clip;
 pub mod folder;
@@ -13,10 +14,12 @@ pub mod mask;
 pub mod play;
 pub mod progress;
 pub mod settings;
+mod space;
 
 use std::{io, path::PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{Console, output::Existing, recode::Encoding, units};
@@ -25,7 +28,7 @@ pub use self::{
     clip::{Clip, ClipJob, Part, RunError, run_clip},
     mask::MaskSource,
     play::{Observer, Outcome, Progress},
-    progress::{Bar, Quiet},
+    progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
 };
 
@@ -52,8 +55,9 @@ pub struct Options {
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
-    /// Write a line of JSON for each clip of a folder, and one at the end
-    #[arg(long)]
+    /// Print an object of JSON a line: progress, notice, then done or error; of a folder, each clip
+    /// as it ends and the sums
+    #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
     /// Number of clips of a folder that run at once; they divide vram-budget and host-budget
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -117,13 +121,39 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         existing: Existing::with_force(options.force),
         part: None,
     };
-    if options.quiet {
+    if options.json {
+        let mut lines = JsonLines(&mut *console.out);
+        let result = run_clip(&job, &mut lines);
+        lines.line(&match &result {
+            Ok(outcome) => done(&job, outcome),
+            Err(error) => json!({ "type": "error", "text": error.to_string() }),
+        });
+        result?;
+    } else if options.quiet {
         run_clip(&job, &mut Quiet)?;
-        return Ok(());
+    } else {
+        let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
+        report(&job, &outcome, console)?;
     }
-    let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-    report(&job, &outcome, console)?;
     Ok(())
+}
+
+/// Returns what became of a clip as an object of JSON.
+fn done(job: &ClipJob, outcome: &Outcome) -> Value {
+    json!({
+        "type": "done",
+        "output": job.output.display().to_string(),
+        "replaced": outcome.replaced,
+        "frames": outcome.frames,
+        "seconds": outcome.duration.as_secs_f64(),
+        "model": outcome.sample.model,
+        "plan": outcome.sample.plan,
+        "device_peak_bytes": outcome.sample.peak,
+        "host_peak_bytes": outcome.sample.host_peak,
+        "resident_peak_bytes": outcome.resident_peak,
+        "given_up": outcome.downgrades,
+        "notes": outcome.notes,
+    })
 }
 
 /// Prints what became of a clip.

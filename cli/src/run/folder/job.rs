@@ -9,7 +9,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    output::{Existing, OutputError, space},
+    output::Existing,
     recode::{Encoding, RecodeError, Source},
     run::{ClipJob, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip},
 };
@@ -28,8 +28,6 @@ pub enum JobError {
     Run(#[from] RunError),
     #[error(transparent)]
     Record(#[from] RecordError),
-    #[error(transparent)]
-    Output(#[from] OutputError),
     #[error("{} exists, and {why}: --force replaces it", output.display())]
     Other { output: PathBuf, why: String },
     #[error("{0} while it was read: start again once nothing writes to it")]
@@ -130,8 +128,6 @@ impl Job {
             self.record.finish(common.existing)?;
             return Ok(Outcome::default());
         }
-        // Twice: its parts are joined while they are there.
-        space::check(&common.work, self.needed().saturating_mul(2))?;
         self.record.begin()?;
         let clip = ClipJob {
             input: self.input.clone(),

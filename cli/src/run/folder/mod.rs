@@ -21,13 +21,10 @@ use std::{
     time::Instant,
 };
 
+use serde_json::json;
 use thiserror::Error;
 
-use crate::{
-    Console,
-    output::{Existing, OutputError, space},
-    recode::Encoding,
-};
+use crate::{Console, output::Existing, recode::Encoding};
 
 use self::{
     job::{Common, Job},
@@ -37,7 +34,7 @@ use self::{
     table::{Fate, Row},
     workers::Event,
 };
-use super::{CommandError, MaskSource, Options, RunError};
+use super::{CommandError, MaskSource, Options, RunError, space};
 
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
@@ -47,8 +44,6 @@ pub const WORK: &str = ".propainter";
 pub enum FolderError {
     #[error(transparent)]
     Pair(#[from] PairError),
-    #[error(transparent)]
-    Output(#[from] OutputError),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("{} cannot be written: {source}", folder.display())]
@@ -115,16 +110,17 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         rows.push(row);
     }
     job::order(&mut jobs);
-    let inputs = jobs.iter().map(|(_, job)| job.needed());
-    let needed = inputs
-        .clone()
-        .sum::<u64>()
-        .saturating_add(inputs.max().unwrap_or(0));
-    space::check(&options.output, needed).map_err(FolderError::from)?;
+    let needed = jobs.iter().map(|(_, job)| job.needed());
+    space::check(&common.work, needed.sum()).map_err(RunError::from)?;
 
     let _networks = networks.hold(&options.settings, jobs.len())?;
     workers::run(jobs, &common, options, |event| match event {
-        Event::Notice(text) => console.note("run", &text),
+        Event::Notice { clip, text } if options.json => {
+            let notice = json!({ "type": "notice", "clip": clip, "text": text });
+            console.say(&notice.to_string())
+        }
+        Event::Notice { .. } if options.quiet => Ok(()),
+        Event::Notice { clip, text } => console.note("run", &format!("{clip}: {text}")),
         Event::Ended(number, row) => {
             let told = tell(options, &row, console);
             rows[number] = Some(row);

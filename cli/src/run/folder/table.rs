@@ -43,13 +43,13 @@ impl Row {
             Fate::Failed(error) => ("failed", Some(error)),
         };
         json!({
-            "event": "clip",
+            "type": "clip",
             "clip": self.clip,
             "frames": self.frames,
             "seconds": self.seconds,
             "result": result,
             "error": error,
-            "downgrades": self.downgrades,
+            "given_up": self.downgrades,
         })
     }
 
@@ -80,7 +80,7 @@ fn counts(rows: &[Row]) -> [usize; 3] {
 pub fn summary_json(rows: &[Row], seconds: f64) -> Value {
     let [made, kept, failed] = counts(rows);
     json!({
-        "event": "end",
+        "type": "end",
         "clips": rows.len(),
         "made": made,
         "kept": kept,

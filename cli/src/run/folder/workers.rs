@@ -32,7 +32,7 @@ const BUDGETS: [&str; 2] = ["vram-budget", "host-budget"];
 #[derive(Debug)]
 pub enum Event {
     /// A remark about it.
-    Notice(String),
+    Notice { clip: String, text: String },
     /// The clip of this number has ended.
     Ended(usize, Row),
 }
@@ -135,10 +135,9 @@ impl Observer for Watch<'_> {
     }
 
     fn notice(&mut self, text: &str) {
+        let (clip, text) = (self.clip.to_owned(), text.to_owned());
         // Nobody listens once the output cannot be written.
-        let _ = self
-            .events
-            .send(Event::Notice(format!("{}: {text}", self.clip)));
+        let _ = self.events.send(Event::Notice { clip, text });
     }
 }
 
