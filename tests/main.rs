@@ -6,6 +6,7 @@ mod cli;
 mod cpus;
 mod e2e;
 mod element;
+mod folders;
 mod fuzz;
 mod goldens;
 mod gpu;
