@@ -2,6 +2,7 @@
 //!
 //! Subcommands, a folder each:
 //! - [`demo`]: shows the element at work on a generated clip or on a video file
+//! - [`mod@run`]: removes what masks mark from videos
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
@@ -29,6 +30,7 @@ pub mod monitor;
 pub mod output;
 pub mod progress;
 pub mod recode;
+pub mod run;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
@@ -55,6 +57,7 @@ pub struct Cli {
 /// A subcommand with its options.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Run(run::Options),
     Demo(demo::Options),
     Monitor(monitor::Options),
     Weights(weights::Options),
@@ -102,6 +105,7 @@ pub fn run(
         }
     };
     let (name, result) = match &cli.command {
+        Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
         Command::Demo(options) => ("demo", demo::run(options, console).map_err(Failure::of)),
         Command::Monitor(options) => {
             let result = monitor::run(options, console);

@@ -6,6 +6,10 @@ use gst_video::{VideoFormat, VideoFormatInfo, VideoInfo};
 
 use super::{Container, RecodeError, Source};
 
+/// What the user says about the encoder; as the source is by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoding {}
+
 /// An encoder with its pixel format.
 #[derive(Debug)]
 pub struct Encoder {

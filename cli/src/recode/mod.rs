@@ -10,7 +10,7 @@
 //! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
 
-mod branches;
+pub mod branches;
 pub mod container;
 pub mod encoder;
 pub mod mp4_boxes;
@@ -27,7 +27,11 @@ use thiserror::Error;
 use crate::output::{Existing, Output, OutputError};
 
 use self::source::{StreamKind, id_of, reader};
-pub use self::{container::Container, encoder::Encoder, source::Source};
+pub use self::{
+    container::Container,
+    encoder::{Encoder, Encoding},
+    source::Source,
+};
 
 /// An error that keeps a file from being written.
 #[derive(Debug, Error)]
@@ -80,6 +84,7 @@ pub struct Job {
     /// Files that are read besides the video.
     pub inputs: Vec<PathBuf>,
     pub existing: Existing,
+    pub encoding: Encoding,
 }
 
 impl Recode {
@@ -257,11 +262,13 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Returns the error that a message on the bus reports.
-fn error_of(error: &gst::message::Error) -> RecodeError {
-    let source = error.src();
-    RecodeError::Stream {
-        element: source.map_or_else(String::new, |source| source.name().to_string()),
-        message: error.error().to_string(),
+impl RecodeError {
+    /// Returns the error that a message on the bus reports.
+    pub fn of_message(error: &gst::message::Error) -> Self {
+        let source = error.src();
+        Self::Stream {
+            element: source.map_or_else(String::new, |source| source.name().to_string()),
+            message: error.error().to_string(),
+        }
     }
 }

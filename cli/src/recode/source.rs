@@ -8,7 +8,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, error_of, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -270,7 +270,7 @@ fn preroll(pipeline: &gst::Pipeline, file: &Path) -> Result<(), RecodeError> {
     let left = gst::ClockTime::try_from(left).unwrap_or(gst::ClockTime::ZERO);
     let message = bus.timed_pop_filtered(left, &kinds);
     match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => Err(error_of(error)),
+        Some(gst::MessageView::Error(error)) => Err(RecodeError::of_message(error)),
         Some(_) => Ok(()),
         None => Err(match started {
             Err(error) => RecodeError::State(error),

@@ -1,0 +1,138 @@
+//! One clip through the element into another file.
+
+use std::{ops::Range, path::PathBuf};
+
+use thiserror::Error;
+
+use crate::{
+    output::{Existing, OutputError},
+    recode::{Encoding, Job, Recode, RecodeError},
+};
+
+use super::{
+    mask::{Attached, MaskError, MaskSource},
+    play::{Observer, Outcome, play},
+    settings::{ElementSettings, SettingsError},
+};
+
+/// A clip, and what is made of it.
+#[derive(Clone, Debug)]
+pub struct ClipJob {
+    pub input: PathBuf,
+    pub mask: MaskSource,
+    pub output: PathBuf,
+    pub settings: ElementSettings,
+    pub encoding: Encoding,
+    pub existing: Existing,
+    /// The part of the clip that is written, without sound; `None` for all of it.
+    pub part: Option<Part>,
+}
+
+/// A part of a clip, in frame numbers of the clip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The frames that the element gets.
+    pub read: Range<u64>,
+    /// Those of them that are written.
+    pub keep: Range<u64>,
+}
+
+/// An error that keeps a clip from being written.
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Recode(#[from] RecodeError),
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
+    Setup(#[from] gst::glib::Error),
+    #[error("GStreamer: {0}")]
+    Element(#[from] gst::glib::BoolError),
+}
+
+impl From<OutputError> for RunError {
+    fn from(error: OutputError) -> Self {
+        Self::Recode(error.into())
+    }
+}
+
+/// Writes a clip and returns what became of it.
+///
+/// # Errors
+/// An input cannot be read, the output cannot be written, or an element fails; no file is left
+/// behind then.
+pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+    let clip = Clip::open(job)?;
+    let outcome = clip.play(observer)?;
+    clip.finish()?;
+    Ok(outcome)
+}
+
+/// A clip that is ready to be played into an incomplete file. Dropped before [`Clip::finish`], it
+/// leaves nothing behind.
+pub struct Clip {
+    /// The element `propainter`.
+    pub element: gst::Element,
+    input: PathBuf,
+    recode: Recode,
+    masks: Attached,
+}
+
+impl Clip {
+    /// Reads the beginning of the clip and builds its pipeline.
+    ///
+    /// # Errors
+    /// See [`run_clip`].
+    pub fn open(job: &ClipJob) -> Result<Self, RunError> {
+        gst::init()?;
+        propainter_elements::plugin_register_static()?;
+        let element = gst::ElementFactory::make("propainter").build()?;
+        job.settings.apply(&element)?;
+        let files = Job {
+            video: job.input.clone(),
+            output: job.output.clone(),
+            inputs: job.mask.files(),
+            existing: job.existing,
+            encoding: job.encoding.clone(),
+        };
+        let recode = Recode::new(&files, &element)?;
+        let first = job.part.as_ref().map_or(0, |part| part.read.start);
+        let masks = job.mask.attach(&element, &recode.pipeline, first)?;
+        Ok(Self {
+            element,
+            input: job.input.clone(),
+            recode,
+            masks,
+        })
+    }
+
+    /// Plays to the end of the stream.
+    ///
+    /// # Errors
+    /// An element fails, or no frame comes out.
+    pub fn play(&self, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+        for note in &self.recode.notes {
+            observer.notice(note);
+        }
+        let played = play(&self.recode.pipeline, &self.element, observer);
+        let mut outcome = played.map_err(|error| self.masks.real_names(error))?;
+        if outcome.frames == 0 {
+            return Err(RecodeError::NoVideo(self.input.clone()).into());
+        }
+        outcome
+            .notes
+            .splice(0..0, self.recode.notes.iter().cloned());
+        outcome.replaced = self.recode.replaces();
+        Ok(outcome)
+    }
+
+    /// Moves the file to its final path, once the stream has ended.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(self) -> Result<(), RunError> {
+        Ok(self.recode.finish()?)
+    }
+}
