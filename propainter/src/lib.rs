@@ -49,6 +49,5 @@ pub use memory::Limits;
 pub use precision::Precision;
 pub use schedule::Segment;
 pub use session::{
-    Config, CropMode, Mode, Model, OpenOptions, Segments, Session, Stats, Warm,
-    fill_single_frame,
+    Config, CropMode, Mode, Model, OpenOptions, Segments, Session, Stats, Warm, fill_single_frame,
 };

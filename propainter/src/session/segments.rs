@@ -52,10 +52,7 @@ impl Segments {
             (false, _) => Rule::NoMask { before: false },
             (true, Mode::Sliding) => Rule::Nowhere,
         };
-        Ok(Self {
-            rule,
-            frames: 0,
-        })
+        Ok(Self { rule, frames: 0 })
     }
 
     /// Returns where a segment may begin, as a phrase.
@@ -187,9 +184,9 @@ pub(super) fn exact(mut config: Config) -> Result<(Config, Option<Segments>), Er
 /// [`Error::Setting`] if it has all its frames.
 pub(super) fn check_push(config: &Config, pushed: usize) -> Result<(), Error> {
     match &config.segment {
-        Some(segment) if pushed >= segment.read.len() => Err(wrong(format!(
-            "{segment}: more frames came than are read"
-        ))),
+        Some(segment) if pushed >= segment.read.len() => {
+            Err(wrong(format!("{segment}: more frames came than are read")))
+        }
         _ => Ok(()),
     }
 }
@@ -235,7 +232,7 @@ fn no_crops(config: &Config) -> Result<(), Error> {
 
 fn wrong(problem: String) -> Error {
     Error::Setting {
-        name: "segment",
+        name: "clip-part",
         problem,
     }
 }

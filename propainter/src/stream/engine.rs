@@ -49,9 +49,7 @@ impl Engine for StreamEngine {
         let before = (!frames.is_empty()).then(|| index - 1);
         frames.push(Source::new(frame, hole));
         // Flows next to a hole will be needed; computed now, their time is spread over the frames.
-        let needed = executor
-            .state
-            .has_hole(before.unwrap_or(index)..index + 1);
+        let needed = executor.state.has_hole(before.unwrap_or(index)..index + 1);
         match before {
             Some(_) => {
                 executor.state.held.raw_flows.push(Default::default());
