@@ -19,7 +19,14 @@ pub mod source;
 mod streams;
 mod subtitles;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use gst::prelude::*;
 use thiserror::Error;
@@ -36,7 +43,7 @@ pub use self::{
 /// An error that keeps a file from being written.
 #[derive(Debug, Error)]
 pub enum RecodeError {
-    #[error("{}: {source}", file.display())]
+    #[error("{} cannot be read: {source}", file.display())]
     Open { file: PathBuf, source: io::Error },
     #[error(
         "{}: the extension names no container that can be written: use .mp4, .m4v, .mov, .mkv, \
@@ -71,6 +78,8 @@ pub struct Recode {
     pub pipeline: gst::Pipeline,
     /// One line for each thing that the new file lacks, or holds in another form.
     pub notes: Vec<String>,
+    /// Number of frames in the file, as far as they have been read.
+    packets: Arc<AtomicU64>,
     output: Output,
     /// Orientation and frame size that are written into the complete file.
     orientation: Option<(orientation::Orientation, (u32, u32))>,
@@ -103,13 +112,17 @@ impl Recode {
         let source = Source::open(&job.video)?;
         let encoder = Encoder::choose(&source, container)?;
         let output = Output::create(&job.output, &inputs, job.existing)?;
-        let (pipeline, notes) = build(job, &source, container, &encoder, element, &output)?;
+        let packets = Arc::default();
+        let (pipeline, notes) = build(
+            job, &source, container, &encoder, element, &output, &packets,
+        )?;
         let size = gst_video::VideoInfo::from_caps(&source.decoded)?;
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {
             pipeline,
             notes,
+            packets,
             output,
             orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
         })
@@ -118,6 +131,18 @@ impl Recode {
     /// Returns whether a file exists that will be replaced.
     pub fn replaces(&self) -> bool {
         self.output.replaces()
+    }
+
+    /// Returns the remark about frames of the file that were not among the `decoded` ones.
+    pub fn remark(&self, decoded: u64) -> Option<String> {
+        let packets = self.packets.load(Ordering::Relaxed);
+        (decoded < packets).then(|| {
+            format!(
+                "{} of {packets} frames were not decoded, so they are missing: the file may be \
+                 damaged",
+                packets - decoded
+            )
+        })
     }
 
     /// Moves the file to its final path, once the stream has ended.
@@ -143,11 +168,12 @@ fn build(
     encoder: &Encoder,
     element: &gst::Element,
     output: &Output,
+    packets: &Arc<AtomicU64>,
 ) -> Result<(gst::Pipeline, Vec<String>), RecodeError> {
     let pipeline = gst::Pipeline::new();
     let parse = reader(&job.video, &pipeline)?;
-    let mux = gst::ElementFactory::make(container.muxer()).build()?;
-    let sink = gst::ElementFactory::make("filesink").build()?;
+    let mux = named(container.muxer(), &job.output, "")?;
+    let sink = named("filesink", &job.output, ": writing")?;
     sink.set_property("location", output.part());
     pipeline.add_many([&mux, &sink])?;
     mux.link(&sink)?;
@@ -170,6 +196,9 @@ fn build(
         ));
     }
     let before = branches::bin("queue ! videoconvert")?;
+    if let Some(pad) = before.static_pad("sink") {
+        fill_times(&pad);
+    }
     // The element refuses interlaced frames.
     let after = branches::bin(&format!(
         "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
@@ -188,7 +217,11 @@ fn build(
     // The element that takes each stream of the file.
     let mut entries = vec![(
         source.video.id.clone(),
-        streams::decoded_into(&pipeline, &before)?,
+        streams::decoded_into(
+            &pipeline,
+            named("decodebin", &job.video, ": video")?,
+            &before,
+        )?,
     )];
     for stream in &source.streams {
         match streams::branch(&pipeline, stream, &mux, container)? {
@@ -213,12 +246,19 @@ fn build(
         notes.push("the time code is not in the new file".to_owned());
     }
 
-    let weak = pipeline.downgrade();
+    let (weak, packets, video) = (
+        pipeline.downgrade(),
+        packets.clone(),
+        source.video.id.clone(),
+    );
     parse.connect_pad_added(move |_, pad| {
         let Some(pipeline) = weak.upgrade() else {
             return;
         };
         let id = id_of(pad);
+        if id == video {
+            count_packets(pad, packets.clone());
+        }
         // A stream that is left out stays unlinked.
         if let Some((_, entry)) = entries.iter().find(|(of, _)| *of == id)
             && let Err(error) = link(pad, entry)
@@ -227,6 +267,47 @@ fn build(
         }
     });
     Ok((pipeline, notes))
+}
+
+/// Counts the frames of a video stream as it is stored.
+fn count_packets(pad: &gst::Pad, packets: Arc<AtomicU64>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let is_shown = info.buffer().is_some_and(|packet| {
+            let decode_only = packet.flags().contains(gst::BufferFlags::DECODE_ONLY);
+            let event = pad.sticky_event::<gst::event::Segment>(0);
+            let segment = event
+                .as_ref()
+                .and_then(|event| event.segment().downcast_ref());
+            // An edit list may leave out frames at both ends.
+            let time = segment.and_then(|segment: &gst::FormattedSegment<gst::ClockTime>| {
+                segment.to_running_time(packet.pts()?)
+            });
+            !decode_only && time.is_some()
+        });
+        packets.fetch_add(u64::from(is_shown), Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Gives a time to frames that have none or one before that of the last frame, as those of AVI files
+/// with B-frames: muxers do not take them.
+fn fill_times(pad: &gst::Pad) {
+    let last = Mutex::new(None);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(buffer) = info.buffer_mut() {
+            let before: Option<(gst::ClockTime, gst::ClockTime)> = *last;
+            let after = before.filter(|(time, _)| buffer.pts().is_none_or(|pts| pts <= *time));
+            if let Some((time, duration)) = after {
+                buffer.make_mut().set_pts(time + duration);
+            }
+            let known = buffer.duration().or(before.map(|(_, duration)| duration));
+            *last = buffer
+                .pts()
+                .zip(known.filter(|duration| !duration.is_zero()));
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Returns the ticks per second in which frame times are stored: exact for usual frame rates, and
@@ -252,6 +333,15 @@ fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), RecodeError> {
     Ok(())
 }
 
+/// Makes an element that errors are reported of under the name of a file.
+///
+/// # Errors
+/// The element is not installed.
+pub fn named(factory: &str, file: &Path, role: &str) -> Result<gst::Element, gst::glib::BoolError> {
+    let name = format!("{}{role}", file.display());
+    gst::ElementFactory::make(factory).name(name).build()
+}
+
 /// Stops a pipeline when it is dropped.
 pub(crate) struct StopOnDrop<'a>(pub &'a gst::Pipeline);
 
@@ -263,11 +353,15 @@ impl Drop for StopOnDrop<'_> {
 }
 
 impl RecodeError {
-    /// Returns the error that a message on the bus reports.
+    /// Returns the error that a message on the bus reports. It names the outermost bin that the
+    /// element is in, which [`named`] names after its file.
     pub fn of_message(error: &gst::message::Error) -> Self {
-        let source = error.src();
+        let parents = std::iter::successors(error.src().cloned(), gst::Object::parent);
+        let inner = parents.take_while(|object| !object.is::<gst::Pipeline>());
         Self::Stream {
-            element: source.map_or_else(String::new, |source| source.name().to_string()),
+            element: inner
+                .last()
+                .map_or_else(String::new, |bin| bin.name().to_string()),
             message: error.error().to_string(),
         }
     }

@@ -1,6 +1,7 @@
 //! The streams and metadata of a video file, and the format of its decoded frames.
 
 use std::{
+    io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, named, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -106,9 +107,9 @@ pub fn caps_of(pad: &gst::Pad) -> gst::Caps {
 /// # Errors
 /// An element is not installed.
 pub fn reader(file: &Path, pipeline: &gst::Pipeline) -> Result<gst::Element, RecodeError> {
-    let source = gst::ElementFactory::make("filesrc").build()?;
+    let source = named("filesrc", file, ": reading")?;
     source.set_property("location", file);
-    let parse = gst::ElementFactory::make("parsebin").build()?;
+    let parse = named("parsebin", file, "")?;
     pipeline.add_many([&source, &parse])?;
     source.link(&parse)?;
     Ok(parse)
@@ -120,7 +121,11 @@ impl Source {
     /// # Errors
     /// The file cannot be read or decoded, or has no video.
     pub fn open(file: &Path) -> Result<Self, RecodeError> {
-        std::fs::File::open(file).map_err(|source| RecodeError::Open {
+        let opened = std::fs::File::open(file).and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        });
+        opened.map_err(|source| RecodeError::Open {
             file: file.to_owned(),
             source,
         })?;

@@ -28,6 +28,13 @@ pub struct ClipJob {
     pub part: Option<Part>,
 }
 
+impl ClipJob {
+    /// Returns the number of the frame that the element gets first.
+    fn first(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.read.start)
+    }
+}
+
 /// A part of a clip, in frame numbers of the clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -75,7 +82,7 @@ pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, R
 pub struct Clip {
     /// The element `propainter`.
     pub element: gst::Element,
-    input: PathBuf,
+    job: ClipJob,
     recode: Recode,
     masks: Attached,
 }
@@ -88,7 +95,8 @@ impl Clip {
     pub fn open(job: &ClipJob) -> Result<Self, RunError> {
         gst::init()?;
         propainter_elements::plugin_register_static()?;
-        let element = gst::ElementFactory::make("propainter").build()?;
+        let element = gst::ElementFactory::make("propainter");
+        let element = element.name("propainter").build()?;
         job.settings.apply(&element)?;
         let files = Job {
             video: job.input.clone(),
@@ -98,11 +106,10 @@ impl Clip {
             encoding: job.encoding.clone(),
         };
         let recode = Recode::new(&files, &element)?;
-        let first = job.part.as_ref().map_or(0, |part| part.read.start);
-        let masks = job.mask.attach(&element, &recode.pipeline, first)?;
+        let masks = job.mask.attach(&element, &recode.pipeline, job.first())?;
         Ok(Self {
             element,
-            input: job.input.clone(),
+            job: job.clone(),
             recode,
             masks,
         })
@@ -119,7 +126,18 @@ impl Clip {
         let played = play(&self.recode.pipeline, &self.element, observer);
         let mut outcome = played.map_err(|error| self.masks.real_names(error))?;
         if outcome.frames == 0 {
-            return Err(RecodeError::NoVideo(self.input.clone()).into());
+            return Err(RecodeError::NoVideo(self.job.input.clone()).into());
+        }
+        let frames = outcome.sample.frames_in;
+        let remarks = [
+            self.recode.remark(frames),
+            self.job
+                .mask
+                .remark(&self.masks, (self.job.first(), frames)),
+        ];
+        for text in remarks.into_iter().flatten() {
+            observer.notice(&text);
+            outcome.notes.push(text);
         }
         outcome
             .notes
