@@ -93,6 +93,11 @@ impl Encoder {
         })
     }
 
+    /// Returns the parser that a muxer needs, as a description for gst-launch-1.0.
+    pub fn parser(&self) -> &'static str {
+        settings_of(self.name).1
+    }
+
     /// Returns the encoder and its parser as a description for gst-launch-1.0.
     pub fn description(&self, source: &Source) -> String {
         let (settings, parser, _) = settings_of(self.name);

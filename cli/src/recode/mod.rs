@@ -6,6 +6,7 @@
 //! - [`container`]: the containers that can be written
 //! - [`encoder`]: the encoder and the pixel format that lose least
 //! - [`orientation`]: rotation and mirroring for display
+//! - [`part`]: a part of a file; `joined`: the file that the parts are copied into
 //! - [`branches`]: the branches of a pipeline that end in the muxer
 //! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
@@ -13,10 +14,12 @@
 pub mod branches;
 pub mod container;
 pub mod encoder;
+mod joined;
 pub mod mp4_boxes;
 pub mod orientation;
+pub mod part;
 pub mod source;
-mod streams;
+pub(crate) mod streams;
 mod subtitles;
 
 use std::{
@@ -37,6 +40,8 @@ use self::source::{StreamKind, id_of, reader};
 pub use self::{
     container::Container,
     encoder::{Encoder, Encoding},
+    joined::Parts,
+    part::{Part, SEEK_FAILED},
     source::Source,
 };
 
@@ -178,23 +183,7 @@ fn build(
     pipeline.add_many([&mux, &sink])?;
     mux.link(&sink)?;
 
-    let mut notes = Vec::new();
-    let turn = source
-        .orientation
-        .filter(|_| !container.stores_orientation());
-    let turn = turn.map_or(String::new(), |turn| {
-        notes.push("the frames are rotated, as the file cannot store an orientation".to_owned());
-        format!(
-            "! videoconvert ! videoflip video-direction={} ",
-            turn.direction
-        )
-    });
-    if !encoder.lost.is_empty() {
-        let (lost, format) = (encoder.lost.join(" and "), encoder.format.to_str());
-        notes.push(format!(
-            "the frames lose {lost}: they are written as {format}"
-        ));
-    }
+    let (turn, mut notes) = changes(source, container, encoder);
     let before = branches::bin("queue ! videoconvert")?;
     if let Some(pad) = before.static_pad("sink") {
         fill_times(&pad);
@@ -223,8 +212,55 @@ fn build(
             &before,
         )?,
     )];
+    entries.extend(other_streams(
+        &pipeline, source, &mux, container, &job.video, &mut notes,
+    )?);
+    let video = source.video.id.clone();
+    let packets = packets.clone();
+    route(&parse, &pipeline, entries, move |id, pad| {
+        if id == video {
+            count_packets(pad, packets.clone());
+        }
+    });
+    Ok((pipeline, notes))
+}
+
+/// Returns the elements that turn the frames where the container stores no orientation, and the notes
+/// about what becomes of the frames.
+fn changes(source: &Source, container: Container, encoder: &Encoder) -> (String, Vec<String>) {
+    let mut notes = Vec::new();
+    let turn = source
+        .orientation
+        .filter(|_| !container.stores_orientation());
+    let turn = turn.map_or(String::new(), |turn| {
+        notes.push("the frames are rotated, as the file cannot store an orientation".to_owned());
+        format!(
+            "! videoconvert ! videoflip video-direction={} ",
+            turn.direction
+        )
+    });
+    if !encoder.lost.is_empty() {
+        let (lost, format) = (encoder.lost.join(" and "), encoder.format.to_str());
+        notes.push(format!(
+            "the frames lose {lost}: they are written as {format}"
+        ));
+    }
+    (turn, notes)
+}
+
+/// Adds the branches of the streams beside the video, and the chapters. Returns the element that
+/// takes each stream.
+fn other_streams(
+    pipeline: &gst::Pipeline,
+    source: &Source,
+    mux: &gst::Element,
+    container: Container,
+    video: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(String, gst::Element)>, RecodeError> {
+    let mut entries = Vec::new();
     for stream in &source.streams {
-        match streams::branch(&pipeline, stream, &mux, container)? {
+        match streams::branch(pipeline, stream, mux, container)? {
             Some((entry, note)) => {
                 entries.push((stream.id.clone(), entry));
                 notes.extend(note);
@@ -232,7 +268,7 @@ fn build(
             None => notes.push(format!("{} is not in the new file", streams::name(stream))),
         }
     }
-    let unreported = mp4_boxes::Unreported::read(&job.video);
+    let unreported = mp4_boxes::Unreported::read(video);
     let setter = mux.dynamic_cast_ref::<gst::TocSetter>();
     match (
         &source.chapters,
@@ -245,28 +281,30 @@ fn build(
     if source.time_code || unreported.time_code {
         notes.push("the time code is not in the new file".to_owned());
     }
+    Ok(entries)
+}
 
-    let (weak, packets, video) = (
-        pipeline.downgrade(),
-        packets.clone(),
-        source.video.id.clone(),
-    );
+/// Links each stream of a file to the element that takes it, after `seen` has got its pad. A stream
+/// that is left out stays unlinked.
+pub(crate) fn route(
+    parse: &gst::Element,
+    pipeline: &gst::Pipeline,
+    entries: Vec<(String, gst::Element)>,
+    seen: impl Fn(&str, &gst::Pad) + Send + Sync + 'static,
+) {
+    let weak = pipeline.downgrade();
     parse.connect_pad_added(move |_, pad| {
         let Some(pipeline) = weak.upgrade() else {
             return;
         };
         let id = id_of(pad);
-        if id == video {
-            count_packets(pad, packets.clone());
-        }
-        // A stream that is left out stays unlinked.
+        seen(&id, pad);
         if let Some((_, entry)) = entries.iter().find(|(of, _)| *of == id)
             && let Err(error) = link(pad, entry)
         {
             gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
         }
     });
-    Ok((pipeline, notes))
 }
 
 /// Counts the frames of a video stream as it is stored.
@@ -291,7 +329,7 @@ fn count_packets(pad: &gst::Pad, packets: Arc<AtomicU64>) {
 
 /// Gives a time to frames that have none or one before that of the last frame, as those of AVI files
 /// with B-frames: muxers do not take them.
-fn fill_times(pad: &gst::Pad) {
+pub(crate) fn fill_times(pad: &gst::Pad) {
     let last = Mutex::new(None);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

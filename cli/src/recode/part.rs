@@ -12,8 +12,8 @@ use gst::{ClockTime, PadProbeReturn, PadProbeType, prelude::*};
 use propainter::Segment;
 
 use super::{
-    Container, Encoder, Job, Recode, RecodeError, Source, branches, id_of, link, reader,
-    source::StreamKind, streams,
+    Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, fill_times, named,
+    reader, route, source::StreamKind, streams,
 };
 use crate::output::Output;
 
@@ -48,52 +48,40 @@ impl Recode {
 
         let pipeline = gst::Pipeline::new();
         let parse = reader(&job.video, &pipeline)?;
+        let (turn, notes) = changes(&source, part.container, &encoder);
         let before = branches::bin("queue ! videoconvert")?;
         let after = branches::bin(&format!(
-            "videoconvert {}! videoconvert ! video/x-raw,format={} ! {} ! queue",
-            turned(&source, part.container),
+            "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
             encoder.format.to_str(),
             encoder.description(&source)
         ))?;
-        let mux = gst::ElementFactory::make("matroskamux").build()?;
-        let sink = gst::ElementFactory::make("filesink").build()?;
+        let mux = named("matroskamux", &job.output, "")?;
+        let sink = named("filesink", &job.output, ": writing")?;
         sink.set_property("location", output.part());
         pipeline.add_many([&before, element, &after, &mux, &sink])?;
         gst::Element::link_many([&before, element, &after])?;
         branches::link_to_muxer(&after, &mux, Container::Matroska, StreamKind::Video)?;
         mux.link(&sink)?;
-        let decode = streams::decoded_into(&pipeline, &before)?;
+        let decode = named("decodebin", &job.video, ": video")?;
+        let decode = streams::decoded_into(&pipeline, decode, &before)?;
         cut(&decode, part);
-        let (video, weak) = (source.video.id.clone(), pipeline.downgrade());
-        parse.connect_pad_added(move |_, pad| {
-            let Some(pipeline) = weak.upgrade().filter(|_| id_of(pad) == video) else {
-                return;
-            };
-            if let Err(error) = link(pad, &decode) {
-                gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
-            }
-        });
+        let entries = vec![(source.video.id.clone(), decode)];
+        route(&parse, &pipeline, entries, |_, _| {});
         Ok(Self {
             pipeline,
-            notes: Vec::new(),
+            notes,
+            packets: Arc::default(),
             output,
             orientation: None,
         })
     }
 }
 
-/// Returns the elements that turn the frames, where the container stores no orientation.
-fn turned(source: &Source, container: Container) -> String {
-    let turn = source.orientation.filter(|_| !container.stores_orientation());
-    turn.map_or(String::new(), |turn| {
-        format!("! videoconvert ! videoflip video-direction={} ", turn.direction)
-    })
-}
-
 /// Lets only the frames that are read out of a decoder.
 fn cut(decode: &gst::Element, part: &Part) {
     let part = part.clone();
     decode.connect_pad_added(move |_, pad| {
+        fill_times(pad);
         let cutter = Arc::new(Cutter::new(&part));
         let kinds =
             PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM | PadProbeType::EVENT_FLUSH;
@@ -186,7 +174,11 @@ impl Cutter {
                         *position = Position::Ended;
                         drop(position);
                         if let Some(decoder) = pad.parent_element() {
-                            gst::element_error!(decoder, gst::StreamError::Demux, ("{SEEK_FAILED}"));
+                            gst::element_error!(
+                                decoder,
+                                gst::StreamError::Demux,
+                                ("{SEEK_FAILED}")
+                            );
                         }
                         return PadProbeReturn::Drop;
                     }

@@ -12,17 +12,26 @@ pub mod play;
 pub mod progress;
 pub mod settings;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use thiserror::Error;
 
-use crate::{Console, output::Existing, recode::Encoding, units};
+use crate::{
+    Console,
+    output::Existing,
+    recode::Encoding,
+    segments::{self, JobError, MANIFEST},
+    units,
+};
 
 pub use self::{
-    clip::{Clip, ClipJob, Part, RunError, run_clip},
+    clip::{Clip, ClipJob, RunError, run_clip},
     mask::MaskSource,
-    play::{Observer, Outcome, Progress},
+    play::{Observer, Outcome, Progress, play},
     progress::{Bar, Quiet},
     settings::ElementSettings,
 };
@@ -33,7 +42,7 @@ pub use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read
+    /// Video to read, or the folder of a job that `propainter plan` has written
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
@@ -42,13 +51,26 @@ pub struct Options {
     pub mask: Option<PathBuf>,
     /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts
     #[arg(long, short, value_name = "FILE")]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
     /// Replace the output where it exists
     #[arg(long)]
     pub force: bool,
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
+    /// Segment of the job to process, from 0 on [default: $JOB_COMPLETION_INDEX,
+    /// $AWS_BATCH_JOB_ARRAY_INDEX or $SLURM_ARRAY_TASK_ID; without any, all segments that are left]
+    #[arg(long, value_name = "N", help_heading = "Segments of a job")]
+    pub segment: Option<u32>,
+    /// Number to add to that of the segment: -1 for an array that begins at 1
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true,
+        help_heading = "Segments of a job"
+    )]
+    pub segment_offset: i64,
     #[command(flatten)]
     pub settings: ElementSettings,
 }
@@ -58,6 +80,10 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Job(#[from] JobError),
+    #[error("name the file to write: --output FILE")]
+    NoOutput,
     #[error("nothing is to be removed: name a mask (--mask, --mask-regions, --mask-from-alpha)")]
     NoMask,
     #[error("cannot write: {0}")]
@@ -72,21 +98,36 @@ const MASKS: [&str; 4] = [
     "mask-from-alpha",
 ];
 
+/// Returns where the masks of a clip come from; `None` if nothing tells what to remove.
+///
+/// # Errors
+/// The masks cannot be read.
+pub fn mask_source(
+    mask: Option<&Path>,
+    settings: &ElementSettings,
+) -> Result<Option<MaskSource>, RunError> {
+    let is_set = |name: &&str| settings.get(name).is_some();
+    match mask {
+        Some(location) => Ok(Some(MaskSource::find(location)?)),
+        None => Ok(MASKS.iter().any(is_set).then_some(MaskSource::None)),
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
+    if options.input.join(MANIFEST).is_file() {
+        return Ok(segments::one::run(options, console)?);
+    }
     let settings = &options.settings;
-    let mask = match &options.mask {
-        Some(location) => MaskSource::find(location).map_err(RunError::from)?,
-        None if MASKS.iter().any(|name| settings.get(name).is_some()) => MaskSource::None,
-        None => return Err(CommandError::NoMask),
-    };
+    let mask = mask_source(options.mask.as_deref(), settings)?.ok_or(CommandError::NoMask)?;
+    let output = options.output.clone().ok_or(CommandError::NoOutput)?;
     let job = ClipJob {
         input: options.input.clone(),
         mask,
-        output: options.output.clone(),
+        output,
         settings: settings.clone(),
         encoding: Encoding::default(),
         existing: Existing::with_force(options.force),

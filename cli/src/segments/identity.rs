@@ -52,7 +52,10 @@ impl Identity {
     /// It cannot be read.
     pub fn is_unchanged(&self) -> io::Result<bool> {
         let (size, modified) = dates(&self.path)?;
-        Ok(size == self.size && (modified == self.modified || hash(&self.path, size)? == self.hash))
+        Ok(
+            size == self.size
+                && (modified == self.modified || hash(&self.path, size)? == self.hash),
+        )
     }
 }
 

@@ -61,8 +61,8 @@ pub enum Masks {
     /// The settings tell what to remove.
     Settings,
     Image(Identity),
-    /// An image for each frame, in order.
-    Images(Vec<Identity>),
+    /// Images by the numbers of the frames that they are for.
+    Images(BTreeMap<u64, Identity>),
     Video(Identity),
 }
 
@@ -90,8 +90,9 @@ impl Masks {
             MaskSource::Image(file) => Self::Image(identity(file)?),
             MaskSource::Video(file) => Self::Video(identity(file)?),
             MaskSource::Sequence(files) => {
-                let files: Result<_, _> = files.iter().map(|file| identity(file)).collect();
-                Self::Images(files?)
+                let files = files.iter();
+                let files = files.map(|(frame, file)| Ok((*frame, identity(file)?)));
+                Self::Images(files.collect::<Result<_, JobError>>()?)
             }
         })
     }
@@ -102,16 +103,21 @@ impl Masks {
             Self::Image(file) => MaskSource::Image(file.path.clone()),
             Self::Video(file) => MaskSource::Video(file.path.clone()),
             Self::Images(files) => {
-                MaskSource::Sequence(files.iter().map(|file| file.path.clone()).collect())
+                let files = files.iter();
+                MaskSource::Sequence(
+                    files
+                        .map(|(frame, file)| (*frame, file.path.clone()))
+                        .collect(),
+                )
             }
         }
     }
 
-    fn files(&self) -> &[Identity] {
+    fn files(&self) -> Vec<&Identity> {
         match self {
-            Self::Settings => &[],
-            Self::Image(file) | Self::Video(file) => std::slice::from_ref(file),
-            Self::Images(files) => files,
+            Self::Settings => Vec::new(),
+            Self::Image(file) | Self::Video(file) => vec![file],
+            Self::Images(files) => files.values().collect(),
         }
     }
 }
@@ -149,12 +155,10 @@ impl Manifest {
         let Versioned { version } =
             serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if version != VERSION {
-            return Err(JobError::Version {
-                file,
-                version,
-            });
+            return Err(JobError::Version { file, version });
         }
-        let manifest: Self = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let manifest: Self =
+            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         manifest.check().map_err(wrong)?;
         Ok(manifest)
     }
@@ -219,7 +223,9 @@ impl Manifest {
     pub fn element_settings(&self) -> Result<ElementSettings, JobError> {
         let mut settings = ElementSettings::default();
         for (name, value) in &self.settings {
-            settings.set(name, value).map_err(crate::run::RunError::from)?;
+            settings
+                .set(name, value)
+                .map_err(crate::run::RunError::from)?;
         }
         Ok(settings)
     }
@@ -263,11 +269,7 @@ pub fn segment_file(job: &Path, number: usize) -> PathBuf {
 ///
 /// # Errors
 /// The file exists and may not be replaced, or cannot be written.
-pub fn write_json(
-    file: &Path,
-    value: &impl Serialize,
-    existing: Existing,
-) -> Result<(), JobError> {
+pub fn write_json(file: &Path, value: &impl Serialize, existing: Existing) -> Result<(), JobError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| JobError::Manifest {
         file: file.to_owned(),
         problem: error.to_string(),

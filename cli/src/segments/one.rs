@@ -9,9 +9,10 @@ use super::{
     record::{Record, State, state},
 };
 use crate::{
+    Console,
     output::Existing,
     recode::{Encoding, Part, RecodeError, SEEK_FAILED},
-    run::{ClipJob, Observer, Outcome, RunError, run_clip},
+    run::{Bar, ClipJob, Observer, Options, Outcome, Quiet, RunError, run_clip},
 };
 
 /// The variables in which batch systems tell an array's task its number, the first one that is set.
@@ -37,7 +38,9 @@ pub fn number(
             continue;
         };
         let parsed = value.trim().parse::<u32>();
-        number = Some(i64::from(parsed.map_err(|_| JobError::Variable { name, value })?));
+        number = Some(i64::from(
+            parsed.map_err(|_| JobError::Variable { name, value })?,
+        ));
     }
     let Some(number) = number else {
         return Ok(None);
@@ -45,6 +48,42 @@ pub fn number(
     let sum = number.saturating_add(offset);
     let sum = usize::try_from(sum).map_err(|_| JobError::Offset { number, offset })?;
     Ok(Some(sum))
+}
+
+/// Runs `propainter run` for a job: a segment, or all that are left.
+///
+/// # Errors
+/// As [`run_segment`]; options are set that the job has itself.
+pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError> {
+    let job = &options.input;
+    let other = options.mask.is_some() || options.output.is_some();
+    if other || options.settings.iter().next().is_some() {
+        return Err(JobError::OwnSettings(job.clone()));
+    }
+    let variable = |name: &str| std::env::var(name).ok();
+    let number = number(options.segment, options.segment_offset, variable)?;
+    let numbers = match number {
+        Some(number) => number..number + 1,
+        None => 0..Manifest::read(job)?.segments.len(),
+    };
+    for number in numbers {
+        let done = match options.quiet {
+            true => run_segment(job, number, &mut Quiet)?,
+            false => run_segment(job, number, &mut Bar::new("run", console.errors))?,
+        };
+        let line = match done {
+            Done::Before => format!("segment {number} is complete already"),
+            Done::Now(outcome) => format!(
+                "segment {number}: {} frames in {:.1} s",
+                outcome.frames,
+                outcome.duration.as_secs_f64()
+            ),
+        };
+        if !options.quiet {
+            console.say(&line).map_err(JobError::Console)?;
+        }
+    }
+    Ok(())
 }
 
 /// What became of a segment.
@@ -99,7 +138,8 @@ pub fn run_segment(
         Err(RunError::Recode(RecodeError::Stream { message, .. }))
             if message.contains(SEEK_FAILED) =>
         {
-            observer.notice("the clip is decoded from its beginning, as seeking in it is not exact");
+            observer
+                .notice("the clip is decoded from its beginning, as seeking in it is not exact");
             let from_start = ClipJob {
                 part: Some(Part { key: None, ..part }),
                 ..clip
@@ -147,7 +187,10 @@ mod tests {
             move |asked: &str| (asked == name).then(|| value.to_owned())
         };
         let none = |_: &str| None;
-        assert_eq!(number(Some(3), 0, of("SLURM_ARRAY_TASK_ID", "9")).unwrap(), Some(3));
+        assert_eq!(
+            number(Some(3), 0, of("SLURM_ARRAY_TASK_ID", "9")).unwrap(),
+            Some(3)
+        );
         assert_eq!(number(None, 0, none).unwrap(), None);
         for name in VARIABLES {
             assert_eq!(number(None, 0, of(name, "7")).unwrap(), Some(7));

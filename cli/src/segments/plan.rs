@@ -18,7 +18,7 @@ use crate::{
     Console,
     output::Existing,
     recode::{Container, Encoder, Encoding, Source},
-    run::{Bar, ClipJob, ElementSettings, MaskSource, Observer, Quiet, RunError},
+    run::{Bar, ClipJob, ElementSettings, MaskSource, Observer, Quiet, RunError, mask_source},
 };
 
 /// Divides a clip into segments that several machines can process, and writes the plan
@@ -69,7 +69,8 @@ pub struct PlanJob {
 /// # Errors
 /// An input cannot be read, the clip cannot be divided, or the plan cannot be written.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError> {
-    let mask = crate::run::mask_source(options.mask.as_deref(), &options.settings)?;
+    let mask = mask_source(options.mask.as_deref(), &options.settings)?;
+    let mask = mask.ok_or(JobError::NoMask)?;
     let extension = options.input.extension().unwrap_or_default();
     let extension = extension.to_string_lossy().into_owned();
     let job = PlanJob {
@@ -154,6 +155,7 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
         frames,
         keys,
         starts,
+        filled,
         interrupted,
     } = scan(&clip, &source, element, observer)?;
     if let Some(frame) = interrupted {
@@ -165,7 +167,10 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
     let entries = segments.divide(frames.len(), job.segment_frames, &starts);
     let entries = entries.into_iter().map(|segment| {
         let first = frames[segment.read.start].timestamp;
-        let key = keys.iter().filter(|(_, timestamp)| *timestamp <= first);
+        // Frames without times of their own are not found by them after a seek.
+        let key = keys
+            .iter()
+            .filter(|(_, timestamp)| !filled && *timestamp <= first);
         Entry {
             key: key.max_by_key(|(_, timestamp)| timestamp).map(|key| key.0),
             read: segment.read,
@@ -195,7 +200,9 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
 /// Returns an element with these settings.
 fn glib_element(settings: &ElementSettings) -> Result<Propainter, JobError> {
     let element: Propainter = gst::glib::Object::new();
-    settings.apply(element.upcast_ref()).map_err(RunError::from)?;
+    settings
+        .apply(element.upcast_ref())
+        .map_err(RunError::from)?;
     Ok(element)
 }
 
@@ -223,7 +230,9 @@ fn pinned(
         settings.set(name, value).map_err(RunError::from)?;
     }
     let all = settings.iter();
-    Ok(all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(all
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
 }
 
 /// Returns the checkpoints of a configuration by their content.

@@ -86,7 +86,12 @@ pub fn state(job: &Path, id: &str, segment: usize) -> Result<State, JobError> {
     let (file, record) = (segment_file(job, segment), record_file(job, segment));
     let text = match fs::read_to_string(&record) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Missing),
-        Err(source) => return Err(JobError::Read { file: record, source }),
+        Err(source) => {
+            return Err(JobError::Read {
+                file: record,
+                source,
+            });
+        }
         Ok(text) => text,
     };
     let unusable = |problem: &str| Ok(State::Unusable(problem.to_owned()));
@@ -100,7 +105,10 @@ pub fn state(job: &Path, id: &str, segment: usize) -> Result<State, JobError> {
         return unusable("it was made for another plan: settings, clip, masks or segments differ");
     }
     if found.segment != segment {
-        return unusable(&format!("it is segment {} under another name", found.segment));
+        return unusable(&format!(
+            "it is segment {} under another name",
+            found.segment
+        ));
     }
     let same = Identity {
         path: file.clone(),

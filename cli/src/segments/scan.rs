@@ -7,8 +7,7 @@ use gst::{ClockTime, EventView, FormattedSegment, PadProbeReturn, PadProbeType, 
 use super::JobError;
 use crate::{
     recode::{
-        RecodeError, Source, branches,
-        source::{id_of, reader},
+        RecodeError, Source, branches, fill_times, named, route, source::reader,
         streams::decoded_into,
     },
     run::{ClipJob, Observer, RunError, play},
@@ -24,6 +23,8 @@ pub struct Scan {
     pub keys: Vec<(u64, u64)>,
     /// Frames at which a segment may begin because of what they show.
     pub starts: Vec<usize>,
+    /// Some frames have no time of their own.
+    pub filled: bool,
     /// The frame before which the stream was interrupted.
     pub interrupted: Option<usize>,
 }
@@ -48,31 +49,37 @@ pub fn scan(
 ) -> Result<Scan, JobError> {
     let found = Arc::new(Mutex::new(Scan::default()));
     let pipeline = gst::Pipeline::new();
-    let parse = reader(&job.input, &pipeline)?;
+    let parse = reader(&job.input, &pipeline).map_err(RunError::from)?;
     let before = branches::bin("queue ! videoconvert").map_err(RunError::from)?;
-    let sink = gst::ElementFactory::make("fakesink").build().map_err(RunError::from)?;
+    let sink = gst::ElementFactory::make("fakesink")
+        .build()
+        .map_err(RunError::from)?;
     sink.set_property("sync", false);
-    pipeline.add_many([&before, &sink]).map_err(RunError::from)?;
+    pipeline
+        .add_many([&before, &sink])
+        .map_err(RunError::from)?;
     let mut masks = None;
     match element {
         Some(element) => {
             pipeline.add(element).map_err(RunError::from)?;
             gst::Element::link_many([&before, element, &sink]).map_err(RunError::from)?;
-            masks = Some(job.mask.attach(element, &pipeline)?);
+            masks = Some(
+                job.mask
+                    .attach(element, &pipeline, 0)
+                    .map_err(RunError::from)?,
+            );
         }
         None => before.link(&sink).map_err(RunError::from)?,
     }
-    let decode = decoded_into(&pipeline, &before).map_err(RunError::from)?;
+    let decode = named("decodebin", &job.input, ": video").map_err(RunError::from)?;
+    let decode = decoded_into(&pipeline, decode, &before).map_err(RunError::from)?;
     let frames = found.clone();
     decode.connect_pad_added(move |_, pad| note_frames(pad, &frames));
-    let (video, keys, weak) = (source.video.id.clone(), found.clone(), pipeline.downgrade());
-    parse.connect_pad_added(move |_, pad| {
-        let Some(pipeline) = weak.upgrade().filter(|_| id_of(pad) == video) else {
-            return;
-        };
-        note_keys(pad, &keys);
-        if let Err(error) = crate::recode::link(pad, &decode) {
-            gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
+    let (video, keys) = (source.video.id.clone(), found.clone());
+    let entries = vec![(video.clone(), decode)];
+    route(&parse, &pipeline, entries, move |id, pad| {
+        if id == video {
+            note_keys(pad, &keys);
         }
     });
     let element = element.unwrap_or(&sink);
@@ -111,51 +118,73 @@ fn lock(found: &Mutex<Scan>) -> MutexGuard<'_, Scan> {
 /// Notes the times of the frames that come out of a decoder, and whether something comes between
 /// them at which the element starts afresh.
 fn note_frames(pad: &gst::Pad, found: &Arc<Mutex<Scan>>) {
-    let found = found.clone();
-    let segment: Mutex<Option<FormattedSegment<ClockTime>>> = Mutex::default();
-    pad.add_probe(PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-        let mut segment = segment.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = lock(&found);
-        let count = found.frames.len();
-        if let Some(event) = info.event() {
-            let interrupts = match event.view() {
-                EventView::Segment(new) => {
-                    let new = new.segment().downcast_ref::<ClockTime>().cloned();
-                    *segment = new;
-                    true
-                }
-                EventView::Gap(_) | EventView::Caps(_) | EventView::StreamStart(_) => true,
-                _ => false,
-            };
-            if interrupts && count > 0 {
-                found.interrupted.get_or_insert(count);
-            }
-            return PadProbeReturn::Ok;
-        }
-        let Some(buffer) = info.buffer() else {
-            return PadProbeReturn::Ok;
-        };
-        if buffer.flags().contains(gst::BufferFlags::DISCONT) && count > 0 {
-            found.interrupted.get_or_insert(count);
-        }
-        let time = buffer.pts().and_then(|time| {
-            let running = segment.as_ref()?.to_running_time(time)?;
-            Some(FrameTime {
-                timestamp: time.nseconds(),
-                running: running.nseconds(),
-            })
-        });
-        match time.filter(|time| found.frames.last().is_none_or(|last| last.timestamp < time.timestamp)) {
-            Some(time) => found.frames.push(time),
-            None => {
-                drop(found);
-                if let Some(element) = pad.parent_element() {
-                    gst::element_error!(element, gst::StreamError::Decode, ("{NO_TIME} {count}"));
-                }
-            }
-        }
+    let raw = found.clone();
+    let last = Mutex::new(None);
+    pad.add_probe(PadProbeType::BUFFER, move |_, info| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = info.buffer().and_then(|buffer| buffer.pts());
+        lock(&raw).filled |= time.is_none() || time <= *last;
+        *last = time;
         PadProbeReturn::Ok
     });
+    fill_times(pad);
+    let found = found.clone();
+    let segment: Mutex<Option<FormattedSegment<ClockTime>>> = Mutex::default();
+    pad.add_probe(
+        PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM,
+        move |pad, info| {
+            let mut segment = segment.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = lock(&found);
+            let count = found.frames.len();
+            if let Some(event) = info.event() {
+                let interrupts = match event.view() {
+                    EventView::Segment(new) => {
+                        let new = new.segment().downcast_ref::<ClockTime>().cloned();
+                        *segment = new;
+                        true
+                    }
+                    EventView::Gap(_) | EventView::Caps(_) | EventView::StreamStart(_) => true,
+                    _ => false,
+                };
+                if interrupts && count > 0 {
+                    found.interrupted.get_or_insert(count);
+                }
+                return PadProbeReturn::Ok;
+            }
+            let Some(buffer) = info.buffer() else {
+                return PadProbeReturn::Ok;
+            };
+            if buffer.flags().contains(gst::BufferFlags::DISCONT) && count > 0 {
+                found.interrupted.get_or_insert(count);
+            }
+            let time = buffer.pts().and_then(|time| {
+                let running = segment.as_ref()?.to_running_time(time)?;
+                Some(FrameTime {
+                    timestamp: time.nseconds(),
+                    running: running.nseconds(),
+                })
+            });
+            match time.filter(|time| {
+                found
+                    .frames
+                    .last()
+                    .is_none_or(|last| last.timestamp < time.timestamp)
+            }) {
+                Some(time) => found.frames.push(time),
+                None => {
+                    drop(found);
+                    if let Some(element) = pad.parent_element() {
+                        gst::element_error!(
+                            element,
+                            gst::StreamError::Decode,
+                            ("{NO_TIME} {count}")
+                        );
+                    }
+                }
+            }
+            PadProbeReturn::Ok
+        },
+    );
 }
 
 /// Notes the key frames of a stream as it is stored.

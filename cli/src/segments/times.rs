@@ -23,7 +23,11 @@ impl Times {
             first: times.first().copied().unwrap_or_default(),
             rate,
         };
-        let fits = rate[0] > 0 && times.iter().enumerate().all(|(i, &t)| regular.at(i) == Some(t));
+        let fits = rate[0] > 0
+            && times
+                .iter()
+                .enumerate()
+                .all(|(i, &t)| regular.at(i) == Some(t));
         match fits {
             true => regular,
             false => Self::Each(times.to_vec()),
@@ -33,7 +37,10 @@ impl Times {
     /// Returns the time of a frame; `None` after the last one if there is a list.
     pub fn at(&self, index: usize) -> Option<u64> {
         match self {
-            Self::Regular { first, rate: [frames, seconds] } => {
+            Self::Regular {
+                first,
+                rate: [frames, seconds],
+            } => {
                 let since = index as u128 * u128::from(*seconds) * SECOND;
                 let since = since.checked_div(u128::from(*frames))?;
                 Some(first.saturating_add(u64::try_from(since).ok()?))
@@ -49,9 +56,17 @@ mod tests {
 
     #[test]
     fn times_are_exact_in_either_form() {
-        let regular: Vec<u64> = (0..500).map(|i| 7 + i * 1_001_000_000_000 / 30_000_000).collect();
+        let regular: Vec<u64> = (0..500)
+            .map(|i| 7 + i * 1_001_000_000_000 / 30_000_000)
+            .collect();
         let times = Times::of(&regular, [30_000, 1001]);
-        assert_eq!(times, Times::Regular { first: 7, rate: [30_000, 1001] });
+        assert_eq!(
+            times,
+            Times::Regular {
+                first: 7,
+                rate: [30_000, 1001]
+            }
+        );
         let irregular = [0, 40, 90, 1_000_000_007];
         let each = Times::of(&irregular, [25, 1]);
         assert_eq!(each, Times::Each(irregular.to_vec()));
