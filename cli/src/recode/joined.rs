@@ -35,7 +35,7 @@ impl Recode {
         inputs.extend_from_slice(&job.inputs);
         crate::output::check(&job.output, &inputs, job.existing)?;
         let source = Source::open(&job.video)?;
-        let encoder = Encoder::choose(&source, container)?;
+        let encoder = Encoder::choose(&source, container, &job.encoding)?;
         let output = Output::create(&job.output, &inputs, job.existing)?;
 
         let pipeline = gst::Pipeline::new();
@@ -48,7 +48,7 @@ impl Recode {
             .format(gst::Format::Time)
             .block(true)
             .build();
-        let copy = branches::bin(&format!("{} ! {}", encoder.parser(), branches::QUEUE))?;
+        let copy = branches::bin(&format!("{} ! {}", encoder.codec.parser, branches::QUEUE))?;
         pipeline.add_many([frames.upcast_ref(), &copy, &mux, &sink])?;
         frames.link(&copy)?;
         branches::link_to_muxer(&copy, &mux, container, StreamKind::Video)?;
@@ -58,7 +58,7 @@ impl Recode {
             pad.set_property("trak-timescale", timescale(&source.decoded));
         }
         mux.link(&sink)?;
-        let (_, mut notes) = changes(&source, container, &encoder);
+        let (_, mut notes) = changes(job, &source, container, &encoder);
         let entries = other_streams(&pipeline, &source, &mux, container, &job.video, &mut notes)?;
         route(&parse, &pipeline, entries, |_, _| {});
         feed(frames, parts);
@@ -68,8 +68,11 @@ impl Recode {
         Ok(Self {
             pipeline,
             notes,
+            least_bytes: 0,
             packets: Arc::default(),
             output,
+            container,
+            chapters: source.chapters,
             orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
         })
     }

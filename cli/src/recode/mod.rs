@@ -4,7 +4,9 @@
 //! - [`source`]: the streams and metadata of a file, read before anything is written
 //! - [`mp4_boxes`]: the parts of MP4 and QuickTime files that GStreamer does not report
 //! - [`container`]: the containers that can be written
+//! - [`codecs`]: the video codecs, and the settings of their encoders
 //! - [`encoder`]: the encoder and the pixel format that lose least
+//! - [`chapters`], [`matroska_tags`]: what GStreamer's muxers do not write, or not rightly
 //! - [`orientation`]: rotation and mirroring for display
 //! - [`part`]: a part of a file; `joined`: the file that the parts are copied into
 //! - [`branches`]: the branches of a pipeline that end in the muxer
@@ -12,9 +14,12 @@
 //! - [`subtitles`]: text without markup
 
 pub mod branches;
+pub mod chapters;
+pub mod codecs;
 pub mod container;
 pub mod encoder;
 mod joined;
+pub mod matroska_tags;
 pub mod mp4_boxes;
 pub mod orientation;
 pub mod part;
@@ -32,6 +37,7 @@ use std::{
 };
 
 use gst::prelude::*;
+use gst_video::VideoInfo;
 use thiserror::Error;
 
 use crate::output::{Existing, Output, OutputError};
@@ -61,6 +67,28 @@ pub enum RecodeError {
         "none of the encoders {0} is installed and takes this size; scripts/setup.sh installs them"
     )]
     NoEncoder(String),
+    #[error(
+        "GStreamer finds no encoder of graphics hardware for this file ({0}): leave out \
+         --encoder hardware, or install the plugin of the hardware"
+    )]
+    NoHardware(String),
+    #[error(
+        "there is no encoder {0}: name h264, h265, vp8, vp9, av1, ffv1, prores, hardware, or an \
+         encoder that gst-inspect-1.0 lists"
+    )]
+    UnknownEncoder(String),
+    #[error(
+        "a file with this extension takes no {codec} here: use --encoder {}, or write another file \
+         (FFV1: .mkv; ProRes: .mov)", others.join(", ")
+    )]
+    CodecInContainer {
+        codec: &'static str,
+        others: Vec<&'static str>,
+    },
+    #[error("{0} has no quality to choose: leave out --quality")]
+    NoQuality(&'static str),
+    #[error("{0}: the file system is full: free some space, or name an output elsewhere")]
+    NoSpace(String),
     #[error("{element}: {message}")]
     Stream { element: String, message: String },
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
@@ -69,8 +97,8 @@ pub enum RecodeError {
     Pipeline(#[from] gst::glib::BoolError),
     #[error("GStreamer: {0}")]
     State(#[from] gst::StateChangeError),
-    #[error("the orientation cannot be stored: {0}")]
-    Orientation(io::Error),
+    #[error("orientation, chapters and tags cannot be stored: {0}")]
+    Complete(io::Error),
     #[error(transparent)]
     Output(#[from] OutputError),
 }
@@ -83,11 +111,16 @@ pub struct Recode {
     pub pipeline: gst::Pipeline,
     /// One line for each thing that the new file lacks, or holds in another form.
     pub notes: Vec<String>,
+    /// Bytes that the new file will hardly be smaller than.
+    pub least_bytes: u64,
     /// Number of frames in the file, as far as they have been read.
     packets: Arc<AtomicU64>,
     output: Output,
+    container: Container,
     /// Orientation and frame size that are written into the complete file.
     orientation: Option<(orientation::Orientation, (u32, u32))>,
+    /// Chapters that are written into the complete file.
+    chapters: Option<gst::Toc>,
 }
 
 /// The files to read and to write.
@@ -115,20 +148,23 @@ impl Recode {
         // The quick checks come first.
         crate::output::check(&job.output, &inputs, job.existing)?;
         let source = Source::open(&job.video)?;
-        let encoder = Encoder::choose(&source, container)?;
+        let encoder = Encoder::choose(&source, container, &job.encoding)?;
         let output = Output::create(&job.output, &inputs, job.existing)?;
         let packets = Arc::default();
         let (pipeline, notes) = build(
             job, &source, container, &encoder, element, &output, &packets,
         )?;
-        let size = gst_video::VideoInfo::from_caps(&source.decoded)?;
+        let size = VideoInfo::from_caps(&source.decoded)?;
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {
             pipeline,
             notes,
+            least_bytes: least_bytes(job, &source, &encoder),
             packets,
             output,
+            container,
+            chapters: source.chapters,
             orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
         })
     }
@@ -157,10 +193,19 @@ impl Recode {
     pub fn finish(self) -> Result<(), RecodeError> {
         // Only then the muxer has closed the file.
         self.pipeline.set_state(gst::State::Null)?;
-        if let Some((turn, size)) = self.orientation {
-            turn.write(self.output.part(), size)
-                .map_err(RecodeError::Orientation)?;
-        }
+        let part = self.output.part();
+        let complete = || match self.container {
+            Container::Mp4 | Container::Mov => {
+                if let Some((turn, size)) = self.orientation {
+                    turn.write(part, size)?;
+                }
+                self.chapters
+                    .map_or(Ok(()), |toc| chapters::write(&toc, part))
+            }
+            Container::Matroska | Container::Webm => matroska_tags::repair(part),
+            Container::MpegTs => Ok(()),
+        };
+        complete().map_err(RecodeError::Complete)?;
         Ok(self.output.commit()?)
     }
 }
@@ -183,7 +228,7 @@ fn build(
     pipeline.add_many([&mux, &sink])?;
     mux.link(&sink)?;
 
-    let (turn, mut notes) = changes(source, container, encoder);
+    let (turn, mut notes) = changes(job, source, container, encoder);
     let before = branches::bin("queue ! videoconvert")?;
     if let Some(pad) = before.static_pad("sink") {
         fill_times(&pad);
@@ -192,7 +237,7 @@ fn build(
     let after = branches::bin(&format!(
         "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
         encoder.format.to_str(),
-        encoder.description(source)
+        encoder.description(source, &job.encoding)
     ))?;
     pipeline.add_many([&before, element, &after])?;
     gst::Element::link_many([&before, element, &after])?;
@@ -227,7 +272,12 @@ fn build(
 
 /// Returns the elements that turn the frames where the container stores no orientation, and the notes
 /// about what becomes of the frames.
-fn changes(source: &Source, container: Container, encoder: &Encoder) -> (String, Vec<String>) {
+fn changes(
+    job: &Job,
+    source: &Source,
+    container: Container,
+    encoder: &Encoder,
+) -> (String, Vec<String>) {
     let mut notes = Vec::new();
     let turn = source
         .orientation
@@ -243,6 +293,18 @@ fn changes(source: &Source, container: Container, encoder: &Encoder) -> (String,
         let (lost, format) = (encoder.lost.join(" and "), encoder.format.to_str());
         notes.push(format!(
             "the frames lose {lost}: they are written as {format}"
+        ));
+    }
+    let coded = source.video.caps.structure(0).map(|s| s.name().as_str());
+    let default = Encoding {
+        quality: job.encoding.quality,
+        ..Encoding::default()
+    };
+    if coded != Some(encoder.codec.media) && job.encoding == default {
+        notes.push(format!(
+            "the video is encoded as {}, not as {}",
+            encoder.codec.title,
+            source.video.codec()
         ));
     }
     (turn, notes)
@@ -269,14 +331,17 @@ fn other_streams(
         }
     }
     let unreported = mp4_boxes::Unreported::read(video);
-    let setter = mux.dynamic_cast_ref::<gst::TocSetter>();
-    match (
-        &source.chapters,
-        setter.filter(|_| container.stores_chapters()),
-    ) {
-        (Some(chapters), Some(setter)) => setter.set_toc(Some(chapters)),
-        (None, _) if !unreported.chapters => {}
-        _ => notes.push("the chapters are not in the new file".to_owned()),
+    if let Some(chapters) = &source.chapters
+        && let Some(setter) = mux.dynamic_cast_ref::<gst::TocSetter>()
+    {
+        setter.set_toc(Some(chapters));
+    }
+    let has_chapters = unreported.chapters || source.chapters.is_some();
+    if has_chapters && (source.chapters.is_none() || !container.stores_chapters()) {
+        notes.push("the chapters are not in the new file".to_owned());
+    }
+    if source.attachments > 0 {
+        notes.push("the attachments, such as fonts, are not in the new file".to_owned());
     }
     if source.time_code || unreported.time_code {
         notes.push("the time code is not in the new file".to_owned());
@@ -305,6 +370,22 @@ pub(crate) fn route(
             gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
         }
     });
+}
+
+/// Returns the bytes that the new file will hardly be smaller than: half of the old one, or a quarter
+/// of the frames where none of it is lost.
+fn least_bytes(job: &Job, source: &Source, encoder: &Encoder) -> u64 {
+    let input = std::fs::metadata(&job.video).map_or(0, |file| file.len()) / 2;
+    let info = VideoInfo::from_caps(&source.decoded).ok();
+    let frames = info.zip(source.length).map(|(info, length)| {
+        let seconds = length.nseconds() as f64 * 1e-9;
+        let rate = f64::from(info.fps().numer()) / f64::from(info.fps().denom());
+        (info.size() as f64 * seconds * rate / 4.0) as u64
+    });
+    match encoder.codec.name == codecs::FFV1.name {
+        true => frames.unwrap_or_default().max(input),
+        false => input,
+    }
 }
 
 /// Counts the frames of a video stream as it is stored.

@@ -43,17 +43,17 @@ impl Recode {
         let mut inputs = vec![job.video.clone()];
         inputs.extend_from_slice(&job.inputs);
         let source = Source::open(&job.video)?;
-        let encoder = Encoder::choose(&source, part.container)?;
+        let encoder = Encoder::choose(&source, part.container, &job.encoding)?;
         let output = Output::create(&job.output, &inputs, job.existing)?;
 
         let pipeline = gst::Pipeline::new();
         let parse = reader(&job.video, &pipeline)?;
-        let (turn, notes) = changes(&source, part.container, &encoder);
+        let (turn, notes) = changes(job, &source, part.container, &encoder);
         let before = branches::bin("queue ! videoconvert")?;
         let after = branches::bin(&format!(
             "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
             encoder.format.to_str(),
-            encoder.description(&source)
+            encoder.description(&source, &job.encoding)
         ))?;
         let mux = named("matroskamux", &job.output, "")?;
         let sink = named("filesink", &job.output, ": writing")?;
@@ -70,9 +70,12 @@ impl Recode {
         Ok(Self {
             pipeline,
             notes,
+            least_bytes: 0,
             packets: Arc::default(),
             output,
+            container: Container::Matroska,
             orientation: None,
+            chapters: None,
         })
     }
 }

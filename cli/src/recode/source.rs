@@ -9,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, named, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, chapters, named, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -57,6 +57,9 @@ impl Stream {
         match (name, structure.get::<i32>("mpegversion")) {
             ("audio/mpeg", Ok(2 | 4)) => "AAC",
             ("audio/mpeg", _) => "MPEG audio",
+            ("video/mpeg", Ok(1)) => "MPEG-1",
+            ("video/mpeg", Ok(2)) => "MPEG-2",
+            ("video/mpeg", _) => "MPEG-4",
             ("audio/x-raw", _) => "PCM",
             ("text/x-raw", _) => "text",
             _ => {
@@ -73,10 +76,14 @@ pub struct Source {
     pub video: Stream,
     /// Caps of its decoded frames.
     pub decoded: gst::Caps,
+    /// Length of the file where it tells it.
+    pub length: Option<gst::ClockTime>,
     pub orientation: Option<Orientation>,
     /// All other streams.
     pub streams: Vec<Stream>,
     pub chapters: Option<gst::Toc>,
+    /// Number of files that are attached.
+    pub attachments: usize,
     /// Whether frames carry a time code.
     pub time_code: bool,
 }
@@ -88,6 +95,7 @@ struct Found {
     video: Option<String>,
     orientation: Option<Orientation>,
     chapters: Option<gst::Toc>,
+    attachments: usize,
     time_code: bool,
 }
 
@@ -158,9 +166,11 @@ impl Source {
         Ok(Self {
             video: video.ok_or_else(|| RecodeError::NoVideo(file.to_owned()))?,
             decoded,
+            length: pipeline.query_duration(),
             orientation: found.orientation,
             streams,
-            chapters: found.chapters,
+            chapters: found.chapters.or_else(|| chapters::read(file)),
+            attachments: found.attachments,
             time_code: found.time_code,
         })
     }
@@ -246,10 +256,13 @@ fn add_stream(
 fn note_event(event: &gst::EventRef, decoded: bool, found: &Mutex<Found>) {
     match event.view() {
         gst::EventView::Tag(tag) if decoded => {
-            let tag = tag.tag().get::<gst::tags::ImageOrientation>();
-            if let Some(tag) = tag {
-                lock(found).orientation = Orientation::of_tag(tag.get());
+            let tags = tag.tag();
+            let mut found = lock(found);
+            if let Some(tag) = tags.get::<gst::tags::ImageOrientation>() {
+                found.orientation = Orientation::of_tag(tag.get());
             }
+            let attachments = tags.size::<gst::tags::Attachment>();
+            found.attachments = found.attachments.max(attachments);
         }
         gst::EventView::Toc(toc) => lock(found).chapters = Some(toc.toc().0.to_owned()),
         _ => {}

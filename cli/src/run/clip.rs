@@ -14,6 +14,7 @@ use super::{
     mask::{Attached, MaskError, MaskSource},
     play::{Observer, Outcome, play},
     settings::{ElementSettings, SettingsError},
+    space::{self, NoSpace},
 };
 
 /// A clip, and what is made of it.
@@ -46,6 +47,8 @@ pub enum RunError {
     Mask(#[from] MaskError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Space(#[from] NoSpace),
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Setup(#[from] gst::glib::Error),
     #[error("GStreamer: {0}")]
@@ -105,6 +108,9 @@ impl Clip {
                 Recode::of_part(&files, part, &element)?
             }
         };
+        if job.part.is_none() {
+            space::check(&job.output, recode.least_bytes)?;
+        }
         let masks = job.mask.attach(&element, &recode.pipeline, job.first())?;
         Ok(Self {
             element,

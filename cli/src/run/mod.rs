@@ -5,12 +5,14 @@
 //! - [`clip`]: one clip through the element into another file
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
+//! - [`space`]: whether the new file will fit
 
 pub mod clip;
 pub mod mask;
 pub mod play;
 pub mod progress;
 pub mod settings;
+mod space;
 
 use std::{
     io,
@@ -18,6 +20,7 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{
@@ -32,7 +35,7 @@ pub use self::{
     clip::{Clip, ClipJob, RunError, run_clip},
     mask::MaskSource,
     play::{Observer, Outcome, Progress, play},
-    progress::{Bar, Quiet},
+    progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
 };
 
@@ -58,6 +61,11 @@ pub struct Options {
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
+    /// Print an object of JSON a line: progress, notice, then done or error
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    #[command(flatten)]
+    pub encoding: Encoding,
     /// Segment of the job to process, from 0 on [default: $JOB_COMPLETION_INDEX,
     /// $AWS_BATCH_JOB_ARRAY_INDEX or $SLURM_ARRAY_TASK_ID; without any, all segments that are left]
     #[arg(long, value_name = "N", help_heading = "Segments of a job")]
@@ -129,17 +137,43 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         mask,
         output,
         settings: settings.clone(),
-        encoding: Encoding::default(),
+        encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
     };
-    if options.quiet {
+    if options.json {
+        let mut lines = JsonLines(&mut *console.out);
+        let result = run_clip(&job, &mut lines);
+        lines.line(&match &result {
+            Ok(outcome) => done(&job, outcome),
+            Err(error) => json!({ "type": "error", "text": error.to_string() }),
+        });
+        result?;
+    } else if options.quiet {
         run_clip(&job, &mut Quiet)?;
-        return Ok(());
+    } else {
+        let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
+        report(&job, &outcome, console)?;
     }
-    let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-    report(&job, &outcome, console)?;
     Ok(())
+}
+
+/// Returns what became of a clip as an object of JSON.
+fn done(job: &ClipJob, outcome: &Outcome) -> Value {
+    json!({
+        "type": "done",
+        "output": job.output.display().to_string(),
+        "replaced": outcome.replaced,
+        "frames": outcome.frames,
+        "seconds": outcome.duration.as_secs_f64(),
+        "model": outcome.sample.model,
+        "plan": outcome.sample.plan,
+        "device_peak_bytes": outcome.sample.peak,
+        "host_peak_bytes": outcome.sample.host_peak,
+        "resident_peak_bytes": outcome.resident_peak,
+        "given_up": outcome.downgrades,
+        "notes": outcome.notes,
+    })
 }
 
 /// Prints what became of a clip.

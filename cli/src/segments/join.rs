@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Console,
     output::Existing,
-    recode::{Encoding, Job, Parts, Recode},
+    recode::{Job, Parts, Recode},
     run::{Bar, Observer, Outcome, Quiet, RunError, play},
 };
 
@@ -99,7 +99,7 @@ pub fn join(
             .map(|number| segment_file(job, number))
             .collect(),
         existing,
-        encoding: Encoding::default(),
+        encoding: manifest.encoding(),
     };
     let recode = Recode::joined(&files, parts).map_err(RunError::from)?;
     for note in &recode.notes {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     output::{Existing, Output},
-    recode::{Container, Part},
+    recode::{Container, Encoding, Part},
     run::{ElementSettings, MaskSource},
 };
 
@@ -43,8 +43,9 @@ pub struct Manifest {
     pub weights: Vec<Identity>,
     /// Extension of the file that the segments are joined into.
     pub container: String,
-    /// The video encoder and its pixel format.
+    /// The GStreamer element that encodes, and the quality asked for.
     pub encoder: String,
+    pub quality: Option<u8>,
     /// Number of frames of the clip.
     pub frames: usize,
     /// Running times of the frames.
@@ -228,6 +229,15 @@ impl Manifest {
                 .map_err(crate::run::RunError::from)?;
         }
         Ok(settings)
+    }
+
+    /// Returns how the segments are encoded.
+    pub fn encoding(&self) -> Encoding {
+        Encoding {
+            encoder: Some(self.encoder.clone()),
+            quality: self.quality,
+            lossless: false,
+        }
     }
 
     /// Returns the container that the segments are joined into.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::{
     JobError,
     manifest::{MANIFEST, Manifest, segment_file},
@@ -11,8 +13,8 @@ use super::{
 use crate::{
     Console,
     output::Existing,
-    recode::{Encoding, Part, RecodeError, SEEK_FAILED},
-    run::{Bar, ClipJob, Observer, Options, Outcome, Quiet, RunError, run_clip},
+    recode::{Part, RecodeError, SEEK_FAILED},
+    run::{Bar, ClipJob, JsonLines, Observer, Options, Outcome, Quiet, RunError, run_clip},
 };
 
 /// The variables in which batch systems tell an array's task its number, the first one that is set.
@@ -67,11 +69,14 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError>
         None => 0..Manifest::read(job)?.segments.len(),
     };
     for number in numbers {
-        let done = match options.quiet {
-            true => run_segment(job, number, &mut Quiet)?,
-            false => run_segment(job, number, &mut Bar::new("run", console.errors))?,
+        let done = if options.json {
+            run_segment(job, number, &mut JsonLines(&mut *console.out))?
+        } else if options.quiet {
+            run_segment(job, number, &mut Quiet)?
+        } else {
+            run_segment(job, number, &mut Bar::new("run", console.errors))?
         };
-        let line = match done {
+        let line = match &done {
             Done::Before => format!("segment {number} is complete already"),
             Done::Now(outcome) => format!(
                 "segment {number}: {} frames in {:.1} s",
@@ -79,7 +84,14 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError>
                 outcome.duration.as_secs_f64()
             ),
         };
-        if !options.quiet {
+        if options.json {
+            let frames = match &done {
+                Done::Before => 0,
+                Done::Now(outcome) => outcome.frames,
+            };
+            let line = json!({ "type": "done", "segment": number, "frames": frames });
+            JsonLines(&mut *console.out).line(&line);
+        } else if !options.quiet {
             console.say(&line).map_err(JobError::Console)?;
         }
     }
@@ -130,7 +142,7 @@ pub fn run_segment(
         mask: manifest.mask.source(),
         output: file,
         settings: manifest.element_settings()?,
-        encoding: Encoding::default(),
+        encoding: manifest.encoding(),
         existing: Existing::Replace,
         part: Some(part.clone()),
     };

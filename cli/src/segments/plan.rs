@@ -50,6 +50,8 @@ pub struct Options {
     #[arg(long)]
     pub quiet: bool,
     #[command(flatten)]
+    pub encoding: Encoding,
+    #[command(flatten)]
     pub settings: ElementSettings,
 }
 
@@ -59,6 +61,7 @@ pub struct PlanJob {
     pub input: PathBuf,
     pub mask: MaskSource,
     pub settings: ElementSettings,
+    pub encoding: Encoding,
     /// The container that the segments are joined into, by its extension.
     pub container: String,
     pub segment_frames: usize,
@@ -77,6 +80,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError>
         input: options.input.clone(),
         mask,
         settings: options.settings.clone(),
+        encoding: options.encoding.clone(),
         container: options.container.clone().unwrap_or(extension),
         segment_frames: usize::try_from(options.segment_frames).unwrap_or(usize::MAX),
     };
@@ -131,7 +135,7 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
         mask: job.mask.clone(),
         output: PathBuf::new(),
         settings: job.settings.clone(),
-        encoding: Encoding::default(),
+        encoding: job.encoding.clone(),
         existing: Existing::Refuse,
         part: None,
     };
@@ -140,7 +144,7 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
     // Noted first: a clip that changes meanwhile is found out.
     let (input, mask) = (identity(&job.input)?, Masks::of(&job.mask)?);
     let source = Source::open(&job.input).map_err(RunError::from)?;
-    let encoder = Encoder::choose(&source, container).map_err(RunError::from)?;
+    let encoder = Encoder::choose(&source, container, &job.encoding).map_err(RunError::from)?;
     let info = VideoInfo::from_caps(&source.decoded).map_err(RunError::from)?;
     let element = glib_element(&job.settings)?;
     let size = (info.width() as usize, info.height() as usize);
@@ -189,7 +193,8 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
         settings,
         weights: checkpoints(&config)?,
         container: job.container.clone(),
-        encoder: format!("{} {}", encoder.name, encoder.format.to_str()),
+        encoder: encoder.name.clone(),
+        quality: job.encoding.quality,
         frames: frames.len(),
         times: Times::of(&running, rate),
         division: segments.rule().to_owned(),
