@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod generated;
 mod program;
+mod segments;
 
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@ mod feather;
 mod latency;
 mod opening;
 mod scene_cuts;
+mod segments;
 mod shared;
 mod sliding;
 

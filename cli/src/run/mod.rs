@@ -16,18 +16,27 @@ pub mod progress;
 pub mod settings;
 mod space;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{Console, output::Existing, recode::Encoding, units};
+use crate::{
+    Console,
+    output::Existing,
+    recode::Encoding,
+    segments::{self, JobError, MANIFEST},
+    units,
+};
 
 pub use self::{
-    clip::{Clip, ClipJob, Part, RunError, run_clip},
+    clip::{Clip, ClipJob, RunError, run_clip},
     mask::MaskSource,
-    play::{Observer, Outcome, Progress},
+    play::{Observer, Outcome, Progress, play},
     progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
 };
@@ -38,7 +47,7 @@ pub use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read, or a folder of videos
+    /// Video to read, a folder of videos, or the folder of a job that `propainter plan` has written
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
@@ -48,7 +57,7 @@ pub struct Options {
     pub mask: Option<PathBuf>,
     /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; for a folder of videos, a folder
     #[arg(long, short, value_name = "FILE")]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
     /// Replace the output where it exists
     #[arg(long)]
     pub force: bool,
@@ -62,8 +71,25 @@ pub struct Options {
     /// Number of clips of a folder that run at once; they divide vram-budget and host-budget
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
+    /// Number of frames after which a long clip of a folder is divided, so that no more than that is
+    /// done again after an interruption
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub segment_frames: u32,
     #[command(flatten)]
     pub encoding: Encoding,
+    /// Segment of the job to process, from 0 on [default: $JOB_COMPLETION_INDEX,
+    /// $AWS_BATCH_JOB_ARRAY_INDEX or $SLURM_ARRAY_TASK_ID; without any, all segments that are left]
+    #[arg(long, value_name = "N", help_heading = "Segments of a job")]
+    pub segment: Option<u32>,
+    /// Number to add to that of the segment: -1 for an array that begins at 1
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true,
+        help_heading = "Segments of a job"
+    )]
+    pub segment_offset: i64,
     #[command(flatten)]
     pub settings: ElementSettings,
 }
@@ -75,6 +101,10 @@ pub enum CommandError {
     Run(#[from] RunError),
     #[error(transparent)]
     Folder(#[from] folder::FolderError),
+    #[error(transparent)]
+    Job(#[from] JobError),
+    #[error("name the file to write: --output FILE")]
+    NoOutput,
     #[error("nothing is to be removed: name a mask (--mask, --mask-regions, --mask-from-alpha)")]
     NoMask,
     #[error("cannot write: {0}")]
@@ -89,18 +119,18 @@ const MASKS: [&str; 4] = [
     "mask-from-alpha",
 ];
 
-impl Options {
-    /// Returns where the masks of a clip come from.
-    ///
-    /// # Errors
-    /// The mask cannot be read, or nothing tells what to remove.
-    fn mask_source(&self) -> Result<MaskSource, CommandError> {
-        let is_set = |name: &&str| self.settings.get(name).is_some();
-        match &self.mask {
-            Some(location) => Ok(MaskSource::find(location).map_err(RunError::from)?),
-            None if MASKS.iter().any(is_set) => Ok(MaskSource::None),
-            None => Err(CommandError::NoMask),
-        }
+/// Returns where the masks of a clip come from; `None` if nothing tells what to remove.
+///
+/// # Errors
+/// The masks cannot be read.
+pub fn mask_source(
+    mask: Option<&Path>,
+    settings: &ElementSettings,
+) -> Result<Option<MaskSource>, RunError> {
+    let is_set = |name: &&str| settings.get(name).is_some();
+    match mask {
+        Some(location) => Ok(Some(MaskSource::find(location)?)),
+        None => Ok(MASKS.iter().any(is_set).then_some(MaskSource::None)),
     }
 }
 
@@ -109,14 +139,20 @@ impl Options {
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
+    if options.input.join(MANIFEST).is_file() {
+        return Ok(segments::one::run(options, console)?);
+    }
     if options.input.is_dir() {
         return folder::run(options, console);
     }
+    let settings = &options.settings;
+    let mask = mask_source(options.mask.as_deref(), settings)?.ok_or(CommandError::NoMask)?;
+    let output = options.output.clone().ok_or(CommandError::NoOutput)?;
     let job = ClipJob {
         input: options.input.clone(),
-        mask: options.mask_source()?,
-        output: options.output.clone(),
-        settings: options.settings.clone(),
+        mask,
+        output,
+        settings: settings.clone(),
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,

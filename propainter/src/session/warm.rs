@@ -53,7 +53,7 @@ impl Warm {
     /// # Errors
     /// As [`Session::open`](super::Session::open).
     pub fn up(config: &Config, cancel: &Cancel) -> Result<Option<Self>, Error> {
-        if config.engine() != Model::Propainter {
+        if config.engine() != Model::Propainter || config.find_segments {
             return Ok(None);
         }
         let start = Instant::now();
@@ -82,6 +82,7 @@ impl Warm {
 fn start_kernels(config: &Config, cancel: &Cancel, networks: &Arc<Networks>) -> Result<(), Error> {
     let (width, height) = crops::MIN_SIZE;
     let config = Config {
+        segment: None,
         width: config.processing_width.unwrap_or(width),
         height: config.processing_height.unwrap_or(height),
         ..config.clone()

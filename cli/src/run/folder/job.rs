@@ -12,9 +12,11 @@ use crate::{
     output::Existing,
     recode::{Encoding, RecodeError, Source},
     run::{ClipJob, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip},
+    segments::{self, PlanJob},
 };
 
 use super::{
+    divided,
     pairs::{Pair, PairError},
     record::{Found, Recipe, Record, RecordError},
 };
@@ -28,6 +30,8 @@ pub enum JobError {
     Run(#[from] RunError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Segments(#[from] segments::JobError),
     #[error("{} exists, and {why}: --force replaces it", output.display())]
     Other { output: PathBuf, why: String },
     #[error("{0} while it was read: start again once nothing writes to it")]
@@ -50,6 +54,8 @@ pub struct Common {
     pub existing: Existing,
     /// The digest of the networks in use.
     pub weights: Option<String>,
+    /// Number of frames that a segment of a long clip has, about.
+    pub segment_frames: usize,
 }
 
 /// A clip with all that decides what becomes of it.
@@ -63,6 +69,8 @@ pub struct Job {
     found: Found,
     /// Caps of the decoded frames without their rate: clips with the same ones are alike.
     frames: String,
+    /// Number of frames, as length and rate tell.
+    count: u64,
 }
 
 impl Job {
@@ -87,6 +95,7 @@ impl Job {
             recipe,
             record,
             frames: String::new(),
+            count: 0,
         };
         match &job.found {
             Found::Done | Found::Complete => return Ok(job),
@@ -101,6 +110,11 @@ impl Job {
         let source = Source::open(&job.input)?;
         let size = gst_video::VideoInfo::from_caps(&source.decoded).map_err(RunError::from)?;
         job.frames = format!("{}x{} {}", size.width(), size.height(), size.format());
+        let rate = f64::from(size.fps().numer()) / f64::from(size.fps().denom());
+        let seconds = source
+            .length
+            .map_or(0.0, |length| length.nseconds() as f64 * 1e-9);
+        job.count = (seconds * rate) as u64;
         Ok(job)
     }
 
@@ -112,6 +126,65 @@ impl Job {
     /// Returns the bytes that the output takes at least, as far as the input tells.
     pub fn needed(&self) -> u64 {
         fs::metadata(&self.input).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Returns whether the clip is made in segments: if it is long, and the settings allow it.
+    fn is_divided(&self, common: &Common) -> bool {
+        // In segments every pixel of a frame is computed, as crops follow the masks of all frames.
+        let crops = common.settings.get("crop-mode");
+        crops.is_none_or(|mode| mode == "off") && self.count > 3 * common.segment_frames as u64 / 2
+    }
+
+    /// Makes the clip in segments, of which those that are complete are used.
+    fn in_segments(
+        &self,
+        common: &Common,
+        settings: &ElementSettings,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, JobError> {
+        if !self.record.is_begun() {
+            self.record.begin()?;
+        }
+        let complete = self.record.complete();
+        let plan = PlanJob {
+            input: self.input.clone(),
+            mask: self.mask.clone(),
+            settings: settings.clone(),
+            encoding: common.encoding.clone(),
+            container: complete
+                .extension()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            segment_frames: common.segment_frames,
+        };
+        match divided::run(self.record.folder(), &plan, &complete, observer) {
+            Err(error) if divided::is_indivisible(&error) => {
+                observer.notice(&format!("it is made as a whole: {error}"));
+                self.whole(common, settings, observer)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Makes the clip as a whole.
+    fn whole(
+        &self,
+        common: &Common,
+        settings: &ElementSettings,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, JobError> {
+        self.record.begin()?;
+        let clip = ClipJob {
+            input: self.input.clone(),
+            mask: self.mask.clone(),
+            output: self.record.complete(),
+            settings: settings.clone(),
+            encoding: common.encoding.clone(),
+            existing: Existing::Replace,
+            part: None,
+        };
+        Ok(run_clip(&clip, observer)?)
     }
 
     /// Makes the clip.
@@ -128,17 +201,10 @@ impl Job {
             self.record.finish(common.existing)?;
             return Ok(Outcome::default());
         }
-        self.record.begin()?;
-        let clip = ClipJob {
-            input: self.input.clone(),
-            mask: self.mask.clone(),
-            output: self.record.complete(),
-            settings: settings.clone(),
-            encoding: common.encoding.clone(),
-            existing: Existing::Replace,
-            part: None,
+        let outcome = match self.is_divided(common) {
+            true => self.in_segments(common, settings, observer)?,
+            false => self.whole(common, settings, observer)?,
         };
-        let outcome = run_clip(&clip, observer)?;
         let now = common.recipe(&self.input, &self.mask)?;
         match self.recipe.difference(&now) {
             None => {}

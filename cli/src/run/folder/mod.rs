@@ -3,10 +3,12 @@
 //! - [`pairs`]: which mask belongs to which clip
 //! - [`record`]: what was begun or done before
 //! - [`job`]: one clip, from what is there of it to its final name
+//! - [`divided`]: a long clip in segments, which are complete one by one
 //! - [`workers`]: several clips at once within one budget of memory
 //! - [`networks`]: checkpoints that are read once, and what they are known by
 //! - [`table`]: what became of the clips
 
+pub mod divided;
 pub mod job;
 pub mod networks;
 pub mod pairs;
@@ -34,7 +36,7 @@ use self::{
     table::{Fate, Row},
     workers::Event,
 };
-use super::{CommandError, MaskSource, Options, RunError, space};
+use super::{CommandError, MaskSource, Options, RunError, mask_source, space};
 
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
@@ -64,17 +66,20 @@ pub enum FolderError {
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
     let start = Instant::now();
     let folder = options.mask.as_deref().filter(|mask| mask.is_dir());
+    let output = options.output.as_deref().ok_or(CommandError::NoOutput)?;
     let ending = ending(&options.encoding);
-    let pairs = pairs::pair(&options.input, folder, &options.output, ending);
+    let pairs = pairs::pair(&options.input, folder, output, ending);
     let pairs = pairs.map_err(FolderError::from)?;
     for remark in &pairs.remarks {
         console.note("run", remark)?;
     }
     let shared = match folder {
         Some(_) => MaskSource::None,
-        None => options.mask_source()?,
+        None => {
+            mask_source(options.mask.as_deref(), &options.settings)?.ok_or(CommandError::NoMask)?
+        }
     };
-    let work = options.output.join(WORK);
+    let work = output.join(WORK);
     let _lock = lock(&work)?;
     gst::init().map_err(RunError::from)?;
     propainter_elements::plugin_register_static().map_err(RunError::from)?;
@@ -86,6 +91,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         weights: networks.digest().map(str::to_owned),
+        segment_frames: options.segment_frames as usize,
     };
     let mut rows: Vec<Option<Row>> = Vec::new();
     let mut jobs = Vec::new();

@@ -191,6 +191,16 @@ impl Record {
         }
     }
 
+    /// Returns the folder in which the clip is made.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns whether what the folder holds was begun by this recipe.
+    pub fn is_begun(&self) -> bool {
+        self.read().is_some_and(|(recipe, _)| recipe == self.recipe)
+    }
+
     /// Returns the path of the complete file before it gets its final name.
     pub fn complete(&self) -> PathBuf {
         let extension = self.output.extension().unwrap_or_default();

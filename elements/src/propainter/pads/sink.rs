@@ -39,14 +39,15 @@ const INTERLACED: &str =
 /// The buffer is no frame that can be inpainted, or the stream is flushing or blocked.
 pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let now = cx.element.current_running_time();
-    let (converter, running_time, stream_time, index) = {
+    let (converter, running_time, stream_time, index, context) = {
         let run = &mut cx.state.lock().run;
         run.input.arrivals.begin(Instant::now());
         run.accepts()?;
         let converter = run.input.converter.clone();
         let converter = converter.ok_or(FlowError::NotNegotiated)?;
         let times = (running_time(run, &buffer), stream_time(run, &buffer));
-        (converter, times.0, times.1, next_index(run, &buffer))
+        let index = next_index(run, &buffer);
+        (converter, times.0, times.1, index, is_context(run, index))
     };
     if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
         post_bad_format(&cx.element, INTERLACED);
@@ -100,6 +101,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         running_time,
         stay_from: arrival.stay_from,
         discont,
+        context,
     });
     run.note_progress();
     run.input.arrivals.end(Instant::now());
@@ -268,6 +270,12 @@ fn note_time(run: &mut Run, time: Option<gst::ClockTime>) -> bool {
     slower
 }
 
+/// Returns whether a frame is only the context of the part of a clip that is sent.
+fn is_context(run: &Run, index: u64) -> bool {
+    let segment = run.settings.segment().ok().flatten();
+    segment.is_some_and(|segment| !segment.keep.contains(&(index as usize)))
+}
+
 /// Returns the number of a frame since the start or the last seek; in reverse playback by its time.
 fn next_index(run: &mut Run, buffer: &gst::BufferRef) -> u64 {
     let backwards = run
@@ -308,7 +316,11 @@ fn is_barrier(run: &mut Run, event: &gst::Event) -> bool {
             if changed {
                 // Numbered masks follow a seek.
                 let time = new.as_ref().and_then(|segment| segment.time());
-                run.input.next_index = time.map_or(0, |time| number_at(run, time));
+                let part = run.settings.segment().ok().flatten();
+                run.input.next_index = match part {
+                    Some(part) => part.read.start as u64,
+                    None => time.map_or(0, |time| number_at(run, time)),
+                };
                 run.input.last_time = None;
                 run.earliest = None;
             }

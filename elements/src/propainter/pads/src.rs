@@ -114,8 +114,12 @@ fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, Flow
     let InputFrame {
         mut buffer,
         converter,
+        context,
         ..
     } = input;
+    if context {
+        return Ok(|counts| &mut counts.context);
+    }
     let (done, count): (_, Count) = match outcome {
         Outcome::Dropped => {
             cx.state.lock().run.discont = true;

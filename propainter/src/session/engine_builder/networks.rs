@@ -329,8 +329,11 @@ impl NetworksBuilder {
             usage,
         );
         let (params, iterations) = (self.level.windows, self.config.raft_iterations);
+        let segment = self.config.segment.clone();
+        // Elsewhere a segment begins and ends where the engine starts afresh.
+        let segment = segment.filter(|_| params.lookahead.is_none());
         Ok(Box::new(StreamEngine::new(
-            networks, guard, params, iterations,
+            networks, guard, params, segment, iterations,
         )))
     }
 
