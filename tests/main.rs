@@ -11,6 +11,7 @@ mod cpus;
 #[cfg(feature = "networks")]
 mod e2e;
 mod element;
+mod folders;
 mod fuzz;
 #[cfg(feature = "networks")]
 mod goldens;

@@ -35,6 +35,7 @@ pub mod progress;
 pub mod recode;
 pub mod report;
 pub mod run;
+pub mod segments;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
@@ -62,6 +63,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Run(run::Options),
+    Plan(segments::plan::Options),
+    Join(segments::join::Options),
     Demo(demo::Options),
     Monitor(monitor::Options),
     Weights(weights::Options),
@@ -111,6 +114,14 @@ pub fn run(
     };
     let (name, result) = match &cli.command {
         Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
+        Command::Plan(options) => {
+            let result = segments::plan::run(options, console);
+            ("plan", result.map_err(Failure::of))
+        }
+        Command::Join(options) => {
+            let result = segments::join::run(options, console);
+            ("join", result.map_err(Failure::of))
+        }
         Command::Demo(options) => ("demo", demo::run(options, console).map_err(Failure::of)),
         Command::Monitor(options) => {
             let result = monitor::run(options, console);

@@ -14,6 +14,12 @@ pub fn frames(total: u64) -> ProgressBar {
     styled(ProgressBar::new(total), style)
 }
 
+/// Returns a bar for work on `total` clips, whose message tells of one of them.
+pub fn clips(total: u64) -> ProgressBar {
+    let style = "{bar:32}  {pos} of {len} clips  {msg}";
+    styled(ProgressBar::new(total), style)
+}
+
 /// Returns a bar for the frames of a clip, whose message tells everything but their number.
 pub fn clip() -> ProgressBar {
     styled(

@@ -6,6 +6,7 @@ mod bench;
 pub mod check;
 mod generated;
 mod program;
+mod segments;
 
 use std::ffi::OsString;
 

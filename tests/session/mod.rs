@@ -6,6 +6,7 @@ mod feather;
 mod latency;
 mod opening;
 mod scene_cuts;
+mod segments;
 #[cfg(feature = "networks")]
 mod sliding;
 

@@ -1,6 +1,6 @@
 //! Counts the floating-point operations of the networks for a frame of a long stream.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
@@ -13,7 +13,7 @@ use propainter::{
             raft::Raft,
             strips::Strips,
         },
-        schedule::{Schedule, Task, Window, WindowParams},
+        schedule::{Schedule, Segment, Task, Window, WindowParams},
     },
     weights::Network,
 };
@@ -141,9 +141,16 @@ fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
 
 #[test]
 fn a_frame_takes_the_work_that_its_hole_needs() {
-    let Some([quarter, small]) = totals(SIZE, [0.25, 0.03]) else {
+    let Some([quarter, small]) = stages(SIZE, [0.25, 0.03]) else {
         return;
     };
+    // The smaller the hole, the larger the share of the flows, of which the context has most.
+    let context = [&quarter, &small].map(context);
+    assert!(
+        context.iter().all(|share| (0.0..0.15).contains(share)),
+        "{context:?}"
+    );
+    let (quarter, small) = (quarter.total(), small.total());
     assert!(quarter <= 777.0, "{quarter}");
     assert!(small < quarter, "{small}, {quarter}");
 }
@@ -153,10 +160,11 @@ fn a_frame_takes_the_work_that_its_hole_needs() {
 fn advice_counts_the_work_of_a_frame_as_the_networks_do() {
     let size = [320, 192];
     let shares = [0.5, 0.05];
-    let Some(totals) = totals(size, shares) else {
+    let Some(stages) = stages(size, shares) else {
         return;
     };
-    for (share, counted) in shares.into_iter().zip(totals) {
+    for (share, counted) in shares.into_iter().zip(stages) {
+        let counted = counted.total();
         let work = Work::of(size.into(), CUT, 400, share).total() / 400.0 / 1e9;
         let error = (work / counted - 1.0).abs();
         assert!(error < 0.08, "{share}: {work:.0}, counted {counted:.0}");
@@ -167,15 +175,45 @@ fn advice_counts_the_work_of_a_frame_as_the_networks_do() {
 #[test]
 #[ignore = "long: make soak"]
 fn a_frame_takes_less_work_the_smaller_its_hole_is() {
-    let Some(totals) = totals(SIZE, [1.0, 0.25, 0.1, 0.03]) else {
+    let Some(stages) = stages(SIZE, [1.0, 0.25, 0.1, 0.03]) else {
         return;
     };
+    let totals = stages.map(|flops| flops.total());
     assert!(totals.is_sorted_by(|more, less| more > less), "{totals:?}");
+}
+
+/// Returns what the context of a segment of 2,000 frames takes within a longer clip, as a share of
+/// the operations for its own frames.
+fn context(flops: &Flops) -> f64 {
+    let segment = Segment::new(CUT, 20_000, 4_000..6_000);
+    let mut schedule = Schedule::of_segment(CUT, &segment);
+    let (mut completed, mut windows, mut encoded) = (0, 0, BTreeSet::new());
+    for _ in segment.read.clone() {
+        schedule.push();
+        while let Some(task) = schedule.next_task() {
+            match task {
+                Task::Complete { keep, .. } => completed += keep.len(),
+                Task::Propagate { .. } => {}
+                Task::Generate(window) => {
+                    windows += 1;
+                    encoded.extend(window.neighbours.chain(window.references));
+                }
+            }
+        }
+    }
+    // A window of the generator makes five frames.
+    let took = flops.flow * (segment.read.len() - 1) as f64
+        + flops.completion * completed as f64
+        + flops.encoder * encoded.len() as f64
+        + flops.generator * (5 * windows) as f64;
+    let context = took / (flops.total() * segment.keep.len() as f64) - 1.0;
+    println!("{segment}: {:.1} % more operations", 100.0 * context);
+    context
 }
 
 /// Returns the operations for a frame with holes of these shares, in 10⁹; `None` where the
 /// generated weights cannot be made.
-fn totals<const N: usize>([width, height]: [usize; 2], shares: [f64; N]) -> Option<[f64; N]> {
+fn stages<const N: usize>([width, height]: [usize; 2], shares: [f64; N]) -> Option<[Flops; N]> {
     let [raft, completion, generator] = [
         checkpoint(Network::Raft)?,
         checkpoint(Network::FlowCompletion)?,
@@ -217,7 +255,7 @@ fn totals<const N: usize>([width, height]: [usize; 2], shares: [f64; N]) -> Opti
     };
     println!("| hole | flow | completion | encoder | generator | together |");
     println!("|---|---|---|---|---|---|");
-    let totals = shares.map(|share| {
+    Some(shares.map(|share| {
         let flops = flops(share);
         let Flops {
             flow,
@@ -225,12 +263,10 @@ fn totals<const N: usize>([width, height]: [usize; 2], shares: [f64; N]) -> Opti
             encoder,
             generator,
         } = flops;
-        let total = flops.total();
-        let percent = 100.0 * share;
+        let (total, percent) = (flops.total(), 100.0 * share);
         println!(
             "| {percent:.0} % | {flow:.0} | {completion:.0} | {encoder:.0} | {generator:.0} | {total:.0} |"
         );
-        total
-    });
-    Some(totals)
+        flops
+    }))
 }

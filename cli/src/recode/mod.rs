@@ -8,6 +8,7 @@
 //! - [`encoder`]: the encoder and the pixel format that lose least
 //! - [`chapters`], [`matroska_tags`]: what GStreamer's muxers do not write, or not rightly
 //! - [`orientation`]: rotation and mirroring for display
+//! - [`part`]: a part of a file; `joined`: the file that the parts are copied into
 //! - [`branches`]: the branches of a pipeline that end in the muxer
 //! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
@@ -17,11 +18,13 @@ pub mod chapters;
 pub mod codecs;
 pub mod container;
 pub mod encoder;
+mod joined;
 pub mod matroska_tags;
 pub mod mp4_boxes;
 pub mod orientation;
+pub mod part;
 pub mod source;
-mod streams;
+pub(crate) mod streams;
 mod subtitles;
 
 use std::{
@@ -43,6 +46,8 @@ use self::source::{StreamKind, id_of, reader};
 pub use self::{
     container::Container,
     encoder::{Encoder, Encoding},
+    joined::Parts,
+    part::{Part, SEEK_FAILED},
     source::Source,
 };
 
@@ -223,6 +228,56 @@ fn build(
     pipeline.add_many([&mux, &sink])?;
     mux.link(&sink)?;
 
+    let (turn, mut notes) = changes(job, source, container, encoder);
+    let before = branches::bin("queue ! videoconvert")?;
+    if let Some(pad) = before.static_pad("sink") {
+        fill_times(&pad);
+    }
+    // The element refuses interlaced frames.
+    let after = branches::bin(&format!(
+        "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
+        encoder.format.to_str(),
+        encoder.description(source, &job.encoding)
+    ))?;
+    pipeline.add_many([&before, element, &after])?;
+    gst::Element::link_many([&before, element, &after])?;
+    branches::link_to_muxer(&after, &mux, container, StreamKind::Video)?;
+    if let Some(pad) = mux.static_pad("video_0")
+        && pad.has_property("trak-timescale")
+    {
+        pad.set_property("trak-timescale", timescale(&source.decoded));
+    }
+
+    // The element that takes each stream of the file.
+    let mut entries = vec![(
+        source.video.id.clone(),
+        streams::decoded_into(
+            &pipeline,
+            named("decodebin", &job.video, ": video")?,
+            &before,
+        )?,
+    )];
+    entries.extend(other_streams(
+        &pipeline, source, &mux, container, &job.video, &mut notes,
+    )?);
+    let video = source.video.id.clone();
+    let packets = packets.clone();
+    route(&parse, &pipeline, entries, move |id, pad| {
+        if id == video {
+            count_packets(pad, packets.clone());
+        }
+    });
+    Ok((pipeline, notes))
+}
+
+/// Returns the elements that turn the frames where the container stores no orientation, and the notes
+/// about what becomes of the frames.
+fn changes(
+    job: &Job,
+    source: &Source,
+    container: Container,
+    encoder: &Encoder,
+) -> (String, Vec<String>) {
     let mut notes = Vec::new();
     let turn = source
         .orientation
@@ -252,36 +307,22 @@ fn build(
             source.video.codec()
         ));
     }
-    let before = branches::bin("queue ! videoconvert")?;
-    if let Some(pad) = before.static_pad("sink") {
-        fill_times(&pad);
-    }
-    // The element refuses interlaced frames.
-    let after = branches::bin(&format!(
-        "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
-        encoder.format.to_str(),
-        encoder.description(source, &job.encoding)
-    ))?;
-    pipeline.add_many([&before, element, &after])?;
-    gst::Element::link_many([&before, element, &after])?;
-    branches::link_to_muxer(&after, &mux, container, StreamKind::Video)?;
-    if let Some(pad) = mux.static_pad("video_0")
-        && pad.has_property("trak-timescale")
-    {
-        pad.set_property("trak-timescale", timescale(&source.decoded));
-    }
+    (turn, notes)
+}
 
-    // The element that takes each stream of the file.
-    let mut entries = vec![(
-        source.video.id.clone(),
-        streams::decoded_into(
-            &pipeline,
-            named("decodebin", &job.video, ": video")?,
-            &before,
-        )?,
-    )];
+/// Adds the branches of the streams beside the video, and the chapters. Returns the element that
+/// takes each stream.
+fn other_streams(
+    pipeline: &gst::Pipeline,
+    source: &Source,
+    mux: &gst::Element,
+    container: Container,
+    video: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(String, gst::Element)>, RecodeError> {
+    let mut entries = Vec::new();
     for stream in &source.streams {
-        match streams::branch(&pipeline, stream, &mux, container)? {
+        match streams::branch(pipeline, stream, mux, container)? {
             Some((entry, note)) => {
                 entries.push((stream.id.clone(), entry));
                 notes.extend(note);
@@ -289,7 +330,7 @@ fn build(
             None => notes.push(format!("{} is not in the new file", streams::name(stream))),
         }
     }
-    let unreported = mp4_boxes::Unreported::read(&job.video);
+    let unreported = mp4_boxes::Unreported::read(video);
     if let Some(chapters) = &source.chapters
         && let Some(setter) = mux.dynamic_cast_ref::<gst::TocSetter>()
     {
@@ -305,28 +346,30 @@ fn build(
     if source.time_code || unreported.time_code {
         notes.push("the time code is not in the new file".to_owned());
     }
+    Ok(entries)
+}
 
-    let (weak, packets, video) = (
-        pipeline.downgrade(),
-        packets.clone(),
-        source.video.id.clone(),
-    );
+/// Links each stream of a file to the element that takes it, after `seen` has got its pad. A stream
+/// that is left out stays unlinked.
+pub(crate) fn route(
+    parse: &gst::Element,
+    pipeline: &gst::Pipeline,
+    entries: Vec<(String, gst::Element)>,
+    seen: impl Fn(&str, &gst::Pad) + Send + Sync + 'static,
+) {
+    let weak = pipeline.downgrade();
     parse.connect_pad_added(move |_, pad| {
         let Some(pipeline) = weak.upgrade() else {
             return;
         };
         let id = id_of(pad);
-        if id == video {
-            count_packets(pad, packets.clone());
-        }
-        // A stream that is left out stays unlinked.
+        seen(&id, pad);
         if let Some((_, entry)) = entries.iter().find(|(of, _)| *of == id)
             && let Err(error) = link(pad, entry)
         {
             gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
         }
     });
-    Ok((pipeline, notes))
 }
 
 /// Returns width and height of the frames that come out of the element.
@@ -382,7 +425,7 @@ fn count_packets(pad: &gst::Pad, packets: Arc<AtomicU64>) {
 
 /// Gives a time to frames that have none or one before that of the last frame, as those of AVI files
 /// with B-frames: muxers do not take them.
-fn fill_times(pad: &gst::Pad) {
+pub(crate) fn fill_times(pad: &gst::Pad) {
     let last = Mutex::new(None);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,15 +1,17 @@
 //! One clip through the element into another file.
 
-use std::{io, ops::Range, path::PathBuf};
+use std::{io, path::PathBuf};
 
+use gst::prelude::*;
 use thiserror::Error;
 
 use crate::{
     output::{Existing, OutputError},
-    recode::{Encoding, Job, Recode, RecodeError},
+    recode::{Encoding, Job, Part, Recode, RecodeError},
 };
 
 use super::{
+    expand::ExpandError,
     mask::{Attached, MaskError, MaskSource},
     pipe::{PIPE, run_pipe},
     play::{Observer, Outcome, play},
@@ -36,17 +38,9 @@ pub struct ClipJob {
 impl ClipJob {
     /// Returns the number of the frame that the element gets first.
     fn first(&self) -> u64 {
-        self.part.as_ref().map_or(0, |part| part.read.start)
+        let part = self.part.as_ref();
+        part.map_or(0, |part| part.segment.read.start as u64)
     }
-}
-
-/// A part of a clip, in frame numbers of the clip.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The frames that the element gets.
-    pub read: Range<u64>,
-    /// Those of them that are written.
-    pub keep: Range<u64>,
 }
 
 /// An error that keeps a clip from being written.
@@ -58,6 +52,8 @@ pub enum RunError {
     Mask(#[from] MaskError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
     #[error(transparent)]
     Y4m(#[from] Y4mError),
     #[error(
@@ -135,7 +131,13 @@ impl Clip {
             existing: job.existing,
             encoding: job.encoding.clone(),
         };
-        let recode = Recode::new(&files, &element)?;
+        let recode = match &job.part {
+            None => Recode::new(&files, &element)?,
+            Some(part) => {
+                element.set_property("clip-part", part.segment.to_string());
+                Recode::of_part(&files, part, &element)?
+            }
+        };
         if job.part.is_none() {
             space::check(&job.output, recode.least_bytes)?;
         }

@@ -134,7 +134,7 @@ impl MaskSource {
     ///
     /// # Errors
     /// A mask cannot be read, or an element is not installed.
-    pub(super) fn attach(
+    pub(crate) fn attach(
         &self,
         element: &gst::Element,
         pipeline: &gst::Pipeline,
@@ -151,7 +151,8 @@ impl MaskSource {
                 // The mask of the frame before holds where the first frame has none.
                 let skipped = files.partition_point(|(number, _)| *number <= first);
                 let files = files.iter().skip(skipped.saturating_sub(1));
-                let files = files.map(|(number, file)| (number.saturating_sub(first), file));
+                // The element numbers the frames of a part as those of the clip.
+                let files = files.map(|(number, file)| ((*number).max(first), file));
                 Attached::links(element, "%d", files)
             }
             Self::Video(file) => {
@@ -260,7 +261,7 @@ fn is_image(file: &Path) -> Result<bool, MaskError> {
 
 /// What belongs to the masks of an element.
 #[derive(Debug, Default)]
-pub(super) struct Attached {
+pub(crate) struct Attached {
     /// The folder of links to the masks. It must live as long as the element reads them.
     links: Option<(TempDir, RemoveOnInterrupt)>,
     /// Where masks are a video: the end of the last mask and the begin of the last frame, in
@@ -333,7 +334,7 @@ impl Attached {
     }
 
     /// Puts the name of a file in place of that of its link.
-    pub(super) fn real_names(&self, error: RecodeError) -> RecodeError {
+    pub(crate) fn real_names(&self, error: RecodeError) -> RecodeError {
         let (Some((folder, _)), RecodeError::Stream { element, message }) = (&self.links, &error)
         else {
             return error;

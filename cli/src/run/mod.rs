@@ -1,28 +1,32 @@
 //! `propainter run`: removes what masks mark from videos.
 //!
+//! - [`subject`]: the options that tell what is removed and added
 //! - [`settings`]: the element's properties as options
 //! - [`mask`]: where the masks come from
 //! - [`clip`]: one clip through the element into another file
 //! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
+//! - [`folder`]: a folder of clips
 //! - [`space`]: whether the new file will fit
 //! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
 pub mod expand;
+pub mod folder;
 pub mod mask;
 mod pipe;
 pub mod play;
 pub mod progress;
 pub mod settings;
 mod space;
+pub mod subject;
 pub mod y4m;
 
 use std::{
     fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
@@ -34,19 +38,18 @@ use crate::{
     output::{Existing, Output},
     recode::Encoding,
     report::{self, Recorder, frames::Watch},
+    segments::{self, JobError, MANIFEST},
     units,
 };
 
+use self::pipe::PIPE;
 pub use self::{
-    clip::{Clip, ClipJob, Part, RunError, run_clip},
+    clip::{Clip, ClipJob, RunError, run_clip},
     mask::MaskSource,
-    play::{Observer, Outcome, Progress},
+    play::{Observer, Outcome, Progress, play},
     progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
-};
-use self::{
-    expand::{Aspect, Expand, ExpandError, Size},
-    pipe::PIPE,
+    subject::Subject,
 };
 
 /// Removes what a mask marks from a video
@@ -55,32 +58,22 @@ use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read; - for Y4M on the standard input
+    /// Video to read, a folder of videos, or the folder of a job that `propainter plan` has written;
+    /// - for Y4M on the standard input
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
-    /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
-    /// marks what to remove
-    #[arg(long, value_name = "FILE")]
-    pub mask: Option<PathBuf>,
-    /// Rectangle to remove, in pixels: left edge, upper edge, width and height; several are joined
-    #[arg(long, value_name = "X,Y,W,H", conflicts_with = "mask-regions")]
-    pub rectangle: Vec<mask::Rectangle>,
-    /// Make the picture wider or taller, to this aspect ratio
-    #[arg(long, value_name = "W:H", conflicts_with = "expand_to")]
-    pub expand: Option<Aspect>,
-    /// Make the picture wider and taller, to this size
-    #[arg(long, value_name = "WxH")]
-    pub expand_to: Option<Size>,
-    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; - for Y4M on the standard output
+    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; for a folder of videos, a folder; - for
+    /// Y4M on the standard output
     #[arg(long, short, value_name = "FILE")]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
     /// Replace the output where it exists
     #[arg(long)]
     pub force: bool,
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
-    /// Print an object of JSON a line: progress, notice, then done or error
+    /// Print an object of JSON a line: progress, notice, then done or error; of a folder, each clip
+    /// as it ends and the sums
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
     /// Page to write: facts, curves of time and memory, and the frames that were changed most
@@ -89,10 +82,30 @@ pub struct Options {
     /// Video without what is removed: the report then tells the PSNR, and shows the worst frames
     #[arg(long, value_name = "FILE", requires = "report")]
     pub truth: Option<PathBuf>,
+    /// Number of clips of a folder that run at once; they divide vram-budget and host-budget
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
+    /// Number of frames after which a long clip of a folder is divided, so that no more than that is
+    /// done again after an interruption
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub segment_frames: u32,
     #[command(flatten)]
     pub encoding: Encoding,
+    /// Segment of the job to process, from 0 on [default: $JOB_COMPLETION_INDEX,
+    /// $AWS_BATCH_JOB_ARRAY_INDEX or $SLURM_ARRAY_TASK_ID; without any, all segments that are left]
+    #[arg(long, value_name = "N", help_heading = "Segments of a job")]
+    pub segment: Option<u32>,
+    /// Number to add to that of the segment: -1 for an array that begins at 1
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true,
+        help_heading = "Segments of a job"
+    )]
+    pub segment_offset: i64,
     #[command(flatten)]
-    pub settings: ElementSettings,
+    pub subject: Subject,
 }
 
 /// An error that ends the subcommand.
@@ -101,7 +114,11 @@ pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
-    Expand(#[from] ExpandError),
+    Folder(#[from] folder::FolderError),
+    #[error(transparent)]
+    Job(#[from] JobError),
+    #[error("name the file to write: --output FILE")]
+    NoOutput,
     #[error(
         "nothing is to be removed or added: name a mask (--mask, --rectangle, --mask-from-alpha) or \
          --expand"
@@ -113,69 +130,23 @@ pub enum CommandError {
     Write(#[from] io::Error),
 }
 
-/// Properties that tell what to remove or add without `--mask`.
-const MASKS: [&str; 8] = [
-    "expand-left",
-    "expand-right",
-    "expand-top",
-    "expand-bottom",
-    "mask-location",
-    "mask-regions",
-    "mask-roi-type",
-    "mask-from-alpha",
-];
-
-impl Options {
-    /// Returns the properties of the element for a clip.
-    ///
-    /// # Errors
-    /// The clip cannot be read, or is larger than it is to become.
-    fn settings_for(&self, clip: &Path) -> Result<ElementSettings, CommandError> {
-        let mut settings = self.settings.clone();
-        let ratio = self
-            .expand
-            .map(|Aspect(width, height)| Expand::Aspect(width, height));
-        let size = self
-            .expand_to
-            .map(|Size(width, height)| Expand::Size(width, height));
-        if let Some(expand) = ratio.or(size) {
-            expand.apply(&mut settings, clip)?;
-        }
-        if !self.rectangle.is_empty() {
-            let regions = mask::Rectangle::regions(&self.rectangle);
-            settings
-                .set("mask-regions", &regions)
-                .map_err(RunError::from)?;
-        }
-        Ok(settings)
-    }
-
-    /// Returns where the masks of a clip come from.
-    ///
-    /// # Errors
-    /// The mask cannot be read, or nothing tells what to remove or to add.
-    fn mask_source(&self) -> Result<MaskSource, CommandError> {
-        let is_set = |name: &&str| self.settings.get(name).is_some();
-        let expands = self.expand.is_some() || self.expand_to.is_some();
-        match &self.mask {
-            Some(location) => Ok(MaskSource::find(location).map_err(RunError::from)?),
-            None if MASKS.iter().any(is_set) => Ok(MaskSource::None),
-            None if expands || !self.rectangle.is_empty() => Ok(MaskSource::None),
-            None => Err(CommandError::NoMask),
-        }
-    }
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
+    if options.input.join(MANIFEST).is_file() {
+        return Ok(segments::one::run(options, console)?);
+    }
+    if options.input.is_dir() {
+        return folder::run(options, console);
+    }
+    let output = options.output.clone().ok_or(CommandError::NoOutput)?;
     let job = ClipJob {
         input: options.input.clone(),
-        mask: options.mask_source()?,
-        output: options.output.clone(),
-        settings: options.settings_for(&options.input)?,
+        mask: options.subject.masks()?.ok_or(CommandError::NoMask)?,
+        output,
+        settings: options.subject.settings(&options.input)?,
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,

@@ -40,7 +40,6 @@ impl Propainter {
     }
 
     /// Returns what the threads of the element share.
-    #[cfg(feature = "internals")]
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }

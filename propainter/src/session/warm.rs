@@ -47,7 +47,8 @@ impl Request {
 impl Warm {
     /// Reads the networks of a configuration, whose frame size is ignored. On a GPU also runs
     /// them on a few small frames, which compiles their kernels; `progress` is given the number of
-    /// frames so far, from 1 on, and of all frames. Returns `None` if the configuration needs no
+    /// frames so far, from 1 on, and of all frames. Networks that another session of the process
+    /// holds are shared, and not read or started again. Returns `None` if the configuration needs no
     /// networks.
     ///
     /// # Errors
@@ -57,7 +58,7 @@ impl Warm {
         cancel: &Cancel,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Option<Self>, Error> {
-        if config.engine() != Model::Propainter {
+        if config.engine() != Model::Propainter || config.find_segments {
             return Ok(None);
         }
         let start = Instant::now();
@@ -65,7 +66,7 @@ impl Warm {
         let reading = start.elapsed();
         let start = Instant::now();
         if !networks.on_cpu() {
-            run(config, cancel, networks.clone(), progress)?;
+            start_kernels(config, cancel, &networks, progress)?;
         }
         Ok(Some(Self {
             networks,
@@ -83,18 +84,30 @@ impl Warm {
 
 /// Inpaints a few frames with a hole, at the size of a stream's first crops unless the
 /// configuration sets a processing size.
-fn run(
+fn start_kernels(
     config: &Config,
     cancel: &Cancel,
-    networks: Arc<Networks>,
+    networks: &Arc<Networks>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<(), Error> {
     let (width, height) = crops::MIN_SIZE;
     let config = Config {
+        segment: None,
         width: config.processing_width.unwrap_or(width),
         height: config.processing_height.unwrap_or(height),
         ..config.clone()
     };
+    let size = (config.width, config.height);
+    networks.start(size, || run(config, cancel, networks.clone(), progress))
+}
+
+/// Inpaints a few frames with a hole, at the size of a configuration.
+fn run(
+    config: Config,
+    cancel: &Cancel,
+    networks: Arc<Networks>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(), Error> {
     let (width, height) = (config.width, config.height);
     let frames = config.latency_frames() + config.hop();
     let mut supervisor = EngineSupervisor::open(config, cancel.clone(), Some(networks))?;

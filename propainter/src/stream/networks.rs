@@ -1,5 +1,7 @@
 //! The three networks on their device.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::tensor::Device;
 
 use crate::{
@@ -21,6 +23,8 @@ pub struct Networks {
     pub device: Device,
     /// The number type of completion and generator; RAFT is always stored in 32 bits.
     pub numbers: DType,
+    /// The processing sizes at which their kernels have been started.
+    started: Mutex<Vec<(usize, usize)>>,
 }
 
 impl Networks {
@@ -59,10 +63,29 @@ impl Networks {
                 generator,
                 device: device.clone(),
                 numbers,
+                started: Mutex::default(),
             })
         })?;
         free_unused(&device);
         Ok(networks)
+    }
+
+    /// Calls `start` to start the kernels at a processing size, unless that was done before. Other
+    /// calls wait meanwhile.
+    ///
+    /// # Errors
+    /// Those of `start`.
+    pub fn start(
+        &self,
+        size: (usize, usize),
+        start: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if !started.contains(&size) {
+            start()?;
+            started.push(size);
+        }
+        Ok(())
     }
 
     pub fn on_cpu(&self) -> bool {

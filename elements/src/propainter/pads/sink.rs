@@ -39,7 +39,7 @@ const INTERLACED: &str =
 /// The buffer is no frame that can be inpainted, or the stream is flushing or blocked.
 pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let now = cx.element.current_running_time();
-    let (converter, canvas, kept, running_time, stream_time, index) = {
+    let (converter, canvas, kept, running_time, stream_time, index, context) = {
         let run = &mut cx.state.lock().run;
         run.input.arrivals.begin(Instant::now());
         run.accepts()?;
@@ -48,7 +48,8 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         let times = (running_time(run, &buffer), stream_time(run, &buffer));
         let (kept, canvas) = (run.capacity() + 2, run.input.canvas.clone());
         let index = next_index(run, &buffer);
-        (converter, canvas, kept, times.0, times.1, index)
+        let context = is_context(run, index);
+        (converter, canvas, kept, times.0, times.1, index, context)
     };
     if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
         post_bad_format(&cx.element, INTERLACED);
@@ -105,6 +106,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         running_time,
         stay_from: arrival.stay_from,
         discont,
+        context,
     });
     run.note_progress();
     run.input.arrivals.end(Instant::now());
@@ -284,6 +286,12 @@ fn note_time(run: &mut Run, time: Option<gst::ClockTime>) -> bool {
     slower
 }
 
+/// Returns whether a frame is only the context of the part of a clip that is sent.
+fn is_context(run: &Run, index: u64) -> bool {
+    let segment = run.settings.segment().ok().flatten();
+    segment.is_some_and(|segment| !segment.keep.contains(&(index as usize)))
+}
+
 /// Returns the number of a frame since the start or the last seek; in reverse playback by its time.
 fn next_index(run: &mut Run, buffer: &gst::BufferRef) -> u64 {
     let backwards = run
@@ -324,7 +332,11 @@ fn is_barrier(run: &mut Run, event: &gst::Event) -> bool {
             if changed {
                 // Numbered masks follow a seek.
                 let time = new.as_ref().and_then(|segment| segment.time());
-                run.input.next_index = time.map_or(0, |time| number_at(run, time));
+                let part = run.settings.segment().ok().flatten();
+                run.input.next_index = match part {
+                    Some(part) => part.read.start as u64,
+                    None => time.map_or(0, |time| number_at(run, time)),
+                };
                 run.input.last_time = None;
                 run.earliest = None;
             }

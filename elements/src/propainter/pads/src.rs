@@ -113,6 +113,9 @@ fn send_frame(cx: &Context, input: InputFrame, outcome: Outcome, epoch: u64) {
 
 /// Sends a frame by its outcome and returns the count it adds to.
 fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, FlowError> {
+    if input.context {
+        return Ok(|counts| &mut counts.context);
+    }
     let (done, count): (_, Count) = match outcome {
         Outcome::Dropped => {
             cx.state.lock().run.discont = true;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use super::super::{canvas::Canvas, config::Config};
+use super::{
+    super::{canvas::Canvas, config::Config},
+    shared,
+};
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
@@ -66,7 +69,7 @@ pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
-    Ok(Arc::new(Networks::read(&weights, device, numbers, asked)?))
+    shared::read(&weights, device, numbers, asked)
 }
 
 /// Finds the weights of a configuration.
@@ -329,9 +332,12 @@ impl NetworksBuilder {
             usage,
         );
         let (params, iterations) = (self.level.windows, self.config.raft_iterations);
+        let segment = self.config.segment.clone();
+        // Elsewhere a segment begins and ends where the engine starts afresh.
+        let segment = segment.filter(|_| params.lookahead.is_none());
         let picture = Canvas::of(&self.config).picture(self.level.size);
         Ok(Box::new(StreamEngine::new(
-            networks, guard, params, iterations, picture,
+            networks, guard, params, segment, iterations, picture,
         )))
     }
 
@@ -348,8 +354,7 @@ impl NetworksBuilder {
             free_unused(&self.device);
         }
         let (device, asked) = (self.device.clone(), self.config.limits.precision);
-        let networks = Networks::read(&self.weights, device, numbers, asked)?;
-        let networks = Arc::new(networks);
+        let networks = shared::read(&self.weights, device, numbers, asked)?;
         self.networks = Some(networks.clone());
         Ok(networks)
     }

@@ -26,6 +26,8 @@ pub struct InputFrame {
     pub stay_from: Option<ClockTime>,
     /// The frame does not continue the frame before it.
     pub discont: bool,
+    /// The frame is only the context of the part of a clip that is sent.
+    pub context: bool,
 }
 
 impl InputFrame {

@@ -19,6 +19,7 @@ fn frame(discont: bool) -> InputFrame {
         running_time: None,
         stay_from: None,
         discont,
+        context: false,
     }
 }
 
