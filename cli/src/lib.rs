@@ -7,6 +7,7 @@
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
+//! - [`advise`]: settings, time and cost of a clip on cards and rented machines
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -19,6 +20,7 @@
 //!
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
 
+pub mod advise;
 pub mod bench;
 #[cfg_attr(not(feature = "networks"), path = "check/no_networks.rs")]
 pub mod check;
@@ -65,6 +67,7 @@ pub enum Command {
     Weights(weights::Options),
     Bench(bench::Options),
     Check(check::Options),
+    Advise(advise::Options),
     Completions(generated::completions::Options),
     Man(generated::man::Options),
 }
@@ -123,6 +126,10 @@ pub fn run(
         }
         Command::Bench(options) => ("bench", bench::run(options, console).map_err(Failure::of)),
         Command::Check(options) => ("check", check::run(options, console).map_err(Failure::of)),
+        Command::Advise(options) => {
+            let result = advise::run(options, console);
+            ("advise", result.map_err(Failure::of))
+        }
         Command::Completions(options) => {
             let result = generated::completions::run(options, console);
             ("completions", result.map_err(Failure::of))
