@@ -8,6 +8,7 @@ mod leaks;
 mod loops;
 mod monitor;
 mod outputs;
+mod run;
 mod scripts;
 pub mod tools;
 

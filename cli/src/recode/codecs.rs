@@ -99,8 +99,8 @@ pub const CODECS: [&Codec; 7] = [&H264, &H265, &VP8, &VP9, &AV1, &FFV1, &PRORES]
 fn quantizer(codec: &Codec) -> Option<(u32, u32)> {
     match codec.name {
         "h264" | "h265" => Some((16, 51)),
-        "vp8" => Some((10, 63)),
-        "vp9" => Some((18, 63)),
+        "vp8" => Some((8, 63)),
+        "vp9" => Some((13, 63)),
         "av1" => Some((20, 63)),
         _ => None,
     }
@@ -127,12 +127,12 @@ impl Codec {
             }
             // With lag these encoders drop frames.
             "vp9enc" => format!(
-                "vp9enc end-usage=cq cq-level={q} target-bitrate=50000000 lag-in-frames=0 \
-                 cpu-used=4 row-mt=true"
+                "vp9enc min-quantizer={q} max-quantizer={q} target-bitrate=50000000 \
+                 lag-in-frames=0 cpu-used=4 row-mt=true"
             ),
             "vp8enc" => format!(
-                "vp8enc end-usage=cq cq-level={q} target-bitrate=50000000 lag-in-frames=0 \
-                 cpu-used=4 deadline=1000000"
+                "vp8enc min-quantizer={q} max-quantizer={q} target-bitrate=50000000 \
+                 lag-in-frames=0 cpu-used=4 deadline=1000000"
             ),
             "av1enc" => format!(
                 "av1enc end-usage=vbr min-quantizer={} max-quantizer={q} target-bitrate=500000 \
