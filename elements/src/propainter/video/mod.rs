@@ -1,12 +1,13 @@
 //! Conversion between video buffers and the RGB frames of a session.
 //!
 //! [`converter`] is the entry. It finds the samples in a buffer ([`layout`]) and converts them by
-//! their colour model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
+//! their colour model ([`color_model`]): packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
 //! [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through [`device`] and
 //! [`device_planes`], and are on their way for a while ([`reading`]).
 
 mod alpha;
 mod channels;
+mod color_model;
 pub mod converter;
 pub mod device;
 mod device_planes;
