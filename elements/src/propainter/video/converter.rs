@@ -18,9 +18,9 @@ use crate::propainter::video::{
     color_model::ColorModel,
     device::{
         self,
+        planes::{Planes, cropped, part},
         transfer::{Bits, DeviceTransfer},
     },
-    device_planes::{Planes, cropped, part},
     formats::FORMATS,
     layout::{
         Component,

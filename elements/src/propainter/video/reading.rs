@@ -5,7 +5,8 @@ use std::sync::Arc;
 use propainter::{Frame, Mask, Rect};
 
 use crate::propainter::video::{
-    converter::Converter, device::transfer::Download, device_planes::Planes,
+    converter::Converter,
+    device::{planes::Planes, transfer::Download},
     layout::error::InvalidBuffer,
 };
 
