@@ -23,7 +23,7 @@ use crate::propainter::{
         warm_up::{self, WarmUp},
         worker,
     },
-    video::trim,
+    trim,
 };
 
 /// The instance of the element.

@@ -58,6 +58,7 @@ mod pads;
 mod properties;
 mod qos;
 mod stream;
+mod trim;
 mod video;
 
 use ::propainter::{Config, Error};

@@ -24,7 +24,10 @@ use crate::propainter::{
         run::{Phase, QUEUE, Run},
         upstream::frame_rate,
     },
-    video::{canvas::Canvas, converter::Converter, device, layout::error::InvalidBuffer, pool},
+    video::{
+        canvas::Canvas, converter::Converter, device, layout::error::InvalidBuffer, pool,
+        reading::Reading,
+    },
 };
 
 /// A longer time between frames is a gap, not a frame's duration.
@@ -61,7 +64,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
     };
     // Before a device reads it: what is not kept goes back to its pool.
     let buffer = pool::keep(buffer, kept);
-    let reading = converter.begin(&buffer).map_err(bad)?;
+    let reading = Reading::begin(&converter, &buffer).map_err(bad)?;
     let incoming = IncomingFrame {
         buffer: &buffer,
         reading: &reading,

@@ -11,16 +11,16 @@
 use std::sync::Arc;
 
 use gst_video::{VideoColorRange, VideoInfo};
-use propainter::{Frame, InpaintedFrame, Mask, Rect};
+use propainter::{Frame, InpaintedFrame, Mask};
 
 use crate::propainter::video::{
     alpha::Opacity,
-    channels::RgbChannels,
+    color_model::ColorModel,
     device::{
         self,
+        planes::{Planes, cropped, part},
         transfer::{Bits, DeviceTransfer},
     },
-    device_planes::{Planes, cropped, part},
     formats::FORMATS,
     layout::{
         Component,
@@ -28,82 +28,13 @@ use crate::propainter::video::{
         component,
         error::InvalidBuffer,
         readable,
-        sample::{ByteSample, Sample, SampleFormat},
+        sample::{ByteSample, SampleFormat},
     },
-    packed,
-    planar::{READ_BITS, Subsampling, Yuv},
-    reading::{Coming, Reading},
+    planar::READ_BITS,
 };
 
 /// The index of the component that is alpha.
 pub(super) const ALPHA: usize = 3;
-
-/// The colour model of the samples.
-#[derive(Clone, Copy, Debug)]
-enum ColorModel {
-    /// A pixel has `step` bytes; red, green and blue are at these offsets.
-    Packed {
-        step: usize,
-        rgb: [usize; 3],
-    },
-    Rgb(RgbChannels),
-    Yuv(Yuv),
-}
-
-impl ColorModel {
-    fn of(info: &VideoInfo) -> Self {
-        let format = info.format_info();
-        if info.is_rgb() {
-            let depths = [0, 1, 2].map(|c| info.comp_depth(c));
-            if depths == [8; 3] && info.n_planes() == 1 {
-                let step = info.comp_pstride(0) as usize;
-                let rgb = [0, 1, 2].map(|c| info.comp_poffset(c) as usize);
-                return Self::Packed { step, rgb };
-            }
-            return Self::Rgb(RgbChannels::new(depths));
-        }
-        let colorimetry = info.colorimetry();
-        // Without a known matrix BT.601 is used, as everywhere.
-        let matrix = colorimetry.matrix().kr_kb().unwrap_or((0.299, 0.114));
-        let (full, chroma) = if info.is_gray() {
-            // Gray has full range unless the caps say otherwise.
-            (colorimetry.range() != VideoColorRange::Range16_235, None)
-        } else {
-            let (across, down) = (format.w_sub()[1], format.h_sub()[1]);
-            let full = colorimetry.range() == VideoColorRange::Range0_255;
-            (full, Some(Subsampling { across, down }))
-        };
-        Self::Yuv(Yuv::new(matrix, full, info.comp_depth(0), chroma))
-    }
-
-    /// Reads samples, which have at most [`READ_BITS`] bits in YUV, into RGB.
-    fn read<S: Sample>(self, sample: S, bytes: &[u8], components: [Component; 3], out: &mut [u8]) {
-        match self {
-            Self::Packed {
-                step: 3,
-                rgb: [0, 1, 2],
-            } => packed::copy(bytes, components[0], out),
-            Self::Packed { step: 3, rgb } => packed::read::<3>(bytes, components[0], rgb, out),
-            Self::Packed { rgb, .. } => packed::read::<4>(bytes, components[0], rgb, out),
-            Self::Rgb(rgb) => rgb.read(sample, bytes, components, out),
-            Self::Yuv(yuv) => yuv.read(sample, bytes, components, out),
-        }
-    }
-
-    fn write<S: Sample>(
-        self,
-        sample: S,
-        bytes: &mut [u8],
-        components: [Component; 3],
-        done: &InpaintedFrame,
-    ) {
-        match self {
-            Self::Packed { step, rgb } => packed::write(bytes, components[0], (step, rgb), done),
-            Self::Rgb(rgb) => rgb.write(sample, bytes, components, done),
-            Self::Yuv(yuv) => yuv.write(sample, bytes, components, done),
-        }
-    }
-}
 
 /// Converts the frames of one caps.
 #[derive(Clone, Debug)]
@@ -200,34 +131,16 @@ impl Converter {
         (self.info.width() as usize, self.info.height() as usize)
     }
 
-    /// Begins to read a buffer. A buffer on the host is converted at once; one on a device must not be
-    /// written, nor given away, while the reading is there.
-    ///
-    /// # Errors
-    /// As [`Converter::read`].
-    pub fn begin(&self, buffer: &gst::BufferRef) -> Result<Reading, InvalidBuffer> {
-        let Some(device) = &self.device else {
-            return Ok(Reading::Done(self.read_host(buffer)?));
-        };
-        let (width, height) = self.size();
-        let planes = Planes::new(&self.info, buffer, &Rect::whole([height, width]))?;
-        let download = device.read(buffer, &planes.rows).map_err(InvalidBuffer)?;
-        Ok(Reading::Coming(Arc::new(Coming {
-            planes,
-            download,
-            converter: self.clone(),
-        })))
+    /// Returns what reads and writes the buffers if they are in the memory of a device.
+    pub fn device(&self) -> Option<&dyn DeviceTransfer> {
+        self.device.as_deref()
     }
 
-    /// Converts a buffer to RGB.
+    /// Converts a buffer on the host to RGB.
     ///
     /// # Errors
     /// The buffer cannot be read, or is too small for its caps.
     pub fn read(&self, buffer: &gst::BufferRef) -> Result<Frame, InvalidBuffer> {
-        self.begin(buffer)?.frame()
-    }
-
-    fn read_host(&self, buffer: &gst::BufferRef) -> Result<Frame, InvalidBuffer> {
         if let Some(packing) = self.packing {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
             unpacked.unpack(&readable(buffer)?, 0..3, 0..self.size().1);

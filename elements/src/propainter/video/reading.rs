@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use propainter::{Frame, Mask};
+use propainter::{Frame, Mask, Rect};
 
 use crate::propainter::video::{
-    converter::Converter, device::transfer::Download, device_planes::Planes,
+    converter::Converter,
+    device::{planes::Planes, transfer::Download},
     layout::error::InvalidBuffer,
 };
 
@@ -26,6 +27,26 @@ pub struct Coming {
 }
 
 impl Reading {
+    /// Begins to read a buffer. A buffer on the host is converted at once; one on a device must not be
+    /// written, nor given away, while the reading is there.
+    ///
+    /// # Errors
+    /// The buffer cannot be read, or is too small for its caps.
+    pub fn begin(converter: &Converter, buffer: &gst::BufferRef) -> Result<Self, InvalidBuffer> {
+        let Some(device) = converter.device() else {
+            return Ok(Self::Done(converter.read(buffer)?));
+        };
+        let info = converter.info();
+        let whole = Rect::whole([info.height() as usize, info.width() as usize]);
+        let planes = Planes::new(info, buffer, &whole)?;
+        let download = device.read(buffer, &planes.rows).map_err(InvalidBuffer)?;
+        Ok(Self::Coming(Arc::new(Coming {
+            planes,
+            download,
+            converter: converter.clone(),
+        })))
+    }
+
     /// Returns the frame in RGB; waits for it if need be.
     ///
     /// # Errors

@@ -56,10 +56,9 @@ impl InputFrame {
     /// # Errors
     /// The buffer can no longer be read.
     pub fn take_frame(&mut self) -> Result<Frame, InvalidBuffer> {
-        match self.frame.take() {
-            Some(reading) => reading.frame(),
-            None => self.converter.read(&self.buffer),
-        }
+        let begun = self.frame.take();
+        let reading = begun.map_or_else(|| Reading::begin(&self.converter, &self.buffer), Ok);
+        reading?.frame()
     }
 }
 

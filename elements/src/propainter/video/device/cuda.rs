@@ -7,8 +7,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::propainter::video::device::{
-    driver::{DeviceBytes, DevicePointer, Driver, MergeKernel, Pinned},
-    gst_cuda::{Context, GstCuda, Place, Stream},
+    driver::{DevicePointer, Driver, Stream},
+    gst_cuda::{CudaContext, GstCuda, Place},
+    memory::{DeviceBytes, Pinned},
+    merge::MergeKernel,
     transfer::{Bits, DeviceTransfer, Download, Rows},
 };
 
@@ -50,7 +52,7 @@ impl CudaFrames {
     }
 
     /// Returns what a context has.
-    fn resources(&self, context: Context) -> Arc<Resources> {
+    fn resources(&self, context: CudaContext) -> Arc<Resources> {
         let mut resources = self.resources.lock();
         match &*resources {
             Some(known) if known.context == context => known.clone(),
@@ -87,6 +89,7 @@ impl DeviceTransfer for CudaFrames {
         Ok(Box::new(CudaDownload {
             resources,
             pinned: Some(pinned),
+            size,
         }))
     }
 
@@ -110,7 +113,7 @@ impl DeviceTransfer for CudaFrames {
 #[derive(Debug)]
 struct Resources {
     libraries: &'static Libraries,
-    context: Context,
+    context: CudaContext,
     /// Memory for downloads that is not in use.
     idle: Mutex<Vec<Pinned>>,
     writer: Mutex<Option<Writer>>,
@@ -121,10 +124,10 @@ impl Resources {
         self.context.run(&self.libraries.gst, body)
     }
 
-    /// Returns memory for a download, with the context current.
+    /// Returns memory for a download of `size` bytes, with the context current.
     fn pinned(&self, size: usize) -> Result<Pinned, String> {
         let idle = self.idle.lock().pop();
-        match idle.filter(|pinned| pinned.size() == size) {
+        match idle.filter(|pinned| pinned.size() >= size) {
             Some(pinned) => Ok(pinned),
             None => Pinned::new(&self.libraries.driver, size),
         }
@@ -151,13 +154,14 @@ struct CudaDownload {
     resources: Arc<Resources>,
     /// Only gone while this is dropped.
     pinned: Option<Pinned>,
+    size: usize,
 }
 
 impl Download for CudaDownload {
     fn bytes(&self) -> Result<&[u8], String> {
         let pinned = self.pinned.as_ref().ok_or("the download is gone")?;
         self.resources.run(|| pinned.wait())?;
-        Ok(pinned.bytes())
+        Ok(&pinned.bytes()[..self.size])
     }
 }
 

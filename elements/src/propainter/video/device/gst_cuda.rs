@@ -15,7 +15,10 @@ use gst::{
 use libloading::Library;
 use propainter::internals::cuda::PrimaryContext;
 
-use crate::propainter::video::device::{driver::DevicePointer, transfer::Rows};
+use crate::propainter::video::device::{
+    driver::{DevicePointer, Stream},
+    transfer::Rows,
+};
 
 /// `GST_CUDA_CONTEXT_TYPE`.
 pub const CONTEXT_TYPE: &str = "gst.cuda.context";
@@ -25,9 +28,6 @@ const MEMORY_TYPE: &str = "gst.cuda.memory";
 
 /// `GST_MAP_CUDA`: the first flag after GStreamer's own flags. With it the data is a device pointer.
 const MAP_CUDA: ffi::GstMapFlags = ffi::GST_MAP_FLAG_LAST << 1;
-
-/// `CUstream`; null is the default stream of a context.
-pub type Stream = *mut c_void;
 
 /// The public part of `GstCudaMemory`, of which the first field is all that is read.
 #[repr(C)]
@@ -61,7 +61,7 @@ pub struct GstCuda {
 pub struct Place {
     /// Stays valid as long as the buffer's memory.
     pub address: DevicePointer,
-    pub context: Context,
+    pub context: CudaContext,
     /// Work in it comes after the work of others for the buffer. GStreamer before 1.24 has complete
     /// buffers, and its streams are ordered with the default one.
     pub stream: Stream,
@@ -168,7 +168,7 @@ impl GstCuda {
             let stream = self.streams.and_then(of_memory);
             Place {
                 address,
-                context: Context::new((*memory.cast::<CudaMemory>()).context),
+                context: CudaContext::new((*memory.cast::<CudaMemory>()).context),
                 stream: stream.unwrap_or(ptr::null_mut()),
             }
         }
@@ -224,14 +224,14 @@ unsafe fn map(
 
 /// A `GstCudaContext`, which is kept alive.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Context(*mut GObject);
+pub struct CudaContext(*mut GObject);
 
 // SAFETY: a GstCudaContext may be used on any thread, and its references are counted atomically.
-unsafe impl Send for Context {}
+unsafe impl Send for CudaContext {}
 // SAFETY: as above.
-unsafe impl Sync for Context {}
+unsafe impl Sync for CudaContext {}
 
-impl Context {
+impl CudaContext {
     /// # Safety
     /// `context` is a GstCudaContext.
     unsafe fn new(context: *mut GObject) -> Self {
@@ -262,7 +262,7 @@ impl Context {
     }
 }
 
-impl Drop for Context {
+impl Drop for CudaContext {
     fn drop(&mut self) {
         // SAFETY: the reference that `new` took.
         unsafe { glib::gobject_ffi::g_object_unref(self.0) };

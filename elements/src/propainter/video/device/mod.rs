@@ -1,10 +1,13 @@
 //! Memory of a GPU: whether its frames are supported, and what the GPU does for them: [`transfer`] says
-//! what that is, [`cuda`] does it with NVIDIA's [`driver`] and GStreamer's library ([`gst_cuda`]), in the
-//! [`shared_context`] if the neighbours ask for one.
+//! what that is, for the [`planes`] of a frame; [`cuda`] does it with NVIDIA's [`driver`] ([`memory`], a kernel: [`merge`]) and
+//! GStreamer's library ([`gst_cuda`]), in the [`shared_context`] if the neighbours ask for one.
 
 mod cuda;
 mod driver;
 mod gst_cuda;
+mod memory;
+mod merge;
+pub mod planes;
 mod shared_context;
 #[cfg(test)]
 mod tests;

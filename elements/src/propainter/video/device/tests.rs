@@ -16,8 +16,8 @@ use super::{
     CONTEXT_TYPE, FEATURE, FORMATS, answer_context_query, caps,
     cuda::{CudaFrames, Libraries},
     device_caps,
-    driver::{DevicePointer, Driver},
-    gst_cuda::{GstCuda, Stream, StreamFunctions},
+    driver::{DevicePointer, Driver, Stream},
+    gst_cuda::{GstCuda, StreamFunctions},
     is_context_query, transfer,
     transfer::{Bits, DeviceTransfer, Rows},
 };

@@ -7,6 +7,7 @@ use super::{
         FORMATS as ON_DEVICE,
         transfer::{Bits, DeviceTransfer, Download, Rows},
     },
+    super::reading::Reading,
     *,
 };
 
@@ -84,7 +85,7 @@ fn a_frame_on_a_device_is_read_and_written_as_on_the_host() {
         let (on_host, on_device, device) = both(&info, threshold);
         let source = buffer(&info, pad, 4);
         let case = format!("{format} {size:?} {pad} {threshold:?}");
-        let reading = on_device.begin(&source).unwrap();
+        let reading = Reading::begin(&on_device, &source).unwrap();
         let alpha = reading.alpha_mask(&on_device, &source).unwrap();
         assert_eq!(alpha, on_host.alpha_mask(&source).unwrap(), "{case}");
         assert_eq!(reading.frame(), on_host.read(&source), "{case}");
@@ -146,10 +147,10 @@ fn other_formats_and_broken_devices_are_refused() {
     };
     let converter = Converter::new(&info).unwrap();
     let converter = converter.with_device(Arc::new(broken)).unwrap();
-    let error = converter.read(&buffer(&info, 0, 4)).unwrap_err();
+    let error = Reading::begin(&converter, &buffer(&info, 0, 4)).unwrap_err();
     assert_eq!(error.to_string(), "the device is gone");
     // Too small for its caps: not even asked for.
     let small = gst::Buffer::with_size(16).unwrap();
-    let error = converter.read(&small).unwrap_err().to_string();
+    let error = Reading::begin(&converter, &small).unwrap_err().to_string();
     assert!(error.contains("too small"), "{error}");
 }
