@@ -15,6 +15,7 @@
 //! - [`engine`]: the options that choose the engine and its device
 //! - [`output`]: files that are written safely
 //! - [`recode`]: a video file through the element into another file
+//! - [`report`]: the page about a clip
 //! - [`memory`], [`progress`], [`units`]: peak memory, progress bars, bytes as text
 //!
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
@@ -32,6 +33,7 @@ pub mod monitor;
 pub mod output;
 pub mod progress;
 pub mod recode;
+pub mod report;
 pub mod run;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]

@@ -97,7 +97,7 @@ impl From<RunError> for DemoError {
 /// The incomplete `demo.mp4`.
 enum Movie {
     Generated(Output),
-    Clip(Clip),
+    Clip(Box<Clip>),
 }
 
 impl Movie {
@@ -144,7 +144,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), DemoError
             })?;
             let probes = PadProbes::new(&clip.element, None)?;
             let outcome = clip.play(&mut bar)?;
-            (Movie::Clip(clip), probes.finish(), outcome)
+            (Movie::Clip(Box::new(clip)), probes.finish(), outcome)
         }
         None => {
             let output = Output::create(&movie_path, &inputs, existing)?;

@@ -1,6 +1,7 @@
 //! The streams and metadata of a video file, and the format of its decoded frames.
 
 use std::{
+    io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, chapters, named, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,6 +57,9 @@ impl Stream {
         match (name, structure.get::<i32>("mpegversion")) {
             ("audio/mpeg", Ok(2 | 4)) => "AAC",
             ("audio/mpeg", _) => "MPEG audio",
+            ("video/mpeg", Ok(1)) => "MPEG-1",
+            ("video/mpeg", Ok(2)) => "MPEG-2",
+            ("video/mpeg", _) => "MPEG-4",
             ("audio/x-raw", _) => "PCM",
             ("text/x-raw", _) => "text",
             _ => {
@@ -72,14 +76,16 @@ pub struct Source {
     pub video: Stream,
     /// Caps of its decoded frames.
     pub decoded: gst::Caps,
+    /// Length of the file where it tells it.
+    pub length: Option<gst::ClockTime>,
     pub orientation: Option<Orientation>,
     /// All other streams.
     pub streams: Vec<Stream>,
     pub chapters: Option<gst::Toc>,
+    /// Number of files that are attached.
+    pub attachments: usize,
     /// Whether frames carry a time code.
     pub time_code: bool,
-    /// Duration of the file, if it is known.
-    pub duration: Option<gst::ClockTime>,
 }
 
 /// What has been found while the file is read.
@@ -89,6 +95,7 @@ struct Found {
     video: Option<String>,
     orientation: Option<Orientation>,
     chapters: Option<gst::Toc>,
+    attachments: usize,
     time_code: bool,
 }
 
@@ -108,9 +115,9 @@ pub fn caps_of(pad: &gst::Pad) -> gst::Caps {
 /// # Errors
 /// An element is not installed.
 pub fn reader(file: &Path, pipeline: &gst::Pipeline) -> Result<gst::Element, RecodeError> {
-    let source = gst::ElementFactory::make("filesrc").build()?;
+    let source = named("filesrc", file, ": reading")?;
     source.set_property("location", file);
-    let parse = gst::ElementFactory::make("parsebin").build()?;
+    let parse = named("parsebin", file, "")?;
     pipeline.add_many([&source, &parse])?;
     source.link(&parse)?;
     Ok(parse)
@@ -122,7 +129,11 @@ impl Source {
     /// # Errors
     /// The file cannot be read or decoded, or has no video.
     pub fn open(file: &Path) -> Result<Self, RecodeError> {
-        std::fs::File::open(file).map_err(|source| RecodeError::Open {
+        let opened = std::fs::File::open(file).and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        });
+        opened.map_err(|source| RecodeError::Open {
             file: file.to_owned(),
             source,
         })?;
@@ -171,11 +182,12 @@ impl Source {
         Ok(Self {
             video: video.ok_or_else(|| RecodeError::NoVideo(file.to_owned()))?,
             decoded,
+            length: pipeline.query_duration(),
             orientation: found.orientation,
             streams,
-            chapters: found.chapters,
+            chapters: found.chapters.or_else(|| chapters::read(file)),
+            attachments: found.attachments,
             time_code: found.time_code,
-            duration: pipeline.query_duration(),
         })
     }
 
@@ -260,10 +272,13 @@ fn add_stream(
 fn note_event(event: &gst::EventRef, decoded: bool, found: &Mutex<Found>) {
     match event.view() {
         gst::EventView::Tag(tag) if decoded => {
-            let tag = tag.tag().get::<gst::tags::ImageOrientation>();
-            if let Some(tag) = tag {
-                lock(found).orientation = Orientation::of_tag(tag.get());
+            let tags = tag.tag();
+            let mut found = lock(found);
+            if let Some(tag) = tags.get::<gst::tags::ImageOrientation>() {
+                found.orientation = Orientation::of_tag(tag.get());
             }
+            let attachments = tags.size::<gst::tags::Attachment>();
+            found.attachments = found.attachments.max(attachments);
         }
         gst::EventView::Toc(toc) => lock(found).chapters = Some(toc.toc().0.to_owned()),
         _ => {}

@@ -10,12 +10,12 @@ use super::{
     subtitles,
 };
 
-/// Adds a decoder whose stream goes into `next`.
+/// Adds the decoder `decode`, whose stream goes into `next`.
 pub fn decoded_into(
     pipeline: &gst::Pipeline,
+    decode: gst::Element,
     next: &gst::Element,
 ) -> Result<gst::Element, BoolError> {
-    let decode = gst::ElementFactory::make("decodebin").build()?;
     pipeline.add(&decode)?;
     let next = next.downgrade();
     decode.connect_pad_added(move |decode, pad| {
@@ -86,7 +86,8 @@ pub fn branch(
     };
     pipeline.add(&encode)?;
     link_to_muxer(&encode, mux, container, stream.kind)?;
-    let entry = decoded_into(pipeline, &encode)?;
+    let decode = gst::ElementFactory::make("decodebin").build()?;
+    let entry = decoded_into(pipeline, decode, &encode)?;
     let note = format!("{} is re-encoded", name(stream));
     Ok(Some((entry, Some(note))))
 }

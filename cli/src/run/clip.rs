@@ -1,6 +1,6 @@
 //! One clip through the element into another file.
 
-use std::{ops::Range, path::PathBuf};
+use std::{io, ops::Range, path::PathBuf};
 
 use thiserror::Error;
 
@@ -11,21 +11,33 @@ use crate::{
 
 use super::{
     mask::{Attached, MaskError, MaskSource},
+    pipe::{PIPE, run_pipe},
     play::{Observer, Outcome, play},
     settings::{ElementSettings, SettingsError},
+    space::{self, NoSpace},
+    y4m::Y4mError,
 };
 
 /// A clip, and what is made of it.
 #[derive(Clone, Debug)]
 pub struct ClipJob {
+    /// A video; `-` for Y4M on the standard input.
     pub input: PathBuf,
     pub mask: MaskSource,
+    /// A video; `-` for Y4M on the standard output.
     pub output: PathBuf,
     pub settings: ElementSettings,
     pub encoding: Encoding,
     pub existing: Existing,
     /// The part of the clip that is written, without sound; `None` for all of it.
     pub part: Option<Part>,
+}
+
+impl ClipJob {
+    /// Returns the number of the frame that the element gets first.
+    fn first(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.read.start)
+    }
 }
 
 /// A part of a clip, in frame numbers of the clip.
@@ -46,6 +58,17 @@ pub enum RunError {
     Mask(#[from] MaskError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Y4m(#[from] Y4mError),
+    #[error(
+        "frames from the standard input go to the standard output: use -o -, and pipe them into \
+         ffmpeg -i - to write a file"
+    )]
+    HalfPipe,
+    #[error("the Y4M cannot be written: {0}")]
+    Pipe(io::Error),
+    #[error(transparent)]
+    Space(#[from] NoSpace),
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Setup(#[from] gst::glib::Error),
     #[error("GStreamer: {0}")]
@@ -64,10 +87,28 @@ impl From<OutputError> for RunError {
 /// An input cannot be read, the output cannot be written, or an element fails; no file is left
 /// behind then.
 pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+    match (
+        job.input.as_os_str() == PIPE,
+        job.output.as_os_str() == PIPE,
+    ) {
+        (_, true) => return run_pipe(job, observer),
+        (true, false) => return Err(RunError::HalfPipe),
+        (false, false) => {}
+    }
     let clip = Clip::open(job)?;
     let outcome = clip.play(observer)?;
     clip.finish()?;
     Ok(outcome)
+}
+
+/// Returns a new element with its properties set.
+pub(super) fn new_element(settings: &ElementSettings) -> Result<gst::Element, RunError> {
+    gst::init()?;
+    propainter_elements::plugin_register_static()?;
+    let element = gst::ElementFactory::make("propainter");
+    let element = element.name("propainter").build()?;
+    settings.apply(&element)?;
+    Ok(element)
 }
 
 /// A clip that is ready to be played into an incomplete file. Dropped before [`Clip::finish`], it
@@ -75,7 +116,7 @@ pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, R
 pub struct Clip {
     /// The element `propainter`.
     pub element: gst::Element,
-    input: PathBuf,
+    job: ClipJob,
     recode: Recode,
     masks: Attached,
 }
@@ -86,10 +127,7 @@ impl Clip {
     /// # Errors
     /// See [`run_clip`].
     pub fn open(job: &ClipJob) -> Result<Self, RunError> {
-        gst::init()?;
-        propainter_elements::plugin_register_static()?;
-        let element = gst::ElementFactory::make("propainter").build()?;
-        job.settings.apply(&element)?;
+        let element = new_element(&job.settings)?;
         let files = Job {
             video: job.input.clone(),
             output: job.output.clone(),
@@ -98,11 +136,13 @@ impl Clip {
             encoding: job.encoding.clone(),
         };
         let recode = Recode::new(&files, &element)?;
-        let first = job.part.as_ref().map_or(0, |part| part.read.start);
-        let masks = job.mask.attach(&element, &recode.pipeline, first)?;
+        if job.part.is_none() {
+            space::check(&job.output, recode.least_bytes)?;
+        }
+        let masks = job.mask.attach(&element, &recode.pipeline, job.first())?;
         Ok(Self {
             element,
-            input: job.input.clone(),
+            job: job.clone(),
             recode,
             masks,
         })
@@ -119,7 +159,18 @@ impl Clip {
         let played = play(&self.recode.pipeline, &self.element, observer);
         let mut outcome = played.map_err(|error| self.masks.real_names(error))?;
         if outcome.frames == 0 {
-            return Err(RecodeError::NoVideo(self.input.clone()).into());
+            return Err(RecodeError::NoVideo(self.job.input.clone()).into());
+        }
+        let frames = outcome.sample.frames_in;
+        let remarks = [
+            self.recode.remark(frames),
+            self.job
+                .mask
+                .remark(&self.masks, (self.job.first(), frames)),
+        ];
+        for text in remarks.into_iter().flatten() {
+            observer.notice(&text);
+            outcome.notes.push(text);
         }
         outcome
             .notes

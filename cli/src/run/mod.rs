@@ -3,28 +3,50 @@
 //! - [`settings`]: the element's properties as options
 //! - [`mask`]: where the masks come from
 //! - [`clip`]: one clip through the element into another file
+//! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
+//! - [`space`]: whether the new file will fit
+//! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
+pub mod expand;
 pub mod mask;
+mod pipe;
 pub mod play;
 pub mod progress;
 pub mod settings;
+mod space;
+pub mod y4m;
 
-use std::{io, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
+use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{Console, output::Existing, recode::Encoding, units};
+use crate::{
+    Console,
+    output::{Existing, Output},
+    recode::Encoding,
+    report::{self, Recorder, frames::Watch},
+    units,
+};
 
 pub use self::{
     clip::{Clip, ClipJob, Part, RunError, run_clip},
     mask::MaskSource,
     play::{Observer, Outcome, Progress},
-    progress::{Bar, Quiet},
+    progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
+};
+use self::{
+    expand::{Aspect, Expand, ExpandError, Size},
+    pipe::PIPE,
 };
 
 /// Removes what a mask marks from a video
@@ -33,14 +55,23 @@ pub use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read
+    /// Video to read; - for Y4M on the standard input
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
     /// marks what to remove
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts
+    /// Rectangle to remove, in pixels: left edge, upper edge, width and height; several are joined
+    #[arg(long, value_name = "X,Y,W,H", conflicts_with = "mask-regions")]
+    pub rectangle: Vec<mask::Rectangle>,
+    /// Make the picture wider or taller, to this aspect ratio
+    #[arg(long, value_name = "W:H", conflicts_with = "expand_to")]
+    pub expand: Option<Aspect>,
+    /// Make the picture wider and taller, to this size
+    #[arg(long, value_name = "WxH")]
+    pub expand_to: Option<Size>,
+    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; - for Y4M on the standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Replace the output where it exists
@@ -49,6 +80,17 @@ pub struct Options {
     /// Show no progress and no report, only errors
     #[arg(long)]
     pub quiet: bool,
+    /// Print an object of JSON a line: progress, notice, then done or error
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Page to write: facts, curves of time and memory, and the frames that were changed most
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Video without what is removed: the report then tells the PSNR, and shows the worst frames
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub truth: Option<PathBuf>,
+    #[command(flatten)]
+    pub encoding: Encoding,
     #[command(flatten)]
     pub settings: ElementSettings,
 }
@@ -58,76 +100,194 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("nothing is to be removed: name a mask (--mask, --mask-regions, --mask-from-alpha)")]
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    #[error(
+        "nothing is to be removed or added: name a mask (--mask, --rectangle, --mask-from-alpha) or \
+         --expand"
+    )]
     NoMask,
+    #[error("a report is about files: leave out --report, or name files in place of -")]
+    ReportOfPipe,
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
-/// Properties that tell what to remove without `--mask`.
-const MASKS: [&str; 4] = [
+/// Properties that tell what to remove or add without `--mask`.
+const MASKS: [&str; 8] = [
+    "expand-left",
+    "expand-right",
+    "expand-top",
+    "expand-bottom",
     "mask-location",
     "mask-regions",
     "mask-roi-type",
     "mask-from-alpha",
 ];
 
+impl Options {
+    /// Returns the properties of the element for a clip.
+    ///
+    /// # Errors
+    /// The clip cannot be read, or is larger than it is to become.
+    fn settings_for(&self, clip: &Path) -> Result<ElementSettings, CommandError> {
+        let mut settings = self.settings.clone();
+        let ratio = self
+            .expand
+            .map(|Aspect(width, height)| Expand::Aspect(width, height));
+        let size = self
+            .expand_to
+            .map(|Size(width, height)| Expand::Size(width, height));
+        if let Some(expand) = ratio.or(size) {
+            expand.apply(&mut settings, clip)?;
+        }
+        if !self.rectangle.is_empty() {
+            let regions = mask::Rectangle::regions(&self.rectangle);
+            settings
+                .set("mask-regions", &regions)
+                .map_err(RunError::from)?;
+        }
+        Ok(settings)
+    }
+
+    /// Returns where the masks of a clip come from.
+    ///
+    /// # Errors
+    /// The mask cannot be read, or nothing tells what to remove or to add.
+    fn mask_source(&self) -> Result<MaskSource, CommandError> {
+        let is_set = |name: &&str| self.settings.get(name).is_some();
+        let expands = self.expand.is_some() || self.expand_to.is_some();
+        match &self.mask {
+            Some(location) => Ok(MaskSource::find(location).map_err(RunError::from)?),
+            None if MASKS.iter().any(is_set) => Ok(MaskSource::None),
+            None if expands || !self.rectangle.is_empty() => Ok(MaskSource::None),
+            None => Err(CommandError::NoMask),
+        }
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    let settings = &options.settings;
-    let mask = match &options.mask {
-        Some(location) => MaskSource::find(location).map_err(RunError::from)?,
-        None if MASKS.iter().any(|name| settings.get(name).is_some()) => MaskSource::None,
-        None => return Err(CommandError::NoMask),
-    };
     let job = ClipJob {
         input: options.input.clone(),
-        mask,
+        mask: options.mask_source()?,
         output: options.output.clone(),
-        settings: settings.clone(),
-        encoding: Encoding::default(),
+        settings: options.settings_for(&options.input)?,
+        encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
     };
-    if options.quiet {
-        run_clip(&job, &mut Quiet)?;
-        return Ok(());
+    if options.json {
+        let mut lines = JsonLines(text_of(console, &job));
+        let result = run_one(options, &job, &mut lines);
+        lines.line(&match &result {
+            Ok(outcome) => done(&job, outcome),
+            Err(error) => json!({ "type": "error", "text": error.to_string() }),
+        });
+        result?;
+    } else if options.quiet {
+        run_one(options, &job, &mut Quiet)?;
+    } else {
+        let outcome = run_one(options, &job, &mut Bar::new("run", console.errors))?;
+        print(&job, &outcome, text_of(console, &job))?;
     }
-    let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-    report(&job, &outcome, console)?;
     Ok(())
 }
 
+/// Runs a clip and writes its report.
+fn run_one(
+    options: &Options,
+    job: &ClipJob,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, CommandError> {
+    let Some(page) = &options.report else {
+        return Ok(run_clip(job, observer)?);
+    };
+    if [&job.input, &job.output]
+        .iter()
+        .any(|name| name.as_os_str() == PIPE)
+    {
+        return Err(CommandError::ReportOfPipe);
+    }
+    let mut inputs = vec![job.input.clone()];
+    inputs.extend(job.mask.files());
+    inputs.extend(options.truth.clone());
+    let page = Output::create(page, &inputs, job.existing).map_err(RunError::from)?;
+    let clip = Clip::open(job)?;
+    let watch = Watch::new(&clip.element, options.truth.as_deref()).map_err(RunError::from)?;
+    let mut recorder = Recorder::new(observer);
+    let outcome = clip.play(&mut recorder)?;
+    let points = recorder.finish();
+    fs::write(
+        page.part(),
+        report::page(job, &outcome, &points, &watch.finish()),
+    )?;
+    clip.finish()?;
+    page.commit().map_err(RunError::from)?;
+    Ok(outcome)
+}
+
+/// Returns where text goes: frames on the standard output leave no place there for anything else.
+fn text_of<'a>(console: &'a mut Console<'_>, job: &ClipJob) -> &'a mut dyn Write {
+    match job.output.as_os_str() == PIPE {
+        true => console.errors,
+        false => console.out,
+    }
+}
+
+/// Returns what became of a clip as an object of JSON.
+fn done(job: &ClipJob, outcome: &Outcome) -> Value {
+    json!({
+        "type": "done",
+        "output": job.output.display().to_string(),
+        "replaced": outcome.replaced,
+        "frames": outcome.frames,
+        "seconds": outcome.duration.as_secs_f64(),
+        "model": outcome.sample.model,
+        "plan": outcome.sample.plan,
+        "device_peak_bytes": outcome.sample.peak,
+        "host_peak_bytes": outcome.sample.host_peak,
+        "resident_peak_bytes": outcome.resident_peak,
+        "given_up": outcome.downgrades,
+        "notes": outcome.notes,
+    })
+}
+
 /// Prints what became of a clip.
-fn report(job: &ClipJob, outcome: &Outcome, console: &mut Console<'_>) -> io::Result<()> {
+fn print(job: &ClipJob, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let verb = if outcome.replaced {
         "replaced"
     } else {
         "wrote"
     };
     let seconds = outcome.duration.as_secs_f64();
-    console.say(&format!(
+    writeln!(
+        out,
         "{verb} {}: {} frames in {seconds:.1} s, {:.1} frames per second",
-        job.output.display(),
+        match job.output.as_os_str() == PIPE {
+            true => "the standard output".into(),
+            false => job.output.to_string_lossy(),
+        },
         outcome.frames,
-        outcome.frames as f64 / seconds
-    ))?;
-    let peak =
-        |name: &str, bytes: u64| (bytes > 0).then(|| format!("{name} {}", units::bytes(bytes)));
-    let peaks = [
-        peak("device", outcome.sample.peak),
-        peak("held frames and networks", outcome.sample.host_peak),
-        peak("process", outcome.resident_peak.unwrap_or_default()),
-    ];
-    let peaks: Vec<_> = peaks.into_iter().flatten().collect();
+        outcome.frames as f64 / seconds.max(1e-9)
+    )?;
+    let peaks: Vec<_> = [
+        ("device", outcome.sample.peak),
+        ("held frames and networks", outcome.sample.host_peak),
+        ("process", outcome.resident_peak.unwrap_or_default()),
+    ]
+    .into_iter()
+    .filter(|(_, bytes)| *bytes > 0)
+    .map(|(name, bytes)| format!("{name} {}", units::bytes(bytes)))
+    .collect();
     if !peaks.is_empty() {
-        console.say(&format!("peak memory: {}", peaks.join(", ")))?;
+        writeln!(out, "peak memory: {}", peaks.join(", "))?;
     }
     match outcome.downgrades.as_slice() {
         [] => Ok(()),
-        given_up => console.say(&format!("to fit the memory: {}", given_up.join("; "))),
+        given_up => writeln!(out, "to fit the memory: {}", given_up.join("; ")),
     }
 }

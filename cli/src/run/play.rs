@@ -1,6 +1,9 @@
 //! Plays a pipeline around the element and reports how far it is.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use gst::prelude::*;
 
@@ -13,6 +16,9 @@ use crate::{
 /// Time between two reports of progress.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// Time over which the speed is measured: frames come out in groups, those of a window.
+const WINDOW: Duration = Duration::from_secs(20);
+
 /// How far a clip is.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
@@ -21,8 +27,20 @@ pub struct Progress {
     /// known.
     pub total: Option<u64>,
     pub elapsed: Duration,
+    /// Frames per second in the last seconds.
+    pub fps: f64,
     /// The element's property `stats`.
     pub sample: Sample,
+}
+
+impl Progress {
+    /// Returns the time that the other frames will take at the present speed; `None` where that is
+    /// not known.
+    pub fn left(&self) -> Option<Duration> {
+        let frames = self.total?.saturating_sub(self.frames);
+        let seconds = frames as f64 / self.fps;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
 }
 
 /// Watches a clip.
@@ -65,7 +83,8 @@ pub fn play(
     let bus = bus.ok_or_else(|| gst::glib::bool_error!("the pipeline has no bus"))?;
     let _stop = StopOnDrop(pipeline);
     let mut outcome = Outcome::default();
-    let start = Instant::now();
+    let mut speed = Speed::start();
+    let start = speed.start;
     let refused = pipeline.set_state(gst::State::Playing).err();
     let mut next = start + INTERVAL;
     loop {
@@ -79,7 +98,7 @@ pub fn play(
             if let Some(error) = refused {
                 return Err(error.into());
             }
-            observer.progress(&progress(element, start));
+            observer.progress(&progress(element, &mut speed));
             next = Instant::now() + INTERVAL;
             continue;
         };
@@ -112,7 +131,7 @@ pub fn play(
             outcome.notes.push(text);
         }
     }
-    let last = progress(element, start);
+    let last = progress(element, &mut speed);
     observer.progress(&last);
     Ok(Outcome {
         frames: last.frames,
@@ -123,13 +142,50 @@ pub fn play(
     })
 }
 
-fn progress(element: &gst::Element, start: Instant) -> Progress {
+/// Measures the speed of the last seconds.
+struct Speed {
+    start: Instant,
+    /// When how many frames were done, the oldest first.
+    seen: VecDeque<(Instant, u64)>,
+}
+
+impl Speed {
+    fn start() -> Self {
+        let start = Instant::now();
+        let seen = VecDeque::from([(start, 0)]);
+        Self { start, seen }
+    }
+
+    /// Returns the frames per second, of which `frames` are done `now`.
+    fn at(&mut self, now: Instant, frames: u64) -> f64 {
+        self.seen.push_back((now, frames));
+        while self
+            .seen
+            .get(1)
+            .is_some_and(|(time, _)| now - *time >= WINDOW)
+        {
+            self.seen.pop_front();
+        }
+        let (time, before) = self.seen.front().copied().unwrap_or((now, frames));
+        let seconds = (now - time).as_secs_f64();
+        match seconds > 0.0 {
+            true => (frames - before) as f64 / seconds,
+            false => 0.0,
+        }
+    }
+}
+
+fn progress(element: &gst::Element, speed: &mut Speed) -> Progress {
     let stats: gst::Structure = element.property("stats");
     let sample = Sample::of(&stats);
+    let now = Instant::now();
+    let frames = sample.frames_out;
     Progress {
-        frames: sample.frames_out,
-        total: total(element),
-        elapsed: start.elapsed(),
+        frames,
+        // The frame rate may be a mean.
+        total: total(element).map(|total| total.max(frames)),
+        elapsed: now - speed.start,
+        fps: speed.at(now, frames),
         sample,
     }
 }
@@ -145,4 +201,41 @@ fn total(element: &gst::Element) -> Option<u64> {
         1_000_000_000 * u64::try_from(rate.denom()).ok()?,
     )?;
     (frames > 0).then_some(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_speed_is_that_of_the_last_seconds() {
+        let mut speed = Speed::start();
+        let start = speed.start;
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        assert_eq!(speed.at(start, 0), 0.0);
+        assert_eq!(speed.at(at(10), 50), 5.0);
+        for second in 11..=40 {
+            speed.at(at(second), 50 + second);
+        }
+        assert_eq!(speed.at(at(41), 91), 1.0);
+    }
+
+    #[test]
+    fn the_time_left_needs_a_speed_and_a_total() {
+        let mut progress = Progress {
+            frames: 10,
+            total: Some(30),
+            fps: 4.0,
+            ..Progress::default()
+        };
+        assert_eq!(progress.left(), Some(Duration::from_secs(5)));
+        progress.fps = 0.0;
+        assert_eq!(progress.left(), None);
+        progress = Progress {
+            total: None,
+            fps: 4.0,
+            ..progress
+        };
+        assert_eq!(progress.left(), None);
+    }
 }

@@ -86,8 +86,8 @@ impl Clip {
         let rate = info.fps();
         let rate = f64::from(rate.numer()) / f64::from(rate.denom());
         let rate = (rate > 0.0).then_some(rate);
-        let told = source.duration.zip(rate);
-        let told = told.map(|(duration, rate)| (duration.seconds_f64() * rate).round() as usize);
+        let told = source.length.zip(rate);
+        let told = told.map(|(length, rate)| (length.seconds_f64() * rate).round() as usize);
         let frames = frames.or(told).filter(|frames| *frames > 0);
         let frames = frames.ok_or_else(|| ClipError::Length(file.to_owned()))?;
         let size = (info.width() as usize, info.height() as usize);
