@@ -123,7 +123,7 @@ impl Holes {
             MaskSource::Image(file) => add_image(&file, &mut sum)?,
             MaskSource::Sequence(files) => {
                 let step = files.len().div_ceil(SAMPLES);
-                for file in files.iter().step_by(step) {
+                for (_, file) in files.iter().step_by(step) {
                     add_image(file, &mut sum)?;
                 }
             }

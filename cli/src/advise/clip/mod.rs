@@ -24,9 +24,7 @@ pub enum ClipError {
     #[error("{}: {source}", file.display())]
     Read { file: PathBuf, source: io::Error },
     #[error(transparent)]
-    Video(RecodeError),
-    #[error("{}: {problem}", file.display())]
-    Decode { file: PathBuf, problem: RecodeError },
+    Video(#[from] RecodeError),
     #[error("the folder {} holds no video", .0.display())]
     Empty(PathBuf),
     #[error("{}: {problem}", file.display())]
@@ -71,13 +69,7 @@ impl Clip {
     /// # Errors
     /// It has no video, its length is not known, or its masks cannot be read.
     pub fn open(file: &Path, masks: &Masks, frames: Option<usize>) -> Result<Self, ClipError> {
-        let source = Source::open(file).map_err(|problem| match problem {
-            RecodeError::Open { .. } | RecodeError::NoVideo(_) => ClipError::Video(problem),
-            problem => ClipError::Decode {
-                file: file.to_owned(),
-                problem,
-            },
-        })?;
+        let source = Source::open(file)?;
         let info = gst_video::VideoInfo::from_caps(&source.decoded);
         let info = info.map_err(|problem| ClipError::Caps {
             file: file.to_owned(),
