@@ -36,7 +36,7 @@ fn version_is_that_of_the_workspace() {
 
 #[test]
 fn a_link_that_names_a_subcommand_acts_as_it() {
-    for name in ["demo", "monitor", "weights", "bench", "check"] {
+    for name in ["demo", "monitor", "weights", "bench", "check", "advise"] {
         let link = format!("/usr/local/bin/propainter-{name}");
         let (by_link, by_word) = (
             run(&[&link, "--help"]),
