@@ -67,7 +67,9 @@ fn bash_accepts_its_completions_and_completes_with_them() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("UTF-8")
     };
-    for name in ["run", "demo", "monitor", "weights", "bench", "check"] {
+    for name in [
+        "run", "plan", "join", "demo", "monitor", "weights", "bench", "check", "advise",
+    ] {
         assert!(completed(&["propainter"]).contains(name));
     }
     assert!(completed(&["propainter", "monitor"]).contains("--interval"));

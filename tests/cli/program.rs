@@ -37,7 +37,9 @@ fn version_is_that_of_the_workspace() {
 #[cfg(feature = "networks")]
 #[test]
 fn a_link_that_names_a_subcommand_acts_as_it() {
-    for name in ["run", "demo", "monitor", "weights", "bench", "check"] {
+    for name in [
+        "run", "plan", "join", "demo", "monitor", "weights", "bench", "check", "advise",
+    ] {
         let link = format!("/usr/local/bin/propainter-{name}");
         let (by_link, by_word) = (
             run(&[&link, "--help"]),

@@ -203,7 +203,7 @@ impl Answer<'_> {
                     .to_owned(),
             );
         }
-        if has(Basis::Roofline) || self.offers.is_some() {
+        if has(Basis::Roofline) || (self.offers.is_some() && plan::MISSING.is_none()) {
             let share = 100.0 * self.options.efficiency;
             notes.push(format!(
                 "ESTIMATE: times marked so were never measured on a card. They assume {share:.0} % of \

@@ -86,8 +86,6 @@ pub struct Source {
     pub attachments: usize,
     /// Whether frames carry a time code.
     pub time_code: bool,
-    /// Duration of the file, if it is known.
-    pub duration: Option<gst::ClockTime>,
 }
 
 /// What has been found while the file is read.
@@ -190,7 +188,6 @@ impl Source {
             chapters: found.chapters.or_else(|| chapters::read(file)),
             attachments: found.attachments,
             time_code: found.time_code,
-            duration: pipeline.query_duration(),
         })
     }
 

@@ -24,9 +24,7 @@ pub enum ClipError {
     #[error("{}: {source}", file.display())]
     Read { file: PathBuf, source: io::Error },
     #[error(transparent)]
-    Video(RecodeError),
-    #[error("{}: {problem}", file.display())]
-    Decode { file: PathBuf, problem: RecodeError },
+    Video(#[from] RecodeError),
     #[error("the folder {} holds no video", .0.display())]
     Empty(PathBuf),
     #[error("{}: {problem}", file.display())]
@@ -71,13 +69,7 @@ impl Clip {
     /// # Errors
     /// It has no video, its length is not known, or its masks cannot be read.
     pub fn open(file: &Path, masks: &Masks, frames: Option<usize>) -> Result<Self, ClipError> {
-        let source = Source::open(file).map_err(|problem| match problem {
-            RecodeError::Open { .. } | RecodeError::NoVideo(_) => ClipError::Video(problem),
-            problem => ClipError::Decode {
-                file: file.to_owned(),
-                problem,
-            },
-        })?;
+        let source = Source::open(file)?;
         let info = gst_video::VideoInfo::from_caps(&source.decoded);
         let info = info.map_err(|problem| ClipError::Caps {
             file: file.to_owned(),
@@ -86,8 +78,8 @@ impl Clip {
         let rate = info.fps();
         let rate = f64::from(rate.numer()) / f64::from(rate.denom());
         let rate = (rate > 0.0).then_some(rate);
-        let told = source.duration.zip(rate);
-        let told = told.map(|(duration, rate)| (duration.seconds_f64() * rate).round() as usize);
+        let told = source.length.zip(rate);
+        let told = told.map(|(length, rate)| (length.seconds_f64() * rate).round() as usize);
         let frames = frames.or(told).filter(|frames| *frames > 0);
         let frames = frames.ok_or_else(|| ClipError::Length(file.to_owned()))?;
         let size = (info.width() as usize, info.height() as usize);
