@@ -53,8 +53,6 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
 MpiDefault=none
-# Requeued tasks begin again at once.
-SchedulerParameters=batch_sched_delay=1,sched_min_interval=100000
 NodeName=[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[7821-7822] CPUs=1 State=UNKNOWN
 PartitionName=test Nodes=ALL Default=YES State=UP
 END
@@ -81,11 +79,14 @@ until_true idle
 
 # --- A clip, planned -----------------------------------------------------------------------------
 cd "$dir"
-ffmpeg -nostdin -loglevel error -f lavfi -i testsrc2=s=160x96:r=25:d=8 -f lavfi -i sine=d=8 \
-    -c:v ffv1 -pix_fmt yuv420p -c:a flac clip.mkv
+# Four scenes of 50 frames: segments begin at scene cuts.
+ffmpeg -nostdin -loglevel error -f lavfi -i "
+    testsrc2=s=160x96:r=25:d=2 [a]; testsrc2=s=160x96:r=25:d=2, negate [b];
+    mandelbrot=s=160x96:r=25, trim=duration=2, setpts=PTS-STARTPTS [c]; smptebars=s=160x96:r=25:d=2 [d];
+    [a][b][c][d] concat=n=4, format=yuv420p" -f lavfi -i sine=d=8 -c:v ffv1 -c:a flac clip.mkv
 ffmpeg -nostdin -loglevel error -f lavfi -i color=black:s=160x96,drawbox=60:30:32:24:white:fill \
     -frames:v 1 mask.png
-settings="--mask mask.png --model propagation --mode reference --subvideo-length 20"
+settings="--mask mask.png --model propagation --mode sliding"
 # shellcheck disable=SC2086 # $settings is several words.
 "$program" plan clip.mkv $settings --segment-frames 50 -o job | tee plan.log
 segments=$(ls job/segments | wc -l)
@@ -120,6 +121,9 @@ sbatch $small --dependency=afterok:"$array" --export=ALL,JOB=job,OUT=clean.mkv,P
 until_true test -e killed
 [ ! -e job/segments/0001.mkv ] || { echo "slurm-test: a killed task left a segment"; exit 1; }
 scontrol requeue "${array}_1"
+# Slurm would wait for two minutes.
+begin() { scontrol update JobId="${array}_1" StartTime=now; }
+until_true begin
 done_() { [ -z "$(squeue -h)" ]; }
 until_true done_
 cat tasks.log

@@ -2,10 +2,10 @@
 
 use std::{fs, process::Command};
 
-use super::{Place, frames};
+use super::{Place, frames, scenes};
 use crate::pipelines::{
     release,
-    tools::{ffmpeg, output},
+    tools::output,
 };
 
 /// Returns the arguments of the container in the file, as a list of JSON.
@@ -23,16 +23,7 @@ fn arguments() -> Vec<String> {
 fn the_pods_of_the_job_make_the_clip_of_one_run() {
     let place = Place::new(&[]);
     let clip = place.at("clip.mkv");
-    let mut make = ffmpeg();
-    make.args([
-        "-f",
-        "lavfi",
-        "-i",
-        "testsrc2=s=160x96:r=25:d=4",
-        "-c:v",
-        "ffv1",
-    ]);
-    output(make.arg(&clip));
+    scenes(&clip, 4, 20);
     crate::pipelines::clips::mask(&place.at("mask.png"), (160, 96), [40, 30, 24, 16]);
     let settings = [
         "--mask",
@@ -40,7 +31,7 @@ fn the_pods_of_the_job_make_the_clip_of_one_run() {
         "--model",
         "propagation",
         "--mode",
-        "reference",
+        "sliding",
     ];
     let propainter = || {
         let mut command = Command::new(release("propainter"));
@@ -48,10 +39,8 @@ fn the_pods_of_the_job_make_the_clip_of_one_run() {
         command
     };
     let plan = [
-        "--subvideo-length",
-        "20",
         "--segment-frames",
-        "30",
+        "20",
         "-o",
         "jobs/clip",
         "--quiet",
@@ -65,7 +54,7 @@ fn the_pods_of_the_job_make_the_clip_of_one_run() {
     let manifest = fs::read_to_string(place.at("jobs/clip/job.json")).expect("a manifest");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
     let segments = manifest["segments"].as_array().expect("a list").len();
-    assert!(segments > 1, "{segments}");
+    assert_eq!(segments, 4);
     let root = place.root.path().to_str().expect("UTF-8");
     let arguments: Vec<_> = arguments()
         .iter()
@@ -80,8 +69,6 @@ fn the_pods_of_the_job_make_the_clip_of_one_run() {
     }
     output(propainter().args(["join", "jobs/clip", "-o", "joined.mkv", "--quiet"]));
     let one = [
-        "--subvideo-length",
-        "20",
         "--crop-mode",
         "off",
         "-o",

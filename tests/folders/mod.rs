@@ -100,6 +100,20 @@ impl Place {
     }
 }
 
+/// Makes a clip without loss of so many scenes, each of so many frames.
+fn scenes(file: &Path, scenes: usize, frames: usize) {
+    let sources = (0..scenes).map(|scene| {
+        let kind = ["testsrc2", "smptebars", "rgbtestsrc"][scene % 3];
+        let seconds = frames as f64 / 25.0;
+        format!("{kind}=s=160x96:r=25:d={seconds},hue=h={},format=yuv420p[s{scene}];", 50 * scene)
+    });
+    let names: String = (0..scenes).map(|scene| format!("[s{scene}]")).collect();
+    let graph = format!("{}{names}concat=n={scenes}", sources.collect::<String>());
+    let mut command = ffmpeg();
+    command.args(["-f", "lavfi", "-i", &graph, "-c:v", "ffv1"]);
+    output(command.arg(file));
+}
+
 /// Whatever decides whether a file was written anew.
 fn stamp(file: &Path) -> (u64, std::time::SystemTime) {
     let metadata = fs::metadata(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
