@@ -49,7 +49,6 @@ impl From<RecodeError> for JobError {
 pub struct Common {
     /// The folder for records and whatever is not complete.
     pub work: PathBuf,
-    pub settings: ElementSettings,
     pub encoding: Encoding,
     pub existing: Existing,
     /// The digest of the networks in use.
@@ -64,6 +63,8 @@ pub struct Job {
     pub name: String,
     input: PathBuf,
     mask: MaskSource,
+    /// The properties of the element, with all of the budgets.
+    pub settings: ElementSettings,
     recipe: Recipe,
     record: Record,
     found: Found,
@@ -78,11 +79,16 @@ impl Job {
     ///
     /// # Errors
     /// An input cannot be read or has no video, or another file is in the place of the output.
-    pub fn new(pair: Pair, mask: MaskSource, common: &Common) -> Result<Self, JobError> {
+    pub fn new(
+        pair: Pair,
+        mask: MaskSource,
+        settings: ElementSettings,
+        common: &Common,
+    ) -> Result<Self, JobError> {
         if let Some(problem) = pair.problem {
             return Err(problem.into());
         }
-        let recipe = common.recipe(&pair.input, &mask)?;
+        let recipe = common.recipe(&pair.input, &mask, &settings)?;
         let folder = common
             .work
             .join(pair.output.file_name().unwrap_or_default());
@@ -92,6 +98,7 @@ impl Job {
             name: pair.name,
             input: pair.input,
             mask,
+            settings,
             recipe,
             record,
             frames: String::new(),
@@ -131,7 +138,7 @@ impl Job {
     /// Returns whether the clip is made in segments: if it is long, and the settings allow it.
     fn is_divided(&self, common: &Common) -> bool {
         // In segments every pixel of a frame is computed, as crops follow the masks of all frames.
-        let crops = common.settings.get("crop-mode");
+        let crops = self.settings.get("crop-mode");
         crops.is_none_or(|mode| mode == "off") && self.count > 3 * common.segment_frames as u64 / 2
     }
 
@@ -205,7 +212,7 @@ impl Job {
             true => self.in_segments(common, settings, observer)?,
             false => self.whole(common, settings, observer)?,
         };
-        let now = common.recipe(&self.input, &self.mask)?;
+        let now = common.recipe(&self.input, &self.mask, &self.settings)?;
         match self.recipe.difference(&now) {
             None => {}
             Some("input") => return Err(JobError::Changed("the clip changed")),
@@ -217,15 +224,14 @@ impl Job {
 }
 
 impl Common {
-    fn recipe(&self, input: &Path, mask: &MaskSource) -> Result<Recipe, RecordError> {
+    fn recipe(
+        &self,
+        input: &Path,
+        mask: &MaskSource,
+        settings: &ElementSettings,
+    ) -> Result<Recipe, RecordError> {
         let encoding = format!("{:?}", self.encoding);
-        Recipe::new(
-            input,
-            mask,
-            &self.settings,
-            &encoding,
-            self.weights.as_deref(),
-        )
+        Recipe::new(input, mask, settings, &encoding, self.weights.as_deref())
     }
 }
 

@@ -29,7 +29,7 @@ use thiserror::Error;
 use crate::{Console, output::Existing, recode::Encoding};
 
 use self::{
-    job::{Common, Job},
+    job::{Common, Job, JobError},
     networks::Networks,
     pairs::PairError,
     record::RecordError,
@@ -85,7 +85,6 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     let networks = Networks::of(&options.subject.properties)?;
     let common = Common {
         work,
-        settings: options.subject.properties.clone(),
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         weights: networks.digest().map(str::to_owned),
@@ -99,7 +98,15 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
             Some(mask) => MaskSource::find(mask).map_err(|error| RunError::from(error).into()),
             None => Ok(shared.clone()),
         };
-        let fate = match mask.and_then(|mask| Job::new(pair, mask, &common)) {
+        let settings = || {
+            options
+                .subject
+                .settings(&pair.input)
+                .map_err(JobError::from)
+        };
+        let both = mask.and_then(|mask| Ok((mask, settings()?)));
+        let job = both.and_then(|(mask, settings)| Job::new(pair, mask, settings, &common));
+        let fate = match job {
             Ok(job) if job.is_done() => Some(Fate::Kept),
             Ok(job) => {
                 jobs.push((number, job));

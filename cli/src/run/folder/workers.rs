@@ -48,7 +48,6 @@ pub fn run(
     mut tell: impl FnMut(Event) -> io::Result<()>,
 ) -> Result<(), CommandError> {
     let at_once = usize::from(options.jobs).min(jobs.len());
-    let settings = divided(&common.settings, at_once as u64).map_err(RunError::from)?;
     let bar = match options.quiet || options.json {
         true => ProgressBar::hidden(),
         false => progress::clips(jobs.len() as u64),
@@ -63,7 +62,7 @@ pub fn run(
     let (sender, events) = mpsc::channel();
     let result = thread::scope(|scope| {
         for _ in 0..at_once {
-            let (sender, bar, settings) = (sender.clone(), bar.clone(), &settings);
+            let (sender, bar) = (sender.clone(), bar.clone());
             scope.spawn(move || {
                 while let Some((number, job)) = next() {
                     let mut watch = Watch {
@@ -71,7 +70,11 @@ pub fn run(
                         bar: &bar,
                         events: &sender,
                     };
-                    let row = row(&job, job.run(common, settings, &mut watch));
+                    let settings = divided(&job.settings, at_once as u64).map_err(RunError::from);
+                    let result = settings
+                        .map_err(JobError::from)
+                        .and_then(|settings| job.run(common, &settings, &mut watch));
+                    let row = row(&job, result);
                     bar.inc(1);
                     if sender.send(Event::Ended(number, row)).is_err() {
                         return;
