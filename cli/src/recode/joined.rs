@@ -163,7 +163,14 @@ impl Feeder {
     fn check_caps(&mut self, caps: Option<gst::Caps>) -> Result<(), String> {
         let caps = caps.ok_or("it has no format")?;
         let Some(first) = &self.caps else {
-            self.frames.set_caps(Some(&caps));
+            let mut taken = caps.clone();
+            for structure in taken.make_mut().iter_mut() {
+                // The name that the muxer has for what the demuxer calls ffvversion.
+                if structure.name() == "video/x-ffv" {
+                    structure.set("ffversion", 1);
+                }
+            }
+            self.frames.set_caps(Some(&taken));
             self.caps = Some(caps);
             return Ok(());
         };
