@@ -213,10 +213,7 @@ fn context(flops: &Flops) -> f64 {
 
 /// Returns the operations for a frame with holes of these shares, in 10⁹; `None` where the
 /// generated weights cannot be made.
-fn stages<const N: usize>(
-    [width, height]: [usize; 2],
-    shares: [f64; N],
-) -> Option<[Flops; N]> {
+fn stages<const N: usize>([width, height]: [usize; 2], shares: [f64; N]) -> Option<[Flops; N]> {
     let [raft, completion, generator] = [
         checkpoint(Network::Raft)?,
         checkpoint(Network::FlowCompletion)?,

@@ -59,14 +59,10 @@ impl Recode {
         }
         mux.link(&sink)?;
         let (_, mut notes) = changes(job, &source, container, &encoder);
-        let mut entries = other_streams(
-            &pipeline, &source, &mux, container, &job.video, &mut notes,
-        )?;
+        let mut entries =
+            other_streams(&pipeline, &source, &mux, container, &job.video, &mut notes)?;
         // The video is read for its tags: a file of which nothing is read is an error to demuxers.
-        let ignored = gst::ElementFactory::make("fakesink")
-            .property("sync", false)
-            .property("async", false)
-            .build()?;
+        let ignored = branches::bin("queue ! fakesink sync=false async=false")?;
         pipeline.add(&ignored)?;
         let video = source.video.id.clone();
         entries.push((video.clone(), ignored));
@@ -93,8 +89,10 @@ impl Recode {
     }
 }
 
-/// Passes the tags of a stream on to the stream of the frames, but for those about its encoding.
+/// Passes the tags of a stream on to the stream of the frames, but for those about its encoding, and
+/// drops its data.
 fn pass_tags(pad: &gst::Pad, frames: gst::glib::WeakRef<AppSrc>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, |_, _| super::part::DROP);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Tag(event)) = info.event().map(|event| event.view())
             && let Some(frames) = frames.upgrade()

@@ -22,7 +22,7 @@ pub const SEEK_FAILED: &str = "the file went to another place than the seek aske
 
 /// Drops what a probe sees. GStreamer complains of `PadProbeReturn::Drop`, because the bindings have
 /// taken the data out of the probe.
-const DROP: PadProbeReturn = PadProbeReturn::Handled;
+pub(super) const DROP: PadProbeReturn = PadProbeReturn::Handled;
 
 /// A part of a clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
