@@ -67,6 +67,7 @@ fn check(config: &Config, clip: &Clip, whole: &[InpaintedFrame], frames: usize) 
     divided.len()
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn segments_of_the_official_procedure_equal_the_whole_clip() {
     let Some(config) = networks(64, 48) else {
@@ -86,6 +87,7 @@ fn segments_of_the_official_procedure_equal_the_whole_clip() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn segments_of_sliding_windows_equal_the_whole_clip() {
     let Some(config) = networks(192, 128) else {
