@@ -8,6 +8,7 @@
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
 //! - [`advise`]: settings, time and cost of a clip on cards and rented machines
+//! - [`segments`]: `plan` and `join`, and `run` for a job: a clip in segments on several machines
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -113,6 +114,10 @@ pub fn run(
         }
     };
     let (name, result) = match &cli.command {
+        Command::Run(options) if options.input.join(segments::MANIFEST).is_file() => {
+            let result = segments::one::run(options, console);
+            ("run", result.map_err(Failure::of))
+        }
         Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
         Command::Plan(options) => {
             let result = segments::plan::run(options, console);

@@ -34,7 +34,6 @@ use crate::{
     output::{Existing, Output},
     recode::Encoding,
     report::{self, Recorder, frames::Watch},
-    segments::{self, JobError, MANIFEST},
     units,
 };
 
@@ -115,8 +114,6 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error(transparent)]
-    Job(#[from] JobError),
     #[error("name the file to write: --output FILE")]
     NoOutput,
     #[error(transparent)]
@@ -197,14 +194,11 @@ impl Options {
     }
 }
 
-/// Runs the subcommand.
+/// Runs the subcommand for a clip; for the folder of a job there is [`crate::segments::one::run`].
 ///
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    if options.input.join(MANIFEST).is_file() {
-        return Ok(segments::one::run(options, console)?);
-    }
     let settings = options.settings_for(&options.input)?;
     let job = ClipJob {
         input: options.input.clone(),

@@ -7,8 +7,9 @@ use gst::{ClockTime, EventView, FormattedSegment, PadProbeReturn, PadProbeType, 
 use super::JobError;
 use crate::{
     recode::{
-        RecodeError, Source, branches, fill_times, named, route, source::reader,
-        streams::decoded_into,
+        RecodeError, Source, branches, fill_times, named,
+        source::reader,
+        streams::{decoded_into, route},
     },
     run::{ClipJob, Observer, RunError, play},
 };

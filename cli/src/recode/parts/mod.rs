@@ -1,6 +1,8 @@
 //! A part of a video file through the element into a Matroska file of its own, without the other
 //! streams: a segment of a job.
 
+pub mod joined;
+
 use std::{
     cmp::Ordering::{Equal, Greater, Less},
     ops::Range,
@@ -13,7 +15,7 @@ use propainter::Segment;
 
 use super::{
     Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, fill_times, named,
-    reader, route, source::StreamKind, streams,
+    reader, source::StreamKind, streams,
 };
 use crate::output::Output;
 
@@ -22,7 +24,7 @@ pub const SEEK_FAILED: &str = "the file went to another place than the seek aske
 
 /// Drops what a probe sees. GStreamer complains of `PadProbeReturn::Drop`, because the bindings have
 /// taken the data out of the probe.
-pub(super) const DROP: PadProbeReturn = PadProbeReturn::Handled;
+const DROP: PadProbeReturn = PadProbeReturn::Handled;
 
 /// A part of a clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ impl Recode {
         let decode = streams::decoded_into(&pipeline, decode, &before)?;
         cut(&decode, part);
         let entries = vec![(source.video.id.clone(), decode)];
-        route(&parse, &pipeline, entries, |_, _| {});
+        streams::route(&parse, &pipeline, entries, |_, _| {});
         Ok(Self {
             pipeline,
             notes,

@@ -9,9 +9,9 @@ use std::{
 use gst::{ClockTime, prelude::*};
 use gst_app::{AppSink, AppSrc};
 
-use super::{
-    Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, named, other_streams,
-    reader, route, source::StreamKind, timescale,
+use super::super::{
+    Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, named, reader,
+    source::StreamKind, streams, timescale,
 };
 use crate::output::Output;
 
@@ -67,7 +67,7 @@ impl Recode {
         let video = source.video.id.clone();
         entries.push((video.clone(), ignored));
         let tagged = frames.downgrade();
-        route(&parse, &pipeline, entries, move |id, pad| {
+        streams::route(&parse, &pipeline, entries, move |id, pad| {
             if id == video {
                 pass_tags(pad, tagged.clone());
             }
@@ -92,7 +92,7 @@ impl Recode {
 /// Passes the tags of a stream on to the stream of the frames, but for those about its encoding, and
 /// drops its data.
 fn pass_tags(pad: &gst::Pad, frames: gst::glib::WeakRef<AppSrc>) {
-    pad.add_probe(gst::PadProbeType::BUFFER, |_, _| super::part::DROP);
+    pad.add_probe(gst::PadProbeType::BUFFER, |_, _| super::DROP);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Tag(event)) = info.event().map(|event| event.view())
             && let Some(frames) = frames.upgrade()
@@ -160,7 +160,7 @@ impl Feeder {
         let reader = reader
             .downcast::<gst::Pipeline>()
             .map_err(|_| "no pipeline")?;
-        let _stop = super::StopOnDrop(&reader);
+        let _stop = super::super::StopOnDrop(&reader);
         if let Some(source) = reader.by_name("file") {
             source.set_property("location", file);
         }
