@@ -8,6 +8,8 @@
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
 //! - [`advise`]: settings, time and cost of a clip on cards and rented machines
+//! - [`segments`]: `plan` and `join`, and `run` for a job: a clip in segments on several machines
+//! - [`folder`]: `run` for a folder of videos
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -27,6 +29,7 @@ pub mod check;
 pub mod console;
 pub mod demo;
 pub mod engine;
+pub mod folder;
 pub mod generated;
 pub mod memory;
 pub mod monitor;
@@ -113,6 +116,13 @@ pub fn run(
         }
     };
     let (name, result) = match &cli.command {
+        Command::Run(options) if options.input.join(segments::MANIFEST).is_file() => {
+            let result = segments::one::run(options, console);
+            ("run", result.map_err(Failure::of))
+        }
+        Command::Run(options) if options.input.is_dir() => {
+            ("run", folder::run(options, console).map_err(Failure::of))
+        }
         Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
         Command::Plan(options) => {
             let result = segments::plan::run(options, console);

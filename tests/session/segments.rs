@@ -235,5 +235,5 @@ fn a_segment_that_is_wrong_or_incomplete_is_refused() {
         ..networks
     };
     let short = problem(short, 0);
-    assert!(short.contains("use read=235..766,keep=400..600"), "{short}");
+    assert!(short.contains("use read=235..726,keep=400..600"), "{short}");
 }

@@ -8,7 +8,7 @@
 //! - [`encoder`]: the encoder and the pixel format that lose least
 //! - [`chapters`], [`matroska_tags`]: what GStreamer's muxers do not write, or not rightly
 //! - [`orientation`]: rotation and mirroring for display
-//! - [`part`]: a part of a file; `joined`: the file that the parts are copied into
+//! - [`parts`]: parts of a file as files of their own, and the file that they are copied into
 //! - [`branches`]: the branches of a pipeline that end in the muxer
 //! - [`streams`]: sound and subtitles, copied where the container takes them
 //! - [`subtitles`]: text without markup
@@ -18,11 +18,10 @@ pub mod chapters;
 pub mod codecs;
 pub mod container;
 pub mod encoder;
-mod joined;
 pub mod matroska_tags;
 pub mod mp4_boxes;
 pub mod orientation;
-pub mod part;
+pub mod parts;
 pub mod source;
 pub(crate) mod streams;
 mod subtitles;
@@ -42,12 +41,11 @@ use thiserror::Error;
 
 use crate::output::{Existing, Output, OutputError};
 
-use self::source::{StreamKind, id_of, reader};
+use self::source::{StreamKind, reader};
 pub use self::{
     container::Container,
     encoder::{Encoder, Encoding},
-    joined::Parts,
-    part::{Part, SEEK_FAILED},
+    parts::{Part, SEEK_FAILED, joined::Parts},
     source::Source,
 };
 
@@ -257,12 +255,12 @@ fn build(
             &before,
         )?,
     )];
-    entries.extend(other_streams(
+    entries.extend(streams::others(
         &pipeline, source, &mux, container, &job.video, &mut notes,
     )?);
     let video = source.video.id.clone();
     let packets = packets.clone();
-    route(&parse, &pipeline, entries, move |id, pad| {
+    streams::route(&parse, &pipeline, entries, move |id, pad| {
         if id == video {
             count_packets(pad, packets.clone());
         }
@@ -308,83 +306,6 @@ fn changes(
         ));
     }
     (turn, notes)
-}
-
-/// Adds the branches of the streams beside the video, and the chapters. Returns the element that
-/// takes each stream.
-fn other_streams(
-    pipeline: &gst::Pipeline,
-    source: &Source,
-    mux: &gst::Element,
-    container: Container,
-    video: &Path,
-    notes: &mut Vec<String>,
-) -> Result<Vec<(String, gst::Element)>, RecodeError> {
-    let mut entries = Vec::new();
-    for stream in &source.streams {
-        match streams::branch(pipeline, stream, mux, container)? {
-            Some((entry, note)) => {
-                entries.push((stream.id.clone(), entry));
-                notes.extend(note);
-            }
-            None => notes.push(format!("{} is not in the new file", streams::name(stream))),
-        }
-    }
-    let unreported = mp4_boxes::Unreported::read(video);
-    if let Some(chapters) = &source.chapters
-        && let Some(setter) = mux.dynamic_cast_ref::<gst::TocSetter>()
-    {
-        setter.set_toc(Some(chapters));
-    }
-    let has_chapters = unreported.chapters || source.chapters.is_some();
-    if has_chapters && (source.chapters.is_none() || !container.stores_chapters()) {
-        notes.push("the chapters are not in the new file".to_owned());
-    }
-    if source.attachments > 0 {
-        notes.push("the attachments, such as fonts, are not in the new file".to_owned());
-    }
-    if source.time_code || unreported.time_code {
-        notes.push("the time code is not in the new file".to_owned());
-    }
-    Ok(entries)
-}
-
-/// Links each stream of a file to the element that takes it, after `seen` has got its pad. A stream
-/// that is left out stays unlinked.
-pub(crate) fn route(
-    parse: &gst::Element,
-    pipeline: &gst::Pipeline,
-    entries: Vec<(String, gst::Element)>,
-    seen: impl Fn(&str, &gst::Pad) + Send + Sync + 'static,
-) {
-    let weak = pipeline.downgrade();
-    parse.connect_pad_added(move |_, pad| {
-        let Some(pipeline) = weak.upgrade() else {
-            return;
-        };
-        let id = id_of(pad);
-        seen(&id, pad);
-        if let Some((_, entry)) = entries.iter().find(|(of, _)| *of == id)
-            && let Err(error) = link(pad, entry)
-        {
-            gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
-        }
-    });
-}
-
-/// Returns width and height of the frames that come out of the element.
-fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
-    let border = |side: &str| match element.find_property(side) {
-        Some(_) => element
-            .property_value(side)
-            .get::<u32>()
-            .unwrap_or_default(),
-        None => 0,
-    };
-    (
-        info.width() + border("expand-left") + border("expand-right"),
-        info.height() + border("expand-top") + border("expand-bottom"),
-    )
 }
 
 /// Returns the bytes that the new file will hardly be smaller than: half of the old one, or a quarter
@@ -456,15 +377,6 @@ fn timescale(decoded: &gst::Caps) -> u32 {
         .map(|times| TICKS * times)
         .find(|ticks| rate > 0 && ticks % rate == 0);
     common.unwrap_or(TICKS)
-}
-
-/// Links a pad to an element's pad `sink`.
-fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), RecodeError> {
-    let sink = element.static_pad("sink");
-    let sink = sink.ok_or_else(|| gst::glib::bool_error!("{} has no sink pad", element.name()))?;
-    let linked = pad.link(&sink);
-    linked.map_err(|error| gst::glib::bool_error!("{}", error))?;
-    Ok(())
 }
 
 /// Makes an element that errors are reported of under the name of a file.

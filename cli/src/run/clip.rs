@@ -170,7 +170,9 @@ impl Clip {
                 .mask
                 .remark(&self.masks, (self.job.first(), frames)),
         ];
-        for text in remarks.into_iter().flatten() {
+        // A part has neither all frames nor all masks.
+        let remarks = remarks.into_iter().filter(|_| self.job.part.is_none());
+        for text in remarks.flatten() {
             observer.notice(&text);
             outcome.notes.push(text);
         }

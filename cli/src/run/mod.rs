@@ -7,19 +7,17 @@
 //! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
-//! - [`folder`]: a folder of clips
 //! - [`space`]: whether the new file will fit
 //! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
 pub mod expand;
-pub mod folder;
 pub mod mask;
 mod pipe;
 pub mod play;
 pub mod progress;
 pub mod settings;
-mod space;
+pub mod space;
 pub mod subject;
 pub mod y4m;
 
@@ -38,7 +36,6 @@ use crate::{
     output::{Existing, Output},
     recode::Encoding,
     report::{self, Recorder, frames::Watch},
-    segments::{self, JobError, MANIFEST},
     units,
 };
 
@@ -113,10 +110,6 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error(transparent)]
-    Folder(#[from] folder::FolderError),
-    #[error(transparent)]
-    Job(#[from] JobError),
     #[error("name the file to write: --output FILE")]
     NoOutput,
     #[error(
@@ -135,12 +128,6 @@ pub enum CommandError {
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    if options.input.join(MANIFEST).is_file() {
-        return Ok(segments::one::run(options, console)?);
-    }
-    if options.input.is_dir() {
-        return folder::run(options, console);
-    }
     let output = options.output.clone().ok_or(CommandError::NoOutput)?;
     let job = ClipJob {
         input: options.input.clone(),

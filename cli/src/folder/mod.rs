@@ -26,7 +26,12 @@ use std::{
 use serde_json::json;
 use thiserror::Error;
 
-use crate::{Console, output::Existing, recode::Encoding};
+use crate::{
+    Console,
+    output::Existing,
+    recode::Encoding,
+    run::{CommandError, MaskSource, Options, RunError, space},
+};
 
 use self::{
     job::{Common, Job, JobError},
@@ -36,14 +41,14 @@ use self::{
     table::{Fate, Row},
     workers::Event,
 };
-use super::{CommandError, MaskSource, Options, RunError, space};
-
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
 
 /// An error that ends the run of a folder.
 #[derive(Debug, Error)]
 pub enum FolderError {
+    #[error(transparent)]
+    Run(#[from] CommandError),
     #[error(transparent)]
     Pair(#[from] PairError),
     #[error(transparent)]
@@ -59,11 +64,23 @@ pub enum FolderError {
     Failed { failed: usize, clips: usize },
 }
 
+impl From<RunError> for FolderError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+impl From<io::Error> for FolderError {
+    fn from(error: io::Error) -> Self {
+        Self::Run(error.into())
+    }
+}
+
 /// Runs the clips of the input folder.
 ///
 /// # Errors
 /// Nothing can be begun, or a clip failed.
-pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
+pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderError> {
     let start = Instant::now();
     let folder = options.subject.mask.as_deref().filter(|mask| mask.is_dir());
     let output = options.output.as_deref().ok_or(CommandError::NoOutput)?;

@@ -15,12 +15,12 @@ use indicatif::ProgressBar;
 use crate::{
     progress,
     run::{
-        CommandError, ElementSettings, Observer, Options, Outcome, Progress, RunError,
-        settings::SettingsError,
+        ElementSettings, Observer, Options, Outcome, Progress, RunError, settings::SettingsError,
     },
 };
 
 use super::{
+    FolderError,
     job::{Common, Job, JobError},
     table::{Fate, Row},
 };
@@ -46,7 +46,7 @@ pub fn run(
     common: &Common,
     options: &Options,
     mut tell: impl FnMut(Event) -> io::Result<()>,
-) -> Result<(), CommandError> {
+) -> Result<(), FolderError> {
     let at_once = usize::from(options.jobs).min(jobs.len());
     let bar = match options.quiet || options.json {
         true => ProgressBar::hidden(),
