@@ -166,8 +166,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderErr
         _ => Err(FolderError::Failed {
             failed,
             clips: rows.len(),
-        }
-        .into()),
+        }),
     }
 }
 
