@@ -167,7 +167,7 @@ fn advice_counts_the_work_of_a_frame_as_the_networks_do() {
         let counted = counted.total();
         let work = Work::of(size.into(), CUT, 400, share).total() / 400.0 / 1e9;
         let error = (work / counted - 1.0).abs();
-        assert!(error < 0.08, "{share}: {work:.0}, counted {counted:.0}");
+        assert!(error < 0.03, "{share}: {work:.0}, counted {counted:.0}");
     }
 }
 
