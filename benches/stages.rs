@@ -8,8 +8,8 @@
 //!
 //! Without arguments: the CPU, 432x240, fp32. The peak is the device's: by the driver on a GPU, of
 //! what is resident on the CPU. `start` is what the first run of all stages takes longer than the
-//! second: kernels are compiled then. The operations are those of the layers; a GPU's memory moves the
-//! tensors of every launch once, at the least.
+//! second: kernels are compiled then. The operations are those of the layers, and the bytes those of all
+//! tensors that a launch on a GPU reads or writes.
 
 use std::{error::Error, ops::Range, time::Instant};
 

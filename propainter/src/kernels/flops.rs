@@ -3,7 +3,7 @@
 //!
 //! The operations follow the definitions of the layers, however few of them a kernel needs.
 //! Element-wise operations are not counted. The bytes are those of every tensor that a kernel of ours
-//! reads or writes, once for each launch: what goes through memory at the least.
+//! reads or writes, once for each launch. A lookup in the correlation volume reads less than that.
 
 use std::cell::Cell;
 

@@ -109,7 +109,9 @@ fn run(
     progress: &dyn Fn(usize, usize),
 ) -> Result<(), Error> {
     let (width, height) = (config.width, config.height);
+    // The clip ends after two windows: then all of it is computed, whatever waits for later frames.
     let frames = config.latency_frames() + config.hop();
+    let frames = frames.min(2 * config.neighbor_length + 1);
     let mut supervisor = EngineSupervisor::open(config, cancel.clone(), Some(networks))?;
     let mut hole = Mask::empty(width, height);
     let (w, h) = (width as u64, height as u64);
