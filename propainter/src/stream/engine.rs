@@ -29,10 +29,8 @@ impl StreamEngine {
             params,
         }
     }
-}
 
-impl Engine for StreamEngine {
-    fn push(
+    fn take(
         &mut self,
         frame: Frame,
         hole: Mask,
@@ -60,7 +58,7 @@ impl Engine for StreamEngine {
         executor.run_tasks(cancel)
     }
 
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+    fn finish(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         self.executor.state.held.schedule.end();
         let mut done = self.executor.run_tasks(cancel)?;
         // Sliding windows may have finished before the end was known.
@@ -70,6 +68,23 @@ impl Engine for StreamEngine {
         done.extend(state.results(rest));
         self.flush();
         Ok(done)
+    }
+}
+
+impl Engine for StreamEngine {
+    fn push(
+        &mut self,
+        frame: Frame,
+        hole: Mask,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
+        let networks = self.executor.networks.clone();
+        networks.stream.enter(|| self.take(frame, hole, cancel))
+    }
+
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+        let networks = self.executor.networks.clone();
+        networks.stream.enter(|| self.finish(cancel))
     }
 
     fn flush(&mut self) {
