@@ -41,10 +41,8 @@ impl StreamEngine {
             segment,
         }
     }
-}
 
-impl Engine for StreamEngine {
-    fn push(
+    fn take(
         &mut self,
         frame: Frame,
         hole: Mask,
@@ -77,7 +75,7 @@ impl Engine for StreamEngine {
         Ok(done)
     }
 
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+    fn finish(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         self.executor.state.held.schedule.end();
         let mut done = self.executor.run_tasks(cancel)?;
         // Sliding windows may have finished before the end was known.
@@ -87,6 +85,23 @@ impl Engine for StreamEngine {
         done.extend(state.results(rest));
         self.flush();
         Ok(done)
+    }
+}
+
+impl Engine for StreamEngine {
+    fn push(
+        &mut self,
+        frame: Frame,
+        hole: Mask,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
+        let networks = self.executor.networks.clone();
+        networks.stream.enter(|| self.take(frame, hole, cancel))
+    }
+
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+        let networks = self.executor.networks.clone();
+        networks.stream.enter(|| self.finish(cancel))
     }
 
     fn flush(&mut self) {

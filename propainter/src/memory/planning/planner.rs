@@ -84,6 +84,14 @@ impl Planner {
         }
     }
 
+    /// Sets the bytes of the pages that a GPU's pools have already, and the number of those that other
+    /// engines have planned.
+    pub fn set_pages(&mut self, bytes: u64, others: u64) {
+        if let Machine::Gpu(gpu) = &mut self.machine {
+            (gpu.page, gpu.others) = (bytes, others);
+        }
+    }
+
     /// Returns the quality levels, the best first.
     pub fn levels(&self) -> &[QualityLevel] {
         &self.levels

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 
 use super::Networks;
 use crate::{
-    DType, Error, Precision,
+    DType, DeviceChoice, Error, Precision,
     weights::{Network, WeightsSource},
 };
 
@@ -29,19 +29,21 @@ type Slot = Arc<Mutex<Weak<Networks>>>;
 
 static TABLE: Mutex<Vec<(Key, Slot)>> = Mutex::new(Vec::new());
 
-/// Returns the networks of these weights; reads them where no session of the process holds them.
+/// Returns the networks of these weights on a device, which the choice names; reads them where no session of the process holds them.
 /// Generated weights are never shared, as measurements use them.
 ///
 /// # Errors
 /// As [`Networks::read`].
 pub fn read(
     weights: &WeightsSource,
-    device: Device,
+    (device, choice): (Device, DeviceChoice),
     numbers: DType,
     asked: Precision,
 ) -> Result<Arc<Networks>, Error> {
     let WeightsSource::Files(paths) = weights else {
-        return Ok(Arc::new(Networks::read(weights, device, numbers, asked)?));
+        return Ok(Arc::new(Networks::read(
+            weights, device, choice, numbers, asked,
+        )?));
     };
     let files = Network::ALL.map(|network| {
         let path = paths.get(network);
@@ -61,7 +63,7 @@ pub fn read(
     if let Some(networks) = held.upgrade() {
         return Ok(networks);
     }
-    let networks = Arc::new(Networks::read(weights, device, numbers, asked)?);
+    let networks = Arc::new(Networks::read(weights, device, choice, numbers, asked)?);
     *held = Arc::downgrade(&networks);
     Ok(networks)
 }
