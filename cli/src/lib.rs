@@ -7,6 +7,7 @@
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
+//! - [`advise`]: settings, time and cost of a clip on cards and rented machines
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -14,10 +15,12 @@
 //! - [`engine`]: the options that choose the engine and its device
 //! - [`output`]: files that are written safely
 //! - [`recode`]: a video file through the element into another file
+//! - [`report`]: the page about a clip
 //! - [`memory`], [`progress`], [`units`]: peak memory, progress bars, bytes as text
 //!
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
 
+pub mod advise;
 pub mod bench;
 #[cfg_attr(not(feature = "networks"), path = "check/no_networks.rs")]
 pub mod check;
@@ -30,6 +33,7 @@ pub mod monitor;
 pub mod output;
 pub mod progress;
 pub mod recode;
+pub mod report;
 pub mod run;
 pub mod segments;
 pub mod units;
@@ -66,6 +70,7 @@ pub enum Command {
     Weights(weights::Options),
     Bench(bench::Options),
     Check(check::Options),
+    Advise(advise::Options),
     Completions(generated::completions::Options),
     Man(generated::man::Options),
 }
@@ -132,6 +137,10 @@ pub fn run(
         }
         Command::Bench(options) => ("bench", bench::run(options, console).map_err(Failure::of)),
         Command::Check(options) => ("check", check::run(options, console).map_err(Failure::of)),
+        Command::Advise(options) => {
+            let result = advise::run(options, console);
+            ("advise", result.map_err(Failure::of))
+        }
         Command::Completions(options) => {
             let result = generated::completions::run(options, console);
             ("completions", result.map_err(Failure::of))

@@ -10,6 +10,9 @@ pub mod cuda {
 pub mod cuda_info {
     pub use crate::device::cuda_info::*;
 }
+pub mod forecast {
+    pub use crate::session::forecast::*;
+}
 pub mod isa {
     pub use crate::device::isa::*;
 }

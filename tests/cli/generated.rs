@@ -49,6 +49,7 @@ fn completions_know_every_subcommand_and_option() {
     assert_eq!(unknown.status, 2);
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn bash_accepts_its_completions_and_completes_with_them() {
     let script = run(&["propainter", "completions", "bash"]).out;

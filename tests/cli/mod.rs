@@ -1,6 +1,8 @@
 //! The program `propainter`, run as a user would.
 
+mod advise;
 mod bench;
+#[cfg(feature = "networks")]
 mod check;
 mod generated;
 mod program;

@@ -34,6 +34,7 @@ fn version_is_that_of_the_workspace() {
     assert_eq!((version.status, version.out), (0, expected));
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn a_link_that_names_a_subcommand_acts_as_it() {
     for name in ["demo", "monitor", "weights", "bench", "check"] {
@@ -54,6 +55,7 @@ fn a_link_that_names_a_subcommand_acts_as_it() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn errors_name_the_subcommand_and_wrong_usage_has_its_own_status() {
     let failed = run(&["propainter", "monitor", "videotestsrc ! fakesink"]);

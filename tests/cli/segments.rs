@@ -7,6 +7,7 @@ use std::{
 };
 
 use image::{GrayImage, Luma};
+#[cfg(feature = "networks")]
 use propainter_tests::golden::weights_folder;
 use tempfile::TempDir;
 
@@ -175,6 +176,7 @@ fn segments_without_networks_are_joined_to_the_frames_of_one_run() {
     check(&place, &sliding, &[(90, 1), (60, 2), (1, 3)]);
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn segments_of_the_networks_are_joined_to_the_frames_of_one_run() {
     let Some(weights) = weights_folder() else {

@@ -3,10 +3,7 @@
 use std::{fs, process::Command};
 
 use super::{Place, frames, scenes};
-use crate::pipelines::{
-    release,
-    tools::output,
-};
+use crate::pipelines::{release, tools::output};
 
 /// Returns the arguments of the container in the file, as a list of JSON.
 fn arguments() -> Vec<String> {
@@ -38,13 +35,7 @@ fn the_pods_of_the_job_make_the_clip_of_one_run() {
         command.current_dir(place.root.path());
         command
     };
-    let plan = [
-        "--segment-frames",
-        "20",
-        "-o",
-        "jobs/clip",
-        "--quiet",
-    ];
+    let plan = ["--segment-frames", "20", "-o", "jobs/clip", "--quiet"];
     output(
         propainter()
             .args(["plan", "clip.mkv"])
@@ -68,13 +59,7 @@ fn the_pods_of_the_job_make_the_clip_of_one_run() {
         );
     }
     output(propainter().args(["join", "jobs/clip", "-o", "joined.mkv", "--quiet"]));
-    let one = [
-        "--crop-mode",
-        "off",
-        "-o",
-        "one.mkv",
-        "--quiet",
-    ];
+    let one = ["--crop-mode", "off", "-o", "one.mkv", "--quiet"];
     output(
         propainter()
             .args(["run", "clip.mkv"])

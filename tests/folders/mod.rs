@@ -105,7 +105,10 @@ fn scenes(file: &Path, scenes: usize, frames: usize) {
     let sources = (0..scenes).map(|scene| {
         let kind = ["testsrc2", "smptebars", "rgbtestsrc"][scene % 3];
         let seconds = frames as f64 / 25.0;
-        format!("{kind}=s=160x96:r=25:d={seconds},hue=h={},format=yuv420p[s{scene}];", 50 * scene)
+        format!(
+            "{kind}=s=160x96:r=25:d={seconds},hue=h={},format=yuv420p[s{scene}];",
+            50 * scene
+        )
     });
     let names: String = (0..scenes).map(|scene| format!("[s{scene}]")).collect();
     let graph = format!("{}{names}concat=n={scenes}", sources.collect::<String>());

@@ -59,8 +59,19 @@ impl Recode {
         }
         mux.link(&sink)?;
         let (_, mut notes) = changes(job, &source, container, &encoder);
-        let entries = other_streams(&pipeline, &source, &mux, container, &job.video, &mut notes)?;
-        route(&parse, &pipeline, entries, |_, _| {});
+        let mut entries =
+            other_streams(&pipeline, &source, &mux, container, &job.video, &mut notes)?;
+        // The video is read for its tags: a file of which nothing is read is an error to demuxers.
+        let ignored = branches::bin("queue ! fakesink sync=false async=false")?;
+        pipeline.add(&ignored)?;
+        let video = source.video.id.clone();
+        entries.push((video.clone(), ignored));
+        let tagged = frames.downgrade();
+        route(&parse, &pipeline, entries, move |id, pad| {
+            if id == video {
+                pass_tags(pad, tagged.clone());
+            }
+        });
         feed(frames, parts);
         let size = gst_video::VideoInfo::from_caps(&source.decoded)?;
         let orientation = source.orientation;
@@ -76,6 +87,29 @@ impl Recode {
             orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
         })
     }
+}
+
+/// Passes the tags of a stream on to the stream of the frames, but for those about its encoding, and
+/// drops its data.
+fn pass_tags(pad: &gst::Pad, frames: gst::glib::WeakRef<AppSrc>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, |_, _| super::part::DROP);
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Tag(event)) = info.event().map(|event| event.view())
+            && let Some(frames) = frames.upgrade()
+        {
+            let mut tags = event.tag_owned();
+            let kept = tags.make_mut();
+            kept.remove::<gst::tags::VideoCodec>();
+            kept.remove::<gst::tags::Codec>();
+            kept.remove::<gst::tags::Encoder>();
+            kept.remove::<gst::tags::Bitrate>();
+            kept.remove::<gst::tags::MaximumBitrate>();
+            kept.remove::<gst::tags::MinimumBitrate>();
+            kept.remove::<gst::tags::NominalBitrate>();
+            frames.send_event(gst::event::Tag::new(tags));
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Pushes the frames of all parts, in a thread that ends with the pipeline.

@@ -154,7 +154,7 @@ impl Recode {
         let (pipeline, notes) = build(
             job, &source, container, &encoder, element, &output, &packets,
         )?;
-        let size = VideoInfo::from_caps(&source.decoded)?;
+        let size = new_size(&VideoInfo::from_caps(&source.decoded)?, element);
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {
@@ -165,7 +165,7 @@ impl Recode {
             output,
             container,
             chapters: source.chapters,
-            orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
+            orientation: orientation.map(|turn| (turn, size)),
         })
     }
 
@@ -370,6 +370,21 @@ pub(crate) fn route(
             gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
         }
     });
+}
+
+/// Returns width and height of the frames that come out of the element.
+fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
+    let border = |side: &str| match element.find_property(side) {
+        Some(_) => element
+            .property_value(side)
+            .get::<u32>()
+            .unwrap_or_default(),
+        None => 0,
+    };
+    (
+        info.width() + border("expand-left") + border("expand-right"),
+        info.height() + border("expand-top") + border("expand-bottom"),
+    )
 }
 
 /// Returns the bytes that the new file will hardly be smaller than: half of the old one, or a quarter

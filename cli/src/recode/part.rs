@@ -20,6 +20,10 @@ use crate::output::Output;
 /// The message of a file that did not go where a seek was to lead. Without the seek it can be read.
 pub const SEEK_FAILED: &str = "the file went to another place than the seek asked for";
 
+/// Drops what a probe sees. GStreamer complains of `PadProbeReturn::Drop`, because the bindings have
+/// taken the data out of the probe.
+pub(super) const DROP: PadProbeReturn = PadProbeReturn::Handled;
+
 /// A part of a clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -84,7 +88,10 @@ impl Recode {
 fn cut(decode: &gst::Element, part: &Part) {
     let part = part.clone();
     decode.connect_pad_added(move |_, pad| {
-        fill_times(pad);
+        // After a seek the first frame comes once more; its time must stay.
+        if part.key.is_none() {
+            fill_times(pad);
+        }
         let cutter = Arc::new(Cutter::new(&part));
         let kinds =
             PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM | PadProbeType::EVENT_FLUSH;
@@ -148,10 +155,10 @@ impl Cutter {
         match kind {
             gst::EventType::FlushStart => {
                 self.move_to(Position::Searching);
-                PadProbeReturn::Drop
+                DROP
             }
-            gst::EventType::FlushStop => PadProbeReturn::Drop,
-            gst::EventType::Segment if searching => PadProbeReturn::Drop,
+            gst::EventType::FlushStop => DROP,
+            gst::EventType::Segment if searching => DROP,
             _ => PadProbeReturn::Ok,
         }
     }
@@ -163,7 +170,7 @@ impl Cutter {
     ) -> PadProbeReturn {
         let starts = *self.position() == Position::Start;
         if starts && !self.seek(pad) {
-            return PadProbeReturn::Drop;
+            return DROP;
         }
         let mut position = self.position();
         let index = match *position {
@@ -172,7 +179,7 @@ impl Cutter {
                 let time = info.buffer().and_then(|buffer| buffer.pts());
                 match time.map(|time| time.cmp(&self.first)) {
                     Some(Equal) => self.read.start,
-                    Some(Less) | None => return PadProbeReturn::Drop,
+                    Some(Less) | None => return DROP,
                     Some(Greater) => {
                         *position = Position::Ended;
                         drop(position);
@@ -183,7 +190,7 @@ impl Cutter {
                                 ("{SEEK_FAILED}")
                             );
                         }
-                        return PadProbeReturn::Drop;
+                        return DROP;
                     }
                 }
             }
@@ -192,17 +199,21 @@ impl Cutter {
         if index < self.read.end {
             *position = Position::At(index + 1);
             return match index < self.read.start {
-                true => PadProbeReturn::Drop,
+                true => DROP,
                 false => PadProbeReturn::Ok,
             };
         }
         let ended = std::mem::replace(&mut *position, Position::Ended) == Position::Ended;
         drop(position);
         if !ended {
-            pad.push_event(gst::event::Eos::new());
+            // Past the pad, which would end the whole file with an error in some demuxers.
+            if let Some(peer) = pad.peer() {
+                peer.send_event(gst::event::Eos::new());
+            }
+            // The decoder waits here until the pipeline stops.
+            pad.add_probe(PadProbeType::BLOCK_DOWNSTREAM, |_, _| PadProbeReturn::Ok);
         }
-        info.flow_res = Err(gst::FlowError::Eos);
-        PadProbeReturn::Handled
+        DROP
     }
 
     /// Seeks to the key frame. Returns false once the seek has begun, and true if it is refused: the

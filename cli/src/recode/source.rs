@@ -86,6 +86,8 @@ pub struct Source {
     pub attachments: usize,
     /// Whether frames carry a time code.
     pub time_code: bool,
+    /// Duration of the file, if it is known.
+    pub duration: Option<gst::ClockTime>,
 }
 
 /// What has been found while the file is read.
@@ -152,7 +154,23 @@ impl Source {
                 gst::element_error!(sink, gst::CoreError::Pad, ("{error}"));
             }
         });
-        preroll(&pipeline, file)?;
+        let (shared, sink_of_frames) = (found.clone(), sink.downgrade());
+        parse.connect_no_more_pads(move |_| {
+            // Otherwise the first frame is waited for in vain.
+            if let Some(sink) = sink_of_frames
+                .upgrade()
+                .filter(|_| lock(&shared).video.is_none())
+            {
+                gst::element_error!(sink, gst::StreamError::TypeNotFound, ("there is no video"));
+            }
+        });
+        preroll(&pipeline, file).map_err(|error| {
+            let found = lock(&found);
+            match found.video.is_none() && !found.streams.is_empty() {
+                true => RecodeError::NoVideo(file.to_owned()),
+                false => error,
+            }
+        })?;
 
         let pad = sink.static_pad("sink");
         let decoded = pad.and_then(|pad| pad.current_caps());
@@ -172,6 +190,7 @@ impl Source {
             chapters: found.chapters.or_else(|| chapters::read(file)),
             attachments: found.attachments,
             time_code: found.time_code,
+            duration: pipeline.query_duration(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! One clip through the element into another file.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use gst::prelude::*;
 use thiserror::Error;
@@ -12,16 +12,20 @@ use crate::{
 
 use super::{
     mask::{Attached, MaskError, MaskSource},
+    pipe::{PIPE, run_pipe},
     play::{Observer, Outcome, play},
     settings::{ElementSettings, SettingsError},
     space::{self, NoSpace},
+    y4m::Y4mError,
 };
 
 /// A clip, and what is made of it.
 #[derive(Clone, Debug)]
 pub struct ClipJob {
+    /// A video; `-` for Y4M on the standard input.
     pub input: PathBuf,
     pub mask: MaskSource,
+    /// A video; `-` for Y4M on the standard output.
     pub output: PathBuf,
     pub settings: ElementSettings,
     pub encoding: Encoding,
@@ -48,6 +52,15 @@ pub enum RunError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
+    Y4m(#[from] Y4mError),
+    #[error(
+        "frames from the standard input go to the standard output: use -o -, and pipe them into \
+         ffmpeg -i - to write a file"
+    )]
+    HalfPipe,
+    #[error("the Y4M cannot be written: {0}")]
+    Pipe(io::Error),
+    #[error(transparent)]
     Space(#[from] NoSpace),
     #[error("GStreamer: {0} (scripts/setup.sh installs the packages that are needed)")]
     Setup(#[from] gst::glib::Error),
@@ -67,10 +80,28 @@ impl From<OutputError> for RunError {
 /// An input cannot be read, the output cannot be written, or an element fails; no file is left
 /// behind then.
 pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+    match (
+        job.input.as_os_str() == PIPE,
+        job.output.as_os_str() == PIPE,
+    ) {
+        (_, true) => return run_pipe(job, observer),
+        (true, false) => return Err(RunError::HalfPipe),
+        (false, false) => {}
+    }
     let clip = Clip::open(job)?;
     let outcome = clip.play(observer)?;
     clip.finish()?;
     Ok(outcome)
+}
+
+/// Returns a new element with its properties set.
+pub(super) fn new_element(settings: &ElementSettings) -> Result<gst::Element, RunError> {
+    gst::init()?;
+    propainter_elements::plugin_register_static()?;
+    let element = gst::ElementFactory::make("propainter");
+    let element = element.name("propainter").build()?;
+    settings.apply(&element)?;
+    Ok(element)
 }
 
 /// A clip that is ready to be played into an incomplete file. Dropped before [`Clip::finish`], it
@@ -89,11 +120,7 @@ impl Clip {
     /// # Errors
     /// See [`run_clip`].
     pub fn open(job: &ClipJob) -> Result<Self, RunError> {
-        gst::init()?;
-        propainter_elements::plugin_register_static()?;
-        let element = gst::ElementFactory::make("propainter");
-        let element = element.name("propainter").build()?;
-        job.settings.apply(&element)?;
+        let element = new_element(&job.settings)?;
         let files = Job {
             video: job.input.clone(),
             output: job.output.clone(),
@@ -140,7 +167,9 @@ impl Clip {
                 .mask
                 .remark(&self.masks, (self.job.first(), frames)),
         ];
-        for text in remarks.into_iter().flatten() {
+        // A part has neither all frames nor all masks.
+        let remarks = remarks.into_iter().filter(|_| self.job.part.is_none());
+        for text in remarks.flatten() {
             observer.notice(&text);
             outcome.notes.push(text);
         }

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufReader},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -33,6 +34,34 @@ pub enum MaskSource {
     Sequence(Vec<(u64, PathBuf)>),
     /// A video that is played beside the clip.
     Video(PathBuf),
+}
+
+/// A rectangle in pixels of the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rectangle([i32; 4]);
+
+impl FromStr for Rectangle {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers: Result<Vec<i32>, _> = text.split(',').map(|n| n.trim().parse()).collect();
+        match numbers.as_deref() {
+            Ok(&[x, y, width, height]) if width > 0 && height > 0 => {
+                Ok(Self([x, y, width, height]))
+            }
+            _ => Err("expected four numbers, such as 20,10,200,60"),
+        }
+    }
+}
+
+impl Rectangle {
+    /// Returns rectangles as the value of the element's property `mask-regions`.
+    pub(super) fn regions(all: &[Self]) -> String {
+        let all = all
+            .iter()
+            .map(|Self([x, y, w, h])| format!("<{x},{y},{w},{h}>"));
+        format!("<{}>", all.collect::<Vec<_>>().join(","))
+    }
 }
 
 /// An error that keeps masks from being used.
@@ -404,6 +433,18 @@ mod tests {
             error.to_string().contains("nothing cannot be read"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn rectangles_are_the_value_of_a_property() {
+        let all = ["1,2,3,4", " -5, 6,7,8"].map(|text| text.parse().unwrap());
+        let regions = Rectangle::regions(&all);
+        assert_eq!(regions, "<<1,2,3,4>,<-5,6,7,8>>");
+        let mut settings = crate::run::ElementSettings::default();
+        settings.set("mask-regions", &regions).unwrap();
+        for text in ["", "1,2,3", "1,2,0,4", "a,b,c,d", "1,2,3,4,5"] {
+            assert!(text.parse::<Rectangle>().is_err(), "{text}");
+        }
     }
 
     #[test]

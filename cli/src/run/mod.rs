@@ -3,21 +3,27 @@
 //! - [`settings`]: the element's properties as options
 //! - [`mask`]: where the masks come from
 //! - [`clip`]: one clip through the element into another file
+//! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
 //! - [`folder`]: a folder of clips
 //! - [`space`]: whether the new file will fit
+//! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
+pub mod expand;
 pub mod folder;
 pub mod mask;
+mod pipe;
 pub mod play;
 pub mod progress;
 pub mod settings;
 mod space;
+pub mod y4m;
 
 use std::{
-    io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -27,8 +33,9 @@ use thiserror::Error;
 
 use crate::{
     Console,
-    output::Existing,
+    output::{Existing, Output},
     recode::Encoding,
+    report::{self, Recorder, frames::Watch},
     segments::{self, JobError, MANIFEST},
     units,
 };
@@ -40,6 +47,10 @@ pub use self::{
     progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
 };
+use self::{
+    expand::{Aspect, Expand, ExpandError, Size},
+    pipe::PIPE,
+};
 
 /// Removes what a mask marks from a video
 ///
@@ -47,7 +58,8 @@ pub use self::{
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read, a folder of videos, or the folder of a job that `propainter plan` has written
+    /// Video to read, a folder of videos, or the folder of a job that `propainter plan` has written; -
+    /// for Y4M on the standard input
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// Mask: an image, a video, a folder of images, or numbered images such as mask%05d.png; white
@@ -55,7 +67,17 @@ pub struct Options {
     /// (clip.png, clip.mkv, a folder clip), or one mask for all
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
-    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; for a folder of videos, a folder
+    /// Rectangle to remove, in pixels: left edge, upper edge, width and height; several are joined
+    #[arg(long, value_name = "X,Y,W,H", conflicts_with = "mask-regions")]
+    pub rectangle: Vec<mask::Rectangle>,
+    /// Make the picture wider or taller, to this aspect ratio
+    #[arg(long, value_name = "W:H", conflicts_with = "expand_to")]
+    pub expand: Option<Aspect>,
+    /// Make the picture wider and taller, to this size
+    #[arg(long, value_name = "WxH")]
+    pub expand_to: Option<Size>,
+    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; - for Y4M on the standard output; for a
+    /// folder of videos, a folder
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the output where it exists
@@ -68,6 +90,12 @@ pub struct Options {
     /// as it ends and the sums
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
+    /// Page to write: facts, curves of time and memory, and the frames that were changed most
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Video without what is removed: the report then tells the PSNR, and shows the worst frames
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub truth: Option<PathBuf>,
     /// Number of clips of a folder that run at once; they divide vram-budget and host-budget
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
@@ -105,21 +133,32 @@ pub enum CommandError {
     Job(#[from] JobError),
     #[error("name the file to write: --output FILE")]
     NoOutput,
-    #[error("nothing is to be removed: name a mask (--mask, --mask-regions, --mask-from-alpha)")]
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    #[error(
+        "nothing is to be removed or added: name a mask (--mask, --rectangle, --mask-from-alpha) or \
+         --expand"
+    )]
     NoMask,
+    #[error("a report is about files: leave out --report, or name files in place of -")]
+    ReportOfPipe,
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
-/// Properties that tell what to remove without `--mask`.
-const MASKS: [&str; 4] = [
+/// Properties that tell what to remove or add without `--mask`.
+const MASKS: [&str; 8] = [
+    "expand-left",
+    "expand-right",
+    "expand-top",
+    "expand-bottom",
     "mask-location",
     "mask-regions",
     "mask-roi-type",
     "mask-from-alpha",
 ];
 
-/// Returns where the masks of a clip come from; `None` if nothing tells what to remove.
+/// Returns where the masks of a clip come from; `None` if nothing tells what to remove or to add.
 ///
 /// # Errors
 /// The masks cannot be read.
@@ -134,6 +173,44 @@ pub fn mask_source(
     }
 }
 
+impl Options {
+    /// Returns the properties of the element for a clip.
+    ///
+    /// # Errors
+    /// The clip cannot be read, or is larger than it is to become.
+    fn settings_for(&self, clip: &Path) -> Result<ElementSettings, CommandError> {
+        let mut settings = self.settings.clone();
+        let ratio = self
+            .expand
+            .map(|Aspect(width, height)| Expand::Aspect(width, height));
+        let size = self
+            .expand_to
+            .map(|Size(width, height)| Expand::Size(width, height));
+        if let Some(expand) = ratio.or(size) {
+            expand.apply(&mut settings, clip)?;
+        }
+        if !self.rectangle.is_empty() {
+            let regions = mask::Rectangle::regions(&self.rectangle);
+            settings
+                .set("mask-regions", &regions)
+                .map_err(RunError::from)?;
+        }
+        Ok(settings)
+    }
+
+    /// Returns where the masks of a clip come from.
+    ///
+    /// # Errors
+    /// The mask cannot be read, or nothing tells what to remove or to add.
+    fn mask_source(&self, settings: &ElementSettings) -> Result<MaskSource, CommandError> {
+        let expands = self.expand.is_some() || self.expand_to.is_some();
+        let found = mask_source(self.mask.as_deref(), settings)?;
+        found
+            .or(expands.then_some(MaskSource::None))
+            .ok_or(CommandError::NoMask)
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -145,33 +222,72 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     if options.input.is_dir() {
         return folder::run(options, console);
     }
-    let settings = &options.settings;
-    let mask = mask_source(options.mask.as_deref(), settings)?.ok_or(CommandError::NoMask)?;
-    let output = options.output.clone().ok_or(CommandError::NoOutput)?;
+    let settings = options.settings_for(&options.input)?;
     let job = ClipJob {
         input: options.input.clone(),
-        mask,
-        output,
-        settings: settings.clone(),
+        mask: options.mask_source(&settings)?,
+        output: options.output.clone().ok_or(CommandError::NoOutput)?,
+        settings,
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         part: None,
     };
     if options.json {
-        let mut lines = JsonLines(&mut *console.out);
-        let result = run_clip(&job, &mut lines);
+        let mut lines = JsonLines(text_of(console, &job));
+        let result = run_one(options, &job, &mut lines);
         lines.line(&match &result {
             Ok(outcome) => done(&job, outcome),
             Err(error) => json!({ "type": "error", "text": error.to_string() }),
         });
         result?;
     } else if options.quiet {
-        run_clip(&job, &mut Quiet)?;
+        run_one(options, &job, &mut Quiet)?;
     } else {
-        let outcome = run_clip(&job, &mut Bar::new("run", console.errors))?;
-        report(&job, &outcome, console)?;
+        let outcome = run_one(options, &job, &mut Bar::new("run", console.errors))?;
+        print(&job, &outcome, text_of(console, &job))?;
     }
     Ok(())
+}
+
+/// Runs a clip and writes its report.
+fn run_one(
+    options: &Options,
+    job: &ClipJob,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, CommandError> {
+    let Some(page) = &options.report else {
+        return Ok(run_clip(job, observer)?);
+    };
+    if [&job.input, &job.output]
+        .iter()
+        .any(|name| name.as_os_str() == PIPE)
+    {
+        return Err(CommandError::ReportOfPipe);
+    }
+    let mut inputs = vec![job.input.clone()];
+    inputs.extend(job.mask.files());
+    inputs.extend(options.truth.clone());
+    let page = Output::create(page, &inputs, job.existing).map_err(RunError::from)?;
+    let clip = Clip::open(job)?;
+    let watch = Watch::new(&clip.element, options.truth.as_deref()).map_err(RunError::from)?;
+    let mut recorder = Recorder::new(observer);
+    let outcome = clip.play(&mut recorder)?;
+    let points = recorder.finish();
+    fs::write(
+        page.part(),
+        report::page(job, &outcome, &points, &watch.finish()),
+    )?;
+    clip.finish()?;
+    page.commit().map_err(RunError::from)?;
+    Ok(outcome)
+}
+
+/// Returns where text goes: frames on the standard output leave no place there for anything else.
+fn text_of<'a>(console: &'a mut Console<'_>, job: &ClipJob) -> &'a mut dyn Write {
+    match job.output.as_os_str() == PIPE {
+        true => console.errors,
+        false => console.out,
+    }
 }
 
 /// Returns what became of a clip as an object of JSON.
@@ -193,32 +309,37 @@ fn done(job: &ClipJob, outcome: &Outcome) -> Value {
 }
 
 /// Prints what became of a clip.
-fn report(job: &ClipJob, outcome: &Outcome, console: &mut Console<'_>) -> io::Result<()> {
+fn print(job: &ClipJob, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let verb = if outcome.replaced {
         "replaced"
     } else {
         "wrote"
     };
     let seconds = outcome.duration.as_secs_f64();
-    console.say(&format!(
+    writeln!(
+        out,
         "{verb} {}: {} frames in {seconds:.1} s, {:.1} frames per second",
-        job.output.display(),
+        match job.output.as_os_str() == PIPE {
+            true => "the standard output".into(),
+            false => job.output.to_string_lossy(),
+        },
         outcome.frames,
-        outcome.frames as f64 / seconds
-    ))?;
-    let peak =
-        |name: &str, bytes: u64| (bytes > 0).then(|| format!("{name} {}", units::bytes(bytes)));
-    let peaks = [
-        peak("device", outcome.sample.peak),
-        peak("held frames and networks", outcome.sample.host_peak),
-        peak("process", outcome.resident_peak.unwrap_or_default()),
-    ];
-    let peaks: Vec<_> = peaks.into_iter().flatten().collect();
+        outcome.frames as f64 / seconds.max(1e-9)
+    )?;
+    let peaks: Vec<_> = [
+        ("device", outcome.sample.peak),
+        ("held frames and networks", outcome.sample.host_peak),
+        ("process", outcome.resident_peak.unwrap_or_default()),
+    ]
+    .into_iter()
+    .filter(|(_, bytes)| *bytes > 0)
+    .map(|(name, bytes)| format!("{name} {}", units::bytes(bytes)))
+    .collect();
     if !peaks.is_empty() {
-        console.say(&format!("peak memory: {}", peaks.join(", ")))?;
+        writeln!(out, "peak memory: {}", peaks.join(", "))?;
     }
     match outcome.downgrades.as_slice() {
         [] => Ok(()),
-        given_up => console.say(&format!("to fit the memory: {}", given_up.join("; "))),
+        given_up => writeln!(out, "to fit the memory: {}", given_up.join("; ")),
     }
 }

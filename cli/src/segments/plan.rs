@@ -172,9 +172,10 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
     let entries = entries.into_iter().map(|segment| {
         let first = frames[segment.read.start].timestamp;
         // Frames without times of their own are not found by them after a seek.
+        let seeks = segment.read.start > 0 && !filled;
         let key = keys
             .iter()
-            .filter(|(_, timestamp)| !filled && *timestamp <= first);
+            .filter(|(_, timestamp)| seeks && *timestamp <= first);
         Entry {
             key: key.max_by_key(|(_, timestamp)| timestamp).map(|key| key.0),
             read: segment.read,

@@ -191,10 +191,9 @@ fn note_frames(pad: &gst::Pad, found: &Arc<Mutex<Scan>>) {
 fn note_keys(pad: &gst::Pad, found: &Arc<Mutex<Scan>>) {
     let found = found.clone();
     pad.add_probe(PadProbeType::BUFFER, move |pad, info| {
-        let key = info.buffer().filter(|buffer| {
-            let not_key = gst::BufferFlags::DELTA_UNIT | gst::BufferFlags::HEADER;
-            !buffer.flags().intersects(not_key)
-        });
+        let key = info
+            .buffer()
+            .filter(|buffer| !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let times = key.and_then(|buffer| buffer.pts()).and_then(|time| {
             let segment = segment.as_ref()?.segment().downcast_ref::<ClockTime>()?;

@@ -4,6 +4,7 @@ mod config;
 mod crops;
 mod engine_builder;
 mod feather;
+pub mod forecast;
 mod placeholder;
 mod segments;
 mod single_frame;

@@ -11,14 +11,17 @@ use thiserror::Error;
 use crate::{
     output::Existing,
     recode::{Encoding, RecodeError, Source},
-    run::{ClipJob, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip},
+    run::{
+        ClipJob, CommandError, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip,
+    },
     segments::{self, PlanJob},
 };
 
 use super::{
     divided,
-    pairs::{Pair, PairError},
+    pairs::PairError,
     record::{Found, Recipe, Record, RecordError},
+    workers::divided_budget,
 };
 
 /// An error that keeps a clip from being made.
@@ -32,10 +35,18 @@ pub enum JobError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Segments(#[from] segments::JobError),
+    #[error(transparent)]
+    Options(Box<CommandError>),
     #[error("{} exists, and {why}: --force replaces it", output.display())]
     Other { output: PathBuf, why: String },
     #[error("{0} while it was read: start again once nothing writes to it")]
     Changed(&'static str),
+}
+
+impl From<CommandError> for JobError {
+    fn from(error: CommandError) -> Self {
+        Self::Options(Box::new(error))
+    }
 }
 
 impl From<RecodeError> for JobError {
@@ -49,7 +60,6 @@ impl From<RecodeError> for JobError {
 pub struct Common {
     /// The folder for records and whatever is not complete.
     pub work: PathBuf,
-    pub settings: ElementSettings,
     pub encoding: Encoding,
     pub existing: Existing,
     /// The digest of the networks in use.
@@ -64,6 +74,7 @@ pub struct Job {
     pub name: String,
     input: PathBuf,
     mask: MaskSource,
+    settings: ElementSettings,
     recipe: Recipe,
     record: Record,
     found: Found,
@@ -78,20 +89,23 @@ impl Job {
     ///
     /// # Errors
     /// An input cannot be read or has no video, or another file is in the place of the output.
-    pub fn new(pair: Pair, mask: MaskSource, common: &Common) -> Result<Self, JobError> {
-        if let Some(problem) = pair.problem {
-            return Err(problem.into());
-        }
-        let recipe = common.recipe(&pair.input, &mask)?;
-        let folder = common
-            .work
-            .join(pair.output.file_name().unwrap_or_default());
-        let record = Record::new(folder, pair.output.clone(), recipe.clone());
+    pub fn new(
+        name: String,
+        input: PathBuf,
+        output: PathBuf,
+        mask: MaskSource,
+        settings: ElementSettings,
+        common: &Common,
+    ) -> Result<Self, JobError> {
+        let recipe = common.recipe(&input, &mask, &settings)?;
+        let folder = common.work.join(output.file_name().unwrap_or_default());
+        let record = Record::new(folder, output.clone(), recipe.clone());
         let mut job = Self {
             found: record.find(),
-            name: pair.name,
-            input: pair.input,
+            name,
+            input,
             mask,
+            settings,
             recipe,
             record,
             frames: String::new(),
@@ -101,7 +115,7 @@ impl Job {
             Found::Done | Found::Complete => return Ok(job),
             Found::Other(why) if common.existing == Existing::Refuse => {
                 return Err(JobError::Other {
-                    output: pair.output,
+                    output,
                     why: why.clone(),
                 });
             }
@@ -131,7 +145,7 @@ impl Job {
     /// Returns whether the clip is made in segments: if it is long, and the settings allow it.
     fn is_divided(&self, common: &Common) -> bool {
         // In segments every pixel of a frame is computed, as crops follow the masks of all frames.
-        let crops = common.settings.get("crop-mode");
+        let crops = self.settings.get("crop-mode");
         crops.is_none_or(|mode| mode == "off") && self.count > 3 * common.segment_frames as u64 / 2
     }
 
@@ -187,25 +201,26 @@ impl Job {
         Ok(run_clip(&clip, observer)?)
     }
 
-    /// Makes the clip.
+    /// Makes the clip, as one of so many that run at once.
     ///
     /// # Errors
     /// See [`JobError`]. What is complete of the clip stays, for the next time.
     pub fn run(
         &self,
         common: &Common,
-        settings: &ElementSettings,
+        at_once: u64,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, JobError> {
         if self.found == Found::Complete {
             self.record.finish(common.existing)?;
             return Ok(Outcome::default());
         }
+        let settings = divided_budget(&self.settings, at_once).map_err(RunError::from)?;
         let outcome = match self.is_divided(common) {
-            true => self.in_segments(common, settings, observer)?,
-            false => self.whole(common, settings, observer)?,
+            true => self.in_segments(common, &settings, observer)?,
+            false => self.whole(common, &settings, observer)?,
         };
-        let now = common.recipe(&self.input, &self.mask)?;
+        let now = common.recipe(&self.input, &self.mask, &self.settings)?;
         match self.recipe.difference(&now) {
             None => {}
             Some("input") => return Err(JobError::Changed("the clip changed")),
@@ -217,15 +232,14 @@ impl Job {
 }
 
 impl Common {
-    fn recipe(&self, input: &Path, mask: &MaskSource) -> Result<Recipe, RecordError> {
+    fn recipe(
+        &self,
+        input: &Path,
+        mask: &MaskSource,
+        settings: &ElementSettings,
+    ) -> Result<Recipe, RecordError> {
         let encoding = format!("{:?}", self.encoding);
-        Recipe::new(
-            input,
-            mask,
-            &self.settings,
-            &encoding,
-            self.weights.as_deref(),
-        )
+        Recipe::new(input, mask, settings, &encoding, self.weights.as_deref())
     }
 }
 

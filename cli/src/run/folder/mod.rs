@@ -29,14 +29,14 @@ use thiserror::Error;
 use crate::{Console, output::Existing, recode::Encoding};
 
 use self::{
-    job::{Common, Job},
+    job::{Common, Job, JobError},
     networks::Networks,
-    pairs::PairError,
+    pairs::{Pair, PairError},
     record::RecordError,
     table::{Fate, Row},
     workers::Event,
 };
-use super::{CommandError, MaskSource, Options, RunError, mask_source, space};
+use super::{CommandError, MaskSource, Options, RunError, space};
 
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
@@ -55,6 +55,8 @@ pub enum FolderError {
         .0.display()
     )]
     Busy(PathBuf),
+    #[error("a report is about one clip: leave out --report for a folder")]
+    Report,
     #[error("{failed} of {} failed", match clips { 1 => "1 clip".to_owned(), _ => format!("{clips} clips") })]
     Failed { failed: usize, clips: usize },
 }
@@ -73,12 +75,13 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     for remark in &pairs.remarks {
         console.note("run", remark)?;
     }
-    let shared = match folder {
-        Some(_) => MaskSource::None,
-        None => {
-            mask_source(options.mask.as_deref(), &options.settings)?.ok_or(CommandError::NoMask)?
-        }
-    };
+    if options.report.is_some() {
+        return Err(FolderError::Report.into());
+    }
+    if folder.is_none() && options.rectangle.is_empty() {
+        // Told once, and not for each clip.
+        options.mask_source(&options.settings)?;
+    }
     let work = output.join(WORK);
     let _lock = lock(&work)?;
     gst::init().map_err(RunError::from)?;
@@ -87,7 +90,6 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     let networks = Networks::of(&options.settings)?;
     let common = Common {
         work,
-        settings: options.settings.clone(),
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
         weights: networks.digest().map(str::to_owned),
@@ -97,11 +99,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     let mut jobs = Vec::new();
     for (number, pair) in pairs.clips.into_iter().enumerate() {
         let name = pair.name.clone();
-        let mask = match &pair.mask {
-            Some(mask) => MaskSource::find(mask).map_err(|error| RunError::from(error).into()),
-            None => Ok(shared.clone()),
-        };
-        let fate = match mask.and_then(|mask| Job::new(pair, mask, &common)) {
+        let fate = match prepare(options, folder, pair, &common) {
             Ok(job) if job.is_done() => Some(Fate::Kept),
             Ok(job) => {
                 jobs.push((number, job));
@@ -147,6 +145,25 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         }
         .into()),
     }
+}
+
+/// Finds out what is there of a clip.
+fn prepare(
+    options: &Options,
+    masks: Option<&Path>,
+    pair: Pair,
+    common: &Common,
+) -> Result<Job, JobError> {
+    if let Some(problem) = pair.problem {
+        return Err(problem.into());
+    }
+    let settings = options.settings_for(&pair.input)?;
+    let mask = match &pair.mask {
+        Some(mask) => MaskSource::find(mask).map_err(RunError::from)?,
+        None if masks.is_some() => MaskSource::None,
+        None => options.mask_source(&settings)?,
+    };
+    Job::new(pair.name, pair.input, pair.output, mask, settings, common)
 }
 
 /// Returns the extension of the only container that holds what an encoder writes; `None` where

@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use crate::{
     progress,
     run::{
-        CommandError, ElementSettings, Observer, Options, Outcome, Progress, RunError,
+        ElementSettings, Observer, Options, Outcome, Progress,
         settings::SettingsError,
     },
 };
@@ -46,9 +46,8 @@ pub fn run(
     common: &Common,
     options: &Options,
     mut tell: impl FnMut(Event) -> io::Result<()>,
-) -> Result<(), CommandError> {
+) -> io::Result<()> {
     let at_once = usize::from(options.jobs).min(jobs.len());
-    let settings = divided(&common.settings, at_once as u64).map_err(RunError::from)?;
     let bar = match options.quiet || options.json {
         true => ProgressBar::hidden(),
         false => progress::clips(jobs.len() as u64),
@@ -63,7 +62,7 @@ pub fn run(
     let (sender, events) = mpsc::channel();
     let result = thread::scope(|scope| {
         for _ in 0..at_once {
-            let (sender, bar, settings) = (sender.clone(), bar.clone(), &settings);
+            let (sender, bar) = (sender.clone(), bar.clone());
             scope.spawn(move || {
                 while let Some((number, job)) = next() {
                     let mut watch = Watch {
@@ -71,7 +70,7 @@ pub fn run(
                         bar: &bar,
                         events: &sender,
                     };
-                    let row = row(&job, job.run(common, settings, &mut watch));
+                    let row = row(&job, job.run(common, at_once as u64, &mut watch));
                     bar.inc(1);
                     if sender.send(Event::Ended(number, row)).is_err() {
                         return;
@@ -86,14 +85,17 @@ pub fn run(
             .try_for_each(|event| bar.suspend(|| tell(event)))
     });
     bar.finish_and_clear();
-    Ok(result?)
+    result
 }
 
 /// Returns settings with the budgets of one of several clips that run at once.
 ///
 /// # Errors
 /// None that the settings did not have before.
-fn divided(settings: &ElementSettings, at_once: u64) -> Result<ElementSettings, SettingsError> {
+pub fn divided_budget(
+    settings: &ElementSettings,
+    at_once: u64,
+) -> Result<ElementSettings, SettingsError> {
     let mut divided = settings.clone();
     for name in BUDGETS {
         let budget = settings.get(name).and_then(|text| text.parse::<u64>().ok());
@@ -150,7 +152,7 @@ mod tests {
         let mut settings = ElementSettings::default();
         settings.set("vram-budget", "4000000001").unwrap();
         let of = |at_once| {
-            let divided = divided(&settings, at_once).unwrap();
+            let divided = divided_budget(&settings, at_once).unwrap();
             BUDGETS.map(|name| divided.get(name).map(str::to_owned))
         };
         assert_eq!(of(1), [Some("4000000001".to_owned()), None]);
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(of(4), [Some("1000000000".to_owned()), None]);
         settings.set("vram-budget", "0").unwrap();
         settings.set("host-budget", "2").unwrap();
-        let divided = divided(&settings, 2).unwrap();
+        let divided = divided_budget(&settings, 2).unwrap();
         assert_eq!(
             (divided.get("vram-budget"), divided.get("host-budget")),
             (Some("0"), Some("1"))

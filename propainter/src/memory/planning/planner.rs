@@ -199,7 +199,7 @@ fn plans(machine: Machine) -> Vec<Plan> {
 
 /// Returns an estimate of the time that a plan takes beyond the fastest one, in thousandths of
 /// that. It orders plans. The estimates for a GPU were not measured.
-fn slowness(plan: &Plan, machine: Machine) -> u32 {
+pub fn slowness(plan: &Plan, machine: Machine) -> u32 {
     let on_gpu = machine.is_gpu();
     let pick = |condition: bool, cpu: u32, gpu: u32| match (condition, on_gpu) {
         (false, _) => 0,
