@@ -2,7 +2,7 @@
 //!
 //! Subcommands, a folder each:
 //! - [`demo`]: shows the element at work on a generated clip or on a video file
-//! - [`mod@run`]: removes what masks mark from videos
+//! - [`mod@run`]: removes what masks mark from videos; [`folder`]: from those of a folder
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
@@ -27,6 +27,7 @@ pub mod check;
 pub mod console;
 pub mod demo;
 pub mod engine;
+pub mod folder;
 pub mod generated;
 pub mod memory;
 pub mod monitor;
@@ -113,6 +114,14 @@ pub fn run(
         }
     };
     let (name, result) = match &cli.command {
+        Command::Run(options) if options.input.join(segments::MANIFEST).is_file() => {
+            let result = segments::one::run(options, console);
+            ("run", result.map_err(Failure::of))
+        }
+        Command::Run(options) if options.input.is_dir() => {
+            let result = folder::run(options, console);
+            ("run", result.map_err(Failure::of))
+        }
         Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
         Command::Plan(options) => {
             let result = segments::plan::run(options, console);

@@ -6,19 +6,17 @@
 //! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
-//! - [`folder`]: a folder of clips
 //! - [`space`]: whether the new file will fit
 //! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
 pub mod expand;
-pub mod folder;
 pub mod mask;
 mod pipe;
 pub mod play;
 pub mod progress;
 pub mod settings;
-mod space;
+pub(crate) mod space;
 pub mod y4m;
 
 use std::{
@@ -36,7 +34,6 @@ use crate::{
     output::{Existing, Output},
     recode::Encoding,
     report::{self, Recorder, frames::Watch},
-    segments::{self, JobError, MANIFEST},
     units,
 };
 
@@ -127,10 +124,6 @@ pub struct Options {
 pub enum CommandError {
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error(transparent)]
-    Folder(#[from] folder::FolderError),
-    #[error(transparent)]
-    Job(#[from] JobError),
     #[error("name the file to write: --output FILE")]
     NoOutput,
     #[error(transparent)]
@@ -178,7 +171,7 @@ impl Options {
     ///
     /// # Errors
     /// The clip cannot be read, or is larger than it is to become.
-    fn settings_for(&self, clip: &Path) -> Result<ElementSettings, CommandError> {
+    pub fn settings_for(&self, clip: &Path) -> Result<ElementSettings, CommandError> {
         let mut settings = self.settings.clone();
         let ratio = self
             .expand
@@ -202,7 +195,7 @@ impl Options {
     ///
     /// # Errors
     /// The mask cannot be read, or nothing tells what to remove or to add.
-    fn mask_source(&self, settings: &ElementSettings) -> Result<MaskSource, CommandError> {
+    pub fn mask_source(&self, settings: &ElementSettings) -> Result<MaskSource, CommandError> {
         let expands = self.expand.is_some() || self.expand_to.is_some();
         let found = mask_source(self.mask.as_deref(), settings)?;
         found
@@ -216,12 +209,6 @@ impl Options {
 /// # Errors
 /// An input cannot be read, an output cannot be written, or an element fails.
 pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
-    if options.input.join(MANIFEST).is_file() {
-        return Ok(segments::one::run(options, console)?);
-    }
-    if options.input.is_dir() {
-        return folder::run(options, console);
-    }
     let settings = options.settings_for(&options.input)?;
     let job = ClipJob {
         input: options.input.clone(),

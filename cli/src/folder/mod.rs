@@ -1,4 +1,4 @@
-//! A folder of clips in one process.
+//! `propainter run FOLDER`: the clips of a folder in one process.
 //!
 //! - [`pairs`]: which mask belongs to which clip
 //! - [`record`]: what was begun or done before
@@ -36,7 +36,7 @@ use self::{
     table::{Fate, Row},
     workers::Event,
 };
-use super::{CommandError, MaskSource, Options, RunError, space};
+use crate::run::{CommandError, MaskSource, Options, RunError, space};
 
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
@@ -46,6 +46,12 @@ pub const WORK: &str = ".propainter";
 pub enum FolderError {
     #[error(transparent)]
     Pair(#[from] PairError),
+    #[error(transparent)]
+    Options(#[from] CommandError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("{} cannot be written: {source}", folder.display())]
@@ -65,18 +71,17 @@ pub enum FolderError {
 ///
 /// # Errors
 /// Nothing can be begun, or a clip failed.
-pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandError> {
+pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderError> {
     let start = Instant::now();
     let folder = options.mask.as_deref().filter(|mask| mask.is_dir());
     let output = options.output.as_deref().ok_or(CommandError::NoOutput)?;
     let ending = ending(&options.encoding);
-    let pairs = pairs::pair(&options.input, folder, output, ending);
-    let pairs = pairs.map_err(FolderError::from)?;
+    let pairs = pairs::pair(&options.input, folder, output, ending)?;
     for remark in &pairs.remarks {
         console.note("run", remark)?;
     }
     if options.report.is_some() {
-        return Err(FolderError::Report.into());
+        return Err(FolderError::Report);
     }
     if folder.is_none() && options.rectangle.is_empty() {
         // Told once, and not for each clip.
@@ -142,8 +147,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         _ => Err(FolderError::Failed {
             failed,
             clips: rows.len(),
-        }
-        .into()),
+        }),
     }
 }
 

@@ -14,10 +14,7 @@ use indicatif::ProgressBar;
 
 use crate::{
     progress,
-    run::{
-        ElementSettings, Observer, Options, Outcome, Progress,
-        settings::SettingsError,
-    },
+    run::{ElementSettings, Observer, Options, Outcome, Progress, settings::SettingsError},
 };
 
 use super::{
