@@ -11,14 +11,17 @@ use thiserror::Error;
 use crate::{
     output::Existing,
     recode::{Encoding, RecodeError, Source},
-    run::{ClipJob, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip},
+    run::{
+        ClipJob, CommandError, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip,
+    },
     segments::{self, PlanJob},
 };
 
 use super::{
     divided,
-    pairs::{Pair, PairError},
+    pairs::PairError,
     record::{Found, Recipe, Record, RecordError},
+    workers::divided_budget,
 };
 
 /// An error that keeps a clip from being made.
@@ -32,10 +35,18 @@ pub enum JobError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Segments(#[from] segments::JobError),
+    #[error(transparent)]
+    Options(Box<CommandError>),
     #[error("{} exists, and {why}: --force replaces it", output.display())]
     Other { output: PathBuf, why: String },
     #[error("{0} while it was read: start again once nothing writes to it")]
     Changed(&'static str),
+}
+
+impl From<CommandError> for JobError {
+    fn from(error: CommandError) -> Self {
+        Self::Options(Box::new(error))
+    }
 }
 
 impl From<RecodeError> for JobError {
@@ -63,8 +74,7 @@ pub struct Job {
     pub name: String,
     input: PathBuf,
     mask: MaskSource,
-    /// The properties of the element, with all of the budgets.
-    pub settings: ElementSettings,
+    settings: ElementSettings,
     recipe: Recipe,
     record: Record,
     found: Found,
@@ -80,23 +90,20 @@ impl Job {
     /// # Errors
     /// An input cannot be read or has no video, or another file is in the place of the output.
     pub fn new(
-        pair: Pair,
+        name: String,
+        input: PathBuf,
+        output: PathBuf,
         mask: MaskSource,
         settings: ElementSettings,
         common: &Common,
     ) -> Result<Self, JobError> {
-        if let Some(problem) = pair.problem {
-            return Err(problem.into());
-        }
-        let recipe = common.recipe(&pair.input, &mask, &settings)?;
-        let folder = common
-            .work
-            .join(pair.output.file_name().unwrap_or_default());
-        let record = Record::new(folder, pair.output.clone(), recipe.clone());
+        let recipe = common.recipe(&input, &mask, &settings)?;
+        let folder = common.work.join(output.file_name().unwrap_or_default());
+        let record = Record::new(folder, output.clone(), recipe.clone());
         let mut job = Self {
             found: record.find(),
-            name: pair.name,
-            input: pair.input,
+            name,
+            input,
             mask,
             settings,
             recipe,
@@ -108,7 +115,7 @@ impl Job {
             Found::Done | Found::Complete => return Ok(job),
             Found::Other(why) if common.existing == Existing::Refuse => {
                 return Err(JobError::Other {
-                    output: pair.output,
+                    output,
                     why: why.clone(),
                 });
             }
@@ -194,23 +201,24 @@ impl Job {
         Ok(run_clip(&clip, observer)?)
     }
 
-    /// Makes the clip.
+    /// Makes the clip, as one of so many that run at once.
     ///
     /// # Errors
     /// See [`JobError`]. What is complete of the clip stays, for the next time.
     pub fn run(
         &self,
         common: &Common,
-        settings: &ElementSettings,
+        at_once: u64,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, JobError> {
         if self.found == Found::Complete {
             self.record.finish(common.existing)?;
             return Ok(Outcome::default());
         }
+        let settings = divided_budget(&self.settings, at_once).map_err(RunError::from)?;
         let outcome = match self.is_divided(common) {
-            true => self.in_segments(common, settings, observer)?,
-            false => self.whole(common, settings, observer)?,
+            true => self.in_segments(common, &settings, observer)?,
+            false => self.whole(common, &settings, observer)?,
         };
         let now = common.recipe(&self.input, &self.mask, &self.settings)?;
         match self.recipe.difference(&now) {

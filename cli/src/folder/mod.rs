@@ -1,4 +1,4 @@
-//! A folder of clips in one process.
+//! `propainter run FOLDER`: the clips of a folder in one process.
 //!
 //! - [`pairs`]: which mask belongs to which clip
 //! - [`record`]: what was begun or done before
@@ -26,21 +26,18 @@ use std::{
 use serde_json::json;
 use thiserror::Error;
 
-use crate::{
-    Console,
-    output::Existing,
-    recode::Encoding,
-    run::{CommandError, MaskSource, Options, RunError, space},
-};
+use crate::{Console, output::Existing, recode::Encoding};
 
 use self::{
     job::{Common, Job, JobError},
     networks::Networks,
-    pairs::PairError,
+    pairs::{Pair, PairError},
     record::RecordError,
     table::{Fate, Row},
     workers::Event,
 };
+use crate::run::{CommandError, MaskSource, Options, RunError, space};
+
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
 
@@ -48,9 +45,13 @@ pub const WORK: &str = ".propainter";
 #[derive(Debug, Error)]
 pub enum FolderError {
     #[error(transparent)]
-    Run(#[from] CommandError),
-    #[error(transparent)]
     Pair(#[from] PairError),
+    #[error(transparent)]
+    Options(#[from] CommandError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("{} cannot be written: {source}", folder.display())]
@@ -60,20 +61,10 @@ pub enum FolderError {
         .0.display()
     )]
     Busy(PathBuf),
+    #[error("a report is about one clip: leave out --report for a folder")]
+    Report,
     #[error("{failed} of {} failed", match clips { 1 => "1 clip".to_owned(), _ => format!("{clips} clips") })]
     Failed { failed: usize, clips: usize },
-}
-
-impl From<RunError> for FolderError {
-    fn from(error: RunError) -> Self {
-        Self::Run(error.into())
-    }
-}
-
-impl From<io::Error> for FolderError {
-    fn from(error: io::Error) -> Self {
-        Self::Run(error.into())
-    }
 }
 
 /// Runs the clips of the input folder.
@@ -85,10 +76,12 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderErr
     let folder = options.subject.mask.as_deref().filter(|mask| mask.is_dir());
     let output = options.output.as_deref().ok_or(CommandError::NoOutput)?;
     let ending = ending(&options.encoding);
-    let pairs = pairs::pair(&options.input, folder, output, ending);
-    let pairs = pairs.map_err(FolderError::from)?;
+    let pairs = pairs::pair(&options.input, folder, output, ending)?;
     for remark in &pairs.remarks {
         console.note("run", remark)?;
+    }
+    if options.report.is_some() {
+        return Err(FolderError::Report);
     }
     let shared = match folder {
         Some(_) => MaskSource::None,
@@ -111,19 +104,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderErr
     let mut jobs = Vec::new();
     for (number, pair) in pairs.clips.into_iter().enumerate() {
         let name = pair.name.clone();
-        let mask = match &pair.mask {
-            Some(mask) => MaskSource::find(mask).map_err(|error| RunError::from(error).into()),
-            None => Ok(shared.clone()),
-        };
-        let settings = || {
-            options
-                .subject
-                .settings(&pair.input)
-                .map_err(JobError::from)
-        };
-        let both = mask.and_then(|mask| Ok((mask, settings()?)));
-        let job = both.and_then(|(mask, settings)| Job::new(pair, mask, settings, &common));
-        let fate = match job {
+        let fate = match prepare(options, &shared, pair, &common) {
             Ok(job) if job.is_done() => Some(Fate::Kept),
             Ok(job) => {
                 jobs.push((number, job));
@@ -168,6 +149,24 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderErr
             clips: rows.len(),
         }),
     }
+}
+
+/// Finds out what is there of a clip, whose masks are the `shared` ones if it has none of its own.
+fn prepare(
+    options: &Options,
+    shared: &MaskSource,
+    pair: Pair,
+    common: &Common,
+) -> Result<Job, JobError> {
+    if let Some(problem) = pair.problem {
+        return Err(problem.into());
+    }
+    let settings = options.subject.settings(&pair.input)?;
+    let mask = match &pair.mask {
+        Some(mask) => MaskSource::find(mask).map_err(RunError::from)?,
+        None => shared.clone(),
+    };
+    Job::new(pair.name, pair.input, pair.output, mask, settings, common)
 }
 
 /// Returns the extension of the only container that holds what an encoder writes; `None` where

@@ -14,13 +14,10 @@ use indicatif::ProgressBar;
 
 use crate::{
     progress,
-    run::{
-        ElementSettings, Observer, Options, Outcome, Progress, RunError, settings::SettingsError,
-    },
+    run::{ElementSettings, Observer, Options, Outcome, Progress, settings::SettingsError},
 };
 
 use super::{
-    FolderError,
     job::{Common, Job, JobError},
     table::{Fate, Row},
 };
@@ -46,7 +43,7 @@ pub fn run(
     common: &Common,
     options: &Options,
     mut tell: impl FnMut(Event) -> io::Result<()>,
-) -> Result<(), FolderError> {
+) -> io::Result<()> {
     let at_once = usize::from(options.jobs).min(jobs.len());
     let bar = match options.quiet || options.json {
         true => ProgressBar::hidden(),
@@ -70,11 +67,7 @@ pub fn run(
                         bar: &bar,
                         events: &sender,
                     };
-                    let settings = divided(&job.settings, at_once as u64).map_err(RunError::from);
-                    let result = settings
-                        .map_err(JobError::from)
-                        .and_then(|settings| job.run(common, &settings, &mut watch));
-                    let row = row(&job, result);
+                    let row = row(&job, job.run(common, at_once as u64, &mut watch));
                     bar.inc(1);
                     if sender.send(Event::Ended(number, row)).is_err() {
                         return;
@@ -89,14 +82,17 @@ pub fn run(
             .try_for_each(|event| bar.suspend(|| tell(event)))
     });
     bar.finish_and_clear();
-    Ok(result?)
+    result
 }
 
 /// Returns settings with the budgets of one of several clips that run at once.
 ///
 /// # Errors
 /// None that the settings did not have before.
-fn divided(settings: &ElementSettings, at_once: u64) -> Result<ElementSettings, SettingsError> {
+pub fn divided_budget(
+    settings: &ElementSettings,
+    at_once: u64,
+) -> Result<ElementSettings, SettingsError> {
     let mut divided = settings.clone();
     for name in BUDGETS {
         let budget = settings.get(name).and_then(|text| text.parse::<u64>().ok());
@@ -153,7 +149,7 @@ mod tests {
         let mut settings = ElementSettings::default();
         settings.set("vram-budget", "4000000001").unwrap();
         let of = |at_once| {
-            let divided = divided(&settings, at_once).unwrap();
+            let divided = divided_budget(&settings, at_once).unwrap();
             BUDGETS.map(|name| divided.get(name).map(str::to_owned))
         };
         assert_eq!(of(1), [Some("4000000001".to_owned()), None]);
@@ -161,7 +157,7 @@ mod tests {
         assert_eq!(of(4), [Some("1000000000".to_owned()), None]);
         settings.set("vram-budget", "0").unwrap();
         settings.set("host-budget", "2").unwrap();
-        let divided = divided(&settings, 2).unwrap();
+        let divided = divided_budget(&settings, 2).unwrap();
         assert_eq!(
             (divided.get("vram-budget"), divided.get("host-budget")),
             (Some("0"), Some("1"))
