@@ -39,8 +39,8 @@ impl Sizes {
         let at_once = (plan.completion_frames as u64).min(run);
         let rest = (run - 1) % at_once + 1;
         // The convolution in time of the first part takes the most memory when the last frames
-        // arrive: the parts joined, the same in pixel order on the CPU, the result, and the context
-        // that the other parts pass on.
+        // arrive: the parts joined, the same in pixel order, the result, and the context that the
+        // other parts pass on.
         let carried = |seen: u64| {
             let frames = |lag: u64| match seen.saturating_sub(lag) {
                 0 => 0,
@@ -50,8 +50,11 @@ impl Sizes {
         };
         let in_time = |frames: u64, out: u64| {
             let joined = frames * half;
-            let in_pixel_order = if self.machine.is_gpu() { 0 } else { w * joined };
-            n * joined + in_pixel_order + self.op(out * half)
+            match self.machine {
+                Machine::Cpu { .. } => n * joined + w * joined + self.op(out * half),
+                // The parts beside the parts joined; the result takes less.
+                Machine::Gpu(_) => 2 * n * joined,
+            }
         };
         let encode_last = if run > at_once {
             let frames = CARRY + rest + END;
