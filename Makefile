@@ -3,7 +3,7 @@
 # The build binds CUDA 12.0's driver API; .cargo/config.toml says the same to cargo alone.
 export CUDARC_CUDA_VERSION := 12000
 
-.PHONY: demo test gpu-test lint bench soak setup plugin kit
+.PHONY: demo test slurm-test gpu-test lint bench soak setup plugin kit
 
 # `make` builds the whole workspace, with the networks, so that every build of the tensor library has
 # the same features and happens once. For a package, without the tests' entry points, build
@@ -57,6 +57,10 @@ soak: plugin
 # from the PTX of every kernel; memory of large frames; every allocation and launch that can fail.
 gpu-test: plugin
 	cargo test --release --workspace --test all -- gpu:: --include-ignored
+
+# deploy/slurm.sbatch on a Slurm that is started for it: needs root, and installs Slurm.
+slurm-test: plugin
+	@sh scripts/slurm-test.sh
 
 # `propainter check` in an archive for a machine with NVIDIA's driver and nothing else.
 kit: setup

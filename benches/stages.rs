@@ -8,7 +8,8 @@
 //!
 //! Without arguments: the CPU, 432x240, fp32. The peak is the device's: by the driver on a GPU, of
 //! what is resident on the CPU. `start` is what the first run of all stages takes longer than the
-//! second: kernels are compiled and the fastest are looked for then.
+//! second: kernels are compiled then. The operations are those of the layers, and the bytes those of all
+//! tensors that a launch on a GPU reads or writes.
 
 use std::{error::Error, ops::Range, time::Instant};
 
@@ -17,7 +18,12 @@ use clap::Parser;
 use propainter::{
     Cancel, DType, DeviceChoice, Rect,
     internals::{
-        kernels::{correlation::CorrelationForm, pools::Pools, upcast::upcast},
+        kernels::{
+            correlation::CorrelationForm,
+            flops::{counted, counted_bytes},
+            pools::Pools,
+            upcast::upcast,
+        },
         memory::meter::Meter,
         networks::{
             flow_completion::FlowCompletion,
@@ -27,6 +33,7 @@ use propainter::{
             stored::Placement,
             strips::Strips,
         },
+        self_test::launches::Launches,
     },
     weights::Network,
 };
@@ -62,13 +69,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(pools) = Pools::of(&device) {
         meter.attach(move || pools.reserved());
     }
-    println!("| size | precision | stage | s per frame | peak MB |\n|---|---|---|---|---|");
+    println!(
+        "| size | precision | stage | s per frame | peak MB | GFLOP per frame | MB per frame | launches per frame |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for precision in &options.precisions {
         let numbers = match &precision[..] {
             "fp32" => DType::F32,
             "fp16" => DType::F16,
             "bf16" => DType::Bf16,
-            other => return Err(format!("{other} is none of fp32, fp16, bf16").into()),
+            "tf32" => DType::Tf32,
+            other => return Err(format!("{other} is none of fp32, tf32, fp16, bf16").into()),
         };
         let networks = Networks::read(numbers, &device)?;
         for size in &options.sizes {
@@ -97,15 +108,20 @@ fn main() -> Result<(), Box<dyn Error>> {
                 name,
                 seconds,
                 peak,
+                work: [flops, bytes, launches],
             } in &stages
             {
-                let peak = *peak as f64 / 1e6;
-                println!("| {width}×{height} | {precision} | {name} | {seconds:.3} | {peak:.0} |");
+                let [peak, bytes] = [*peak as f64, *bytes].map(|bytes| bytes / 1e6);
+                let flops = flops / 1e9;
+                println!(
+                    "| {width}×{height} | {precision} | {name} | {seconds:.3} | {peak:.0} | \
+                     {flops:.1} | {bytes:.0} | {launches:.0} |"
+                );
             }
-            println!("| {width}×{height} | {precision} | together | {together:.3} | |");
+            println!("| {width}×{height} | {precision} | together | {together:.3} | | | | |");
             if let Some(first) = first {
                 let start = (first - together) * FRAMES as f64;
-                println!("| {width}×{height} | {precision} | start, once | {start:.1} s | |");
+                println!("| {width}×{height} | {precision} | start, once | {start:.1} s | | | | |");
             }
         }
     }
@@ -129,8 +145,13 @@ impl Networks {
         let read = |network| checkpoint(network).ok_or("the golden weights table is missing");
         let completion = read(Network::FlowCompletion)?.at(numbers);
         let generator = read(Network::Generator)?.at(numbers);
+        // Optical flow is in 32 bits.
+        let raft = match numbers {
+            DType::Tf32 => numbers,
+            _ => DType::F32,
+        };
         Ok(Self {
-            raft: Raft::init(&read(Network::Raft)?, device),
+            raft: Raft::init(&read(Network::Raft)?.at(raft), device),
             completion: FlowCompletion::init(&completion, device),
             generator: Generator::init(&generator, device),
             numbers,
@@ -143,6 +164,8 @@ struct Stage {
     /// For a frame.
     seconds: f64,
     peak: u64,
+    /// Operations, bytes and launches for a frame.
+    work: [f64; 3],
 }
 
 struct Bench<'a> {
@@ -166,8 +189,9 @@ impl Bench<'_> {
         let mut stages = Vec::new();
         let mut stage = |name, frames: usize, run: &mut dyn FnMut()| {
             reset_peak();
+            let launches = Launches::watch();
             let start = Instant::now();
-            run();
+            let ((_, flops), bytes) = counted_bytes(|| counted(&mut *run));
             // A GPU works on by itself until it is asked.
             let done = self.device.sync();
             let seconds = start.elapsed().as_secs_f64() / frames as f64;
@@ -177,6 +201,7 @@ impl Bench<'_> {
                 name,
                 seconds,
                 peak: resident.unwrap_or_else(|| self.meter.most()),
+                work: [flops, bytes, launches.count()].map(|work| work as f64 / frames as f64),
             });
             done.map_err(|error| format!("{name}: {error:?}"))
         };

@@ -1,14 +1,17 @@
 #!/bin/sh
-# All checks that run no test: format, clippy, documentation, dependencies, spelling. `cargo-deny`
-# and `typos` run where they are installed.
+# All checks that run no test: format, clippy, documentation, dependencies, spelling, deploy/.
+# `cargo-deny`, `typos` and `kubernetes-validate` run where they are installed.
 #
-#   lint.sh [--install]    --install puts these two into target/tools first
+#   lint.sh [--install]    --install puts these three into target/tools first
 set -eu
 cd "$(dirname "$0")/.."
 tools=target/tools
 if [ "${1:-}" = --install ]; then
     # Debug builds without symbols take 3 CPU minutes together, and run for a second.
     CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $tools cargo-deny@0.20.2 typos-cli@1.52.0
+    python3 -m venv $tools/python
+    $tools/python/bin/pip install --quiet kubernetes-validate==1.37.0
+    ln -sf ../python/bin/kubernetes-validate $tools/bin/
 fi
 PATH=$PWD/$tools/bin:$PATH
 
@@ -24,5 +27,6 @@ optional() {
 cargo fmt --all -- --check
 optional typos
 optional cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
+optional kubernetes-validate --strict --quiet deploy/kubernetes-job.yaml
 cargo clippy --release --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items

@@ -28,8 +28,11 @@ run() {
 run cargo test --release --workspace --no-fail-fast "$@"
 if [ $# = 0 ]; then
     # The tests of what both builds have, without the networks, and the demo of that build.
-    run cargo test --release --no-default-features --target-dir target/demo \
-        -p propainter -p propainter-elements -p propainter-cli -p gst-plugin-propainter
+    lite="--release --no-default-features --target-dir target/demo -p propainter -p propainter-elements
+        -p propainter-cli -p gst-plugin-propainter"
+    # Some tests use the plugin and the program as they were built.
+    run cargo build $lite
+    run cargo test $lite -p propainter-tests --no-fail-fast
     run make demo DEMO="--output target/demo/out --force"
 fi
 if [ -s "$list" ]; then

@@ -2,10 +2,14 @@
 //!
 //! Subcommands, a folder each:
 //! - [`demo`]: shows the element at work on a generated clip or on a video file
+//! - [`mod@run`]: removes what masks mark from videos
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
+//! - [`advise`]: settings, time and cost of a clip on cards and rented machines
+//! - [`segments`]: `plan` and `join`, and `run` for a job: a clip in segments on several machines
+//! - [`folder`]: `run` for a folder of videos
 //! - [`generated`]: shell completions and man pages
 //!
 //! Shared by them:
@@ -13,22 +17,28 @@
 //! - [`engine`]: the options that choose the engine and its device
 //! - [`output`]: files that are written safely
 //! - [`recode`]: a video file through the element into another file
+//! - [`report`]: the page about a clip
 //! - [`memory`], [`progress`], [`units`]: peak memory, progress bars, bytes as text
 //!
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
 
+pub mod advise;
 pub mod bench;
 #[cfg_attr(not(feature = "networks"), path = "check/no_networks.rs")]
 pub mod check;
 pub mod console;
 pub mod demo;
 pub mod engine;
+pub mod folder;
 pub mod generated;
 pub mod memory;
 pub mod monitor;
 pub mod output;
 pub mod progress;
 pub mod recode;
+pub mod report;
+pub mod run;
+pub mod segments;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
@@ -55,11 +65,15 @@ pub struct Cli {
 /// A subcommand with its options.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Run(run::Options),
+    Plan(segments::plan::Options),
+    Join(segments::join::Options),
     Demo(demo::Options),
     Monitor(monitor::Options),
     Weights(weights::Options),
     Bench(bench::Options),
     Check(check::Options),
+    Advise(advise::Options),
     Completions(generated::completions::Options),
     Man(generated::man::Options),
 }
@@ -102,6 +116,22 @@ pub fn run(
         }
     };
     let (name, result) = match &cli.command {
+        Command::Run(options) if options.input.join(segments::MANIFEST).is_file() => {
+            let result = segments::one::run(options, console);
+            ("run", result.map_err(Failure::of))
+        }
+        Command::Run(options) if options.input.is_dir() => {
+            ("run", folder::run(options, console).map_err(Failure::of))
+        }
+        Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),
+        Command::Plan(options) => {
+            let result = segments::plan::run(options, console);
+            ("plan", result.map_err(Failure::of))
+        }
+        Command::Join(options) => {
+            let result = segments::join::run(options, console);
+            ("join", result.map_err(Failure::of))
+        }
         Command::Demo(options) => ("demo", demo::run(options, console).map_err(Failure::of)),
         Command::Monitor(options) => {
             let result = monitor::run(options, console);
@@ -117,6 +147,10 @@ pub fn run(
         }
         Command::Bench(options) => ("bench", bench::run(options, console).map_err(Failure::of)),
         Command::Check(options) => ("check", check::run(options, console).map_err(Failure::of)),
+        Command::Advise(options) => {
+            let result = advise::run(options, console);
+            ("advise", result.map_err(Failure::of))
+        }
         Command::Completions(options) => {
             let result = generated::completions::run(options, console);
             ("completions", result.map_err(Failure::of))

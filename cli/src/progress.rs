@@ -14,6 +14,20 @@ pub fn frames(total: u64) -> ProgressBar {
     styled(ProgressBar::new(total), style)
 }
 
+/// Returns a bar for work on `total` clips, whose message tells of one of them.
+pub fn clips(total: u64) -> ProgressBar {
+    let style = "{bar:32}  {pos} of {len} clips  {msg}";
+    styled(ProgressBar::new(total), style)
+}
+
+/// Returns a bar for the frames of a clip, whose message tells everything but their number.
+pub fn clip() -> ProgressBar {
+    styled(
+        ProgressBar::no_length(),
+        "{bar:24}  {human_pos} of {human_len} frames  {wide_msg}",
+    )
+}
+
 fn styled(bar: ProgressBar, style: &str) -> ProgressBar {
     match ProgressStyle::with_template(style) {
         Ok(style) => bar.with_style(style),

@@ -7,8 +7,14 @@ pub mod classical {
 pub mod cuda {
     pub use crate::device::cuda::*;
 }
+pub mod cuda_faults {
+    pub use crate::device::cuda_faults::*;
+}
 pub mod cuda_info {
     pub use crate::device::cuda_info::*;
+}
+pub mod forecast {
+    pub use crate::session::forecast::*;
 }
 pub mod isa {
     pub use crate::device::isa::*;

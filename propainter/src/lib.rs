@@ -47,6 +47,7 @@ pub use frame::{Frame, InpaintedFrame, Mask};
 pub use geometry::{Border, Rect};
 pub use memory::Limits;
 pub use precision::Precision;
+pub use schedule::Segment;
 pub use session::{
-    Config, CropMode, Mode, Model, OpenOptions, Session, Stats, Warm, fill_single_frame,
+    Config, CropMode, Mode, Model, OpenOptions, Segments, Session, Stats, Warm, fill_single_frame,
 };

@@ -39,6 +39,7 @@ fn bench_reports_speed_memory_and_plan() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn bench_fails_where_the_checkpoints_are_missing() {
     let weights = ["--model", "propainter", "--weights", "/nonexistent"];

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Outcome, run};
 
-fn check(folder: &Path, more: &[&str]) -> (Outcome, Value) {
+pub fn check(folder: &Path, more: &[&str]) -> (Outcome, Value) {
     let report = folder.to_str().expect("UTF-8");
     let outcome = run(&[&["propainter", "check", "--report", report], more].concat());
     let json = fs::read(folder.join("report.json")).expect("a report");
@@ -22,7 +22,7 @@ fn check(folder: &Path, more: &[&str]) -> (Outcome, Value) {
     (outcome, json)
 }
 
-fn steps(report: &Value) -> &[Value] {
+pub fn steps(report: &Value) -> &[Value] {
     report["steps"].as_array().expect("steps")
 }
 

@@ -49,6 +49,7 @@ fn completions_know_every_subcommand_and_option() {
     assert_eq!(unknown.status, 2);
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn bash_accepts_its_completions_and_completes_with_them() {
     let script = run(&["propainter", "completions", "bash"]).out;
@@ -66,7 +67,9 @@ fn bash_accepts_its_completions_and_completes_with_them() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("UTF-8")
     };
-    for name in ["demo", "monitor", "weights", "bench", "check"] {
+    for name in [
+        "run", "plan", "join", "demo", "monitor", "weights", "bench", "check", "advise",
+    ] {
         assert!(completed(&["propainter"]).contains(name));
     }
     assert!(completed(&["propainter", "monitor"]).contains("--interval"));

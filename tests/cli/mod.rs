@@ -1,19 +1,22 @@
 //! The program `propainter`, run as a user would.
 
+mod advise;
 mod bench;
-mod check;
+#[cfg(feature = "networks")]
+pub mod check;
 mod generated;
 mod program;
+mod segments;
 
 use std::ffi::OsString;
 
 use propainter_cli::{Console, weights::Environment};
 
 /// The result of a run.
-struct Outcome {
-    status: u8,
-    out: String,
-    errors: String,
+pub struct Outcome {
+    pub status: u8,
+    pub out: String,
+    pub errors: String,
 }
 
 /// Runs a command line, which begins with the program's name.

@@ -34,9 +34,12 @@ fn version_is_that_of_the_workspace() {
     assert_eq!((version.status, version.out), (0, expected));
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn a_link_that_names_a_subcommand_acts_as_it() {
-    for name in ["demo", "monitor", "weights", "bench", "check"] {
+    for name in [
+        "run", "plan", "join", "demo", "monitor", "weights", "bench", "check", "advise",
+    ] {
         let link = format!("/usr/local/bin/propainter-{name}");
         let (by_link, by_word) = (
             run(&[&link, "--help"]),
@@ -54,6 +57,7 @@ fn a_link_that_names_a_subcommand_acts_as_it() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn errors_name_the_subcommand_and_wrong_usage_has_its_own_status() {
     let failed = run(&["propainter", "monitor", "videotestsrc ! fakesink"]);

@@ -105,6 +105,33 @@ fn flows_both_ways_match() {
     }
 }
 
+/// On a GPU a stream computes several pairs at once.
+#[test]
+fn pairs_of_a_batch_are_those_computed_alone() {
+    let device = device();
+    let (Some(vectors), Some(raft)) = (Vectors::open("raft"), raft(&device)) else {
+        return;
+    };
+    let [first, second] =
+        ["image1", "image2"].map(|key| raft.encode(vectors.tensor::<4>(key, &device)));
+    let pairs = [
+        (&first, &second),
+        (&second, &first),
+        (&second, &second),
+        (&first, &second),
+    ];
+    for form in [CorrelationForm::Volume, CorrelationForm::Features] {
+        let together = raft.flows(&pairs, 3, form);
+        assert_eq!(together.dims()[0], pairs.len());
+        for (i, pair) in pairs.into_iter().enumerate() {
+            let alone = raft.flows(&[pair], 3, form);
+            let error = relative_error(together.clone().narrow(0, i, 1), alone);
+            println!("{form:?}, pair {i}: relative error {error:.2e}");
+            assert!(error <= 1e-6, "{form:?}, pair {i}: {error:.2e}");
+        }
+    }
+}
+
 #[test]
 fn flow_from_features_alone_matches() {
     let device = device();

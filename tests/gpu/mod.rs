@@ -2,7 +2,9 @@
 //! virtual GPU computes.
 
 mod assemble;
+mod check;
 mod computed;
+mod cuda_memory;
 mod driver;
 mod kernels;
 mod memory;

@@ -32,7 +32,7 @@ fn reserved(device: &Device) -> u64 {
     device.memory_cleanup();
     Pools::of(device)
         .expect("a CubeCL device")
-        .reserved_by_this_thread()
+        .reserved_in_stream()
 }
 
 fn values(stored: &StoredTensor) -> Vec<f32> {
@@ -84,14 +84,14 @@ fn a_view_that_is_stored_does_not_keep_the_whole() {
     for device in devices() {
         reserved(&device);
         let pools = Pools::of(&device).expect("a CubeCL device");
-        let before = pools.used_by_this_thread();
+        let before = pools.used_in_stream();
         let stored = {
             let all = Tensor::cat((0..COUNT).map(|i| computed(&device, i)).collect(), 0);
             StoredTensor::put(all.narrow(0, 3, 1), Placement::Device).expect("stored")
         };
         settle([&stored]).expect("the device works");
         reserved(&device);
-        assert!(pools.used_by_this_thread() <= before + 2 * BYTES);
+        assert!(pools.used_in_stream() <= before + 2 * BYTES);
         assert_eq!(values(&stored)[0], 3.0);
     }
 }

@@ -1,15 +1,16 @@
 //! The scripts of `pipelines/` on short clips, with the built plugin.
 
 mod clients;
-mod clips;
+pub mod clips;
 mod formats;
 mod kept;
 mod leaks;
 mod loops;
 mod monitor;
 mod outputs;
+mod run;
 mod scripts;
-mod tools;
+pub mod tools;
 
 use std::{
     env, fs,
@@ -69,7 +70,7 @@ pub fn plugin() -> &'static Plugin {
 }
 
 /// What `cargo build` put beside the tests: the plugin or a command.
-fn release(name: &str) -> PathBuf {
+pub fn release(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a running test");
     let release = test.ancestors().nth(2).expect("target/release");
     release.join(name)

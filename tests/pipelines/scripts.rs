@@ -214,6 +214,7 @@ fn budget_is_a_cards_size_or_bytes() {
 }
 
 /// As a user starts it, with the networks: the plan is told.
+#[cfg(feature = "networks")]
 #[test]
 fn budget_tells_the_plan() {
     let Some(weights) = propainter_tests::golden::weights_folder() else {

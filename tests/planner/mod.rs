@@ -18,6 +18,8 @@ const GB: u64 = 1_000_000_000;
 const GPU: Machine = Machine::Gpu(Gpu {
     context: 500 << 20,
     largest: u64::MAX,
+    page: 0,
+    others: 0,
 });
 /// Bytes of a common L2 cache.
 const L2: u64 = 1 << 20;

@@ -1,6 +1,7 @@
 //! Compares the schedule with a walk over the whole clip, written as the official procedure states
 //! it.
 
+mod segments;
 mod sliding;
 
 use std::collections::BTreeSet;

@@ -228,6 +228,7 @@ fn a_flush_and_a_new_stream_begin_anew() {
     assert!(first == again);
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn networks_see_crops_and_share_their_weights() {
     let Some(config) = networks(SIZE.0, SIZE.1) else {

@@ -53,6 +53,7 @@ fn the_classical_engine_lets_frames_go_at_once() {
     assert_whole(&done, &scene, 40);
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn networks_begin_anew_with_the_frames_they_hold() {
     let Some(config) = networks(64, 48) else {

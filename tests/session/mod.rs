@@ -6,6 +6,8 @@ mod feather;
 mod latency;
 mod opening;
 mod scene_cuts;
+mod segments;
+#[cfg(feature = "networks")]
 mod sliding;
 
 use std::path::Path;
@@ -14,8 +16,11 @@ use propainter::{
     Config, DeviceChoice, Error, Frame, InpaintedFrame, Mask, Model, Session,
     internals::synthetic::Scene,
 };
+#[cfg(feature = "networks")]
 use propainter_tests::golden::weights_folder;
 
+/// Returns settings of the networks, of a build that has them.
+#[cfg(feature = "networks")]
 fn networks(width: usize, height: usize) -> Option<Config> {
     Some(Config {
         model: Model::Propainter,
@@ -24,6 +29,11 @@ fn networks(width: usize, height: usize) -> Option<Config> {
         raft_iterations: 2,
         ..Config::new(width, height)
     })
+}
+
+#[cfg(not(feature = "networks"))]
+fn networks(_: usize, _: usize) -> Option<Config> {
+    None
 }
 
 fn propagation(width: usize, height: usize) -> Config {
@@ -87,6 +97,7 @@ fn assert_whole(done: &[InpaintedFrame], scene: &Scene, frames: usize) {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn frames_of_any_size_pass_through_the_networks() {
     for (width, height, frames) in [(1, 1, 3), (7, 5, 2), (33, 141, 2), (136, 40, 3)] {
@@ -207,6 +218,7 @@ fn settings_out_of_range_are_named() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn missing_checkpoints_are_named_with_where_was_looked() {
     for model in [Model::Propainter, Model::Auto] {
@@ -231,10 +243,12 @@ fn missing_checkpoints_are_named_with_where_was_looked() {
 }
 
 /// Returns whether the usual places of this machine hold checkpoints.
+#[cfg(feature = "networks")]
 fn weights_are_installed() -> bool {
     propainter::weights::find(None::<&Path>).is_ok()
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn another_networks_checkpoint_is_refused_by_name() {
     let Some(weights) = weights_folder() else {

@@ -36,6 +36,7 @@ fn the_latency_of_settings_is_that_of_their_session() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn the_latency_of_the_networks_settings_is_that_of_their_session() {
     for (subvideo_length, neighbor_length) in [(80, 10), (12, 3), (2, 2)] {
@@ -54,6 +55,7 @@ fn the_latency_of_the_networks_settings_is_that_of_their_session() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn a_sliding_window_waits_for_the_lookahead_and_a_hop() {
     let Some(config) = networks(64, 48) else {

@@ -210,6 +210,7 @@ fn a_cut_by_way_of_black_is_one() {
     assert_eq!(cuts("by way of black", &plain(clip)), 1);
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn memory_that_runs_out_around_a_cut_loses_no_frame() {
     let Some(config) = networks(64, 48) else {

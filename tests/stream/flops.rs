@@ -1,6 +1,6 @@
 //! Counts the floating-point operations of the networks for a frame of a long stream.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use burn::tensor::{Device, Tensor};
 use propainter::{
@@ -13,14 +13,15 @@ use propainter::{
             raft::Raft,
             strips::Strips,
         },
-        schedule::{Schedule, Task, Window, WindowParams},
+        schedule::{Schedule, Segment, Task, Window, WindowParams},
     },
     weights::Network,
 };
+use propainter_cli::advise::speed::work::Work;
 use propainter_tests::golden::checkpoint;
 
-const WIDTH: usize = 432;
-const HEIGHT: usize = 240;
+/// Width and height that BENCHMARKS.md has figures for.
+const SIZE: [usize; 2] = [432, 240];
 /// The official defaults.
 const CUT: WindowParams = WindowParams {
     subvideo_length: 80,
@@ -53,11 +54,11 @@ fn billions(work: impl FnOnce()) -> f64 {
 }
 
 /// Returns a hole in the middle that covers a share of the frame, in the shape of the frame.
-fn hole(share: f64) -> Mask {
+fn hole([across, down]: [usize; 2], share: f64) -> Mask {
     let side = share.sqrt();
-    let (width, height) = (WIDTH as f64 * side, HEIGHT as f64 * side);
-    let mut mask = Mask::empty(WIDTH, HEIGHT);
-    let (x, y) = ((WIDTH as f64 - width) / 2.0, (HEIGHT as f64 - height) / 2.0);
+    let (width, height) = (across as f64 * side, down as f64 * side);
+    let mut mask = Mask::empty(across, down);
+    let (x, y) = ((across as f64 - width) / 2.0, (down as f64 - height) / 2.0);
     mask.add_rectangle(x as i64, y as i64, width as u64, height as u64);
     mask
 }
@@ -89,7 +90,7 @@ fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
             false => Rect::default(),
         };
         let video = Video {
-            input: &|range| Ok(zeros([range.len(), 3, HEIGHT, WIDTH])),
+            input: &|range| Ok(zeros([range.len(), 3, mask.height(), mask.width()])),
             wanted: &(0..flows).map(wanted).collect::<Vec<_>>(),
             output: &mut |_, _| Ok(()),
         };
@@ -106,10 +107,10 @@ fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
 
 /// Returns the operations of a window, which do not depend on the values.
 fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
-    let (height, width) = (HEIGHT / 4, WIDTH / 4);
+    let (height, width) = (mask.height() / 4, mask.width() / 4);
     let locals = window.neighbours.len();
     let quarters: Vec<f32> = (0..height * width)
-        .map(|p| f32::from(mask.hole()[4 * (p / width) * WIDTH + 4 * (p % width)]))
+        .map(|p| f32::from(mask.hole()[16 * (p / width) * width + 4 * (p % width)]))
         .collect();
     let masks = Tensor::<1>::from_floats(&quarters[..], &Device::flex());
     let masks = masks.reshape([1, 1, height, width]).repeat(&[1, 2, 1, 1]);
@@ -140,26 +141,79 @@ fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
 
 #[test]
 fn a_frame_takes_the_work_that_its_hole_needs() {
-    let Some([quarter, small]) = totals([0.25, 0.03]) else {
+    let Some([quarter, small]) = stages(SIZE, [0.25, 0.03]) else {
         return;
     };
+    // The smaller the hole, the larger the share of the flows, of which the context has most.
+    let context = [&quarter, &small].map(context);
+    assert!(
+        context.iter().all(|share| (0.0..0.15).contains(share)),
+        "{context:?}"
+    );
+    let (quarter, small) = (quarter.total(), small.total());
     assert!(quarter <= 777.0, "{quarter}");
     assert!(small < quarter, "{small}, {quarter}");
+}
+
+/// The model that `propainter advise` computes times from, at another size than its figures are from.
+#[test]
+fn advice_counts_the_work_of_a_frame_as_the_networks_do() {
+    let size = [320, 192];
+    let shares = [0.5, 0.05];
+    let Some(stages) = stages(size, shares) else {
+        return;
+    };
+    for (share, counted) in shares.into_iter().zip(stages) {
+        let counted = counted.total();
+        let work = Work::of(size.into(), CUT, 400, share).total() / 400.0 / 1e9;
+        let error = (work / counted - 1.0).abs();
+        assert!(error < 0.03, "{share}: {work:.0}, counted {counted:.0}");
+    }
 }
 
 /// Prints the table of BENCHMARKS.md.
 #[test]
 #[ignore = "long: make soak"]
 fn a_frame_takes_less_work_the_smaller_its_hole_is() {
-    let Some(totals) = totals([1.0, 0.25, 0.1, 0.03]) else {
+    let Some(stages) = stages(SIZE, [1.0, 0.25, 0.1, 0.03]) else {
         return;
     };
+    let totals = stages.map(|flops| flops.total());
     assert!(totals.is_sorted_by(|more, less| more > less), "{totals:?}");
+}
+
+/// Returns what the context of a segment of 2,000 frames takes within a longer clip, as a share of
+/// the operations for its own frames.
+fn context(flops: &Flops) -> f64 {
+    let segment = Segment::new(CUT, 20_000, 4_000..6_000);
+    let mut schedule = Schedule::of_segment(CUT, &segment);
+    let (mut completed, mut windows, mut encoded) = (0, 0, BTreeSet::new());
+    for _ in segment.read.clone() {
+        schedule.push();
+        while let Some(task) = schedule.next_task() {
+            match task {
+                Task::Complete { keep, .. } => completed += keep.len(),
+                Task::Propagate { .. } => {}
+                Task::Generate(window) => {
+                    windows += 1;
+                    encoded.extend(window.neighbours.chain(window.references));
+                }
+            }
+        }
+    }
+    // A window of the generator makes five frames.
+    let took = flops.flow * (segment.read.len() - 1) as f64
+        + flops.completion * completed as f64
+        + flops.encoder * encoded.len() as f64
+        + flops.generator * (5 * windows) as f64;
+    let context = took / (flops.total() * segment.keep.len() as f64) - 1.0;
+    println!("{segment}: {:.1} % more operations", 100.0 * context);
+    context
 }
 
 /// Returns the operations for a frame with holes of these shares, in 10⁹; `None` where the
 /// generated weights cannot be made.
-fn totals<const N: usize>(shares: [f64; N]) -> Option<[f64; N]> {
+fn stages<const N: usize>([width, height]: [usize; 2], shares: [f64; N]) -> Option<[Flops; N]> {
     let [raft, completion, generator] = [
         checkpoint(Network::Raft)?,
         checkpoint(Network::FlowCompletion)?,
@@ -171,7 +225,7 @@ fn totals<const N: usize>(shares: [f64; N]) -> Option<[f64; N]> {
     let generator = Generator::init(&generator, &device);
 
     // Features are computed once per frame, flows for each pair in both directions.
-    let image = || zeros([1, 3, HEIGHT, WIDTH]);
+    let image = || zeros([1, 3, height, width]);
     let features = raft.encode(image());
     let encoding = billions(|| _ = raft.encode(image()));
     let iterations = |count| {
@@ -184,12 +238,12 @@ fn totals<const N: usize>(shares: [f64; N]) -> Option<[f64; N]> {
     let windows = windows();
     assert_eq!(windows.len(), 2, "a window every five frames");
     let strips = Strips::default();
-    let plane = || zeros([1, 1, HEIGHT, WIDTH]);
+    let plane = || zeros([1, 1, height, width]);
     let encoder = billions(|| _ = generator.encode(image(), plane(), plane(), strips));
     // One frame in ten becomes a reference.
-    let tokens = billions(|| _ = generator.tokens(zeros([1, 128, HEIGHT / 4, WIDTH / 4])));
+    let tokens = billions(|| _ = generator.tokens(zeros([1, 128, height / 4, width / 4])));
     let flops = |share: f64| {
-        let mask = hole(share);
+        let mask = hole([width, height], share);
         let completion = complete(&completion, &mask);
         let both: f64 = windows.iter().map(|w| window(&generator, w, &mask)).sum();
         Flops {
@@ -201,7 +255,7 @@ fn totals<const N: usize>(shares: [f64; N]) -> Option<[f64; N]> {
     };
     println!("| hole | flow | completion | encoder | generator | together |");
     println!("|---|---|---|---|---|---|");
-    let totals = shares.map(|share| {
+    Some(shares.map(|share| {
         let flops = flops(share);
         let Flops {
             flow,
@@ -209,12 +263,10 @@ fn totals<const N: usize>(shares: [f64; N]) -> Option<[f64; N]> {
             encoder,
             generator,
         } = flops;
-        let total = flops.total();
-        let percent = 100.0 * share;
+        let (total, percent) = (flops.total(), 100.0 * share);
         println!(
             "| {percent:.0} % | {flow:.0} | {completion:.0} | {encoder:.0} | {generator:.0} | {total:.0} |"
         );
-        total
-    });
-    Some(totals)
+        flops
+    }))
 }

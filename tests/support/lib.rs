@@ -4,10 +4,13 @@
 pub mod allocation;
 pub mod alone;
 pub mod cpus;
+#[cfg(feature = "networks")]
 pub mod e2e;
 pub mod fuzz;
+#[cfg(feature = "networks")]
 pub mod golden;
 pub mod shared;
 pub mod skip;
 pub mod soak;
+#[cfg(feature = "networks")]
 pub mod virtual_gpu;

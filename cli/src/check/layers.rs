@@ -35,7 +35,7 @@ pub fn check(
 ) -> Result<(), CheckError> {
     let dtypes: &[DType] = match device.is_cpu() {
         true => &[DType::F32],
-        false => &[DType::F32, DType::F16],
+        false => &[DType::F32, DType::Tf32, DType::F16],
     };
     for &dtype in dtypes {
         let mut own = Values::new();
@@ -84,7 +84,7 @@ fn compare(
         .map(|layer| {
             let stride = match layer.kind {
                 LayerKind::Convolution { stride } => Some(stride),
-                LayerKind::Product => None,
+                LayerKind::Linear | LayerKind::Product => None,
             };
             json!({ "name": layer.name, "x": layer.x, "weight": layer.weight, "stride": stride })
         })

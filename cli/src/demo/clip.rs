@@ -15,28 +15,12 @@ const TO_FILE: &str = "propainter name=inpaint ! videoconvert ! videoscale \
     ! x264enc pass=qual quantizer=16 ! h264parse ! mp4mux ! filesink name=file";
 
 /// A pipeline around the element.
-pub struct Clip {
+pub struct Generated {
     pub pipeline: gst::Pipeline,
     /// The element `propainter`.
     pub element: gst::Element,
-    /// The scene, which knows the frames without object and logo; `None` for a video file.
-    pub scene: Option<Scene>,
-}
-
-impl Clip {
-    /// Parses a pipeline whose elements `inpaint` and `file` are the element and the sink.
-    fn parse(description: &str, movie: &Path) -> Result<Self, DemoError> {
-        let pipeline = gst::parse::launch(description)?
-            .downcast::<gst::Pipeline>()
-            .map_err(|_| gst::glib::bool_error!("the description is not a pipeline"))?;
-        named(&pipeline, "file")?.set_property("location", movie);
-        let element = named(&pipeline, "inpaint")?;
-        Ok(Self {
-            pipeline,
-            element,
-            scene: None,
-        })
-    }
+    /// The scene, which knows the frames without object and logo.
+    pub scene: Scene,
 }
 
 fn named(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DemoError> {
@@ -48,7 +32,7 @@ fn named(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element, DemoError
 ///
 /// # Errors
 /// An element is missing.
-pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
+pub fn generated(options: &Options, movie: &Path) -> Result<Generated, DemoError> {
     let (width, height) = (options.width, options.height);
     let source = |name: &str, format: &str| {
         format!(
@@ -61,9 +45,12 @@ pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
         source("frames", "RGB"),
         source("masks", "GRAY8")
     );
-    let mut clip = Clip::parse(&description, movie)?;
+    let pipeline = gst::parse::launch(&description)?
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| gst::glib::bool_error!("the description is not a pipeline"))?;
+    named(&pipeline, "file")?.set_property("location", movie);
+    let element = named(&pipeline, "inpaint")?;
     let scene = Scene::new(width as usize, height as usize, 7);
-    clip.scene = Some(scene.clone());
 
     // The frames are drawn beforehand, as the report states the element's speed.
     let stride = |bytes: usize| bytes.next_multiple_of(4);
@@ -81,7 +68,7 @@ pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
         })
         .collect();
     let app = |name| -> Result<gst_app::AppSrc, DemoError> {
-        let element = named(&clip.pipeline, name)?.downcast::<gst_app::AppSrc>();
+        let element = named(&pipeline, name)?.downcast::<gst_app::AppSrc>();
         Ok(element.map_err(|_| gst::glib::bool_error!("{} is not an appsrc", name))?)
     };
     let (frames, masks) = (app("frames")?, app("masks")?);
@@ -96,7 +83,11 @@ pub fn generated(options: &Options, movie: &Path) -> Result<Clip, DemoError> {
         let _ = masks.end_of_stream();
         let _ = frames.end_of_stream();
     });
-    Ok(clip)
+    Ok(Generated {
+        pipeline,
+        element,
+        scene,
+    })
 }
 
 /// Returns frame `index` as a buffer: rows of `row` bytes at a distance of `stride` bytes.

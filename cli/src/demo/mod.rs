@@ -12,7 +12,6 @@ mod strip;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -23,11 +22,15 @@ use crate::{
     Console,
     engine::EngineOptions,
     memory,
-    output::{self, Existing, Output, OutputError, input_files},
-    recode::{Job, Recode, RecodeError, StopOnDrop},
+    output::{self, Existing, Output, OutputError},
+    recode::{Encoding, RecodeError},
+    run::{
+        Clip, ClipJob, ElementSettings, MaskSource, Outcome, RunError, play::play, progress::Bar,
+        settings::SettingsError,
+    },
 };
 
-use self::{clip::Clip, probes::PadProbes};
+use self::probes::PadProbes;
 
 /// The folder whose files the demo replaces without `--force`.
 const DEFAULT_FOLDER: &str = "out";
@@ -74,25 +77,19 @@ pub enum DemoError {
     Setup(#[from] gst::glib::Error),
     #[error("GStreamer: {0}")]
     Pipeline(#[from] gst::glib::BoolError),
-    #[error("GStreamer: {0}")]
-    State(#[from] gst::StateChangeError),
-    #[error("{element}: {message}")]
-    Stream { element: String, message: String },
-    #[error("the element produced no frame")]
-    NoFrames,
     #[error("{0}; --output FOLDER sets another place")]
     Output(#[from] OutputError),
     #[error(transparent)]
-    Recode(RecodeError),
+    Run(RunError),
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
-impl From<RecodeError> for DemoError {
-    fn from(error: RecodeError) -> Self {
+impl From<RunError> for DemoError {
+    fn from(error: RunError) -> Self {
         match error {
-            RecodeError::Output(error) => Self::Output(error),
-            other => Self::Recode(other),
+            RunError::Recode(RecodeError::Output(error)) => Self::Output(error),
+            other => Self::Run(other),
         }
     }
 }
@@ -100,21 +97,14 @@ impl From<RecodeError> for DemoError {
 /// The incomplete `demo.mp4`.
 enum Movie {
     Generated(Output),
-    Recoded(Recode),
+    Clip(Box<Clip>),
 }
 
 impl Movie {
-    fn replaces(&self) -> bool {
-        match self {
-            Self::Generated(output) => output.replaces(),
-            Self::Recoded(recode) => recode.replaces(),
-        }
-    }
-
     fn commit(self) -> Result<(), DemoError> {
         match self {
             Self::Generated(output) => Ok(output.commit()?),
-            Self::Recoded(recode) => Ok(recode.finish()?),
+            Self::Clip(clip) => Ok(clip.finish()?),
         }
     }
 }
@@ -130,53 +120,53 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), DemoError
         .map_err(|error| DemoError::Folder(options.output.clone(), error))?;
     let movie_path = options.output.join("demo.mp4");
     let strip_path = options.output.join("demo.png");
-    let mask = options.mask.iter();
-    let masks: Vec<PathBuf> = mask.flat_map(|mask| input_files(mask)).collect();
-    let inputs: Vec<PathBuf> = options.video.iter().chain(&masks).cloned().collect();
+    let mask = match &options.mask {
+        Some(mask) => MaskSource::find(mask).map_err(RunError::from)?,
+        None => MaskSource::None,
+    };
+    let inputs: Vec<PathBuf> = options.video.iter().cloned().chain(mask.files()).collect();
     let force = options.force || options.output == Path::new(DEFAULT_FOLDER);
     let existing = Existing::with_force(force);
     output::check(&movie_path, &inputs, existing)?;
     let strip = Output::create(&strip_path, &inputs, existing)?;
-    let (clip, movie) = match &options.video {
+    let settings = settings(&options.engine).map_err(RunError::from)?;
+    let mut bar = Bar::new("demo", console.errors);
+    let (movie, observed, outcome) = match &options.video {
         Some(video) => {
-            let job = Job {
-                video: video.clone(),
+            let clip = Clip::open(&ClipJob {
+                input: video.clone(),
+                mask,
                 output: movie_path.clone(),
-                inputs: masks,
+                settings,
+                encoding: Encoding::default(),
                 existing,
-            };
-            let element = gst::ElementFactory::make("propainter").build()?;
-            let recode = Recode::new(&job, &element)?;
-            for note in &recode.notes {
-                console.note("demo", note)?;
-            }
-            let clip = Clip {
-                pipeline: recode.pipeline.clone(),
-                element,
-                scene: None,
-            };
-            (clip, Movie::Recoded(recode))
+                part: None,
+            })?;
+            let probes = PadProbes::new(&clip.element, None)?;
+            let outcome = clip.play(&mut bar)?;
+            (Movie::Clip(Box::new(clip)), probes.finish(), outcome)
         }
         None => {
             let output = Output::create(&movie_path, &inputs, existing)?;
             let clip = clip::generated(options, output.part())?;
-            (clip, Movie::Generated(output))
+            settings.apply(&clip.element).map_err(RunError::from)?;
+            if let MaskSource::Image(mask) = mask {
+                clip.element.set_property("mask-location", mask);
+            }
+            let probes = PadProbes::new(&clip.element, Some(clip.scene))?;
+            let played = play(&clip.pipeline, &clip.element, &mut bar);
+            let outcome = Outcome {
+                replaced: output.replaces(),
+                ..played.map_err(RunError::from)?
+            };
+            (Movie::Generated(output), probes.finish(), outcome)
         }
     };
-    set_properties(&clip.element, options);
-
-    let probes = PadProbes::new(&clip.element, clip.scene.clone())?;
-    let start = Instant::now();
-    play(&clip.pipeline)?;
-    let duration = start.elapsed();
-    let observed = probes.finish();
-    if observed.frames == 0 {
-        return Err(DemoError::NoFrames);
-    }
+    drop(bar);
     strip::write(strip.part(), &observed.pairs)?;
-    report(&observed, &clip.element, duration, console)?;
+    report(&observed, &outcome, console)?;
     let verb = |replaces| if replaces { "replaced" } else { "wrote" };
-    let verbs = (verb(movie.replaces()), verb(strip.replaces()));
+    let verbs = (verb(outcome.replaced), verb(strip.replaces()));
     movie.commit()?;
     strip.commit()?;
     console.say(&format!("{} {}", verbs.0, movie_path.display()))?;
@@ -184,55 +174,25 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), DemoError
     Ok(())
 }
 
-fn set_properties(element: &gst::Element, options: &Options) {
-    let engine = &options.engine;
-    element.set_property_from_str("model", engine.model.name());
-    element.set_property("device", engine.device.to_string());
+/// Returns the properties of the element that choose the engine.
+fn settings(engine: &EngineOptions) -> Result<ElementSettings, SettingsError> {
+    let mut settings = ElementSettings::default();
+    settings.set("model", engine.model.name())?;
+    settings.set("device", &engine.device.to_string())?;
     if let Some(weights) = &engine.weights {
-        element.set_property("weights", weights);
+        settings.set("weights", &weights.to_string_lossy())?;
     }
-    if let Some(mask) = &options.mask {
-        element.set_property("mask-location", mask);
-    }
-}
-
-/// Plays to the end of the stream.
-fn play(pipeline: &gst::Pipeline) -> Result<(), DemoError> {
-    let _stop = StopOnDrop(pipeline);
-    pipeline.set_state(gst::State::Playing).map_err(|error| {
-        // The element that refused has posted the reason.
-        wait(pipeline).unwrap_or(DemoError::State(error))
-    })?;
-    wait(pipeline).map_or(Ok(()), Err)
-}
-
-/// Waits for the end of the stream or an error, and returns the error.
-fn wait(pipeline: &gst::Pipeline) -> Option<DemoError> {
-    let bus = pipeline.bus()?;
-    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-    let message = bus.timed_pop_filtered(gst::ClockTime::NONE, &kinds)?;
-    match message.view() {
-        gst::MessageView::Error(error) => Some(DemoError::Stream {
-            element: error
-                .src()
-                .map(|source| source.name().to_string())
-                .unwrap_or_default(),
-            message: error.error().to_string(),
-        }),
-        _ => None,
-    }
+    Ok(settings)
 }
 
 fn report(
     observed: &probes::Observed,
-    element: &gst::Element,
-    duration: Duration,
+    outcome: &Outcome,
     console: &mut Console<'_>,
 ) -> io::Result<()> {
     let frames = observed.frames;
     let (width, height) = observed.size;
-    let stats = element.property::<gst::Structure>("stats");
-    let model = stats.get::<String>("model").unwrap_or_default();
+    let model = &outcome.sample.model;
     console.say(&format!(
         "{frames} frames of {width}×{height}, model {model}"
     ))?;
@@ -241,7 +201,7 @@ fn report(
             "PSNR inside the hole: {psnr:.2} dB against the truth"
         ))?;
     }
-    let fps = frames as f64 / duration.as_secs_f64();
+    let fps = frames as f64 / outcome.duration.as_secs_f64();
     console.say(&format!(
         "speed: {fps:.1} frames per second, decoding and encoding included"
     ))?;

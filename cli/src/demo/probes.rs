@@ -7,11 +7,13 @@ use std::{
 };
 
 use gst::prelude::*;
-use gst_video::prelude::*;
+use gst_video::VideoInfo;
 use propainter::{
     Frame,
     internals::synthetic::{Scene, square_error_in_hole},
 };
+
+use crate::report::rgb::ToRgb;
 
 use super::DemoError;
 
@@ -43,7 +45,7 @@ struct PadRecord {
     /// Sum of squared differences and number of values inside the hole.
     squared: u64,
     samples: u64,
-    to_rgb: Option<Converter>,
+    to_rgb: ToRgb,
 }
 
 impl PadProbes {
@@ -97,7 +99,9 @@ fn add_probe(
             let record = &mut *lock(&record);
             // Every frame of the scene is compared; few frames of a file are needed.
             if scene.is_some() || record.sample.wants(record.frames) {
-                match rgb(pad, buffer, &mut record.to_rgb) {
+                let caps = pad.current_caps();
+                let info = caps.and_then(|caps| VideoInfo::from_caps(&caps).ok());
+                match info.and_then(|info| record.to_rgb.convert(buffer, &info)) {
                     Some(frame) => record.add(&frame, scene.as_ref()),
                     None => record.frames += 1,
                 }
@@ -112,34 +116,6 @@ fn add_probe(
 
 fn lock(record: &Mutex<PadRecord>) -> MutexGuard<'_, PadRecord> {
     record.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Converts frames of one format and size to RGB.
-type Converter = (gst_video::VideoInfo, gst_video::VideoConverter);
-
-/// Converts a buffer to RGB with the converter that is `kept` for its format; `None` where that is
-/// not possible.
-fn rgb(pad: &gst::Pad, buffer: &gst::BufferRef, kept: &mut Option<Converter>) -> Option<Frame> {
-    let info = gst_video::VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()?;
-    let (width, height) = (info.width(), info.height());
-    let format = gst_video::VideoFormat::Rgb;
-    let wanted = gst_video::VideoInfo::builder(format, width, height);
-    // The converter requires equal frame rates.
-    let wanted = wanted.fps(info.fps()).build().ok()?;
-    if !kept.as_ref().is_some_and(|(of, _)| *of == info) {
-        let converter = gst_video::VideoConverter::new(&info, &wanted, None).ok()?;
-        *kept = Some((info.clone(), converter));
-    }
-    let (_, converter) = kept.as_ref()?;
-    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).ok()?;
-    let memory = gst::Buffer::with_size(wanted.size()).ok()?;
-    let mut converted = gst_video::VideoFrame::from_buffer_writable(memory, &wanted).ok()?;
-    converter.frame_ref(&frame, &mut converted.as_mut_video_frame_ref());
-    let (width, height) = (width as usize, height as usize);
-    let stride = usize::try_from(converted.plane_stride()[0]).ok()?;
-    let rows = converted.plane_data(0).ok()?.chunks(stride).take(height);
-    let data = rows.flat_map(|row| &row[..3 * width]).copied().collect();
-    Some(Frame::new(width, height, data))
 }
 
 impl PadRecord {

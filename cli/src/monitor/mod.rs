@@ -23,11 +23,11 @@ use thiserror::Error;
 use crate::{
     Console,
     output::{Existing, OutputError},
-    recode::{Job, Recode, RecodeError},
+    recode::{Encoding, Job, Recode, RecodeError},
 };
 
 pub use self::{
-    sample::Sample,
+    sample::{Sample, message},
     view::{Lines, Screen, View},
 };
 
@@ -185,6 +185,7 @@ fn recode(
         output: output.to_owned(),
         inputs: files::read_by(&element),
         existing: Existing::with_force(options.force),
+        encoding: Encoding::default(),
     };
     let recode = Recode::new(&job, &element)?;
     for note in &recode.notes {

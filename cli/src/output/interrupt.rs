@@ -25,7 +25,8 @@ static INCOMPLETE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 static HANDLER: Once = Once::new();
 
 impl RemoveOnInterrupt {
-    /// Registers a file that other code is about to create.
+    /// Registers a file that other code is about to create, or a folder that goes with what it
+    /// holds.
     pub fn new(file: &Path) -> Self {
         HANDLER.call_once(handle_signals);
         incomplete().insert(file.to_owned());
@@ -66,7 +67,7 @@ fn handle_signals() {
         let files = incomplete();
         for file in files.iter() {
             // It may be gone already, or have its final name.
-            let _ = fs::remove_file(file);
+            let _ = fs::remove_file(file).or_else(|_| fs::remove_dir_all(file));
         }
         // The process ends at once: a sink that is being opened would create its file again.
         low_level::exit(128 + signal);

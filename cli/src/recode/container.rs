@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::RecodeError;
+use super::{
+    RecodeError,
+    codecs::{AV1, Codec, FFV1, H264, H265, PRORES, VP8, VP9},
+};
 
 /// A container that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +45,21 @@ impl Container {
         }
     }
 
-    /// Returns the names of the video encoders, the one for ordinary files first.
-    pub fn video_encoders(self) -> &'static [&'static str] {
+    /// Returns the video codecs, the one for ordinary files first.
+    pub fn video_codecs(self) -> &'static [&'static Codec] {
         match self {
-            Self::Mp4 | Self::MpegTs => &["x264enc", "x265enc"],
-            Self::Mov => &["x264enc", "x265enc", "avenc_prores_ks"],
-            Self::Matroska => &["x264enc", "x265enc", "vp9enc", "avenc_ffv1"],
-            Self::Webm => &["vp9enc", "vp8enc"],
+            Self::Mp4 => &[&H264, &H265, &AV1],
+            Self::MpegTs => &[&H264, &H265],
+            Self::Mov => &[&H264, &H265, &PRORES],
+            Self::Matroska => &[&H264, &H265, &VP9, &FFV1, &VP8, &AV1],
+            Self::Webm => &[&VP9, &VP8, &AV1],
         }
+    }
+
+    /// Returns whether a codec can be stored, if perhaps only on request.
+    pub fn takes(self, codec: &Codec) -> bool {
+        let on_request = self == Self::Matroska && *codec == PRORES;
+        on_request || self.video_codecs().contains(&codec)
     }
 
     /// Returns the encoder for sound that cannot be copied, as a description for gst-launch-1.0.
@@ -70,8 +80,8 @@ impl Container {
         matches!(self, Self::Mp4 | Self::Mov)
     }
 
-    /// Returns whether the muxer stores chapters.
+    /// Returns whether the file stores chapters: those of MP4 are written by [`super::chapters`].
     pub fn stores_chapters(self) -> bool {
-        matches!(self, Self::Matroska | Self::Webm)
+        self != Self::MpegTs
     }
 }

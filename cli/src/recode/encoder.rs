@@ -2,58 +2,110 @@
 
 use std::cmp::Reverse;
 
+use clap::Args;
 use gst_video::{VideoFormat, VideoFormatInfo, VideoInfo};
 
-use super::{Container, RecodeError, Source};
+use super::{
+    Container, RecodeError, Source,
+    codecs::{CODECS, Codec, FFV1, H264, H265},
+};
+
+/// What the user says about the encoder; by default the codec is that of the source.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Encoding")]
+pub struct Encoding {
+    /// Encoder: h264, h265, vp8, vp9, av1, ffv1 or prores, a GStreamer element, or `hardware` for
+    /// one of the graphics hardware [default: the codec of the input]
+    #[arg(long, value_name = "NAME")]
+    pub encoder: Option<String>,
+    /// Quality, 1 to 100 [default: a loss that is hard to see]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: Option<u8>,
+    /// Lose nothing: FFV1, for .mkv
+    #[arg(long, conflicts_with_all = ["encoder", "quality"])]
+    pub lossless: bool,
+}
 
 /// An encoder with its pixel format.
 #[derive(Debug)]
 pub struct Encoder {
-    pub name: &'static str,
+    /// Name of the element.
+    pub name: String,
+    pub codec: &'static Codec,
     pub format: VideoFormat,
     /// The features of the source's format that this one lacks.
     pub lost: Vec<&'static str>,
 }
 
-/// Returns the encoder with settings of high quality, the parser that a muxer needs, and the media
-/// type of the codec.
-fn settings_of(name: &str) -> (&'static str, &'static str, &'static str) {
-    match name {
-        // The muxer loses the last frames of a stream with B-frames and a variable frame rate.
-        "x264enc" => (
-            "x264enc pass=qual quantizer=16 option-string=bframes=0",
-            "h264parse",
-            "video/x-h264",
-        ),
-        "x265enc" => (
-            "x265enc option-string=crf=16:bframes=0:log-level=none",
-            "h265parse",
-            "video/x-h265",
-        ),
-        // With lag both encoders drop frames.
-        "vp9enc" => (
-            "vp9enc end-usage=cq cq-level=18 target-bitrate=50000000 lag-in-frames=0 cpu-used=4 \
-             row-mt=true",
-            "vp9parse",
-            "video/x-vp9",
-        ),
-        "vp8enc" => (
-            "vp8enc end-usage=cq cq-level=10 target-bitrate=50000000 lag-in-frames=0 cpu-used=4 \
-             deadline=1000000",
-            "identity",
-            "video/x-vp8",
-        ),
-        "avenc_ffv1" => ("avenc_ffv1", "identity", "video/x-ffv"),
-        _ => ("avenc_prores_ks", "identity", "video/x-prores"),
+/// The word for `--encoder` that stands for any encoder of graphics hardware.
+const HARDWARE: &str = "hardware";
+
+impl Encoding {
+    /// Returns the encoders to choose from, the preferred one first.
+    ///
+    /// # Errors
+    /// No encoder has the name that is asked for, or the container does not take its codec.
+    fn candidates(&self, container: Container) -> Result<Vec<(&'static Codec, &str)>, RecodeError> {
+        let taken = container.video_codecs();
+        let named = |names: &'static [&'static str], codec: &'static Codec| {
+            names.iter().map(move |&name| (codec, name))
+        };
+        let asked = match self.encoder.as_deref() {
+            None if self.lossless => Some(FFV1.name),
+            asked => asked,
+        };
+        let Some(asked) = asked else {
+            let all = taken.iter().flat_map(|codec| named(codec.software, codec));
+            return Ok(all.collect());
+        };
+        if asked == HARDWARE {
+            let all = taken.iter().flat_map(|codec| named(codec.hardware, codec));
+            return Ok(all.collect());
+        }
+        let by_name = CODECS.iter().find(|codec| codec.name == asked);
+        let (codec, encoders) = match by_name {
+            Some(codec) => (*codec, named(codec.software, codec).collect()),
+            None => {
+                let codec = codec_of(asked);
+                let codec = codec.ok_or_else(|| RecodeError::UnknownEncoder(asked.to_owned()))?;
+                (codec, vec![(codec, asked)])
+            }
+        };
+        match container.takes(codec) {
+            true => Ok(encoders),
+            false => Err(RecodeError::CodecInContainer {
+                codec: codec.title,
+                others: taken.iter().map(|codec| codec.name).collect(),
+            }),
+        }
     }
+}
+
+/// Returns the codec that an element encodes to; `None` where it is not installed or no encoder of
+/// a known codec.
+fn codec_of(element: &str) -> Option<&'static Codec> {
+    let factory = gst::ElementFactory::find(element)?;
+    let encodes = factory.has_type(gst::ElementFactoryType::VIDEO_ENCODER);
+    let templates = factory.static_pad_templates();
+    let mut sources = templates
+        .iter()
+        .filter(|template| template.direction() == gst::PadDirection::Src);
+    let caps = sources.next().filter(|_| encodes)?.caps();
+    let media = caps.structure(0)?.name().as_str();
+    CODECS.into_iter().find(|codec| codec.media == media)
 }
 
 impl Encoder {
     /// Chooses the encoder for the frames of `source` in a `container`.
     ///
     /// # Errors
-    /// No encoder of the container is installed and takes the frame size.
-    pub fn choose(source: &Source, container: Container) -> Result<Self, RecodeError> {
+    /// The encoder that is asked for is not installed or does not fit the container, or none of the
+    /// encoders takes the frame size.
+    pub fn choose(
+        source: &Source,
+        container: Container,
+        encoding: &Encoding,
+    ) -> Result<Self, RecodeError> {
         let info = VideoInfo::from_caps(&source.decoded)?;
         let from = info.format_info();
         let deep = from.depth().iter().any(|&depth| depth > 8);
@@ -62,57 +114,67 @@ impl Encoder {
         let mastered = structure.is_some_and(|caps| {
             caps.has_field("mastering-display-info") || caps.has_field("content-light-level")
         });
-        let names = container.video_encoders();
+        let candidates = encoding.candidates(container)?;
+        let names: Vec<_> = candidates.iter().map(|(_, name)| *name).collect();
+        let names = names.join(", ");
         let (from, info) = (&from, &info);
-        let candidates = names.iter().enumerate().flat_map(|(rank, &name)| {
-            let (_, _, codec) = settings_of(name);
-            let other_codec = coded != Some(codec);
+        let candidates = candidates.into_iter().enumerate();
+        let candidates = candidates.flat_map(|(rank, (codec, name))| {
+            let other_codec = coded != Some(codec.media);
             // Few players play H.264 of more than 8 bits, and its encoder writes no mastering
             // metadata.
-            let unusual = (deep || mastered) && name == "x264enc";
-            let metadata = u32::from(mastered && name == "x264enc") * METADATA;
+            let unusual = (deep || mastered) && *codec == H264;
+            let metadata = u32::from(mastered && *codec == H264) * METADATA;
             formats(name).into_iter().filter_map(move |format| {
                 let to = VideoFormatInfo::from_format(format);
-                takes(name, &to, info).then(|| {
+                takes(codec, &to, info).then(|| {
                     let (loss, gain) = (loss(from, &to), gain(from, &to));
                     let key = (loss + metadata, other_codec, unusual, rank, gain);
-                    (key, name, format)
+                    (key, codec, name, format)
                 })
             })
         });
         let best = candidates.min_by_key(|(key, ..)| *key);
-        let (_, name, format) = best.ok_or(RecodeError::NoEncoder(names.join(", ")))?;
+        let (_, codec, name, format) = best.ok_or(match encoding.encoder.as_deref() {
+            Some(HARDWARE) => RecodeError::NoHardware(names),
+            _ => RecodeError::NoEncoder(names),
+        })?;
+        if encoding.quality.is_some() && !codec.has_quality() {
+            return Err(RecodeError::NoQuality(codec.title));
+        }
         Ok(Self {
-            name,
+            name: name.to_owned(),
+            codec,
             format,
             lost: lost(from, &VideoFormatInfo::from_format(format)),
         })
     }
 
     /// Returns the encoder and its parser as a description for gst-launch-1.0.
-    pub fn description(&self, source: &Source) -> String {
-        let (settings, parser, _) = settings_of(self.name);
-        match self.name {
-            "avenc_prores_ks" => format!("{settings} profile={}", prores(source)),
-            _ => format!("{settings} ! {parser}"),
-        }
+    pub fn description(&self, source: &Source, encoding: &Encoding) -> String {
+        let encoder = self.codec.encoder(&self.name, encoding.quality, source);
+        format!("{encoder} ! {}", self.codec.parser)
     }
 }
 
-/// Returns the profile number of a ProRes source; for another source the profile for its format.
-fn prores(source: &Source) -> u8 {
-    let structure = source.video.caps.structure(0);
-    match structure.and_then(|s| s.get::<&str>("variant").ok()) {
-        Some("proxy") => 0,
-        Some("lt") => 1,
-        Some("standard") => 2,
-        Some("hq") => 3,
-        Some("4444xq") => 5,
-        Some(_) => 4,
-        None => {
-            let info = VideoInfo::from_caps(&source.decoded).ok();
-            let full = info.is_some_and(|info| info.format_info().w_sub().iter().all(|&s| s == 0));
-            if full { 4 } else { 3 }
+impl Source {
+    /// Returns the profile number of a ProRes source; for another source the profile for its
+    /// format.
+    pub fn prores_profile(&self) -> u8 {
+        let structure = self.video.caps.structure(0);
+        match structure.and_then(|s| s.get::<&str>("variant").ok()) {
+            Some("proxy") => 0,
+            Some("lt") => 1,
+            Some("standard") => 2,
+            Some("hq") => 3,
+            Some("4444xq") => 5,
+            Some(_) => 4,
+            None => {
+                let info = VideoInfo::from_caps(&self.decoded).ok();
+                let full =
+                    info.is_some_and(|info| info.format_info().w_sub().iter().all(|&s| s == 0));
+                if full { 4 } else { 3 }
+            }
         }
     }
 }
@@ -143,17 +205,15 @@ fn formats(name: &str) -> Vec<VideoFormat> {
 
 /// Returns whether an encoder takes frames of this size: those of H.264 and H.265 need whole chroma
 /// samples.
-fn takes(name: &str, to: &VideoFormatInfo, info: &VideoInfo) -> bool {
+fn takes(codec: &Codec, to: &VideoFormatInfo, info: &VideoInfo) -> bool {
     let whole =
         |side: u32, shifts: &[u32]| shifts.iter().all(|&shift| side & ((1 << shift) - 1) == 0);
     let least = info.width().min(info.height());
-    match name {
-        "x265enc" if least < 16 => false,
-        "x264enc" | "x265enc" => {
-            whole(info.width(), to.w_sub()) && whole(info.height(), to.h_sub())
-        }
-        _ => true,
+    if *codec != H264 && *codec != H265 {
+        return true;
     }
+    let whole = whole(info.width(), to.w_sub()) && whole(info.height(), to.h_sub());
+    whole && (*codec != H265 || least >= 16)
 }
 
 /// Weights of the losses of a conversion; each exceeds the sum of all below.

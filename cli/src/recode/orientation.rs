@@ -34,6 +34,11 @@ impl Orientation {
         Some(Self { direction, matrix })
     }
 
+    /// Returns whether it exchanges width and height.
+    pub fn is_sideways(self) -> bool {
+        self.matrix[0] == 0
+    }
+
     /// Writes the matrix into the video track of a complete MP4 or QuickTime file. `size` is the
     /// width and height of its frames.
     ///

@@ -1,6 +1,7 @@
 //! The streams and metadata of a video file, and the format of its decoded frames.
 
 use std::{
+    io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, error_of, orientation::Orientation};
+use super::{RecodeError, StopOnDrop, chapters, named, orientation::Orientation};
 
 /// Longest wait for the first frame of a file.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,6 +57,9 @@ impl Stream {
         match (name, structure.get::<i32>("mpegversion")) {
             ("audio/mpeg", Ok(2 | 4)) => "AAC",
             ("audio/mpeg", _) => "MPEG audio",
+            ("video/mpeg", Ok(1)) => "MPEG-1",
+            ("video/mpeg", Ok(2)) => "MPEG-2",
+            ("video/mpeg", _) => "MPEG-4",
             ("audio/x-raw", _) => "PCM",
             ("text/x-raw", _) => "text",
             _ => {
@@ -72,10 +76,14 @@ pub struct Source {
     pub video: Stream,
     /// Caps of its decoded frames.
     pub decoded: gst::Caps,
+    /// Length of the file where it tells it.
+    pub length: Option<gst::ClockTime>,
     pub orientation: Option<Orientation>,
     /// All other streams.
     pub streams: Vec<Stream>,
     pub chapters: Option<gst::Toc>,
+    /// Number of files that are attached.
+    pub attachments: usize,
     /// Whether frames carry a time code.
     pub time_code: bool,
 }
@@ -87,6 +95,7 @@ struct Found {
     video: Option<String>,
     orientation: Option<Orientation>,
     chapters: Option<gst::Toc>,
+    attachments: usize,
     time_code: bool,
 }
 
@@ -106,9 +115,9 @@ pub fn caps_of(pad: &gst::Pad) -> gst::Caps {
 /// # Errors
 /// An element is not installed.
 pub fn reader(file: &Path, pipeline: &gst::Pipeline) -> Result<gst::Element, RecodeError> {
-    let source = gst::ElementFactory::make("filesrc").build()?;
+    let source = named("filesrc", file, ": reading")?;
     source.set_property("location", file);
-    let parse = gst::ElementFactory::make("parsebin").build()?;
+    let parse = named("parsebin", file, "")?;
     pipeline.add_many([&source, &parse])?;
     source.link(&parse)?;
     Ok(parse)
@@ -120,7 +129,11 @@ impl Source {
     /// # Errors
     /// The file cannot be read or decoded, or has no video.
     pub fn open(file: &Path) -> Result<Self, RecodeError> {
-        std::fs::File::open(file).map_err(|source| RecodeError::Open {
+        let opened = std::fs::File::open(file).and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        });
+        opened.map_err(|source| RecodeError::Open {
             file: file.to_owned(),
             source,
         })?;
@@ -139,7 +152,23 @@ impl Source {
                 gst::element_error!(sink, gst::CoreError::Pad, ("{error}"));
             }
         });
-        preroll(&pipeline, file)?;
+        let (shared, sink_of_frames) = (found.clone(), sink.downgrade());
+        parse.connect_no_more_pads(move |_| {
+            // Otherwise the first frame is waited for in vain.
+            if let Some(sink) = sink_of_frames
+                .upgrade()
+                .filter(|_| lock(&shared).video.is_none())
+            {
+                gst::element_error!(sink, gst::StreamError::TypeNotFound, ("there is no video"));
+            }
+        });
+        preroll(&pipeline, file).map_err(|error| {
+            let found = lock(&found);
+            match found.video.is_none() && !found.streams.is_empty() {
+                true => RecodeError::NoVideo(file.to_owned()),
+                false => error,
+            }
+        })?;
 
         let pad = sink.static_pad("sink");
         let decoded = pad.and_then(|pad| pad.current_caps());
@@ -153,9 +182,11 @@ impl Source {
         Ok(Self {
             video: video.ok_or_else(|| RecodeError::NoVideo(file.to_owned()))?,
             decoded,
+            length: pipeline.query_duration(),
             orientation: found.orientation,
             streams,
-            chapters: found.chapters,
+            chapters: found.chapters.or_else(|| chapters::read(file)),
+            attachments: found.attachments,
             time_code: found.time_code,
         })
     }
@@ -241,10 +272,13 @@ fn add_stream(
 fn note_event(event: &gst::EventRef, decoded: bool, found: &Mutex<Found>) {
     match event.view() {
         gst::EventView::Tag(tag) if decoded => {
-            let tag = tag.tag().get::<gst::tags::ImageOrientation>();
-            if let Some(tag) = tag {
-                lock(found).orientation = Orientation::of_tag(tag.get());
+            let tags = tag.tag();
+            let mut found = lock(found);
+            if let Some(tag) = tags.get::<gst::tags::ImageOrientation>() {
+                found.orientation = Orientation::of_tag(tag.get());
             }
+            let attachments = tags.size::<gst::tags::Attachment>();
+            found.attachments = found.attachments.max(attachments);
         }
         gst::EventView::Toc(toc) => lock(found).chapters = Some(toc.toc().0.to_owned()),
         _ => {}
@@ -270,7 +304,7 @@ fn preroll(pipeline: &gst::Pipeline, file: &Path) -> Result<(), RecodeError> {
     let left = gst::ClockTime::try_from(left).unwrap_or(gst::ClockTime::ZERO);
     let message = bus.timed_pop_filtered(left, &kinds);
     match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => Err(error_of(error)),
+        Some(gst::MessageView::Error(error)) => Err(RecodeError::of_message(error)),
         Some(_) => Ok(()),
         None => Err(match started {
             Err(error) => RecodeError::State(error),

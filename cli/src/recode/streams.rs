@@ -1,21 +1,24 @@
 //! The other streams of a file: copied where the container takes them, re-encoded where it takes
 //! another codec, else left out.
 
+use std::path::Path;
+
 use gst::{glib::BoolError, prelude::*};
 
 use super::{
-    Container, RecodeError,
+    Container, RecodeError, Source,
     branches::{QUEUE, accepted, bin, link_to_muxer},
-    source::{Stream, StreamKind},
+    mp4_boxes,
+    source::{Stream, StreamKind, id_of},
     subtitles,
 };
 
-/// Adds a decoder whose stream goes into `next`.
+/// Adds the decoder `decode`, whose stream goes into `next`.
 pub fn decoded_into(
     pipeline: &gst::Pipeline,
+    decode: gst::Element,
     next: &gst::Element,
 ) -> Result<gst::Element, BoolError> {
-    let decode = gst::ElementFactory::make("decodebin").build()?;
     pipeline.add(&decode)?;
     let next = next.downgrade();
     decode.connect_pad_added(move |decode, pad| {
@@ -43,6 +46,77 @@ pub fn name(stream: &Stream) -> String {
         StreamKind::Other => "a stream of data",
     };
     format!("{kind} ({})", stream.codec())
+}
+
+/// Adds the branches of the streams beside the video, and the chapters. Returns the element that
+/// takes each stream.
+pub fn others(
+    pipeline: &gst::Pipeline,
+    source: &Source,
+    mux: &gst::Element,
+    container: Container,
+    video: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(String, gst::Element)>, RecodeError> {
+    let mut entries = Vec::new();
+    for stream in &source.streams {
+        match branch(pipeline, stream, mux, container)? {
+            Some((entry, note)) => {
+                entries.push((stream.id.clone(), entry));
+                notes.extend(note);
+            }
+            None => notes.push(format!("{} is not in the new file", name(stream))),
+        }
+    }
+    let unreported = mp4_boxes::Unreported::read(video);
+    if let Some(chapters) = &source.chapters
+        && let Some(setter) = mux.dynamic_cast_ref::<gst::TocSetter>()
+    {
+        setter.set_toc(Some(chapters));
+    }
+    let has_chapters = unreported.chapters || source.chapters.is_some();
+    if has_chapters && (source.chapters.is_none() || !container.stores_chapters()) {
+        notes.push("the chapters are not in the new file".to_owned());
+    }
+    if source.attachments > 0 {
+        notes.push("the attachments, such as fonts, are not in the new file".to_owned());
+    }
+    if source.time_code || unreported.time_code {
+        notes.push("the time code is not in the new file".to_owned());
+    }
+    Ok(entries)
+}
+
+/// Links each stream of a file to the element that takes it, after `seen` has got its pad. A stream
+/// that is left out stays unlinked.
+pub fn route(
+    parse: &gst::Element,
+    pipeline: &gst::Pipeline,
+    entries: Vec<(String, gst::Element)>,
+    seen: impl Fn(&str, &gst::Pad) + Send + Sync + 'static,
+) {
+    let weak = pipeline.downgrade();
+    parse.connect_pad_added(move |_, pad| {
+        let Some(pipeline) = weak.upgrade() else {
+            return;
+        };
+        let id = id_of(pad);
+        seen(&id, pad);
+        if let Some((_, entry)) = entries.iter().find(|(of, _)| *of == id)
+            && let Err(error) = link(pad, entry)
+        {
+            gst::element_error!(pipeline, gst::CoreError::Pad, ("{error}"));
+        }
+    });
+}
+
+/// Links a pad to an element's pad `sink`.
+fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), RecodeError> {
+    let sink = element.static_pad("sink");
+    let sink = sink.ok_or_else(|| gst::glib::bool_error!("{} has no sink pad", element.name()))?;
+    let linked = pad.link(&sink);
+    linked.map_err(|error| gst::glib::bool_error!("{}", error))?;
+    Ok(())
 }
 
 /// Adds the branch of a stream, which ends in the muxer. Returns its first element and a note
@@ -86,7 +160,8 @@ pub fn branch(
     };
     pipeline.add(&encode)?;
     link_to_muxer(&encode, mux, container, stream.kind)?;
-    let entry = decoded_into(pipeline, &encode)?;
+    let decode = gst::ElementFactory::make("decodebin").build()?;
+    let entry = decoded_into(pipeline, decode, &encode)?;
     let note = format!("{} is re-encoded", name(stream));
     Ok(Some((entry, Some(note))))
 }

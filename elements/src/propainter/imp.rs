@@ -23,7 +23,7 @@ use crate::propainter::{
         warm_up::{self, WarmUp},
         worker,
     },
-    video::trim,
+    trim,
 };
 
 /// The instance of the element.
@@ -40,7 +40,6 @@ impl Propainter {
     }
 
     /// Returns what the threads of the element share.
-    #[cfg(feature = "internals")]
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }

@@ -58,9 +58,11 @@ mod pads;
 mod properties;
 mod qos;
 mod stream;
+mod trim;
 mod video;
 
-use gst::{glib, prelude::*};
+use ::propainter::{Config, Error};
+use gst::{glib, prelude::*, subclass::prelude::*};
 
 use self::{masks::regions::object::PropainterRegion, properties::enums};
 
@@ -71,12 +73,22 @@ glib::wrapper! {
         @implements gst::ChildProxy, gst::Preset;
 }
 
+impl Propainter {
+    /// Returns the configuration that the properties give to a session of a file, for frames of this
+    /// width and height in pixels.
+    ///
+    /// # Errors
+    /// A property has a value that is none, or properties contradict each other.
+    pub fn config(&self, size: (usize, usize)) -> Result<Config, Error> {
+        self.imp().shared().settings.lock().config(size, false)
+    }
+}
+
 #[cfg(feature = "internals")]
 impl Propainter {
     /// Sets the faults of the sessions that are opened from now on, for tests of the recovery.
     #[doc(hidden)]
     pub fn set_faults(&self, faults: propainter::memory::Faults) {
-        use gst::subclass::prelude::*;
         *self.imp().shared().faults.lock() = faults;
     }
 }

@@ -42,6 +42,7 @@ pub(crate) use self::{
     window::{
         budget::WindowBudget,
         bytes::{Frames, WindowLengths},
+        footprint::AnalysedHole,
     },
 };
 

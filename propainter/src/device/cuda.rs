@@ -109,10 +109,21 @@ fn started(status: c_int) -> Result<(), DriverError> {
 #[derive(Debug)]
 pub struct PrimaryContext {
     device: c_int,
+    handle: *mut c_void,
     release: unsafe extern "C" fn(c_int) -> c_int,
 }
 
+// SAFETY: the driver's handles may be used on any thread.
+unsafe impl Send for PrimaryContext {}
+// SAFETY: as above.
+unsafe impl Sync for PrimaryContext {}
+
 impl PrimaryContext {
+    /// Returns the `CUcontext` and the `CUdevice`.
+    pub fn handles(&self) -> (*mut c_void, c_int) {
+        (self.handle, self.device)
+    }
+
     /// Opens device `index`.
     ///
     /// # Errors
@@ -155,7 +166,11 @@ impl PrimaryContext {
             }
         };
         match status {
-            0 => Ok(Self { device, release }),
+            0 => Ok(Self {
+                device,
+                handle: context,
+                release,
+            }),
             status::DEVICE_UNAVAILABLE => Err(DriverError::Taken(index)),
             status => Err(DriverError::Open { index, status }),
         }

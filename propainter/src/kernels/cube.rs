@@ -16,6 +16,8 @@ use burn_cubecl::{
     tensor::CubeTensor,
 };
 
+use super::flops;
+
 /// Returns `x` as a contiguous tensor of a CubeCL device; `None` if it is on another device.
 pub fn cube_tensor<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     strided_tensor(x).map(into_contiguous)
@@ -26,24 +28,31 @@ pub fn cube_tensor<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
 pub fn strided_tensor<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     let primitive = x.clone().try_into_primitive::<Cube>().ok()?;
     let floats = [DType::F32, DType::F16, DType::BF16].contains(&primitive.dtype);
-    floats.then_some(primitive)
+    floats.then(|| moved(primitive))
+}
+
+/// Counts the bytes of a tensor that a kernel reads or writes.
+fn moved(x: CubeTensor) -> CubeTensor {
+    flops::count_bytes(x.meta.num_elements() * x.dtype.size());
+    x
 }
 
 /// Returns row indices as a contiguous `i32` tensor of a CubeCL device; `None` if they are on
 /// another device.
 pub fn index_tensor(rows: &Tensor<1, Int>) -> Option<CubeTensor> {
     let rows = rows.clone().cast(IntDType::I32);
-    Some(into_contiguous(rows.try_into_primitive::<Cube>().ok()?))
+    let rows = rows.try_into_primitive::<Cube>().ok()?;
+    Some(into_contiguous(moved(rows)))
 }
 
 /// Allocates an uninitialised tensor with the data type and the device of `like`.
 pub fn empty_like(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
-    empty_device_contiguous_dtype(
+    moved(empty_device_contiguous_dtype(
         like.client.clone(),
         like.device.clone(),
         shape.into(),
         like.dtype,
-    )
+    ))
 }
 
 /// Returns the data type of a tensor as a kernel's generic argument.

@@ -2,13 +2,19 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, StreamId, Tensor};
 use burn_cubecl::{
     Cube,
-    cubecl::{MemoryScope, client::Client, future::block_on, server::ServerError},
+    cubecl::{
+        MemoryPoolKind, MemoryScope, StreamMemoryReport, client::Client, future::block_on,
+        server::ServerError,
+    },
 };
 
 use super::device::is_cpu;
+
+/// Bytes of the pages of pools from which nothing large was taken yet.
+const SMALLEST_PAGE: u64 = 2 << 20;
 
 /// The pools of a CubeCL device. Every allocation on the device comes from them.
 #[derive(Clone)]
@@ -20,7 +26,8 @@ impl Pools {
         if is_cpu(device) {
             return None;
         }
-        let probe = Tensor::<1>::empty([1], device);
+        // Without bytes, so that the probe takes no memory.
+        let probe = Tensor::<1>::empty([0], device);
         let probe = probe.try_into_primitive::<Cube>().ok()?;
         Some(Self(probe.client))
     }
@@ -30,13 +37,13 @@ impl Pools {
         self.reserved_in(MemoryScope::Device)
     }
 
-    /// Returns the bytes that the pools of the calling thread have from the driver.
-    pub fn reserved_by_this_thread(&self) -> u64 {
+    /// Returns the bytes that the pools of the current stream have from the driver.
+    pub fn reserved_in_stream(&self) -> u64 {
         self.reserved_in(MemoryScope::CurrentStream)
     }
 
     /// Returns the bytes that are in use of those, with what aligns them.
-    pub fn used_by_this_thread(&self) -> u64 {
+    pub fn used_in_stream(&self) -> u64 {
         let usage = self.0.memory_report(MemoryScope::CurrentStream).usage();
         usage.bytes_in_use + usage.bytes_padding
     }
@@ -45,7 +52,13 @@ impl Pools {
         self.0.memory_report(scope).usage().bytes_reserved
     }
 
-    /// Lets the pools of the calling thread have pages of at least `bytes` bytes from now on. Without
+    /// Returns the bytes of the pages of the current stream's pools. They never shrink.
+    pub fn page_size(&self) -> u64 {
+        let report = self.0.memory_report(MemoryScope::CurrentStream);
+        report.streams.iter().map(page_size).max().unwrap_or(0)
+    }
+
+    /// Lets the pools of the current stream have pages of at least `bytes` bytes from now on. Without
     /// this a page is as large as the largest allocation so far, and smaller pages stay as long as
     /// something on them is in use.
     pub fn open_page(&self, bytes: u64) {
@@ -53,15 +66,52 @@ impl Pools {
         drop(self.0.empty(bytes as usize));
     }
 
-    /// Runs `work` with an allocation from the driver for each that this thread makes, which goes back as
-    /// soon as it is free: for tests that count what work takes at most, without what pools keep.
-    pub fn without_pools<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.0.memory_dedicated_allocation((), |()| work())
-    }
-
     /// Returns the size in bytes of the largest allocation that the pools make.
     pub fn largest_allocation(&self) -> u64 {
         self.0.properties().memory.max_page_size
+    }
+}
+
+/// Returns the bytes of the pages of a stream's pools.
+fn page_size(stream: &StreamMemoryReport) -> u64 {
+    let sizes = stream.pools.dynamic.iter().map(|pool| match pool.kind {
+        MemoryPoolKind::Adaptive { page_size, .. } => page_size,
+        _ => 0,
+    });
+    sizes.max().unwrap_or(0)
+}
+
+/// A stream of a device: work in its order, with memory pools of its own. Work outside of
+/// [`enter`](Self::enter) goes to a stream of the calling thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceStream(StreamId);
+
+impl DeviceStream {
+    /// Number of streams that the tensor library opens on a device. Further ones share them.
+    const MOST: usize = 128;
+
+    /// Returns a stream of `device` with empty pools, the one with the smallest pages: most often one
+    /// that was never used. Where no pools are empty, returns any.
+    pub fn unused(device: &Device) -> Self {
+        let mut found = None;
+        let pools = Pools::of(device);
+        for _ in 0..Self::MOST {
+            let stream = Self(StreamId::allocate());
+            let Some(pools) = &pools else { return stream };
+            let [reserved, page] = stream.enter(|| [pools.reserved_in_stream(), pools.page_size()]);
+            if reserved == 0 && found.is_none_or(|(smallest, _)| page < smallest) {
+                found = Some((page, stream));
+            }
+            if reserved == 0 && page <= SMALLEST_PAGE {
+                break;
+            }
+        }
+        found.map_or_else(|| Self(StreamId::allocate()), |(_, stream)| stream)
+    }
+
+    /// Runs `work` in this stream.
+    pub fn enter<T>(self, work: impl FnOnce() -> T) -> T {
+        self.0.executes(work)
     }
 }
 

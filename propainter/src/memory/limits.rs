@@ -208,6 +208,11 @@ pub enum Notice {
         /// The reason why no CUDA device is used.
         problem: String,
     },
+    /// A segment may begin at this frame.
+    SegmentStart {
+        /// The number of the frame since the session was opened.
+        frame: u64,
+    },
 }
 
 /// What a session's memory on its device is measured with.

@@ -236,7 +236,7 @@ impl Linear {
 
     /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`, with products on a GPU as `numbers` wants
     /// them.
-    fn of(weight: Tensor<2>, bias: Tensor<1>, numbers: DType) -> Self {
+    pub fn of(weight: Tensor<2>, bias: Tensor<1>, numbers: DType) -> Self {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],

@@ -93,7 +93,10 @@ impl StoredTensor {
             Inner::Device(tensor) => (**tensor).clone(),
             Inner::Host(stored) => {
                 let (data, device) = &**stored;
-                Tensor::from_data(data.clone(), (device, data.dtype()))
+                let (bytes, shape, dtype) = data.clone().into_parts();
+                // Without rows there is no padding between them, for which a kernel would copy it.
+                let data = TensorData::from_bytes(bytes, [shape.num_elements()], dtype);
+                Tensor::<1>::from_data(data, (device, dtype)).reshape(shape.dims::<4>())
             }
         }
     }

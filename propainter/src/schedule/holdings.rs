@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range};
 
-use super::{Schedule, WindowParams, ring::Ring};
+use super::{Schedule, Segment, WindowParams, ring::Ring};
 
 /// The items that a stream holds, and its position in the schedule. The types of the items are
 /// parameters: the stream holds frames, propagated images and tensors; the simulation only counts.
@@ -25,6 +25,8 @@ pub struct Holdings<Frame, Image, Tensor> {
     pub propagated: Ring<Propagated<Image, Tensor>>,
     /// End of the frames that were returned.
     sent: usize,
+    /// End of the frames before all windows, which are context of a segment.
+    first_local: usize,
 }
 
 /// The flows of RAFT between a frame and the next. Each is held from when a task needs it until
@@ -100,7 +102,32 @@ impl<Frame, Image, Tensor> Holdings<Frame, Image, Tensor> {
             quarter_flows: Ring::default(),
             propagated: Ring::default(),
             sent: 0,
+            first_local: 0,
         }
+    }
+
+    /// Creates the holdings of a segment that has no frame yet.
+    pub fn of_segment(params: WindowParams, segment: &Segment) -> Self {
+        let tasks = segment.tasks(params);
+        let first = segment.read.start;
+        Self {
+            schedule: Schedule::of_segment(params, segment),
+            frames: Ring::from(first),
+            raw_flows: Ring::from(first),
+            flows: Ring::from(tasks.completed.start),
+            quarter_flows: Ring::from(tasks.propagated.start),
+            propagated: Ring::from(tasks.propagated.start),
+            sent: first,
+            first_local: tasks.first_local,
+            ..Self::new(params)
+        }
+    }
+
+    /// Returns the indices of the new frames that are local in no window, and marks them as
+    /// returned.
+    pub fn finish_context(&mut self) -> Range<usize> {
+        let end = self.frames.indices().end.min(self.first_local);
+        self.finish(end.max(self.sent))
     }
 
     /// Returns the completed flows between a frame and the next, forward and backward, if they are

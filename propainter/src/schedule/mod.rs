@@ -7,12 +7,14 @@
 //! before one frame more than that, or the end, is known.
 //!
 //! With a lookahead the windows slide instead (`sliding`): each runs as soon as that many frames
-//! from its centre on are there. [`simulate`] counts the items that a stream holds at each task.
+//! from its centre on are there. A [`Segment`] is a part of a clip that is processed alone.
+//! [`simulate`] counts the items that a stream holds at each task.
 
 mod holdings;
 mod params;
 mod ring;
 mod runner;
+mod segments;
 pub mod simulate;
 mod sliding;
 mod task;
@@ -24,6 +26,7 @@ pub use params::WindowParams;
 use params::{COMPLETION_PAD, PROPAGATION_PAD};
 pub use ring::Ring;
 pub use runner::{BothWays, ScaledFlows, TaskRunner};
+pub use segments::{Segment, SegmentTasks};
 pub use task::{Needed, Task, Window};
 
 /// The position of a stream in the procedure.
@@ -31,15 +34,27 @@ pub use task::{Needed, Task, Window};
 pub struct Schedule {
     params: WindowParams,
     frames: usize,
+    /// Number of frames of the clip if it is known, which only a segment needs.
+    total: Option<usize>,
     ended: bool,
     /// End of the completed flows, end of the propagated frames, centre of the next window.
     completed: usize,
     propagated: usize,
     centre: usize,
+    /// Where these end: the last task of a segment, otherwise nowhere.
+    last: Last,
     /// Sliding windows: end of the frames that propagation has begun with, and of those that were
     /// local in a window.
     seen: usize,
     covered: usize,
+}
+
+/// The ends of the completed flows, of the propagated frames, and of the centres of windows.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    completed: usize,
+    propagated: usize,
+    centre: usize,
 }
 
 impl Schedule {
@@ -48,12 +63,37 @@ impl Schedule {
         Self {
             params,
             frames: 0,
+            total: None,
             ended: false,
             completed: 0,
             propagated: 0,
             centre: 0,
+            last: Last {
+                completed: usize::MAX,
+                propagated: usize::MAX,
+                centre: usize::MAX,
+            },
             seen: 0,
             covered: 0,
+        }
+    }
+
+    /// Creates the schedule of a segment that has no frame yet. Frames and flows have the numbers
+    /// that they have in the clip.
+    pub fn of_segment(params: WindowParams, segment: &Segment) -> Self {
+        let tasks = segment.tasks(params);
+        Self {
+            frames: segment.read.start,
+            total: Some(segment.total),
+            completed: tasks.completed.start,
+            propagated: tasks.propagated.start,
+            centre: tasks.centres.start,
+            last: Last {
+                completed: tasks.completed.end,
+                propagated: tasks.propagated.end,
+                centre: tasks.centres.end,
+            },
+            ..Self::new(params)
         }
     }
 
@@ -63,9 +103,9 @@ impl Schedule {
         self.frames += 1;
     }
 
-    /// Ends the clip.
+    /// Ends the stream. A segment before the end of its clip has no more tasks then.
     pub fn end(&mut self) {
-        self.ended = true;
+        self.ended = self.total.is_none_or(|total| self.frames >= total);
     }
 
     /// Returns the next task whose inputs are there. Tasks must run in this order.
@@ -114,11 +154,11 @@ impl Schedule {
         let (reach, hop) = (self.params.reach(), self.params.hop());
         let total = if self.ended { self.frames } else { usize::MAX };
         if total <= subvideo_length {
-            return self.centre < total && index.is_multiple_of(ref_stride);
+            return self.centre < total.min(self.last.centre) && index.is_multiple_of(ref_stride);
         }
         // The references of a centre are every stride-th frame from its reach on; near the start,
         // from the first frame on.
-        let last = total.min(index + reach + 1);
+        let last = total.min(index + reach + 1).min(self.last.centre);
         let from_first = self.centre < reach.min(last) && index.is_multiple_of(ref_stride);
         // The reach is a multiple of the stride, so the pattern repeats after that many centres.
         let away = reach.saturating_sub(self.centre).div_ceil(hop);
@@ -129,6 +169,9 @@ impl Schedule {
     }
 
     fn complete(&mut self) -> Option<Task> {
+        if self.completed >= self.last.completed {
+            return None;
+        }
         let (length, flows) = (self.params.subvideo_length, self.frames.saturating_sub(1));
         let (run, keep) = self.chunk(self.completed, flows, length, COMPLETION_PAD)?;
         self.completed = keep.end;
@@ -136,6 +179,9 @@ impl Schedule {
     }
 
     fn propagate(&mut self) -> Option<Task> {
+        if self.propagated >= self.last.propagated {
+            return None;
+        }
         let length = self.params.propagation_length();
         let (run, keep) = self.chunk(self.propagated, self.frames, length, PROPAGATION_PAD)?;
         if self.completed + 1 < run.end {
@@ -171,7 +217,7 @@ impl Schedule {
 
     fn generate(&mut self) -> Option<Task> {
         let (centre, hop) = (self.centre, self.params.hop());
-        if centre >= self.frames {
+        if centre >= self.frames.min(self.last.centre) {
             return None;
         }
         let total = self.ended.then_some(self.frames);

@@ -52,7 +52,8 @@ impl WindowParams {
         furthest + chunks + PROPAGATION_PAD + COMPLETION_PAD
     }
 
-    pub(super) fn propagation_length(&self) -> usize {
+    /// Returns the number of frames of a chunk of image propagation.
+    pub fn propagation_length(&self) -> usize {
         self.subvideo_length.min(PROPAGATION_LIMIT)
     }
 

@@ -12,14 +12,19 @@ pub struct Ring<T> {
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Self {
-            first: 0,
-            items: VecDeque::new(),
-        }
+        Self::from(0)
     }
 }
 
 impl<T> Ring<T> {
+    /// Creates a queue whose first item will have the index `first`.
+    pub fn from(first: usize) -> Self {
+        Self {
+            first,
+            items: VecDeque::new(),
+        }
+    }
+
     /// Adds an item at the end.
     pub fn push(&mut self, item: T) {
         self.items.push_back(item);
@@ -60,6 +65,11 @@ impl<T> Ring<T> {
     /// Returns the indices of the items held.
     pub fn indices(&self) -> Range<usize> {
         self.first..self.first + self.items.len()
+    }
+
+    /// Returns whether no item is held.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// Returns the items held, the oldest first.

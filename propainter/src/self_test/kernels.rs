@@ -1,10 +1,16 @@
 //! Every operation against its reference form, at sizes that fill no tile. The CPU computes the
 //! reference form in 32 bits, from the values that the device is given.
 
+use burn::tensor::{Int, Tensor, TensorData};
+
 use super::{Bench, KernelTest, Pair, values};
 use crate::{
     DType, Rect,
     kernels::{
+        attention::{
+            attention, attention_reference, windowed_attention,
+            windows::{DeviceWindowLists, WindowLists},
+        },
         conv::{Activation, ConvGeometry, conv2d_reference},
         convex_upsample::{convex_upsample, convex_upsample_reference},
         correlation::{Correlation, CorrelationForm},
@@ -24,8 +30,12 @@ use crate::{
 
 /// The data types of RAFT and of image propagation.
 const FULL: &[DType] = &[DType::F32];
+/// The data types of RAFT's products.
+const FULL_PRODUCTS: &[DType] = &[DType::F32, DType::Tf32];
 /// The data types of flow completion and the generator.
 const ALL: &[DType] = &[DType::F32, DType::F16, DType::Bf16];
+/// The data types of their products.
+const ALL_PRODUCTS: &[DType] = &[DType::F32, DType::Tf32, DType::F16, DType::Bf16];
 /// The share of places that lie so near the middle of two pixels that either may be taken.
 const TIES: f64 = 0.002;
 
@@ -49,11 +59,15 @@ const fn with_ties(test: KernelTest) -> KernelTest {
 
 /// Every operation, those of the first network first.
 pub const KERNELS: &[KernelTest] = &[
-    test("convolution 3x3", ALL, |bench| convolve(bench, [3, 3], 1)),
-    test("convolution 7x7, stride 2", FULL, |bench| {
+    test("convolution 3x3", ALL_PRODUCTS, |bench| {
+        convolve(bench, [3, 3], 1)
+    }),
+    test("convolution 7x7, stride 2", FULL_PRODUCTS, |bench| {
         convolve(bench, [7, 7], 2)
     }),
-    test("convolution 1x5", FULL, |bench| convolve(bench, [1, 5], 1)),
+    test("convolution 1x5", FULL_PRODUCTS, |bench| {
+        convolve(bench, [1, 5], 1)
+    }),
     test("instance norm", FULL, normalise),
     test("correlation, volume", FULL, |bench| {
         correlate(bench, CorrelationForm::Volume)
@@ -74,6 +88,7 @@ pub const KERNELS: &[KernelTest] = &[
     test("upsampling by 2", ALL, upsample),
     test("unfold", ALL, unfolded),
     test("fold", ALL, folded),
+    test("attention in windows", ALL, attend),
     test("gelu", ALL, |bench| {
         let (there, here) = bench.both([3, 1237], 40, 6.0);
         vec![Pair::new(gelu(there), gelu_reference(here))]
@@ -88,6 +103,7 @@ fn convolve(bench: &Bench, kernel @ [rows, columns]: [usize; 2], stride: usize) 
         bench.both([33, 19, kernel[0], kernel[1]], 2, products.sqrt().recip());
     let (bias, seen_bias) = bench.both([33], 3, 1.0);
     let layer = Conv2d::of(weight, bias, geometry).then(Activation::Relu);
+    let layer = layer.computing_in(bench.numbers);
     let out = layer.forward(x);
     let expected = conv2d_reference(seen, seen_weight, seen_bias, geometry, Activation::Relu);
     vec![Pair::new(out, expected)]
@@ -206,4 +222,53 @@ fn folded(bench: &Bench) -> Vec<Pair> {
     let [rows, columns] = patches(size);
     let (x, seen) = bench.both([2, rows * columns, 19 * AREA], 26, 1.0);
     vec![Pair::new(fold(x, size), fold_reference(seen, size))]
+}
+
+/// Two windows of a transformer's block: as many queries and keys as fill no tile, in no order.
+fn attend(bench: &Bench) -> Vec<Pair> {
+    const HEADS: usize = 4;
+    const SIZE: usize = 128;
+    const SCALE: f64 = 0.3;
+    let (rows, queries) = (500, 45);
+    let (table, seen) = bench.both([rows, 3 * HEADS * SIZE], 27, 1.0);
+    // The numbers of keys.
+    let windows = [130, 31].map(|keys| {
+        let list = |count: usize, step: usize| (0..count).map(move |i| (i * step + keys) % rows);
+        [list(queries, 7), list(keys, 11)].map(Iterator::collect::<Vec<usize>>)
+    });
+    let heads = |windows: &[[Vec<usize>; 2]], attend: fn(Part, Part, Part, f64) -> Part| {
+        let out = windows.iter().map(|[queries, keys]| {
+            let pick = |rows: &[usize], part| heads_of(&seen, rows, part, HEADS);
+            let out = attend(pick(queries, 0), pick(keys, 1), pick(keys, 2), SCALE);
+            out.swap_dims(0, 1).reshape([queries.len(), HEADS * SIZE])
+        });
+        Tensor::cat(out.collect(), 0)
+    };
+    let expected: Tensor<2> = heads(&windows, attention_reference);
+    let mut lists = WindowLists::default();
+    for (window, [queries, keys]) in windows.iter().enumerate() {
+        let results = window * queries.len()..;
+        lists.add(queries.iter().copied().zip(results), keys.iter().copied());
+    }
+    let lists = DeviceWindowLists::new(&lists, &bench.device);
+    let out = windowed_attention(&table, &lists, windows.len() * queries, HEADS, SCALE);
+    // The CPU attends to one window at a time.
+    let out = out.unwrap_or_else(|| heads(&windows, attention));
+    vec![Pair::new(out, expected)]
+}
+
+/// `[heads, rows, D]`.
+type Part = Tensor<3>;
+
+/// Returns the queries (`part` 0), keys (1) or values (2) of some rows of a table.
+fn heads_of(table: &Tensor<2>, rows: &[usize], part: usize, heads: usize) -> Part {
+    let width = table.dims()[1] / 3;
+    let indices = rows.iter().map(|&row| row as i32).collect();
+    let indices = TensorData::new::<i32, _>(indices, [rows.len()]);
+    let indices: Tensor<1, Int> = Tensor::from_data(indices, &table.device());
+    let picked = table.clone().select(0, indices);
+    let picked = picked.narrow(1, part * width, width);
+    picked
+        .reshape([rows.len(), heads, width / heads])
+        .swap_dims(0, 1)
 }

@@ -7,8 +7,8 @@ use burn::tensor::{DType as TensorDType, Device, Tensor};
 use super::values;
 use crate::{
     DType,
-    kernels::{conv::ConvGeometry, device::is_cpu},
-    networks::layers::Conv2d,
+    kernels::{conv::ConvGeometry, device::is_cpu, linear::cube::all_products},
+    networks::layers::{Conv2d, Linear},
 };
 
 /// The operation of a layer.
@@ -20,7 +20,9 @@ pub enum LayerKind {
         /// Steps between outputs.
         stride: usize,
     },
-    /// A product of matrices: `x` `[1, B, M, K]` by `weight` `[1, B, K, N]`.
+    /// A fully connected layer: `x` is `[1, 1, M, K]`, `weight` `[1, 1, K, N]`.
+    Linear,
+    /// Products of matrices: `x` is `[1, B, M, K]`, `weight` `[1, B, K, N]`.
     Product,
 }
 
@@ -66,22 +68,24 @@ pub const LAYERS: &[Layer] = &[
     convolution("RAFT motion 3x3", [2, 256, 30, 54], [192, 256, 3, 3], 1),
     convolution("RAFT gates 1x5", [2, 384, 30, 54], [256, 384, 1, 5], 1),
     convolution("RAFT head 3x3", [2, 128, 30, 54], [256, 128, 3, 3], 1),
-    product(
-        "RAFT correlation volume",
-        [1, 2, 1620, 256],
-        [1, 2, 256, 1620],
-    ),
+    Layer {
+        name: "RAFT correlation volume",
+        kind: LayerKind::Product,
+        x: [1, 2, 1620, 256],
+        weight: [1, 2, 256, 1620],
+    },
     convolution(
         "generator 3x3, 128 channels",
         [1, 128, 60, 108],
         [128, 128, 3, 3],
         1,
     ),
-    product(
-        "transformer projection",
-        [1, 1, 7920, 512],
-        [1, 1, 512, 512],
-    ),
+    Layer {
+        name: "transformer projection",
+        kind: LayerKind::Linear,
+        x: [1, 1, 7920, 512],
+        weight: [1, 1, 512, 512],
+    },
 ];
 
 const fn convolution(
@@ -99,38 +103,43 @@ const fn convolution(
     }
 }
 
-const fn product(name: &'static str, x: [usize; 4], weight: [usize; 4]) -> Layer {
-    let kind = LayerKind::Product;
-    Layer {
-        name,
-        kind,
-        x,
-        weight,
-    }
-}
-
 impl Layer {
     /// Returns the time of one run, the mean over as many as take about a tenth of a second.
     ///
     /// # Panics
     /// Panics if the device fails.
     pub fn time(&self, device: &Device, dtype: DType) -> Duration {
-        let dtype = match is_cpu(device) {
+        let stored = match is_cpu(device) {
             true => TensorDType::F32,
             false => dtype.tensor_dtype(),
         };
         let there = |shape: [usize; 4], seed| -> Tensor<4> {
-            let values = values(shape, seed).cast(dtype).into_data();
-            Tensor::from_data(values, (device, dtype))
+            let values = values(shape, seed).cast(stored).into_data();
+            Tensor::from_data(values, (device, stored))
         };
+        let bias = |outputs| Tensor::zeros([outputs], (device, stored));
         let (x, weight) = (there(self.x, 1), there(self.weight, 2));
         match self.kind {
-            LayerKind::Product => mean(device, || x.clone().matmul(weight.clone())),
+            LayerKind::Product => {
+                // RAFT's features lie by channels on a GPU.
+                let [_, batch, rows, inner] = self.x;
+                let first = there([1, batch, inner, rows], 1).squeeze_dim::<3>(0);
+                let second = weight.clone().squeeze_dim::<3>(0);
+                mean(device, || match all_products(&first, &second, 1.0) {
+                    Some(out) => out.unsqueeze(),
+                    None => x.clone().matmul(weight.clone()),
+                })
+            }
+            LayerKind::Linear => {
+                let [.., outputs] = self.weight;
+                let weight = weight.reshape([-1, outputs as i32]);
+                let layer = Linear::of(weight, bias(outputs), dtype);
+                mean(device, || layer.forward(x.clone()))
+            }
             LayerKind::Convolution { stride } => {
                 let [outputs, _, rows, columns] = self.weight;
                 let geometry = ConvGeometry::padding(rows / 2, columns / 2).stride(stride);
-                let bias: Tensor<1> = Tensor::zeros([outputs], (device, dtype));
-                let layer = Conv2d::of(weight, bias, geometry);
+                let layer = Conv2d::of(weight, bias(outputs), geometry).computing_in(dtype);
                 mean(device, || layer.forward(x.clone()))
             }
         }

@@ -55,6 +55,7 @@ impl KernelTest {
     pub fn error(&self, device: &Device, dtype: DType) -> f64 {
         let bench = Bench {
             device: device.clone(),
+            numbers: dtype,
             dtype: dtype.tensor_dtype(),
         };
         let pairs = (self.run)(&bench);
@@ -77,6 +78,8 @@ impl KernelTest {
 /// The device under test, and the data type to test.
 struct Bench {
     device: Device,
+    numbers: DType,
+    /// The same as the tensor library names it: TF32 is stored as 32 bits.
     dtype: TensorDType,
 }
 

@@ -58,9 +58,11 @@ impl NetworkTest {
     pub fn dtypes(network: Network, device: &Device) -> &'static [DType] {
         match network {
             Network::Raft if is_cpu(device) => &[],
-            Network::Raft => &[DType::F32],
+            Network::Raft => &[DType::F32, DType::Tf32],
             _ if is_cpu(device) => &[DType::F16, DType::Bf16],
-            Network::FlowCompletion | Network::Generator => &[DType::F32, DType::F16, DType::Bf16],
+            Network::FlowCompletion | Network::Generator => {
+                &[DType::F32, DType::Tf32, DType::F16, DType::Bf16]
+            }
         }
     }
 

@@ -8,7 +8,8 @@ use crate::{
     device::isa::Isa,
     memory::Notice,
     resize,
-    schedule::WindowParams,
+    scene_cuts::Detector,
+    schedule::{Segment, WindowParams},
     weights,
 };
 
@@ -102,6 +103,14 @@ pub struct Config {
     /// Whether frames come out whole. If not, only the pixels of the hole are valid: the caller
     /// has the others, so the session does not hold them twice.
     pub whole: bool,
+    /// The part of a clip that the stream is; `None` if it is a clip. The frames kept are those of
+    /// a session over the whole clip, bit by bit, if they are a segment of
+    /// [`Segments`](super::Segments). The quality of a segment is never reduced:
+    /// `allow_degradation` has no effect.
+    pub segment: Option<Segment>,
+    /// Whether no hole is filled, but the frames are found at which a segment of these settings may
+    /// begin. [`Notice::SegmentStart`] names each of them.
+    pub find_segments: bool,
     /// The limits of the session's memory, and the precision.
     pub limits: Limits,
 }
@@ -138,6 +147,8 @@ impl Config {
             mask_feather: 0,
             crop_mode: CropMode::default(),
             whole: true,
+            segment: None,
+            find_segments: false,
             limits: Limits::default(),
         }
     }
@@ -207,9 +218,10 @@ impl Config {
         self.neighbor_length = other.neighbor_length;
     }
 
-    /// Returns the number of frames of the shortest scene that gets windows of its own.
-    pub(super) fn shortest_scene(&self) -> usize {
-        self.window_params().hop().max(3)
+    /// Returns a detector of the scene cuts that end windows. A scene of fewer frames than a hop
+    /// gets no windows of its own.
+    pub(super) fn detector(&self) -> Detector {
+        Detector::new(self.scene_threshold, self.window_params().hop().max(3))
     }
 
     /// Returns the engine that fills the holes, never [`Model::Auto`], as far as it is known
@@ -263,7 +275,7 @@ impl Config {
         classical::window(self.subvideo_length, lookahead)
     }
 
-    fn networks(&self) -> bool {
+    pub(super) fn networks(&self) -> bool {
         self.engine() == Model::Propainter
     }
 

@@ -5,7 +5,9 @@ mod config;
 mod crops;
 mod engine_builder;
 mod feather;
+pub mod forecast;
 mod placeholder;
+mod segments;
 mod single_frame;
 mod stats;
 mod supervisor;
@@ -14,6 +16,7 @@ mod warm;
 use std::time::Instant;
 
 pub use config::{Config, CropMode, Mode, Model};
+pub use segments::Segments;
 pub use single_frame::fill_single_frame;
 pub use stats::Stats;
 pub use warm::Warm;
@@ -32,6 +35,8 @@ pub struct Session {
     crops: Crops,
     /// Detects the scene cuts that end windows.
     detector: Option<Detector>,
+    /// Finds the frames at which a segment may begin; no hole is filled then.
+    finder: Option<Segments>,
     /// An error that followed finished frames, returned by the next call.
     deferred: Option<Error>,
     /// Notices of the opening.
@@ -40,6 +45,8 @@ pub struct Session {
     told: Vec<Notice>,
     cancel: Cancel,
     stats: Stats,
+    /// Frames of this stream that were pushed.
+    pushed: usize,
 }
 
 /// Options of [`Session::open_with`].
@@ -77,9 +84,11 @@ impl Session {
             model: config.model_to_open(),
             ..config
         };
+        let (config, finder) = segments::exact(config)?;
         let networks = warm.and_then(|warm| warm.networks(&config));
         let crops = Crops::open(config.clone(), cancel.clone(), networks)?;
         Ok(Self {
+            finder,
             detector: detector(&config),
             config,
             crops,
@@ -88,6 +97,7 @@ impl Session {
             told: Vec::new(),
             cancel,
             stats: Stats::default(),
+            pushed: 0,
         })
     }
 
@@ -109,9 +119,18 @@ impl Session {
                 expected,
             });
         }
+        segments::check_push(&self.config, self.pushed)?;
         self.timed(|session, done| {
+            session.pushed += 1;
             session.stats.frames_in += 1;
             session.stats.held += 1;
+            if let Some(finder) = &mut session.finder {
+                if let Some(notice) = finder.notice(&frame, mask) {
+                    session.notices.push(notice);
+                }
+                let none = Mask::empty(frame.width(), frame.height());
+                return session.crops.push(frame, &none, done);
+            }
             let detector = session.detector.as_mut();
             if detector.is_some_and(|detector| detector.begins(&frame, mask)) {
                 session.stats.scene_cuts += 1;
@@ -126,9 +145,10 @@ impl Session {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn drain(&mut self) -> Result<Vec<InpaintedFrame>, Error> {
+        segments::check_end(&self.config, self.pushed)?;
         self.timed(|session, done| {
             session.crops.end_scene(done)?;
-            session.reset_detector();
+            session.begin_stream();
             Ok(())
         })
     }
@@ -139,17 +159,19 @@ impl Session {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn drain_some(&mut self) -> Result<Vec<InpaintedFrame>, Error> {
+        segments::check_end(&self.config, self.pushed)?;
         self.timed(|session, done| {
             if session.crops.drain_some(done)? {
                 session.crops.end_scene(done)?;
-                session.reset_detector();
+                session.begin_stream();
             }
             Ok(())
         })
     }
 
     /// Lets the next frame begin a stream.
-    fn reset_detector(&mut self) {
+    fn begin_stream(&mut self) {
+        self.pushed = 0;
         if let Some(detector) = &mut self.detector {
             detector.flush();
         }
@@ -158,7 +180,7 @@ impl Session {
     /// Drops all frames held and clears the cancel token; the next frame begins a stream.
     pub fn flush(&mut self) {
         self.crops.flush();
-        self.reset_detector();
+        self.begin_stream();
         self.stats.held = 0;
         self.deferred = None;
         self.cancel.reset();
@@ -170,6 +192,7 @@ impl Session {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn limit_latency(&mut self, frames: usize) -> Result<Vec<InpaintedFrame>, Error> {
+        segments::check_latency(&self.config)?;
         self.timed(|session, done| {
             session.config = session.config.with_latency_within(frames);
             if session.detector.is_none() {
@@ -276,6 +299,5 @@ impl Session {
 
 /// Returns the detector of the scene cuts that end the windows of a configuration.
 fn detector(config: &Config) -> Option<Detector> {
-    (config.mode == Mode::Sliding && config.scene_cuts)
-        .then(|| Detector::new(config.scene_threshold, config.shortest_scene()))
+    (config.mode == Mode::Sliding && config.scene_cuts).then(|| config.detector())
 }

@@ -46,13 +46,19 @@ impl Request {
 
 impl Warm {
     /// Reads the networks of a configuration, whose frame size is ignored. On a GPU also runs
-    /// them on a few small frames, which compiles their kernels and finds the fastest ones.
-    /// Returns `None` if the configuration needs no networks.
+    /// them on a few small frames, which compiles their kernels; `progress` is given the number of
+    /// frames so far, from 1 on, and of all frames. Networks that another session of the process
+    /// holds are shared, and not read or started again. Returns `None` if the configuration needs no
+    /// networks.
     ///
     /// # Errors
     /// As [`Session::open`](super::Session::open).
-    pub fn up(config: &Config, cancel: &Cancel) -> Result<Option<Self>, Error> {
-        if config.engine() != Model::Propainter {
+    pub fn up(
+        config: &Config,
+        cancel: &Cancel,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Option<Self>, Error> {
+        if config.engine() != Model::Propainter || config.find_segments {
             return Ok(None);
         }
         let start = Instant::now();
@@ -60,7 +66,7 @@ impl Warm {
         let reading = start.elapsed();
         let start = Instant::now();
         if !networks.on_cpu() {
-            run(config, cancel, networks.clone())?;
+            start_kernels(config, cancel, &networks, progress)?;
         }
         Ok(Some(Self {
             networks,
@@ -78,16 +84,35 @@ impl Warm {
 
 /// Inpaints a few frames with a hole and without a border, at the size of a stream's first crops
 /// unless the configuration sets a processing size.
-fn run(config: &Config, cancel: &Cancel, networks: Arc<Networks>) -> Result<(), Error> {
+fn start_kernels(
+    config: &Config,
+    cancel: &Cancel,
+    networks: &Arc<Networks>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(), Error> {
     let (width, height) = crops::MIN_SIZE;
     let config = Config {
+        segment: None,
         width: config.processing_width.unwrap_or(width),
         height: config.processing_height.unwrap_or(height),
         border: Border::default(),
         ..config.clone()
     };
+    let size = (config.width, config.height);
+    networks.start(size, || run(config, cancel, networks.clone(), progress))
+}
+
+/// Inpaints a few frames with a hole, at the size of a configuration.
+fn run(
+    config: Config,
+    cancel: &Cancel,
+    networks: Arc<Networks>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(), Error> {
     let (width, height) = (config.width, config.height);
+    // The clip ends after two windows: then all of it is computed, whatever waits for later frames.
     let frames = config.latency_frames() + config.hop();
+    let frames = frames.min(2 * config.neighbor_length + 1);
     let mut supervisor = EngineSupervisor::open(config, cancel.clone(), Some(networks))?;
     let mut hole = Mask::empty(width, height);
     let (w, h) = (width as u64, height as u64);
@@ -97,6 +122,7 @@ fn run(config: &Config, cancel: &Cancel, networks: Arc<Networks>) -> Result<(), 
         let rgb = (0..3 * width * height).map(|at| (at * 7 + i * 31) as u8);
         let frame = Frame::new(width, height, rgb.collect());
         supervisor.push(frame, hole.clone(), &mut done)?;
+        progress(i + 1, frames);
     }
     supervisor.drain(&mut done)
 }

@@ -9,7 +9,7 @@ use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
     engine::Engine,
     memory::{Notice, Usage, planning::Guard},
-    schedule::WindowParams,
+    schedule::{Segment, WindowParams},
 };
 
 /// Runs the networks over a stream. With the windows of the official procedure its result is,
@@ -18,6 +18,8 @@ pub struct StreamEngine {
     executor: Executor,
     params: WindowParams,
     flow_holes: FlowHoles,
+    /// The part of a clip that the stream is; `None` if it is a clip.
+    segment: Option<Segment>,
 }
 
 impl StreamEngine {
@@ -27,32 +29,33 @@ impl StreamEngine {
         networks: Arc<Networks>,
         guard: Guard,
         params: WindowParams,
+        segment: Option<Segment>,
         raft_iterations: usize,
         picture: Option<Rect>,
     ) -> Self {
+        let state = State::new(params, segment.as_ref());
         Self {
             flow_holes: FlowHoles::new(picture),
-            executor: Executor::new(networks, guard, raft_iterations, State::new(params)),
+            executor: Executor::new(networks, guard, raft_iterations, state),
             params,
+            segment,
         }
     }
-}
 
-impl Engine for StreamEngine {
-    fn push(
+    fn take(
         &mut self,
         frame: Frame,
         hole: Mask,
         cancel: &Cancel,
     ) -> Result<Vec<InpaintedFrame>, Error> {
         let executor = &mut self.executor;
-        let index = executor.state.held.frames.indices().end;
         let flow_hole = self.flow_holes.of(&hole);
-        let source = Source::new(frame, hole, flow_hole);
-        executor.state.held.frames.push(source);
-        let before = index.checked_sub(1);
+        let frames = &mut executor.state.held.frames;
+        let index = frames.indices().end;
+        let before = (!frames.is_empty()).then(|| index - 1);
+        frames.push(Source::new(frame, hole, flow_hole));
         // Flows next to a hole will be needed; computed now, their time is spread over the frames.
-        let needed = executor.state.has_hole(before.unwrap_or(0)..index + 1);
+        let needed = executor.state.has_hole(before.unwrap_or(index)..index + 1);
         match before {
             Some(_) => {
                 executor.state.held.raw_flows.push(Default::default());
@@ -66,10 +69,13 @@ impl Engine for StreamEngine {
             None => {}
         }
         executor.state.held.schedule.push();
-        executor.run_tasks(cancel)
+        let context = executor.state.held.finish_context();
+        let mut done = executor.state.results(context);
+        done.extend(executor.run_tasks(cancel)?);
+        Ok(done)
     }
 
-    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+    fn finish(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
         self.executor.state.held.schedule.end();
         let mut done = self.executor.run_tasks(cancel)?;
         // Sliding windows may have finished before the end was known.
@@ -80,9 +86,26 @@ impl Engine for StreamEngine {
         self.flush();
         Ok(done)
     }
+}
+
+impl Engine for StreamEngine {
+    fn push(
+        &mut self,
+        frame: Frame,
+        hole: Mask,
+        cancel: &Cancel,
+    ) -> Result<Vec<InpaintedFrame>, Error> {
+        let networks = self.executor.networks.clone();
+        networks.stream.enter(|| self.take(frame, hole, cancel))
+    }
+
+    fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+        let networks = self.executor.networks.clone();
+        networks.stream.enter(|| self.finish(cancel))
+    }
 
     fn flush(&mut self) {
-        self.executor.state = State::new(self.params);
+        self.executor.state = State::new(self.params, self.segment.as_ref());
         self.executor.guard.flush();
     }
 

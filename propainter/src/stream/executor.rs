@@ -25,7 +25,7 @@ use crate::{
 
 /// The networks, their memory guard, and the items of a stream.
 pub struct Executor {
-    networks: Arc<Networks>,
+    pub networks: Arc<Networks>,
     pub guard: Guard,
     raft_iterations: usize,
     pub state: State,

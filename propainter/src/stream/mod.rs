@@ -11,4 +11,4 @@ mod stage_runner;
 mod state;
 
 pub(crate) use engine::StreamEngine;
-pub(crate) use networks::Networks;
+pub(crate) use networks::{Networks, PlannedPages};

@@ -16,7 +16,7 @@ use crate::{
         raft::Features,
         stored::{Placement, StoredTensor},
     },
-    schedule::{self, Direction, Holdings, WindowParams},
+    schedule::{self, Direction, Holdings, Segment, WindowParams},
 };
 
 /// The flows between a frame and the next, `[1, 2, h, w]` each.
@@ -35,9 +35,12 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(params: WindowParams) -> Self {
+    pub fn new(params: WindowParams, segment: Option<&Segment>) -> Self {
         Self {
-            held: Holdings::new(params),
+            held: match segment {
+                Some(segment) => Holdings::of_segment(params, segment),
+                None => Holdings::new(params),
+            },
             raft_features: None,
         }
     }

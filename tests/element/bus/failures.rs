@@ -20,6 +20,7 @@ pub fn fails(element: &gst::Element) -> (String, gst::glib::Error) {
     error
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn missing_checkpoints_are_an_error_that_names_the_folder_and_the_remedy() {
     for model in ["propainter", "auto"] {
@@ -33,6 +34,7 @@ fn missing_checkpoints_are_an_error_that_names_the_folder_and_the_remedy() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn checkpoints_that_are_none_are_an_error_that_names_the_file() {
     let folder = tempfile::tempdir().unwrap();

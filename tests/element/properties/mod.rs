@@ -3,3 +3,5 @@
 mod budgets;
 mod cpu;
 mod inspect;
+#[cfg(feature = "networks")]
+mod network_budgets;

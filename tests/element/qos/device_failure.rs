@@ -2,6 +2,7 @@
 
 use gst::{MessageType, prelude::*};
 use gst_video::VideoFormat;
+#[cfg(feature = "networks")]
 use propainter_tests::{golden::weights_folder, virtual_gpu::virtual_gpu};
 
 use crate::element::{support::live::*, support::*};
@@ -127,6 +128,7 @@ fn without_memory_a_live_stream_goes_on_and_a_file_ends() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn auto_says_why_it_takes_the_cpu_where_a_driver_is() {
     let Some(weights) = weights_folder() else {

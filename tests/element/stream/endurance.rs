@@ -72,6 +72,7 @@ fn null_in_the_middle_of_a_frame_returns() {
     }
 }
 
+#[cfg(feature = "networks")]
 #[test]
 fn a_device_that_is_opening_does_not_hold_up_null() {
     // The networks' checkpoints take a while to read.

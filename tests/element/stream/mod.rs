@@ -4,6 +4,7 @@ mod counts;
 mod endurance;
 mod events;
 mod flow;
+#[cfg(feature = "networks")]
 mod networks;
 mod random;
 mod scenes;

@@ -1,10 +1,12 @@
 //! Whole sessions on the virtual GPU: what they ask of the driver, and what they do when it fails.
 
 mod budget;
+mod devices;
 mod failures;
 mod late;
 mod launches;
 mod session;
+mod start;
 mod versions;
 
 use propainter::{Config, DeviceChoice, Error, Mask, Model, Session, internals::synthetic::Scene};

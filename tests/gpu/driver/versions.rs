@@ -1,6 +1,28 @@
 use propainter_tests::virtual_gpu::virtual_gpu;
+use virtual_gpu::harness;
 
 use super::{FRAMES, config, run};
+
+#[test]
+fn sessions_run_on_every_supported_driver() {
+    let test = "gpu::driver::versions::sessions_run_on_every_supported_driver";
+    for driver in ["12000", "12080", "13000"] {
+        let settings = [
+            ("VIRTUAL_GPU_DRIVER", driver),
+            ("PROPAINTER_TEST_DEVICE", "cuda:0"),
+        ];
+        let Some(output) = harness::output(test, &settings) else {
+            let Some(config) = config() else { return };
+            assert_eq!(run(&config, FRAMES, |_| {}).ok(), Some(FRAMES));
+            return;
+        };
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert!(output.status.success(), "CUDA {driver}: {text}");
+        // Not on the tensor library's own threads either.
+        assert!(!text.contains("panicked"), "CUDA {driver}: {text}");
+    }
+}
 
 #[test]
 fn an_older_driver_is_told_in_one_line() {

@@ -9,3 +9,4 @@ mod math;
 mod operations;
 mod pointwise;
 pub mod support;
+mod tf32;

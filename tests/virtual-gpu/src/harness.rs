@@ -10,7 +10,7 @@ use std::{
 /// Set in the process that the virtual GPU runs in.
 const MARK: &str = "VIRTUAL_GPU_TEST";
 /// The names under which programs look for NVIDIA's libraries.
-const NAMES: [&str; 2] = ["libcuda.so.1", "libnvidia-ml.so.1"];
+const NAMES: [&str; 3] = ["libcuda.so.1", "libnvidia-ml.so.1", "libnvcuvid.so.1"];
 
 /// Runs `test` (its full name) in a process of its own that has the virtual GPU for a driver, with
 /// `settings` added to its environment, and returns what it printed. Returns `None` in that process:

@@ -87,6 +87,9 @@ pub fn post_notice(element: &gst::Element, notice: Notice) {
             );
             return;
         }
+        Notice::SegmentStart { frame } => gst::Structure::builder("propainter-segment-start")
+            .field("frame", frame)
+            .build(),
         Notice::Grown { plan } => {
             gst::info!(CAT, obj = element, "trying again: {plan}");
             gst::Structure::builder("propainter-regrown")

@@ -23,7 +23,7 @@ use crate::propainter::{
         threshold::Threshold,
     },
     properties::settings::Settings,
-    video::{converter::Converter, layout::error::InvalidBuffer},
+    video::{converter::Converter, layout::error::InvalidBuffer, reading::Reading},
 };
 
 /// The sources of masks of one element, and what is known of them.
@@ -42,6 +42,8 @@ pub struct MaskSources {
 /// A frame that came in, whose masks are collected.
 pub struct IncomingFrame<'a> {
     pub buffer: &'a gst::BufferRef,
+    /// The buffer being read.
+    pub reading: &'a Reading,
     pub converter: &'a Arc<Converter>,
     pub stream_time: Option<ClockTime>,
     /// Number of the frame since the start or the last seek.
@@ -127,7 +129,7 @@ impl MaskSources {
             gst::warning!(CAT, obj = element, "mask-from-alpha: {format} has no alpha");
         }
         let converter = converter.with_alpha_threshold(from_alpha.then_some(threshold.level));
-        let alpha = converter.alpha_mask(frame.buffer)?.map(Arc::new);
+        let alpha = frame.reading.alpha_mask(&converter, frame.buffer)?;
         let mut rectangles = self.regions.regions();
         if let Some(types) = roi_types {
             rectangles.extend(regions_of_interest(frame.buffer, &types));
@@ -145,7 +147,7 @@ impl MaskSources {
             image,
             threshold,
             rectangles: rectangles.into(),
-            alpha,
+            alpha: alpha.map(Arc::new),
             orientation: *self.orientation.lock(),
             pixel_aspect: pixel_aspect(converter.info().par()),
         };

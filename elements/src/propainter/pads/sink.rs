@@ -24,7 +24,10 @@ use crate::propainter::{
         run::{Phase, QUEUE, Run},
         upstream::frame_rate,
     },
-    video::{canvas::Canvas, converter::Converter, device, layout::error::InvalidBuffer, pool},
+    video::{
+        canvas::Canvas, converter::Converter, device, layout::error::InvalidBuffer, pool,
+        reading::Reading,
+    },
 };
 
 /// A longer time between frames is a gap, not a frame's duration.
@@ -39,21 +42,17 @@ const INTERLACED: &str =
 /// The buffer is no frame that can be inpainted, or the stream is flushing or blocked.
 pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let now = cx.element.current_running_time();
-    let (converter, canvas, running_time, stream_time, index) = {
+    let (converter, canvas, kept, running_time, stream_time, index, context) = {
         let run = &mut cx.state.lock().run;
         run.input.arrivals.begin(Instant::now());
         run.accepts()?;
         let converter = run.input.converter.clone();
         let converter = converter.ok_or(FlowError::NotNegotiated)?;
         let times = (running_time(run, &buffer), stream_time(run, &buffer));
-        let canvas = run.input.canvas.clone();
-        (
-            converter,
-            canvas,
-            times.0,
-            times.1,
-            next_index(run, &buffer),
-        )
+        let (kept, canvas) = (run.capacity() + 2, run.input.canvas.clone());
+        let index = next_index(run, &buffer);
+        let context = is_context(run, index);
+        (converter, canvas, kept, times.0, times.1, index, context)
     };
     if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
         post_bad_format(&cx.element, INTERLACED);
@@ -63,9 +62,12 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         post_bad_format(&cx.element, &problem.to_string());
         FlowError::Error
     };
-    let frame = converter.read(&buffer).map_err(bad)?;
+    // Before a device reads it: what is not kept goes back to its pool.
+    let buffer = pool::keep(buffer, kept);
+    let reading = Reading::begin(&converter, &buffer).map_err(bad)?;
     let incoming = IncomingFrame {
         buffer: &buffer,
+        reading: &reading,
         converter: &converter,
         stream_time,
         index,
@@ -97,17 +99,17 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
     let run = &mut state.run;
     let slower = note_time(run, running_time);
     let arrival = run.note_arrival(running_time, now);
-    let kept = run.capacity() + 2;
     run.counts.taken += 1;
     run.queue.push_frame(InputFrame {
-        buffer: pool::keep(buffer, kept),
-        frame: Some(frame),
+        buffer,
+        frame: Some(reading),
         masks,
         converter,
         canvas,
         running_time,
         stay_from: arrival.stay_from,
         discont,
+        context,
     });
     run.note_progress();
     run.input.arrivals.end(Instant::now());
@@ -287,6 +289,12 @@ fn note_time(run: &mut Run, time: Option<gst::ClockTime>) -> bool {
     slower
 }
 
+/// Returns whether a frame is only the context of the part of a clip that is sent.
+fn is_context(run: &Run, index: u64) -> bool {
+    let segment = run.settings.segment().ok().flatten();
+    segment.is_some_and(|segment| !segment.keep.contains(&(index as usize)))
+}
+
 /// Returns the number of a frame since the start or the last seek; in reverse playback by its time.
 fn next_index(run: &mut Run, buffer: &gst::BufferRef) -> u64 {
     let backwards = run
@@ -327,7 +335,11 @@ fn is_barrier(run: &mut Run, event: &gst::Event) -> bool {
             if changed {
                 // Numbered masks follow a seek.
                 let time = new.as_ref().and_then(|segment| segment.time());
-                run.input.next_index = time.map_or(0, |time| number_at(run, time));
+                let part = run.settings.segment().ok().flatten();
+                run.input.next_index = match part {
+                    Some(part) => part.read.start as u64,
+                    None => time.map_or(0, |time| number_at(run, time)),
+                };
                 run.input.last_time = None;
                 run.earliest = None;
             }

@@ -3,10 +3,16 @@
 use gst::{QueryViewMut, prelude::*};
 use gst_video::{CAPS_FEATURE_FORMAT_INTERLACED, VideoInfo, VideoMeta};
 
-use crate::propainter::{pads::proxy, stream::context::Context};
+use crate::propainter::{
+    pads::{cuda_context, proxy},
+    stream::context::Context,
+};
 
 /// Answers a query.
 pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
+    if cuda_context::answer(cx, query) {
+        return true;
+    }
     match query.view_mut() {
         // No template has interlaced fields. They are accepted here, to be refused with a message
         // that says what to do.

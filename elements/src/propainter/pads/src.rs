@@ -9,7 +9,7 @@ use crate::propainter::{
         masks::post_diagnostics,
     },
     log::CAT,
-    pads::{latency, proxy},
+    pads::{cuda_context, latency, proxy},
     properties::stats::FrameCounts,
     qos::{clock_wakeup::ClockWakeup, deadline::Deadline},
     stream::{
@@ -113,6 +113,9 @@ fn send_frame(cx: &Context, input: InputFrame, outcome: Outcome, epoch: u64) {
 
 /// Sends a frame by its outcome and returns the count it adds to.
 fn send(cx: &Context, input: InputFrame, outcome: Outcome) -> Result<Count, FlowError> {
+    if input.context {
+        return Ok(|counts| &mut counts.context);
+    }
     let (done, count): (_, Count) = match outcome {
         Outcome::Dropped => {
             cx.state.lock().run.discont = true;
@@ -146,6 +149,8 @@ fn finished(
     done: Option<InpaintedFrame>,
 ) -> Result<gst::Buffer, InvalidBuffer> {
     let Some(canvas) = input.canvas.clone() else {
+        // A device reads the buffer as long as this is there.
+        input.frame = None;
         if let Some(done) = done {
             let buffer = input.buffer.make_mut();
             input.converter.write(buffer, &done)?;
@@ -250,6 +255,9 @@ fn seek(cx: &Context, event: gst::Event, flushes: bool) -> bool {
 
 /// Answers a query of downstream.
 pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
+    if cuda_context::answer(cx, query) {
+        return true;
+    }
     if let QueryViewMut::Latency(query) = query.view_mut() {
         return latency::answer(cx, query);
     }

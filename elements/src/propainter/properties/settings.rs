@@ -3,11 +3,14 @@
 use std::{path::PathBuf, sync::Arc};
 
 use gst::{ClockTime, glib, prelude::*};
-use propainter::{Border, Config, Error, Limits};
+use propainter::{Border, Config, Error, Limits, Segment};
 
 use crate::propainter::properties::enums::{
     AllowedDegradation, CropMode, LatePolicy, Mode, Model, Precision,
 };
+
+/// The value of `clip-part` that finds the frames at which a segment may begin.
+const FIND: &str = "find";
 
 /// The values of all writable properties.
 #[derive(Clone, Debug)]
@@ -50,6 +53,7 @@ pub struct Settings {
     /// `None` stands for one hop of the windows if frames may be late, otherwise for 0.
     pub processing_latency: Option<ClockTime>,
     pub qos: bool,
+    pub clip_part: Option<Arc<str>>,
 }
 
 impl Default for Settings {
@@ -91,6 +95,7 @@ impl Default for Settings {
             late_policy: LatePolicy::default(),
             processing_latency: None,
             qos: true,
+            clip_part: None,
         }
     }
 }
@@ -103,6 +108,7 @@ impl Settings {
     /// The device name is unknown, or settings contradict each other.
     pub fn config(&self, (width, height): (usize, usize), live: bool) -> Result<Config, Error> {
         let wanted = |side: u32| (side > 0).then_some(side as usize);
+        let find_segments = self.clip_part.as_deref() == Some(FIND);
         let config = Config {
             model: self.model.into(),
             weights: self.weights.as_ref().map(PathBuf::from),
@@ -121,6 +127,8 @@ impl Settings {
             processing_height: wanted(self.height),
             resize_ratio: self.resize_ratio,
             border: self.border(),
+            find_segments,
+            segment: self.segment()?,
             limits: Limits {
                 vram_budget: self.vram_budget,
                 vram_reserve: self.vram_reserve,
@@ -146,6 +154,19 @@ impl Settings {
             top: self.expand_top as usize,
             bottom: self.expand_bottom as usize,
         }
+    }
+
+    /// Returns the part of a clip that the stream is; `None` if it is a clip.
+    ///
+    /// # Errors
+    /// The property `clip-part` is none.
+    pub fn segment(&self) -> Result<Option<Segment>, Error> {
+        let part = self.clip_part.as_deref().filter(|part| *part != FIND);
+        let segment = part.map(str::parse).transpose();
+        segment.map_err(|problem| Error::Setting {
+            name: "clip-part",
+            problem,
+        })
     }
 
     /// Limits the windows to `max_held_frames`.
@@ -213,6 +234,7 @@ impl Settings {
                 self.processing_latency = set.map(ClockTime::from_nseconds);
             }
             "qos" => self.qos = take(value)?,
+            "clip-part" => self.clip_part = text(value)?.map(Arc::from),
             _ => return Err("there is no such property".to_owned()),
         }
         Ok(())
@@ -259,6 +281,7 @@ impl Settings {
                 latency.unwrap_or(u64::MAX).to_value()
             }
             "qos" => self.qos.to_value(),
+            "clip-part" => self.clip_part.as_deref().to_value(),
             _ => return None,
         })
     }

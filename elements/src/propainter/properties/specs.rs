@@ -312,6 +312,15 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .default_value(default.qos)
             .mutable_playing()
             .build(),
+        glib::ParamSpecString::builder("clip-part")
+            .nick("Clip part")
+            .blurb(
+                "Part of a clip that the stream is, as propainter plan divides it: \
+                 read=90..240,keep=100..200,total=1000, of which the frames to keep are sent (unset = \
+                 a whole clip, find = send frames as they are and post where a part may begin)",
+            )
+            .mutable_ready()
+            .build(),
         glib::ParamSpecString::builder("plan")
             .nick("Memory plan")
             .blurb("How the work is divided to fit the budget, in one line (unset until it is known)")

@@ -20,6 +20,8 @@ pub struct FrameCounts {
     pub passed_through: u64,
     /// Not sent, by the late policy.
     pub dropped: u64,
+    /// Not sent, as they are only the context of a part of a clip.
+    pub context: u64,
     /// Flushed, or refused by downstream.
     pub discarded: u64,
     /// Those of the above that were due before they were done.
@@ -111,6 +113,7 @@ impl Statistics<'_> {
             .field("filled", counts.filled)
             .field("passed-through", counts.passed_through)
             .field("dropped", counts.dropped)
+            .field("context", counts.context)
             .field("discarded", counts.discarded)
             .field("held", self.held)
             .field("waiting", self.waiting)

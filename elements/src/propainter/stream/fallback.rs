@@ -92,6 +92,7 @@ fn classical_session(config: Config, latency_frames: usize) -> Result<TrackedSes
         mode: Mode::Sliding,
         lookahead: config.lookahead.min(latency_frames).max(1),
         whole: false,
+        segment: None,
         ..config
     };
     Ok(TrackedSession::new(Session::open(config)?))

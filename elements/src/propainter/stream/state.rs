@@ -50,10 +50,14 @@ impl State {
         let written = canvas.map_or(0, |canvas| canvas.bytes() as u64);
         Outside {
             frame,
-            always: waiting * (frame + 3 * pixels) + ready * (frame + finished + written),
+            // Of a frame on a device the samples wait. One more is read when the worker has taken one, and
+            // the fill of one is written as twice its samples.
+            always: waiting * (frame + (3 * pixels).max(on_device))
+                + ready * (frame + finished + written)
+                + 3 * on_device,
             device_frame: on_device,
             // A frame that is ready may have been copied to be written into.
-            device_always: (waiting + 2 * ready) * on_device,
+            device_always: (waiting + 2 * ready + 2) * on_device,
         }
     }
 }

@@ -41,7 +41,14 @@ pub fn begin(cx: &Context) -> Option<WarmUp> {
     let thread = thread::Builder::new()
         .name("propainter-warm".to_owned())
         .spawn(move || {
-            let warm = Warm::up(&config, &token);
+            let tell = |done: usize, frames: usize| {
+                if let Some(context) = context.upgrade() {
+                    let text = format!("kernels started for {done} of {frames} frames");
+                    let kind = gst::ProgressType::Continue;
+                    progress::post_progress(&context.element, kind, &text);
+                }
+            };
+            let warm = Warm::up(&config, &token, &tell);
             if let Some(context) = context.upgrade() {
                 finish(&context, warm);
             }

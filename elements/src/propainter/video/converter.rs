@@ -15,9 +15,12 @@ use propainter::{Frame, InpaintedFrame, Mask};
 
 use crate::propainter::video::{
     alpha::Opacity,
-    channels::RgbChannels,
-    device::{self, transfer::DeviceTransfer},
-    device_planes,
+    color_model::ColorModel,
+    device::{
+        self,
+        planes::{Planes, cropped, part},
+        transfer::{Bits, DeviceTransfer},
+    },
     formats::FORMATS,
     layout::{
         Component,
@@ -25,81 +28,13 @@ use crate::propainter::video::{
         component,
         error::InvalidBuffer,
         readable,
-        sample::{ByteSample, Sample, SampleFormat},
+        sample::{ByteSample, SampleFormat},
     },
-    packed,
-    planar::{READ_BITS, Subsampling, Yuv},
+    planar::READ_BITS,
 };
 
 /// The index of the component that is alpha.
 pub(super) const ALPHA: usize = 3;
-
-/// The colour model of the samples.
-#[derive(Clone, Copy, Debug)]
-enum ColorModel {
-    /// A pixel has `step` bytes; red, green and blue are at these offsets.
-    Packed {
-        step: usize,
-        rgb: [usize; 3],
-    },
-    Rgb(RgbChannels),
-    Yuv(Yuv),
-}
-
-impl ColorModel {
-    fn of(info: &VideoInfo) -> Self {
-        let format = info.format_info();
-        if info.is_rgb() {
-            let depths = [0, 1, 2].map(|c| info.comp_depth(c));
-            if depths == [8; 3] && info.n_planes() == 1 {
-                let step = info.comp_pstride(0) as usize;
-                let rgb = [0, 1, 2].map(|c| info.comp_poffset(c) as usize);
-                return Self::Packed { step, rgb };
-            }
-            return Self::Rgb(RgbChannels::new(depths));
-        }
-        let colorimetry = info.colorimetry();
-        // Without a known matrix BT.601 is used, as everywhere.
-        let matrix = colorimetry.matrix().kr_kb().unwrap_or((0.299, 0.114));
-        let (full, chroma) = if info.is_gray() {
-            // Gray has full range unless the caps say otherwise.
-            (colorimetry.range() != VideoColorRange::Range16_235, None)
-        } else {
-            let (across, down) = (format.w_sub()[1], format.h_sub()[1]);
-            let full = colorimetry.range() == VideoColorRange::Range0_255;
-            (full, Some(Subsampling { across, down }))
-        };
-        Self::Yuv(Yuv::new(matrix, full, info.comp_depth(0), chroma))
-    }
-
-    /// Reads samples, which have at most [`READ_BITS`] bits in YUV, into RGB.
-    fn read<S: Sample>(self, sample: S, bytes: &[u8], components: [Component; 3], out: &mut [u8]) {
-        match self {
-            Self::Packed {
-                step: 3,
-                rgb: [0, 1, 2],
-            } => packed::copy(bytes, components[0], out),
-            Self::Packed { step: 3, rgb } => packed::read::<3>(bytes, components[0], rgb, out),
-            Self::Packed { rgb, .. } => packed::read::<4>(bytes, components[0], rgb, out),
-            Self::Rgb(rgb) => rgb.read(sample, bytes, components, out),
-            Self::Yuv(yuv) => yuv.read(sample, bytes, components, out),
-        }
-    }
-
-    fn write<S: Sample>(
-        self,
-        sample: S,
-        bytes: &mut [u8],
-        components: [Component; 3],
-        done: &InpaintedFrame,
-    ) {
-        match self {
-            Self::Packed { step, rgb } => packed::write(bytes, components[0], (step, rgb), done),
-            Self::Rgb(rgb) => rgb.write(sample, bytes, components, done),
-            Self::Yuv(yuv) => yuv.write(sample, bytes, components, done),
-        }
-    }
-}
 
 /// Converts the frames of one caps.
 #[derive(Clone, Debug)]
@@ -111,7 +46,7 @@ pub struct Converter {
     packing: Option<&'static Packing>,
     /// Pixels of more transparency (255 - alpha) are hole and become opaque.
     alpha_threshold: Option<u8>,
-    /// Transfers the buffers if they are in the memory of a device.
+    /// Reads and writes the buffers if they are in the memory of a device.
     device: Option<Arc<dyn DeviceTransfer>>,
 }
 
@@ -187,32 +122,37 @@ impl Converter {
         self.info.n_components() == 4
     }
 
+    /// Returns whether pixels are hole by their alpha.
+    pub fn has_alpha_mask(&self) -> bool {
+        self.alpha_threshold.is_some()
+    }
+
     fn size(&self) -> (usize, usize) {
         (self.info.width() as usize, self.info.height() as usize)
     }
 
-    /// Converts a buffer to RGB.
+    /// Returns what reads and writes the buffers if they are in the memory of a device.
+    pub fn device(&self) -> Option<&dyn DeviceTransfer> {
+        self.device.as_deref()
+    }
+
+    /// Converts a buffer on the host to RGB.
     ///
     /// # Errors
     /// The buffer cannot be read, or is too small for its caps.
     pub fn read(&self, buffer: &gst::BufferRef) -> Result<Frame, InvalidBuffer> {
-        let (width, height) = self.size();
         if let Some(packing) = self.packing {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
-            unpacked.unpack(&readable(buffer)?, 0..3, 0..height);
+            unpacked.unpack(&readable(buffer)?, 0..3, 0..self.size().1);
             let components = [0, 1, 2].map(|c| unpacked.component(c));
             return Ok(self.read_samples(&unpacked.bytes, components));
         }
         let components = self.components(buffer)?;
-        if let (Some(transfer), ColorModel::Yuv(yuv)) = (&self.device, &self.model) {
-            let mut rgb = vec![0; 3 * width * height];
-            device_planes::read(yuv, &**transfer, buffer, components, height, &mut rgb)?;
-            return Ok(Frame::new(width, height, rgb));
-        }
         Ok(self.read_samples(&readable(buffer)?, components))
     }
 
-    fn read_samples(&self, bytes: &[u8], components: [Component; 3]) -> Frame {
+    /// Converts the samples of a whole frame to RGB.
+    pub fn read_samples(&self, bytes: &[u8], components: [Component; 3]) -> Frame {
         let (width, height) = self.size();
         let mut rgb = vec![0; 3 * width * height];
         let samples = match self.model {
@@ -235,7 +175,7 @@ impl Converter {
         let Some(opacity) = self.opacity() else {
             return Ok(None);
         };
-        let (width, height) = self.size();
+        let height = self.size().1;
         let hole = if let Some(packing) = self.packing {
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
             unpacked.unpack(&readable(buffer)?, ALPHA..ALPHA + 1, 0..height);
@@ -245,9 +185,24 @@ impl Converter {
             let alpha = component(&self.info, buffer, ALPHA as u8)?;
             opacity.transparent(self.samples, &readable(buffer)?, alpha, height)
         };
-        Ok(hole
-            .contains(&1)
-            .then(|| Mask::from_luma(width, height, hole)))
+        Ok(self.mask(hole))
+    }
+
+    /// Returns [`Converter::alpha_mask`] of a whole frame whose planes are on the host.
+    pub fn alpha_mask_of(&self, bytes: &[u8], planes: &Planes) -> Option<Mask> {
+        let alpha = *planes.components.get(ALPHA)?;
+        let height = self.size().1;
+        self.mask(
+            self.opacity()?
+                .transparent(self.samples, bytes, alpha, height),
+        )
+    }
+
+    /// Returns the mask of the pixels that are 1; `None` if there are none.
+    fn mask(&self, hole: Vec<u8>) -> Option<Mask> {
+        let (width, height) = self.size();
+        hole.contains(&1)
+            .then(|| Mask::from_luma(width, height, hole))
     }
 
     /// Returns which alpha is hole, if any.
@@ -279,16 +234,49 @@ impl Converter {
             unpacked.pack(&mut bytes, rows);
             return Ok(());
         }
-        let components = self.components(buffer)?;
-        if let (Some(transfer), ColorModel::Yuv(yuv)) = (&self.device, &self.model) {
-            return device_planes::write(yuv, &**transfer, buffer, components, done);
+        if let Some(device) = &self.device {
+            return self.write_on_device(&**device, buffer, done);
         }
+        let components = self.components(buffer)?;
         let alpha = self
             .opacity()
             .map(|opacity| Ok((opacity, component(&self.info, buffer, ALPHA as u8)?)))
             .transpose()?;
         self.write_samples(&mut writable(buffer)?, components, alpha, done);
         Ok(())
+    }
+
+    fn write_on_device(
+        &self,
+        device: &dyn DeviceTransfer,
+        buffer: &mut gst::BufferRef,
+        done: &InpaintedFrame,
+    ) -> Result<(), InvalidBuffer> {
+        let hole = done.hole.area();
+        if hole.is_empty() {
+            return Ok(());
+        }
+        let part = part(&self.info, &hole);
+        let done = cropped(done, &part);
+        let planes = Planes::new(&self.info, buffer, &part)?;
+        let alpha = self
+            .opacity()
+            .map(|opacity| (opacity, planes.components[ALPHA]));
+        let write = |bytes: &mut [u8]| self.write_samples(bytes, planes.colors(), alpha, &done);
+        let bits = match alpha {
+            None => planes.bits(write),
+            // New alpha depends on the old one.
+            Some(_) => {
+                let old = device.read(buffer, &planes.rows).map_err(InvalidBuffer)?;
+                let mut new = old.bytes().map_err(InvalidBuffer)?.to_vec();
+                write(&mut new);
+                let kept = vec![0; new.len()];
+                Bits { new, kept }
+            }
+        };
+        device
+            .write(buffer, &planes.rows, &bits)
+            .map_err(InvalidBuffer)
     }
 
     fn write_samples(

@@ -1,16 +1,16 @@
 //! Conversion between video buffers and the RGB frames of a session.
 //!
 //! [`converter`] is the entry. It finds the samples in a buffer ([`layout`]) and converts them by
-//! their colour model: packed RGB ([`packed`]), other RGB ([`channels`]), YUV and gray ([`planar`],
-//! [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through [`device`] and
-//! [`device_planes`]. [`canvas`] puts a border around frames.
+//! their colour model ([`color_model`]): packed RGB ([`packed`]), other RGB ([`channels`]), YUV and
+//! gray ([`planar`], [`matrix`]) and alpha ([`alpha`]). Buffers in the memory of a GPU go through
+//! [`device`] and are on their way for a while ([`reading`]). [`canvas`] puts a border around frames.
 
 mod alpha;
 pub mod canvas;
 mod channels;
+mod color_model;
 pub mod converter;
 pub mod device;
-mod device_planes;
 pub mod formats;
 mod hole_rows;
 pub mod layout;
@@ -18,6 +18,6 @@ mod matrix;
 mod packed;
 mod planar;
 pub mod pool;
+pub mod reading;
 #[cfg(test)]
 mod tests;
-pub mod trim;

@@ -4,7 +4,10 @@ use burn::tensor::Tensor;
 use burn_cubecl::{Cube, kernel::into_contiguous};
 
 use super::{Activation, ConvGeometry};
-use crate::kernels::gemm::{Epilogue, INPUTS, Layout, Product, Rounding, Taps, strided};
+use crate::kernels::{
+    cube::strided_tensor,
+    gemm::{Epilogue, INPUTS, Layout, Product, Rounding, Taps},
+};
 
 /// A convolution's weights and bias on a CubeCL device, in the kernel's order.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl GpuConv {
     /// Packs `weight` `[O, I/groups, kh, kw]` and `bias` `[O]`; returns `None` if they are not on a
     /// CubeCL device.
     pub fn new(weight: &Tensor<4>, bias: &Tensor<1>, geometry: ConvGeometry) -> Option<Self> {
-        strided(weight)?;
+        strided_tensor(weight)?;
         let [outputs, inputs, rows, columns] = weight.dims();
         let groups = geometry.groups;
         let packed: Tensor<4> = weight
@@ -42,7 +45,7 @@ impl GpuConv {
             .reshape([groups, outputs / groups, inputs, rows * columns])
             .permute([0, 3, 2, 1])
             .reshape([1, groups, rows * columns * inputs, outputs / groups]);
-        let packed = into_contiguous(strided(&packed)?);
+        let packed = into_contiguous(strided_tensor(&packed)?);
         Some(Self {
             weight: Tensor::from_primitive::<Cube>(packed),
             bias: bias.clone().cast(weight.dtype()),
@@ -97,12 +100,13 @@ impl GpuConv {
             let rest = rest.into_iter().map(|part| part.cast(dtype));
             parts.push(Tensor::cat(rest.collect(), 1));
         }
-        let on_gpu = |x: Tensor<4>| strided(&x.cast(dtype)).expect("a tensor of a CubeCL device");
+        let on_gpu =
+            |x: Tensor<4>| strided_tensor(&x.cast(dtype)).expect("a tensor of a CubeCL device");
         let [.., height, width] = parts[0].dims();
         let inputs: Vec<_> = parts.into_iter().map(on_gpu).collect();
         let out = Product {
             inputs: &inputs,
-            weight: strided(&self.weight).expect("a tensor of a CubeCL device"),
+            weight: strided_tensor(&self.weight).expect("a tensor of a CubeCL device"),
             taps: Taps {
                 kernel: self.kernel,
                 stride: self.geometry.stride,
@@ -111,7 +115,7 @@ impl GpuConv {
             },
             size: self.geometry.output([height, width], self.kernel),
             epilogue: Epilogue {
-                bias: strided(&self.bias),
+                bias: strided_tensor(&self.bias),
                 activation: fusion.activation,
                 addend: fusion.addend.map(on_gpu),
                 after: fusion.after,

@@ -13,9 +13,7 @@ mod multiply;
 mod read;
 mod tile;
 
-use burn::tensor::{DType, Tensor as Burn};
 use burn_cubecl::{
-    Cube,
     cubecl::{
         ir::{ElemType, FloatKind, features::MmaConfig},
         prelude::*,
@@ -281,13 +279,4 @@ fn slope(activation: Activation) -> f32 {
         Activation::Relu => 0.0,
         Activation::Leaky(slope) => slope as f32,
     }
-}
-
-/// Returns `x` as a tensor of a CubeCL device, with the strides that it has; `None` if it is on another
-/// device.
-pub fn strided<const D: usize>(x: &Burn<D>) -> Option<CubeTensor> {
-    let primitive = x.clone().try_into_primitive::<Cube>().ok()?;
-    [DType::F32, DType::F16, DType::BF16]
-        .contains(&primitive.dtype)
-        .then_some(primitive)
 }

@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 use burn_cubecl::{Cube, kernel::into_contiguous};
 
-use crate::kernels::gemm::{Epilogue, Layout, Product, Rounding, Taps, strided};
+use crate::kernels::{
+    cube::strided_tensor,
+    gemm::{Epilogue, Layout, Product, Rounding, Taps},
+};
 
 /// A layer's weights and bias on a CubeCL device.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub struct GpuLinear {
 impl GpuLinear {
     /// Packs `weight` `[I, O]` and `bias` `[O]`; returns `None` if they are not on a CubeCL device.
     pub fn new(weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Self> {
-        let packed = into_contiguous(strided(&weight.clone().unsqueeze::<4>())?);
+        let packed = into_contiguous(strided_tensor(&weight.clone().unsqueeze::<4>())?);
         Some(Self {
             weight: Tensor::from_primitive::<Cube>(packed),
             bias: bias.clone().cast(weight.dtype()),
@@ -56,15 +59,15 @@ impl GpuLinear {
         // Features become channels, and rows a line of pixels.
         let pixels = |x: &Tensor<D>, channels: usize| {
             let x: Tensor<4> = x.clone().reshape([1, 1, rows, channels]);
-            strided(&x.permute([0, 3, 1, 2])).expect("a tensor of a CubeCL device")
+            strided_tensor(&x.permute([0, 3, 1, 2])).expect("a tensor of a CubeCL device")
         };
         let out = Product {
             inputs: &[pixels(x, inputs)],
-            weight: strided(&self.weight).expect("a tensor of a CubeCL device"),
+            weight: strided_tensor(&self.weight).expect("a tensor of a CubeCL device"),
             taps: Taps::ONE,
             size: [1, rows],
             epilogue: Epilogue {
-                bias: strided(&self.bias),
+                bias: strided_tensor(&self.bias),
                 addend: addend.map(|addend| pixels(addend, outputs)),
                 ..Epilogue::default()
             },
@@ -83,11 +86,11 @@ pub fn all_products(first: &Tensor<3>, second: &Tensor<3>, scale: f32) -> Option
     let [batch, channels, rows] = first.dims();
     let columns = second.dims()[2];
     // The columns of `first` are weights, which differ between images.
-    let weight = into_contiguous(strided(&first.clone().unsqueeze_dim::<4>(1))?);
+    let weight = into_contiguous(strided_tensor(&first.clone().unsqueeze_dim::<4>(1))?);
     let second = second.clone().cast(first.dtype());
     let pixels: Tensor<4> = second.reshape([batch, channels, 1, columns]);
     let out = Product {
-        inputs: &[strided(&pixels)?],
+        inputs: &[strided_tensor(&pixels)?],
         weight,
         taps: Taps::ONE,
         size: [1, columns],

@@ -84,6 +84,14 @@ impl Planner {
         }
     }
 
+    /// Sets the bytes of the pages that a GPU's pools have already, and the number of those that other
+    /// engines have planned.
+    pub fn set_pages(&mut self, bytes: u64, others: u64) {
+        if let Machine::Gpu(gpu) = &mut self.machine {
+            (gpu.page, gpu.others) = (bytes, others);
+        }
+    }
+
     /// Returns the quality levels, the best first.
     pub fn levels(&self) -> &[QualityLevel] {
         &self.levels
@@ -207,7 +215,7 @@ fn plans(machine: Machine) -> Vec<Plan> {
 
 /// Returns an estimate of the time that a plan takes beyond the fastest one, in thousandths of
 /// that. It orders plans. The estimates for a GPU were not measured.
-fn slowness(plan: &Plan, machine: Machine) -> u32 {
+pub fn slowness(plan: &Plan, machine: Machine) -> u32 {
     let on_gpu = machine.is_gpu();
     let pick = |condition: bool, cpu: u32, gpu: u32| match (condition, on_gpu) {
         (false, _) => 0,

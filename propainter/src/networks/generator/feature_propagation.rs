@@ -74,8 +74,12 @@ impl FeaturePropagation {
 
         cancel.check()?;
         if !is_cpu(&frames[0].device()) {
-            let (backward, forward) = (concat(backward), concat(forward));
-            return Ok(self.fuse(&backward, &forward, &concat(masks), &concat(frames)));
+            let parts = [concat(backward), concat(forward), concat(masks)];
+            let frames = concat(frames);
+            let between = self.fuse[0].forward_joined(&parts.each_ref());
+            // Without these the peak is no higher than while they are joined.
+            drop(parts);
+            return Ok(self.fuse[1].forward_onto(&[&between], frames, Activation::None));
         }
         let states = backward.iter().zip(&forward);
         let inputs = masks.iter().zip(&frames);

@@ -13,11 +13,13 @@ mod view;
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
-pub use self::layout::MIN_SIZE;
-use self::{
+pub use self::{
     bounding_boxes::bounding_boxes,
+    layout::{MAX_CROPS, MIN_SIZE, lay_out},
+};
+use self::{
     history::History,
-    layout::{Crop, MAX_CROPS, Placed},
+    layout::{Crop, Placed},
     pixels::{assemble, crop, crop_mask},
     view::View,
 };

@@ -4,6 +4,8 @@
 mod classical;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 mod networks;
+#[cfg(feature = "networks")]
+mod shared;
 
 use std::sync::Arc;
 

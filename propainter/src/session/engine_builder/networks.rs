@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use super::super::{canvas::Canvas, config::Config};
+use super::{
+    super::{canvas::Canvas, config::Config},
+    shared,
+};
 use crate::{
     Cancel, DType, DeviceChoice, Error, Precision,
     engine::Engine,
-    kernels::{
-        device::is_cpu,
-        pools::{Pools, free_unused},
-    },
+    kernels::{device::is_cpu, pools::Pools},
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
@@ -23,7 +23,7 @@ use crate::{
             vram_budget::VramBudget,
         },
     },
-    stream::StreamEngine,
+    stream::{PlannedPages, StreamEngine},
     weights::{WeightsError, WeightsSource},
 };
 pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
@@ -44,6 +44,8 @@ pub struct NetworksBuilder {
     /// The level that the settings ask for.
     wanted: QualityLevel,
     networks: Option<Arc<Networks>>,
+    /// The pages of the engine in use.
+    pages: Option<PlannedPages>,
     /// Bytes that the process may take, if the budget is the memory that was free.
     process_limit: Option<u64>,
     /// Rank of the level in force.
@@ -66,7 +68,11 @@ pub fn read(config: &Config, cancel: &Cancel) -> Result<Arc<Networks>, Error> {
     cancel.check()?;
     let asked = config.limits.precision;
     let numbers = wanted_numbers(asked, is_cpu(&device));
-    Ok(Arc::new(Networks::read(&weights, device, numbers, asked)?))
+    let choice = match config.device {
+        DeviceChoice::Auto => DeviceChoice::Cuda(0),
+        choice => choice,
+    };
+    shared::read(&weights, (device, choice), numbers, asked)
 }
 
 /// Finds the weights of a configuration.
@@ -93,6 +99,8 @@ fn gpu(device: &Device, meter: &Meter) -> Machine {
     Machine::Gpu(Gpu {
         context: meter.context(),
         largest: largest.unwrap_or(u64::MAX),
+        page: 0,
+        others: 0,
     })
 }
 
@@ -109,12 +117,12 @@ fn wanted_numbers(precision: Precision, on_cpu: bool) -> DType {
     }
 }
 
-/// Gives the device's memory back that the engine no longer uses.
+/// Gives the device's memory back that the engine no longer uses, where others use the networks still.
 impl Drop for NetworksBuilder {
     fn drop(&mut self) {
-        self.networks = None;
-        if self.machine.is_gpu() && self.config.device.lost().is_none() {
-            free_unused(&self.device);
+        self.pages = None;
+        if let Some(networks) = self.networks.take() {
+            networks.stream.free_unused();
         }
     }
 }
@@ -132,8 +140,7 @@ impl NetworksBuilder {
         networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Box<dyn Engine>), Error> {
         let weights = weights(config)?;
-        let (mut builder, chosen) = Self::plan(config, weights, processing, cancel)?;
-        builder.networks = networks.filter(|networks| networks.device == builder.device);
+        let (mut builder, chosen) = Self::plan(config, weights, processing, cancel, networks)?;
         cancel.check()?;
         let engine = builder.build(chosen, Usage::default())?;
         Ok((builder, engine))
@@ -144,6 +151,7 @@ impl NetworksBuilder {
         weights: WeightsSource,
         processing: (usize, usize),
         cancel: &Cancel,
+        networks: Option<Arc<Networks>>,
     ) -> Result<(Self, Chosen), Error> {
         cancel.check()?;
         let (device, meter, fell_back) = open_device(config.device)?;
@@ -175,12 +183,13 @@ impl NetworksBuilder {
                 ..config.clone()
             },
             weights,
+            networks: networks.filter(|networks| networks.device == device),
+            pages: None,
             device,
             meter,
             reservation: Arc::new(Reservations::of(choice).reserve(|_| 0)),
             budget: Budget { device: 0, host },
             process_limit: None,
-            networks: None,
             rank: 0,
             tried: Vec::new(),
             level: wanted,
@@ -257,6 +266,11 @@ impl NetworksBuilder {
     /// Returns the first level from rank `from` on that fits the memory that others leave. Plans
     /// and reserves in one transaction, so that no other session counts on the same bytes.
     fn choose(&mut self, from: usize) -> Result<Chosen, Error> {
+        if let Some(networks) = &self.networks {
+            let (bytes, planned) = networks.stream.pages();
+            let own = self.pages.as_ref().map_or(0, |pages| pages.count);
+            self.planner.set_pages(bytes, planned - own);
+        }
         let before = self.reservation.bytes();
         let vram_budget = VramBudget::of(&self.config.limits);
         let (mut budget, mut result) = (self.budget, None);
@@ -285,11 +299,8 @@ impl NetworksBuilder {
     pub fn build(&mut self, chosen: Chosen, mut usage: Usage) -> Result<Box<dyn Engine>, Error> {
         let networks = self.networks_in(chosen.level.numbers)?;
         let (plan, needs) = chosen.plans[0];
-        if let Some(pools) = Pools::of(&self.device) {
-            // All pages have one size from the start, so that none is left half used by a growth.
-            free_unused(&self.device);
-            pools.open_page(needs.pages.to_open());
-        }
+        self.pages = None;
+        self.pages = Some(PlannedPages::open(networks.clone(), needs.pages));
         let line = format!("{} {plan}", chosen.level);
         if chosen.rank < self.rank {
             usage.grown += 1;
@@ -329,9 +340,12 @@ impl NetworksBuilder {
             usage,
         );
         let (params, iterations) = (self.level.windows, self.config.raft_iterations);
+        let segment = self.config.segment.clone();
+        // Elsewhere a segment begins and ends where the engine starts afresh.
+        let segment = segment.filter(|_| params.lookahead.is_none());
         let picture = Canvas::of(&self.config).picture(self.level.size);
         Ok(Box::new(StreamEngine::new(
-            networks, guard, params, iterations, picture,
+            networks, guard, params, segment, iterations, picture,
         )))
     }
 
@@ -344,12 +358,10 @@ impl NetworksBuilder {
             return Ok(networks.clone());
         }
         // Both at once would take too much memory.
-        if self.networks.take().is_some() && self.machine.is_gpu() {
-            free_unused(&self.device);
-        }
-        let (device, asked) = (self.device.clone(), self.config.limits.precision);
-        let networks = Networks::read(&self.weights, device, numbers, asked)?;
-        let networks = Arc::new(networks);
+        (self.pages, self.networks) = (None, None);
+        let device = (self.device.clone(), self.config.device);
+        let asked = self.config.limits.precision;
+        let networks = shared::read(&self.weights, device, numbers, asked)?;
         self.networks = Some(networks.clone());
         Ok(networks)
     }

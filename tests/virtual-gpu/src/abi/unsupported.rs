@@ -1,5 +1,5 @@
 //! Functions that programs look for, and that this driver does not do: graphics, textures, memory of
-//! other interfaces. Descriptions of tensors are made, and hold nothing.
+//! other interfaces, video decoding. Descriptions of tensors are made, and hold nothing.
 
 use std::ffi::{c_int, c_uint, c_void};
 
@@ -40,6 +40,24 @@ unsupported! {
     cuDestroyExternalSemaphore(_semaphore: Any);
     cuIpcGetMemHandle(_handle: Any, _address: u64);
     cuIpcCloseMemHandle(_address: u64);
+}
+
+// NVIDIA's decoder (`libnvcuvid.so.1`), without which GStreamer has no elements for CUDA memory.
+unsupported! {
+    cuvidGetDecoderCaps(_caps: Any);
+    cuvidCreateDecoder(_decoder: Any, _description: Any);
+    cuvidReconfigureDecoder(_decoder: Any, _description: Any);
+    cuvidDestroyDecoder(_decoder: Any);
+    cuvidDecodePicture(_decoder: Any, _picture: Any);
+    cuvidMapVideoFrame64(_decoder: Any, _picture: c_int, _address: Any, _pitch: Any, _parameters: Any);
+    cuvidUnmapVideoFrame64(_decoder: Any, _address: u64);
+    cuvidCreateVideoParser(_parser: Any, _parameters: Any);
+    cuvidParseVideoData(_parser: Any, _packet: Any);
+    cuvidDestroyVideoParser(_parser: Any);
+    cuvidCtxLockCreate(_lock: Any, _context: Any);
+    cuvidCtxLockDestroy(_lock: Any);
+    cuvidCtxLock(_lock: Any, _flags: c_uint);
+    cuvidCtxUnlock(_lock: Any, _flags: c_uint);
 }
 
 interface! {

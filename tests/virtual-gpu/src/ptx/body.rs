@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
+    cursor::Cursor,
     lexer::Kind,
-    parser::Parser,
     syntax::{Declared, Entry, Instruction, Operand, Register, Statement, Type},
 };
 
 /// Reads a body into `entry`; its opening brace is next.
-pub fn read<'a>(parser: &mut Parser<'a>, entry: &mut Entry<'a>) -> Result<(), String> {
+pub fn read<'a>(parser: &mut Cursor<'a>, entry: &mut Entry<'a>) -> Result<(), String> {
     parser.expect('{')?;
     let mut body = Body {
         parser,
@@ -22,26 +22,6 @@ pub fn read<'a>(parser: &mut Parser<'a>, entry: &mut Entry<'a>) -> Result<(), St
     Ok(())
 }
 
-/// Reads a value of a variable's initial content.
-pub fn constant<'a>(parser: &mut Parser<'a>) -> Result<Operand<'a>, String> {
-    let negative = parser.take('-');
-    let sign = if negative { -1 } else { 1 };
-    Ok(match parser.next()? {
-        Kind::Integer(value) => Operand::Integer(i128::from(value) * sign),
-        Kind::Single(bits) => Operand::Single(bits),
-        Kind::Double(bits) => Operand::Double(bits),
-        // The address of a variable in its space, or as a generic one: the same here.
-        Kind::Word("generic") => {
-            parser.expect('(')?;
-            let symbol = Operand::Symbol(parser.word()?, 0);
-            parser.expect(')')?;
-            symbol
-        }
-        Kind::Word(name) => Operand::Symbol(name, 0),
-        _ => return Err(parser.unexpected("a constant")),
-    })
-}
-
 /// What one pair of braces declares.
 #[derive(Default)]
 struct Scope<'a> {
@@ -51,7 +31,7 @@ struct Scope<'a> {
 }
 
 struct Body<'p, 'e, 'a> {
-    parser: &'p mut Parser<'a>,
+    parser: &'p mut Cursor<'a>,
     entry: &'e mut Entry<'a>,
     scopes: Vec<Scope<'a>>,
 }
@@ -216,7 +196,7 @@ impl<'a> Body<'_, '_, 'a> {
             return Ok(Operand::Address(Box::new(base), offset));
         }
         let Some(Kind::Word(name)) = self.parser.peek() else {
-            return constant(self.parser);
+            return self.parser.constant();
         };
         self.parser.word()?;
         Ok(match name {

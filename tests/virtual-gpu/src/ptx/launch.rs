@@ -10,33 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::object::{Form, Object};
-
-/// A block as its threads see it (`struct Block` in `state.h`).
-#[repr(C)]
-pub struct Block {
-    parameters: *mut *mut c_void,
-    shared: *mut u8,
-    shared_size: u64,
-    at: [u32; 3],
-    threads: [u32; 3],
-    grid: [u32; 3],
-    line: u32,
-    address: u64,
-}
-
-/// A thread that waits for others (`struct Thread` in `state.h`).
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Thread {
-    place: [u32; 3],
-    number: u32,
-    at: u32,
-    mask: u32,
-    local: *mut u8,
-    frame: *mut u8,
-    copies: *mut u8,
-}
+use super::{
+    object::{Form, Object},
+    state::{Block, Thread},
+};
 
 /// Why a thread stopped: the first numbers of the list in `state.h`, then faults.
 const FINISHED: u32 = 0;

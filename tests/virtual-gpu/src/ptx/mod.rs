@@ -8,11 +8,13 @@
 //! An instruction that is not known is an error that quotes it.
 
 mod body;
+mod cursor;
 mod launch;
 mod lexer;
 mod liveness;
 mod object;
 mod parser;
+mod state;
 mod syntax;
 mod translate;
 

@@ -11,12 +11,18 @@ use std::{
 
 use libloading::{Library, Symbol};
 
-use super::{launch, parser, translate};
+use super::{
+    parser,
+    state::{Block, Thread},
+    translate,
+};
 
 /// What the translation depends on beside the text: a change of it finds nothing in the folder.
-const TRANSLATOR: [&str; 13] = [
+const TRANSLATOR: [&str; 15] = [
     include_str!("body.rs"),
+    include_str!("cursor.rs"),
     include_str!("liveness.rs"),
+    include_str!("syntax.rs"),
     include_str!("translate/arithmetic.rs"),
     include_str!("translate/classes.rs"),
     include_str!("translate/compare.rs"),
@@ -52,9 +58,8 @@ pub struct Form {
     /// 1 if it copies asynchronously.
     pub copies: u32,
     pub required: [u32; 3],
-    pub run: unsafe extern "C" fn(*mut launch::Block, *mut launch::Thread) -> u32,
-    pub warp:
-        Option<unsafe extern "C" fn(*mut launch::Block, *mut launch::Thread, u32, u32) -> u32>,
+    pub run: unsafe extern "C" fn(*mut Block, *mut Thread) -> u32,
+    pub warp: Option<unsafe extern "C" fn(*mut Block, *mut Thread, u32, u32) -> u32>,
 }
 
 // SAFETY: the pointers lead into a loaded library's constants.

@@ -169,6 +169,12 @@ impl<'a> Instruction<'a> {
         self.modifiers().any(|part| part == modifier)
     }
 
+    /// Returns true if the name has shared memory in it.
+    pub fn is_shared(&self) -> bool {
+        let mut modifiers = self.modifiers();
+        modifiers.any(|part| part == "shared" || part.starts_with("shared::"))
+    }
+
     /// Returns the types in the name, in order.
     pub fn types(&self) -> Vec<Type> {
         self.modifiers().filter_map(Type::parse).collect()

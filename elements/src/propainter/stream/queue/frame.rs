@@ -7,7 +7,7 @@ use propainter::{Border, Frame, InpaintedFrame, Mask};
 
 use crate::propainter::{
     masks::combine::FrameMasks,
-    video::{canvas::Canvas, converter::Converter, layout::error::InvalidBuffer},
+    video::{canvas::Canvas, converter::Converter, layout::error::InvalidBuffer, reading::Reading},
 };
 
 /// A frame that came in.
@@ -15,7 +15,7 @@ use crate::propainter::{
 pub struct InputFrame {
     pub buffer: gst::Buffer,
     /// The frame in RGB, until the worker takes it; [`InputFrame::take_frame`] converts it again.
-    pub frame: Option<Frame>,
+    pub frame: Option<Reading>,
     pub masks: FrameMasks,
     pub converter: Arc<Converter>,
     /// The frame that goes out, where a border is added.
@@ -26,6 +26,8 @@ pub struct InputFrame {
     pub stay_from: Option<ClockTime>,
     /// The frame does not continue the frame before it.
     pub discont: bool,
+    /// The frame is only the context of the part of a clip that is sent.
+    pub context: bool,
 }
 
 impl InputFrame {
@@ -54,8 +56,9 @@ impl InputFrame {
     /// # Errors
     /// The buffer can no longer be read.
     pub fn take_frame(&mut self) -> Result<Frame, InvalidBuffer> {
-        let converted = self.frame.take();
-        converted.map_or_else(|| self.converter.read(&self.buffer), Ok)
+        let begun = self.frame.take();
+        let reading = begun.map_or_else(|| Reading::begin(&self.converter, &self.buffer), Ok);
+        reading?.frame()
     }
 }
 
@@ -73,7 +76,7 @@ pub struct FrameTask {
     pub id: u64,
     pub geometry: Geometry,
     /// The frame in RGB; `None` if it was taken before, see [`input`](super::OutputQueue::input).
-    pub frame: Option<Frame>,
+    pub frame: Option<Reading>,
     pub masks: FrameMasks,
     pub running_time: Option<ClockTime>,
     pub stay_from: Option<ClockTime>,

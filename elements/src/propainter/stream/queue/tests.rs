@@ -5,20 +5,21 @@ use gst_video::{VideoFormat, VideoInfo};
 use propainter::Frame;
 
 use super::*;
-use crate::propainter::video::converter::Converter;
+use crate::propainter::video::{converter::Converter, reading::Reading};
 
 fn frame(discont: bool) -> InputFrame {
     gst::init().unwrap();
     let info = VideoInfo::builder(VideoFormat::Rgb, 1, 1).build().unwrap();
     InputFrame {
         buffer: gst::Buffer::new(),
-        frame: Some(Frame::new(1, 1, vec![0; 3])),
+        frame: Some(Reading::Done(Frame::new(1, 1, vec![0; 3]))),
         masks: FrameMasks::default(),
         converter: Arc::new(Converter::new(&info).unwrap()),
         canvas: None,
         running_time: None,
         stay_from: None,
         discont,
+        context: false,
     }
 }
 

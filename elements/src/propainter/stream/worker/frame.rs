@@ -113,13 +113,15 @@ impl Worker {
 
     /// Returns a frame in RGB; `None` if it has left the queue meanwhile.
     fn rgb(&self, task: &mut FrameTask) -> Result<Option<Frame>, Failure> {
-        if let Some(frame) = task.frame.take() {
-            return Ok(Some(frame));
-        }
-        let Some(mut input) = self.cx.state.lock().run.queue.input(task.id) else {
-            return Ok(None);
+        let frame = match task.frame.take() {
+            Some(reading) => reading.frame(),
+            None => {
+                let Some(mut input) = self.cx.state.lock().run.queue.input(task.id) else {
+                    return Ok(None);
+                };
+                input.take_frame()
+            }
         };
-        let frame = input.take_frame();
         frame
             .map(Some)
             .map_err(|problem| Failure::Internal(problem.to_string()))

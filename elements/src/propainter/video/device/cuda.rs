@@ -1,266 +1,251 @@
-//! Copies to and from CUDA memory with the CUDA driver, which the engine loads.
-//!
-//! The memory belongs to GStreamer: mapped with `GST_MAP_CUDA` it gives a device pointer.
-//! GStreamer's CUDA library is not needed for that.
+//! Frames in CUDA memory. All work goes into the stream of a frame's memory, in the context that
+//! GStreamer made it in, so the order is kept without waiting. The host waits once, before a written frame
+//! goes on; a download is asked for when it is needed, and waited for only if it is not there yet.
 
-use std::{
-    ffi::{c_int, c_uint, c_void},
-    ptr,
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::propainter::video::device::{
+    driver::{DevicePointer, Driver, Stream},
+    gst_cuda::{CudaContext, GstCuda, Place},
+    memory::{DeviceBytes, Pinned},
+    merge::MergeKernel,
+    transfer::{Bits, DeviceTransfer, Download, Rows},
 };
 
-use gst::{ffi, glib::translate::from_glib};
-use propainter::internals::cuda::NvidiaLibrary;
+/// Memory for new bits grows by whole multiples of this.
+const STEP: usize = 1 << 20;
 
-use crate::propainter::video::device::transfer::{DeviceTransfer, Rows};
-
-/// `GST_CUDA_MEMORY_TYPE_NAME`.
-const MEMORY_TYPE: &str = "gst.cuda.memory";
-
-/// `GST_MAP_CUDA`: the first flag after GStreamer's own flags.
-const MAP_CUDA: ffi::GstMapFlags = ffi::GST_MAP_FLAG_LAST << 1;
-
-/// `CU_MEMORYTYPE_HOST` and `CU_MEMORYTYPE_DEVICE`.
-const HOST: c_uint = 1;
-const DEVICE: c_uint = 2;
-
-/// `CU_POINTER_ATTRIBUTE_CONTEXT`.
-const CONTEXT: c_int = 1;
-
-type CudaContext = *mut c_void;
-type DevicePointer = u64;
-
-/// One side of `CUDA_MEMCPY2D`.
-#[repr(C)]
-struct Side {
-    x: usize,
-    y: usize,
-    kind: c_uint,
-    host: *mut c_void,
-    device: DevicePointer,
-    array: *mut c_void,
-    pitch: usize,
-}
-
-impl Side {
-    fn host(bytes: *mut u8, pitch: usize) -> Self {
-        Self {
-            kind: HOST,
-            host: bytes.cast(),
-            pitch,
-            ..Self::device(0, 0)
-        }
-    }
-
-    fn device(device: DevicePointer, pitch: usize) -> Self {
-        Self {
-            x: 0,
-            y: 0,
-            kind: DEVICE,
-            host: ptr::null_mut(),
-            device,
-            array: ptr::null_mut(),
-            pitch,
-        }
-    }
-}
-
-/// `CUDA_MEMCPY2D` of the driver's version 2.
-#[repr(C)]
-struct Copy2d {
-    from: Side,
-    to: Side,
-    width: usize,
-    height: usize,
-}
-
-/// The functions of the driver, whose library is never unloaded.
+/// The libraries, loaded once.
 #[derive(Debug)]
-pub struct Driver {
-    pointer_attribute: unsafe extern "C" fn(*mut c_void, c_int, DevicePointer) -> c_int,
-    push: unsafe extern "C" fn(CudaContext) -> c_int,
-    pop: unsafe extern "C" fn(*mut CudaContext) -> c_int,
-    synchronize: unsafe extern "C" fn() -> c_int,
-    copy: unsafe extern "C" fn(*const Copy2d) -> c_int,
+pub struct Libraries {
+    pub driver: Driver,
+    pub gst: GstCuda,
 }
 
-impl Driver {
-    /// Loads the driver; `None` if there is none, or if it lacks a function.
+impl Libraries {
+    /// Loads both; `None` if one is missing.
     pub fn load() -> Option<Self> {
-        let driver = NvidiaLibrary::driver()?;
-        // SAFETY: the signatures are those of CUDA's documentation.
-        unsafe {
-            Some(Self {
-                pointer_attribute: driver.function(c"cuPointerGetAttribute")?,
-                push: driver.function(c"cuCtxPushCurrent_v2")?,
-                pop: driver.function(c"cuCtxPopCurrent_v2")?,
-                synchronize: driver.function(c"cuCtxSynchronize")?,
-                copy: driver.function(c"cuMemcpy2D_v2")?,
-            })
+        Some(Self {
+            driver: Driver::load()?,
+            gst: GstCuda::load()?,
+        })
+    }
+}
+
+/// The frames of one stream.
+#[derive(Debug)]
+pub struct CudaFrames {
+    libraries: &'static Libraries,
+    /// What the context of the last frame has.
+    resources: Mutex<Option<Arc<Resources>>>,
+}
+
+impl CudaFrames {
+    /// Returns what frames of a stream need. Everything else is allocated when the first one comes.
+    pub fn new(libraries: &'static Libraries) -> Self {
+        Self {
+            libraries,
+            resources: Mutex::default(),
         }
     }
 
-    /// Copies in the context that `pointer` belongs to.
+    /// Returns what a context has.
+    fn resources(&self, context: CudaContext) -> Arc<Resources> {
+        let mut resources = self.resources.lock();
+        match &*resources {
+            Some(known) if known.context == context => known.clone(),
+            // The frames come from another device from here on.
+            _ => {
+                let new = Arc::new(Resources {
+                    libraries: self.libraries,
+                    context,
+                    idle: Mutex::default(),
+                    writer: Mutex::default(),
+                });
+                resources.insert(new).clone()
+            }
+        }
+    }
+}
+
+impl DeviceTransfer for CudaFrames {
+    fn read(&self, buffer: &gst::BufferRef, rows: &[Rows]) -> Result<Box<dyn Download>, String> {
+        let Place {
+            address,
+            context,
+            stream,
+        } = self.libraries.gst.readable(buffer, rows)?;
+        let resources = self.resources(context);
+        let size = rows.iter().map(|rows| rows.size()).sum();
+        let pinned = resources.run(|| {
+            let mut pinned = resources.pinned(size)?;
+            // SAFETY: the buffer holds the rows. Memory is freed after the work that uses it, and who has
+            // the buffer drops the download before anyone writes.
+            unsafe { pinned.begin_download(address, rows, stream) }?;
+            Ok(pinned)
+        })?;
+        Ok(Box::new(CudaDownload {
+            resources,
+            pinned: Some(pinned),
+            size,
+        }))
+    }
+
+    fn write(&self, buffer: &mut gst::BufferRef, rows: &[Rows], bits: &Bits) -> Result<(), String> {
+        let Place {
+            address,
+            context,
+            stream,
+        } = self.libraries.gst.writable(buffer, rows)?;
+        let resources = self.resources(context);
+        resources.run(|| {
+            let mut writer = resources.writer.lock();
+            let writer = Writer::ready(&mut writer, &self.libraries.driver, bits.new.len())?;
+            // SAFETY: the buffer holds the rows, and stays while this waits.
+            unsafe { writer.write(address, rows, bits, stream) }
+        })
+    }
+}
+
+/// What is kept in a context from frame to frame.
+#[derive(Debug)]
+struct Resources {
+    libraries: &'static Libraries,
+    context: CudaContext,
+    /// Memory for downloads that is not in use.
+    idle: Mutex<Vec<Pinned>>,
+    writer: Mutex<Option<Writer>>,
+}
+
+impl Resources {
+    fn run<T>(&self, body: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        self.context.run(&self.libraries.gst, body)
+    }
+
+    /// Returns memory for a download of `size` bytes, with the context current.
+    fn pinned(&self, size: usize) -> Result<Pinned, String> {
+        let idle = self.idle.lock().pop();
+        match idle.filter(|pinned| pinned.size() >= size) {
+            Some(pinned) => Ok(pinned),
+            None => Pinned::new(&self.libraries.driver, size),
+        }
+    }
+}
+
+impl Drop for Resources {
+    fn drop(&mut self) {
+        let (idle, writer) = (
+            std::mem::take(self.idle.get_mut()),
+            self.writer.get_mut().take(),
+        );
+        // Freed while the context is current, if it still can be.
+        let _ = self.run(|| {
+            drop((idle, writer));
+            Ok(())
+        });
+    }
+}
+
+/// A download, with the memory it goes to.
+#[derive(Debug)]
+struct CudaDownload {
+    resources: Arc<Resources>,
+    /// Only gone while this is dropped.
+    pinned: Option<Pinned>,
+    size: usize,
+}
+
+impl Download for CudaDownload {
+    fn bytes(&self) -> Result<&[u8], String> {
+        let pinned = self.pinned.as_ref().ok_or("the download is gone")?;
+        self.resources.run(|| pinned.wait())?;
+        Ok(&pinned.bytes()[..self.size])
+    }
+}
+
+impl Drop for CudaDownload {
+    fn drop(&mut self) {
+        let Some(pinned) = self.pinned.take() else {
+            return;
+        };
+        let resources = &self.resources;
+        // Memory whose download failed is not used again.
+        let _ = resources.run(|| {
+            pinned.wait()?;
+            resources.idle.lock().push(pinned);
+            Ok(())
+        });
+    }
+}
+
+/// Writes bits: the kernel, and memory for the bits on the host and on the device.
+#[derive(Debug)]
+struct Writer {
+    driver: &'static Driver,
+    kernel: MergeKernel,
+    host: Pinned,
+    device: DeviceBytes,
+}
+
+impl Writer {
+    /// Makes the writer ready for two blocks of `size` bytes, with the context current.
+    fn ready<'a>(
+        writer: &'a mut Option<Self>,
+        driver: &'static Driver,
+        size: usize,
+    ) -> Result<&'a mut Self, String> {
+        let room = (2 * size).next_multiple_of(STEP);
+        let old = writer.take();
+        let ready = match old {
+            Some(old) if old.host.size() >= room => old,
+            old => {
+                let kernel = match old {
+                    Some(old) => old.kernel,
+                    None => MergeKernel::new(driver)?,
+                };
+                Self {
+                    driver,
+                    kernel,
+                    host: Pinned::new(driver, room)?,
+                    device: DeviceBytes::new(driver, room)?,
+                }
+            }
+        };
+        Ok(writer.insert(ready))
+    }
+
+    /// Writes into rows of the buffer at `target` and waits.
     ///
     /// # Safety
-    /// `copy` has a host side that holds `height` rows of `width` bytes at its pitch and a
-    /// device side that does so from `pointer` on, mapped for as long as this runs.
-    unsafe fn copy(&self, pointer: DevicePointer, copy: &Copy2d) -> Result<(), String> {
-        let mut context: CudaContext = ptr::null_mut();
-        // SAFETY: the attribute is written to a local of its type. The context is the one the
-        // driver named, pushed and popped once on this thread. The copy is the caller's.
-        unsafe {
-            let attribute = (&raw mut context).cast();
-            checked(
-                "cuPointerGetAttribute",
-                (self.pointer_attribute)(attribute, CONTEXT, pointer),
-            )?;
-            checked("cuCtxPushCurrent", (self.push)(context))?;
-            // The work of others on the frame ends first, whichever stream they use; and the copy is
-            // done before others see the frame.
-            let copied = checked("cuCtxSynchronize", (self.synchronize)())
-                .and_then(|()| checked("cuMemcpy2D", (self.copy)(copy)))
-                .and_then(|()| checked("cuCtxSynchronize", (self.synchronize)()));
-            let popped = checked("cuCtxPopCurrent", (self.pop)(&mut context));
-            copied.and(popped)
-        }
-    }
-}
-
-/// Turns a result of the driver into a `Result`.
-fn checked(name: &str, result: c_int) -> Result<(), String> {
-    match result {
-        0 => Ok(()),
-        code => Err(format!("{name} failed with CUDA error {code}")),
-    }
-}
-
-impl DeviceTransfer for Driver {
-    fn read(&self, buffer: &gst::BufferRef, rows: Rows, out: &mut [u8]) -> Result<(), String> {
-        assert_eq!(out.len(), rows.width * rows.count, "bytes of the rows");
-        let mapped = Mapped::new(buffer.as_ptr().cast_mut(), buffer, ffi::GST_MAP_READ, rows)?;
-        let copy = Copy2d {
-            from: Side::device(mapped.first(rows), rows.stride),
-            to: Side::host(out.as_mut_ptr(), rows.width),
-            width: rows.width,
-            height: rows.count,
+    /// The buffer holds the rows.
+    unsafe fn write(
+        &mut self,
+        target: DevicePointer,
+        rows: &[Rows],
+        bits: &Bits,
+        stream: Stream,
+    ) -> Result<(), String> {
+        let size = bits.new.len();
+        let (new, kept) = self.host.bytes_mut().split_at_mut(size);
+        new.copy_from_slice(&bits.new);
+        kept[..size].copy_from_slice(&bits.kept);
+        let first = self.device.address();
+        // SAFETY: there is room for both blocks, and nobody else uses it. The rows are the caller's, and
+        // everything is waited for.
+        let begun = unsafe {
+            self.device
+                .begin_upload(&self.host, 2 * size, stream)
+                .and_then(|()| {
+                    let mut at = first;
+                    rows.iter().try_for_each(|&rows| {
+                        let blocks = [at, at + size as DevicePointer];
+                        at += rows.size() as DevicePointer;
+                        self.kernel.begin(target, rows, blocks, stream)
+                    })
+                })
         };
-        // SAFETY: `out` holds the rows, as asserted, and `mapped` does, as it has checked.
-        unsafe { self.copy(mapped.pointer(), &copy) }
-    }
-
-    fn write(&self, buffer: &mut gst::BufferRef, rows: Rows, from: &[u8]) -> Result<(), String> {
-        assert_eq!(from.len(), rows.width * rows.count, "bytes of the rows");
-        // The rest of the frame stays.
-        let flags = ffi::GST_MAP_READ | ffi::GST_MAP_WRITE;
-        let mapped = Mapped::new(buffer.as_mut_ptr(), buffer, flags, rows)?;
-        let copy = Copy2d {
-            from: Side::host(from.as_ptr().cast_mut(), rows.width),
-            to: Side::device(mapped.first(rows), rows.stride),
-            width: rows.width,
-            height: rows.count,
-        };
-        // SAFETY: as in `read`; the host side is only read from.
-        unsafe { self.copy(mapped.pointer(), &copy) }
-    }
-}
-
-/// A buffer of CUDA memory that is mapped for the device until this is dropped.
-struct Mapped<'a> {
-    buffer: *mut ffi::GstBuffer,
-    info: ffi::GstMapInfo,
-    _borrowed: &'a gst::BufferRef,
-}
-
-impl<'a> Mapped<'a> {
-    /// Maps `buffer`, which is the buffer of `borrowed` and writable if `flags` say so.
-    fn new(
-        buffer: *mut ffi::GstBuffer,
-        borrowed: &'a gst::BufferRef,
-        flags: ffi::GstMapFlags,
-        rows: Rows,
-    ) -> Result<Self, String> {
-        let is_cuda = borrowed.n_memory() == 1 && borrowed.peek_memory(0).is_type(MEMORY_TYPE);
-        if !is_cuda {
-            return Err("the buffer is not in CUDA memory, although its caps say so".to_owned());
-        }
-        let mut info = std::mem::MaybeUninit::zeroed();
-        // SAFETY: the buffer is borrowed for as long as `Mapped` lives, which unmaps it. With
-        // one memory nothing is merged. The memory's type is CUDA's, so that with this flag
-        // `data` is a device pointer; nothing here reads through it.
-        let mapped = unsafe { ffi::gst_buffer_map(buffer, info.as_mut_ptr(), flags | MAP_CUDA) };
-        // SAFETY: as above; a plain truth value.
-        if !unsafe { from_glib::<_, bool>(mapped) } {
-            return Err("the buffer cannot be mapped for CUDA".to_owned());
-        }
-        let mapped = Self {
-            buffer,
-            // SAFETY: zeroed, then filled by a call that succeeded.
-            info: unsafe { info.assume_init() },
-            _borrowed: borrowed,
-        };
-        if rows.end().is_none_or(|end| end > mapped.info.size) {
-            return Err("the buffer is too small for its frame".to_owned());
-        }
-        Ok(mapped)
-    }
-
-    fn pointer(&self) -> DevicePointer {
-        self.info.data as DevicePointer
-    }
-
-    fn first(&self, rows: Rows) -> DevicePointer {
-        self.pointer() + rows.start as DevicePointer
-    }
-}
-
-impl Drop for Mapped<'_> {
-    fn drop(&mut self) {
-        // SAFETY: mapped in `new`, and unmapped here only.
-        unsafe { ffi::gst_buffer_unmap(self.buffer, &mut self.info) };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::mem::offset_of;
-
-    use super::*;
-
-    #[test]
-    fn the_copy_is_laid_out_as_in_cudas_header() {
-        // From cuda.h, for 64 bits.
-        let side = [
-            offset_of!(Side, x),
-            offset_of!(Side, y),
-            offset_of!(Side, kind),
-            offset_of!(Side, host),
-            offset_of!(Side, device),
-            offset_of!(Side, array),
-            offset_of!(Side, pitch),
-        ];
-        assert_eq!(side, [0, 8, 16, 24, 32, 40, 48]);
-        assert_eq!(offset_of!(Copy2d, to), 56);
-        assert_eq!(offset_of!(Copy2d, width), 112);
-        assert_eq!(offset_of!(Copy2d, height), 120);
-        assert_eq!(size_of::<Copy2d>(), 128);
-    }
-
-    #[test]
-    fn memory_of_the_host_is_never_taken_for_memory_of_a_gpu() {
-        gst::init().unwrap();
-        let rows = Rows {
-            start: 0,
-            stride: 4,
-            width: 4,
-            count: 1,
-        };
-        let host = gst::Buffer::with_size(16).unwrap();
-        let refused = Mapped::new(host.as_ptr().cast_mut(), &host, ffi::GST_MAP_READ, rows);
-        assert!(refused.is_err_and(|problem| problem.contains("not in CUDA memory")));
-        let empty = gst::Buffer::new();
-        let refused = Mapped::new(empty.as_ptr().cast_mut(), &empty, ffi::GST_MAP_READ, rows);
-        assert!(refused.is_err());
-        // It can still be mapped otherwise: nothing was left mapped.
-        assert!(host.copy().get_mut().unwrap().map_writable().is_ok());
+        begun.and(self.driver.wait(stream))
     }
 }

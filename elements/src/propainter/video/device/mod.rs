@@ -1,61 +1,88 @@
-//! Memory of a GPU: whether its frames are supported, and the transfer of rows between that memory
-//! and the host ([`mod@transfer`], [`cuda`]).
+//! Memory of a GPU: whether its frames are supported, and what the GPU does for them: [`transfer`] says
+//! what that is, for the [`planes`] of a frame; [`cuda`] does it with NVIDIA's [`driver`] ([`memory`], a kernel: [`merge`]) and
+//! GStreamer's library ([`gst_cuda`]), in the [`shared_context`] if the neighbours ask for one.
 
 mod cuda;
+mod driver;
+mod gst_cuda;
+mod memory;
+mod merge;
+pub mod planes;
+mod shared_context;
+#[cfg(test)]
+mod tests;
 pub mod transfer;
 
 use std::sync::{Arc, LazyLock};
 
 use gst_video::{VideoFormat, VideoInfo};
 
-use self::{cuda::Driver, transfer::DeviceTransfer};
+use self::{
+    cuda::{CudaFrames, Libraries},
+    gst_cuda::CONTEXT_TYPE,
+    shared_context::shared_context,
+    transfer::DeviceTransfer,
+};
 
 /// The caps feature of buffers in the memory of a GPU.
 pub const FEATURE: &str = "memory:CUDAMemory";
 
-/// The only format that is supported in that memory.
-pub const FORMAT: VideoFormat = VideoFormat::Nv12;
+/// The formats that are supported in that memory.
+pub const FORMATS: [VideoFormat; 4] = [
+    VideoFormat::Nv12,
+    VideoFormat::P01010le,
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
+];
 
-/// The driver of the GPU, loaded once.
-static DRIVER: LazyLock<Option<Arc<Driver>>> = LazyLock::new(|| Driver::load().map(Arc::new));
+/// The libraries of the GPU, loaded once.
+static LIBRARIES: LazyLock<Option<Libraries>> = LazyLock::new(Libraries::load);
 
-/// Returns the transfer for caps with [`FEATURE`]; `None` for frames on the host, or without a
-/// driver.
+/// Returns what handles frames of caps with [`FEATURE`]; `None` for frames on the host, or without the
+/// libraries.
 pub fn transfer(caps: &gst::CapsRef) -> Option<Arc<dyn DeviceTransfer>> {
     let on_device = caps.features(0)?.contains(FEATURE);
-    let driver = DRIVER.clone().filter(|_| on_device)?;
-    Some(driver)
+    let libraries = LIBRARIES.as_ref().filter(|_| on_device)?;
+    Some(Arc::new(CudaFrames::new(libraries)))
 }
 
-/// Returns the caps of frames in the memory of a GPU, if there is a driver.
+/// Returns whether a query asks for a context of CUDA.
+pub fn is_context_query(query: &gst::QueryRef) -> bool {
+    match query.view() {
+        gst::QueryView::Context(query) => query.context_type() == CONTEXT_TYPE,
+        _ => false,
+    }
+}
+
+/// Answers such a query with the context that the networks compute in on device `index`. Returns whether
+/// there is one.
+///
+/// # Errors
+/// The device does not open.
+pub fn answer_context_query(
+    element: &gst::Element,
+    query: &mut gst::QueryRef,
+    index: usize,
+) -> Result<bool, String> {
+    let Some(Libraries { gst, .. }) = LIBRARIES.as_ref() else {
+        return Ok(false);
+    };
+    Ok(gst.answer(element, query, &shared_context(gst, index)?))
+}
+
+/// Returns the caps of frames in the memory of a GPU, if there are its libraries.
 pub fn caps() -> Option<gst::Caps> {
-    DRIVER.is_some().then(device_caps)
+    LIBRARIES.is_some().then(device_caps)
 }
 
 fn device_caps() -> gst::Caps {
     gst_video::VideoCapsBuilder::new()
         .features([FEATURE])
-        .format(FORMAT)
+        .format_list(FORMATS)
         .build()
 }
 
 /// Returns whether frames of these caps are supported in the memory of a GPU.
 pub fn is_supported(info: &VideoInfo) -> bool {
-    info.format() == FORMAT
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn caps_of_the_host_have_no_transfer_and_those_of_a_gpu_name_nv12() {
-        gst::init().unwrap();
-        let host = gst_video::VideoCapsBuilder::new().format(FORMAT).build();
-        assert!(transfer(&host).is_none());
-        let device = device_caps();
-        assert!(device.features(0).unwrap().contains(FEATURE));
-        assert_eq!(transfer(&device).is_some(), caps().is_some());
-        assert!(!device.can_intersect(&host), "never taken for one another");
-    }
+    FORMATS.contains(&info.format())
 }

@@ -1,4 +1,4 @@
-//! The transfer of rows between buffers in the memory of a device and the host.
+//! What a device does for frames in its memory: it reads planes, and writes bits into them.
 
 use std::fmt;
 
@@ -13,6 +13,11 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Returns the number of bytes without those between the rows.
+    pub fn size(self) -> usize {
+        self.width * self.count
+    }
+
     /// Returns the end of the last row; `None` if it overflows.
     pub fn end(self) -> Option<usize> {
         let before = self.count.saturating_sub(1).checked_mul(self.stride)?;
@@ -20,19 +25,37 @@ impl Rows {
     }
 }
 
-/// Copies rows between buffers of a device and the host.
+/// Bytes on their way from a device. When this is dropped, the device no longer reads them.
+pub trait Download: fmt::Debug + Send + Sync {
+    /// Returns the bytes of all rows, without padding; waits for them if they are not there yet.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn bytes(&self) -> Result<&[u8], String>;
+}
+
+/// New bits for rows of bytes.
+#[derive(Debug)]
+pub struct Bits {
+    /// The new bits; 0 elsewhere. The bytes of all rows, without padding.
+    pub new: Vec<u8>,
+    /// 1 for every bit that stays; the new bits elsewhere.
+    pub kept: Vec<u8>,
+}
+
+/// Reads and writes buffers of a device.
 pub trait DeviceTransfer: fmt::Debug + Send + Sync {
-    /// Reads rows into `out`, which has `width · count` bytes without padding.
+    /// Begins to read rows, after the work that the device has for the buffer.
     ///
     /// # Errors
     /// The buffer is in other memory or too small, or the device fails.
-    fn read(&self, buffer: &gst::BufferRef, rows: Rows, out: &mut [u8]) -> Result<(), String>;
+    fn read(&self, buffer: &gst::BufferRef, rows: &[Rows]) -> Result<Box<dyn Download>, String>;
 
-    /// Writes rows from `from`, which has `width · count` bytes without padding.
+    /// Writes into rows. The buffer is complete when this returns.
     ///
     /// # Errors
     /// See [`DeviceTransfer::read`].
-    fn write(&self, buffer: &mut gst::BufferRef, rows: Rows, from: &[u8]) -> Result<(), String>;
+    fn write(&self, buffer: &mut gst::BufferRef, rows: &[Rows], bits: &Bits) -> Result<(), String>;
 }
 
 #[cfg(test)]
@@ -51,5 +74,6 @@ mod tests {
         assert_eq!(rows(10, 100, 30, 1).end(), Some(40));
         assert_eq!(rows(0, usize::MAX, 1, 3).end(), None);
         assert_eq!(rows(usize::MAX, 1, 1, 1).end(), None);
+        assert_eq!(rows(10, 100, 30, 3).size(), 90);
     }
 }

@@ -39,8 +39,8 @@ impl Sizes {
         let at_once = (plan.completion_frames as u64).min(run);
         let rest = (run - 1) % at_once + 1;
         // The convolution in time of the first part takes the most memory when the last frames
-        // arrive: the parts joined, the same in pixel order, the result, and the context that the
-        // other parts pass on.
+        // arrive: the parts joined, the same in pixel order on the CPU, the result, and the context
+        // that the other parts pass on.
         let carried = |seen: u64| {
             let frames = |lag: u64| match seen.saturating_sub(lag) {
                 0 => 0,
@@ -50,7 +50,8 @@ impl Sizes {
         };
         let in_time = |frames: u64, out: u64| {
             let joined = frames * half;
-            n * joined + w * joined + self.op(out * half)
+            let in_pixel_order = if self.machine.is_gpu() { 0 } else { w * joined };
+            n * joined + in_pixel_order + self.op(out * half)
         };
         let encode_last = if run > at_once {
             let frames = CARRY + rest + END;
@@ -75,13 +76,14 @@ impl Sizes {
         };
         // On a GPU the features of a part of the video are freed with its last frame.
         let shared = if self.machine.is_gpu() { at_once } else { 0 };
-        // Decoding the first flows at full size with 32 channels, while all others wait with two
-        // coarse states each, and the last two states.
+        let directions = if plan.both_directions() { 2 } else { 1 };
+        // Decoding the first flows of a direction at full size with 32 channels, while all others wait
+        // with two coarse states each, and the last two states.
         let decode = self.op(at_once * (32 * self.layer(1) + half))
-            + n * 2 * coarse
-            + kept(run - at_once + shared, 2 * (run - at_once) + shared);
+            + directions
+                * (n * 2 * coarse + kept(run - at_once + shared, 2 * (run - at_once) + shared));
         // Aligning a state while all features wait.
-        let propagate = kept(run, 2 * run) + self.deform(256, 8);
+        let propagate = directions * (kept(run, 2 * run) + self.deform(256, 8));
         // Known flows and masks before and after the cast.
         let input = 2 * at_once * 12 * px;
         // Completed flows replace features, where those are on the device.
@@ -90,8 +92,9 @@ impl Sizes {
             _ if on_device => keep.min(1) * 8 * px,
             _ => keep * 8 * px,
         };
-        let moments = [encode_last, encode_before, propagate, decode, input];
-        let directions = if plan.both_directions() { 2 } else { 1 };
-        directions * (moments.into_iter().max().unwrap_or(0) + results)
+        // One direction after the other is encoded.
+        let others = (directions - 1) * kept(run, run);
+        let encode = others + encode_last.max(encode_before).max(input);
+        encode.max(propagate).max(decode) + directions * results
     }
 }

@@ -7,12 +7,14 @@
 
 mod completion;
 mod generator;
+mod pages;
 mod raft;
 
 use std::{collections::HashMap, sync::Arc};
 
 use gemm_common::cache::CACHE_INFO;
 
+pub use self::pages::Pages;
 use super::Plan;
 use crate::{
     DType,
@@ -45,6 +47,10 @@ pub struct Gpu {
     pub context: u64,
     /// Bytes of the largest single allocation that the tensor library makes.
     pub largest: u64,
+    /// Bytes of the pages that its pools have already: they never shrink. 0 if they have none.
+    pub page: u64,
+    /// Number of pages that other engines have planned in the same pools. Larger pages replace theirs.
+    pub others: u64,
 }
 
 impl Gpu {
@@ -54,6 +60,8 @@ impl Gpu {
         Self {
             context: 500 << 20,
             largest: total / 4,
+            page: 0,
+            others: 0,
         }
     }
 }
@@ -117,38 +125,6 @@ pub struct Needs {
     /// The pages that a GPU's pools share out.
     pub pages: Pages,
 }
-
-/// Pages of one size, from which the pools of a GPU serve all allocations but those of the weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pages {
-    /// Bytes of a page.
-    pub bytes: u64,
-    /// Number of pages.
-    pub count: u64,
-}
-
-impl Pages {
-    /// Returns the pages for `working` bytes in allocations of at most `largest` bytes. The more
-    /// pages, the less is too much if one more is needed; the fewer, the less is left over at their
-    /// ends.
-    fn of(working: u64, largest: u64) -> Self {
-        const PARTS: u64 = 6;
-        let bytes = working.div_ceil(PARTS).max(largest + PAGE_SLACK);
-        let bytes = bytes.next_multiple_of(1 << 20);
-        Self {
-            bytes,
-            count: working.div_ceil(bytes),
-        }
-    }
-
-    /// Returns the allocation that makes the pools open such pages: they add some room to it.
-    pub fn to_open(self) -> u64 {
-        self.bytes.saturating_sub(PAGE_SLACK)
-    }
-}
-
-/// Bytes by which a page of the tensor library is larger than the allocation that it was opened for.
-const PAGE_SLACK: u64 = 1 << 20;
 
 /// Bytes that reading the weights takes on a GPU beside them.
 const LOADING: u64 = 90_000_000;
@@ -231,9 +207,9 @@ impl ByteModel {
                 needs.largest = needs.largest.max(largest);
             }
         }
-        if self.machine.is_gpu() {
-            needs.pages = Pages::of(most, needs.largest);
-            needs.reserved = fixed + needs.pages.count * needs.pages.bytes;
+        if let Machine::Gpu(gpu) = self.machine {
+            needs.pages = Pages::of(most, needs.largest, gpu);
+            needs.reserved = fixed + needs.pages.all();
         }
         needs
     }
@@ -295,7 +271,7 @@ impl Sizes {
             // Lists, queues of tasks, an allocator's rounding.
             Machine::Cpu { .. } => working + working / 25,
             // What the pools leave between allocations.
-            Machine::Gpu(_) => working + working / 8,
+            Machine::Gpu(_) => working + working / 4,
         }
     }
 

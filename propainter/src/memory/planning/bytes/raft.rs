@@ -51,16 +51,16 @@ impl Sizes {
                 256 * 4 * (eighth + levels)
             }
         };
-        // The gates of both passes, the hidden state, flow and grid, and at the end the mask's
-        // logits three times: as computed, by columns, and as weights.
-        let refinement = (2 * 384 + 128 + 2 + 3 * 576) * 4 * eighth + full / 8;
-        let lookup = match self.machine {
-            Machine::Cpu { .. } => 0,
-            // The samples of all levels, before and after they are joined.
-            Machine::Gpu(_) => 2 * 324 * 4 * eighth,
+        // The gates of both passes, the hidden state, flow and grid.
+        let state = 2 * 384 + 128 + 4;
+        let refinement = match self.machine {
+            // At the end the mask's logits three times: as computed, by columns, and as weights.
+            Machine::Cpu { .. } => (state - 2 + 3 * 576) * 4 * eighth + full / 8,
+            // At the end the mask's logits and the layer before; an iteration takes less.
+            Machine::Gpu(_) => (state + 256 + 576) * 4 * eighth,
         };
         let flows = 2 * frames * 8 * self.plane(1, 4);
-        let pair = pairs * (correlation + refinement + lookup) + flows;
+        let pair = pairs * (correlation + refinement) + flows;
         encoder.max(pair) + frames * self.raft_features()
     }
 

@@ -50,7 +50,7 @@ pub fn meets(instruction: &Instruction<'_>) -> bool {
 
 /// Returns true if blocks may act on one another, so that their order must not change.
 fn orders_blocks(instruction: &Instruction<'_>) -> bool {
-    matches!(instruction.opcode(), "atom" | "red") && !super::memory::is_shared(instruction)
+    matches!(instruction.opcode(), "atom" | "red") && !instruction.is_shared()
 }
 
 impl<'s> Translation<'s> {

@@ -8,12 +8,6 @@ use super::{
     typed, unknown,
 };
 
-/// Returns true if the instruction names shared memory.
-pub fn is_shared(instruction: &Instruction<'_>) -> bool {
-    let mut modifiers = instruction.modifiers();
-    modifiers.any(|part| part == "shared" || part.starts_with("shared::"))
-}
-
 /// Parts of a name that say which caches to use and who sees the access when: all see all here.
 fn says_nothing(part: &str) -> bool {
     matches!(
@@ -95,7 +89,7 @@ impl Translation<'_> {
         if bytes > 1 {
             self.line(&format!("ALIGNED(a, {bytes}, {line})"));
         }
-        if is_shared(i) {
+        if i.is_shared() {
             self.line(&format!("INSIDE(a, {bytes}, {line})"));
             return Ok("(shared + a)".to_owned());
         }
@@ -225,7 +219,7 @@ impl Translation<'_> {
         let parts: Vec<&str> = i.modifiers().filter(|part| !says_nothing(part)).collect();
         match (parts.as_slice(), i.operands.as_slice()) {
             (["async"], [to, from, Operand::Integer(size), rest @ ..])
-                if is_shared(i) && i.has("global") =>
+                if i.is_shared() && i.has("global") =>
             {
                 let wanted = match rest {
                     [] => size.to_string(),
@@ -301,7 +295,7 @@ impl Translation<'_> {
             "{leading}, {by_rows}, {rows}, {columns}, {}, {number} & 31);",
             element(kind)?
         );
-        if is_shared(i) {
+        if i.is_shared() {
             let (long, short) = if *layout == "row" {
                 (rows, columns)
             } else {

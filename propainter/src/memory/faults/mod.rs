@@ -1,11 +1,13 @@
 //! Faults that tests inject to see the engine recover. Only in builds with the feature `internals`.
 
+#[cfg(feature = "networks")]
+mod stages;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Stage, plan::Plan};
 use crate::{Cancel, Error};
 
 /// Faults still to come, shared by all clones: a test keeps one clone and gives another to the
@@ -15,18 +17,10 @@ pub struct Faults(Arc<Mutex<Planted>>);
 
 #[derive(Debug, Default)]
 struct Planted {
-    faults: Vec<Fault>,
-    /// The plan that is forced.
-    plan: Option<Plan>,
+    #[cfg(feature = "networks")]
+    stages: stages::Stages,
     at_opening: Option<Hook>,
     at_frame: Option<Hook>,
-}
-
-#[derive(Debug)]
-struct Fault {
-    stage: Stage,
-    /// Number of runs of the stage that succeed before.
-    after: usize,
 }
 
 #[derive(Clone)]
@@ -41,11 +35,6 @@ impl fmt::Debug for Hook {
 }
 
 impl Faults {
-    /// Plants an out-of-memory error at the stage's run number `after`, counted from 0 from now on.
-    pub fn out_of_memory(&self, stage: Stage, after: usize) {
-        self.planted().faults.push(Fault { stage, after });
-    }
-
     /// Calls `hook` with the session's token before each frame that a session gives its engine. The
     /// hook may block, or fail as a device does: its error becomes the error of the session's call.
     /// A later hook replaces an earlier one.
@@ -60,51 +49,6 @@ impl Faults {
     /// [`at_each_frame`](Self::at_each_frame).
     pub fn at_opening(&self, hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static) {
         self.planted().at_opening = Some(Hook(Arc::new(hook)));
-    }
-
-    /// Returns faults that only force the plan: sessions use `plan`, whatever the planner would
-    /// choose.
-    pub fn force_plan(plan: Plan) -> Self {
-        let faults = Self::default();
-        faults.planted().plan = Some(plan);
-        faults
-    }
-
-    /// Returns the plan that is forced, if there is one.
-    pub(crate) fn plan(&self) -> Option<Plan> {
-        self.planted().plan
-    }
-
-    /// Returns the number of faults that have not occurred yet.
-    pub fn pending(&self) -> usize {
-        self.planted().faults.len()
-    }
-
-    /// Counts a run of `stage`.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`] where a fault is due.
-    pub(crate) fn check(&self, stage: Stage) -> Result<(), Error> {
-        let mut planted = self.planted();
-        let mut due = false;
-        planted.faults.retain_mut(|fault| {
-            if fault.stage != stage {
-                return true;
-            }
-            due |= fault.after == 0;
-            fault.after > 0 && {
-                fault.after -= 1;
-                true
-            }
-        });
-        if due {
-            Err(Error::OutOfMemory {
-                stage,
-                problem: "injected by a test".to_owned(),
-            })
-        } else {
-            Ok(())
-        }
     }
 
     /// Runs the hook for frames, if there is one. Other threads may plant faults meanwhile.
@@ -140,22 +84,6 @@ impl PartialEq for Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fault_comes_once_at_its_run() {
-        let faults = Faults::default();
-        faults.out_of_memory(Stage::Generator, 2);
-        let runs = [
-            Stage::Generator,
-            Stage::Flow,
-            Stage::Generator,
-            Stage::Generator,
-            Stage::Generator,
-        ];
-        let failed: Vec<_> = runs.map(|stage| faults.check(stage).is_err()).into();
-        assert_eq!(failed, [false, false, false, true, false]);
-        assert_eq!(faults.pending(), 0);
-    }
 
     #[test]
     fn the_hook_runs_unlocked_and_its_error_comes_back() {

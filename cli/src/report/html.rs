@@ -1,0 +1,205 @@
+//! The page: text, tables, pictures and curves in one file that needs no other.
+
+use std::fmt::Write;
+
+use image::{RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use propainter::Frame;
+
+/// Widest picture in the page, in pixels.
+const WIDEST: u32 = 640;
+
+/// Quality of the pictures.
+const QUALITY: u8 = 92;
+
+/// Width and height of a chart.
+const CHART: (f64, f64) = (600.0, 180.0);
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1320px;margin:2em auto;\
+padding:0 1em;color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}\
+table{border-collapse:collapse}td{padding:.15em 1.2em .15em 0;vertical-align:top}\
+td:first-child{color:#666}figure{margin:0 0 1em}figcaption{color:#666}\
+.pair{display:flex;gap:8px;flex-wrap:wrap}.pair img{max-width:49%;height:auto}\
+svg{border:1px solid #ddd;margin-right:8px}polyline{fill:none;stroke-width:1.5}";
+
+/// Colour, name, and points over seconds.
+pub type Curve<'a> = (&'a str, &'a str, Vec<(f64, f64)>);
+
+/// A page that grows from top to bottom.
+pub struct Page {
+    text: String,
+}
+
+impl Page {
+    /// Begins a page.
+    pub fn new(title: &str) -> Self {
+        let title = escape(title);
+        let text = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
+             <style>{STYLE}</style>\n<h1>{title}</h1>\n"
+        );
+        Self { text }
+    }
+
+    /// Adds a heading.
+    pub fn heading(&mut self, text: &str) {
+        let _ = writeln!(self.text, "<h2>{}</h2>", escape(text));
+    }
+
+    /// Adds a paragraph.
+    pub fn paragraph(&mut self, text: &str) {
+        let _ = writeln!(self.text, "<p>{}</p>", escape(text));
+    }
+
+    /// Adds a table of two columns.
+    pub fn table(&mut self, rows: &[(String, String)]) {
+        self.text.push_str("<table>\n");
+        for (name, value) in rows {
+            let (name, value) = (escape(name), escape(value));
+            let _ = writeln!(self.text, "<tr><td>{name}<td>{value}");
+        }
+        self.text.push_str("</table>\n");
+    }
+
+    /// Adds a picture before and after.
+    pub fn pair(&mut self, before: &Frame, after: &Frame, caption: &str) {
+        let images = [("before", before), ("after", after)].map(|(name, frame)| {
+            let data = base64(&jpeg(frame));
+            format!("<img alt=\"{name}\" src=\"data:image/jpeg;base64,{data}\">")
+        });
+        let _ = writeln!(
+            self.text,
+            "<figure><div class=\"pair\">{}</div><figcaption>{}</figcaption></figure>",
+            images.concat(),
+            escape(caption)
+        );
+    }
+
+    /// Adds a chart of curves. `unit` is the text of a value.
+    pub fn chart(&mut self, curves: &[Curve<'_>], unit: &dyn Fn(f64) -> String) {
+        let points = || curves.iter().flat_map(|(_, _, points)| points);
+        let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
+        let (end, top) = (most(|p| p.0), most(|p| p.1));
+        if end <= 0.0 || top <= 0.0 {
+            return;
+        }
+        let (width, height) = CHART;
+        let _ = write!(
+            self.text,
+            "<svg width=\"{width}\" height=\"{}\" viewBox=\"0 0 {width} {}\">",
+            height + 40.0,
+            height + 40.0
+        );
+        for (number, (colour, name, points)) in curves.iter().enumerate() {
+            let places = points.iter().map(|(x, y)| {
+                let (x, y) = (x / end * width, 20.0 + height * (1.0 - y / top));
+                format!("{x:.1},{y:.1}")
+            });
+            let places: Vec<_> = places.collect();
+            let _ = write!(
+                self.text,
+                "<polyline stroke=\"{colour}\" points=\"{}\"/><text x=\"{}\" y=\"15\" \
+                 fill=\"{colour}\" font-size=\"13\">{}</text>",
+                places.join(" "),
+                8 + 200 * number,
+                escape(name)
+            );
+        }
+        let _ = writeln!(
+            self.text,
+            "<text x=\"{width}\" y=\"15\" text-anchor=\"end\" font-size=\"13\">up to {}</text>\
+             <text x=\"{width}\" y=\"{}\" text-anchor=\"end\" font-size=\"13\">{end:.1} s</text></svg>",
+            escape(&unit(top)),
+            height + 35.0
+        );
+    }
+
+    /// Returns the whole page.
+    pub fn finish(self) -> String {
+        self.text + "</html>\n"
+    }
+}
+
+/// Replaces the characters that mean something in HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+/// Returns a frame as JPEG, at most [`WIDEST`] pixels wide.
+fn jpeg(frame: &Frame) -> Vec<u8> {
+    let (width, height) = (frame.width() as u32, frame.height() as u32);
+    let mut bytes = Vec::new();
+    let Some(image) = RgbImage::from_raw(width, height, frame.rgb().to_vec()) else {
+        return bytes;
+    };
+    let image = match width > WIDEST {
+        true => {
+            let scaled = (u64::from(height) * u64::from(WIDEST) / u64::from(width)).max(1);
+            image::imageops::resize(&image, WIDEST, scaled as u32, FilterType::Triangle)
+        }
+        false => image,
+    };
+    // Writing to memory does not fail, and JPEG takes every picture of this width.
+    let _ = JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&image);
+    bytes
+}
+
+/// Returns bytes as text (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, i| {
+            bits << 8 | u32::from(*group.get(i).unwrap_or(&0))
+        });
+        for letter in 0..4 {
+            text.push(match letter <= group.len() {
+                true => LETTERS[(bits >> (18 - 6 * letter) & 63) as usize] as char,
+                false => '=',
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_as_the_standard_says() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn a_page_holds_its_pictures_and_escapes_its_texts() {
+        let mut page = Page::new("a <b> & \"c\"");
+        let frame = Frame::new(800, 2, vec![128; 800 * 2 * 3]);
+        page.pair(&frame, &frame, "frame 7");
+        let curve = vec![(0.0, 0.0), (2.0, 5.0)];
+        page.chart(&[("red", "frames", curve)], &|top| {
+            format!("{top:.0} frames")
+        });
+        page.chart(&[("red", "nothing", Vec::new())], &|_| String::new());
+        let text = page.finish();
+        assert!(text.contains("a &lt;b&gt; &amp; &quot;c&quot;"));
+        assert_eq!(text.matches("src=\"data:image/jpeg;base64,/9j/").count(), 2);
+        assert_eq!(text.matches("<svg").count(), 1);
+        assert!(text.contains("0.0,200.0 600.0,20.0") && text.contains("up to 5 frames"));
+        for outside in ["http:", "https:", "<script"] {
+            assert!(!text.contains(outside), "{outside}");
+        }
+    }
+}
