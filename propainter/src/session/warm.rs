@@ -12,7 +12,7 @@ use super::{
     engine_builder::{self, Networks},
     supervisor::{EngineSupervisor, guarded},
 };
-use crate::{Cancel, DeviceChoice, Error, Frame, Mask, Precision};
+use crate::{Border, Cancel, DeviceChoice, Error, Frame, Mask, Precision};
 
 /// Networks on their device, with kernels that have run, for sessions to come.
 pub struct Warm {
@@ -82,8 +82,8 @@ impl Warm {
     }
 }
 
-/// Inpaints a few frames with a hole, at the size of a stream's first crops unless the
-/// configuration sets a processing size.
+/// Inpaints a few frames with a hole and without a border, at the size of a stream's first crops
+/// unless the configuration sets a processing size.
 fn start_kernels(
     config: &Config,
     cancel: &Cancel,
@@ -95,6 +95,7 @@ fn start_kernels(
         segment: None,
         width: config.processing_width.unwrap_or(width),
         height: config.processing_height.unwrap_or(height),
+        border: Border::default(),
         ..config.clone()
     };
     let size = (config.width, config.height);
