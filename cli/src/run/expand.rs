@@ -7,7 +7,10 @@ use thiserror::Error;
 
 use crate::recode::{RecodeError, Source};
 
-use super::settings::{ElementSettings, SettingsError};
+use super::{
+    pipe::PIPE,
+    settings::{ElementSettings, SettingsError},
+};
 
 /// The picture to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,7 @@ impl Expand {
     /// # Errors
     /// The clip cannot be read, or is larger already.
     pub fn apply(self, settings: &mut ElementSettings, clip: &Path) -> Result<(), ExpandError> {
-        if clip.as_os_str() == super::PIPE {
+        if clip.as_os_str() == PIPE {
             return Err(ExpandError::Pipe);
         }
         gst::init().map_err(RecodeError::from)?;

@@ -3,16 +3,20 @@
 //! - [`subject`]: the options that tell what is removed and added
 //! - [`settings`]: the element's properties as options
 //! - [`mask`]: where the masks come from
-//! - [`clip`]: one clip through the element into another file
+//! - [`job`]: a clip, what is made of it, and what can go wrong
+//! - [`clip`]: one file through the element into another file
 //! - [`expand`]: the borders of a wider or taller picture
 //! - [`play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
+//! - [`page`]: the report of a clip
 //! - [`space`]: whether the new file will fit
 //! - [`pipe`], [`y4m`]: frames from and to other programs
 
 pub mod clip;
 pub mod expand;
+pub mod job;
 pub mod mask;
+mod page;
 mod pipe;
 pub mod play;
 pub mod progress;
@@ -35,18 +39,22 @@ use crate::{
     Console,
     output::{Existing, Output},
     recode::Encoding,
-    report::{self, Recorder, frames::Watch},
+    report::frames::Watch,
     units,
 };
 
-use self::pipe::PIPE;
 pub use self::{
-    clip::{Clip, ClipJob, RunError, run_clip},
+    clip::Clip,
+    job::{ClipJob, RunError},
     mask::MaskSource,
     play::{Observer, Outcome, Progress, play},
     progress::{Bar, JsonLines, Quiet},
     settings::ElementSettings,
     subject::Subject,
+};
+use self::{
+    page::Recorder,
+    pipe::{PIPE, run_pipe},
 };
 
 /// Removes what a mask marks from a video
@@ -155,6 +163,26 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
     Ok(())
 }
 
+/// Writes a clip and returns what became of it.
+///
+/// # Errors
+/// An input cannot be read, the output cannot be written, or an element fails; no file is left
+/// behind then.
+pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
+    match (
+        job.input.as_os_str() == PIPE,
+        job.output.as_os_str() == PIPE,
+    ) {
+        (_, true) => return run_pipe(job, observer),
+        (true, false) => return Err(RunError::HalfPipe),
+        (false, false) => {}
+    }
+    let clip = Clip::open(job)?;
+    let outcome = clip.play(observer)?;
+    clip.finish()?;
+    Ok(outcome)
+}
+
 /// Runs a clip and writes its report.
 fn run_one(
     options: &Options,
@@ -181,7 +209,7 @@ fn run_one(
     let points = recorder.finish();
     fs::write(
         page.part(),
-        report::page(job, &outcome, &points, &watch.finish()),
+        page::page(job, &outcome, &points, &watch.finish()),
     )?;
     clip.finish()?;
     page.commit().map_err(RunError::from)?;

@@ -17,8 +17,7 @@ use gst_video::{VideoFrameRef, VideoInfo};
 use crate::recode::{RecodeError, Source, named};
 
 use super::{
-    RunError,
-    clip::{ClipJob, new_element},
+    job::{ClipJob, RunError, new_element},
     play::{Observer, Outcome, play},
     y4m::{Header, Y4mError, write_frame},
 };
