@@ -308,6 +308,21 @@ fn changes(
     (turn, notes)
 }
 
+/// Returns width and height of the frames that come out of the element.
+fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
+    let border = |side: &str| match element.find_property(side) {
+        Some(_) => element
+            .property_value(side)
+            .get::<u32>()
+            .unwrap_or_default(),
+        None => 0,
+    };
+    (
+        info.width() + border("expand-left") + border("expand-right"),
+        info.height() + border("expand-top") + border("expand-bottom"),
+    )
+}
+
 /// Returns the bytes that the new file will hardly be smaller than: half of the old one, or a quarter
 /// of the frames where none of it is lost.
 fn least_bytes(job: &Job, source: &Source, encoder: &Encoder) -> u64 {

@@ -110,21 +110,6 @@ pub fn route(
     });
 }
 
-/// Returns width and height of the frames that come out of the element.
-fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
-    let border = |side: &str| match element.find_property(side) {
-        Some(_) => element
-            .property_value(side)
-            .get::<u32>()
-            .unwrap_or_default(),
-        None => 0,
-    };
-    (
-        info.width() + border("expand-left") + border("expand-right"),
-        info.height() + border("expand-top") + border("expand-bottom"),
-    )
-}
-
 /// Links a pad to an element's pad `sink`.
 fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), RecodeError> {
     let sink = element.static_pad("sink");

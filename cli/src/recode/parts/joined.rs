@@ -60,7 +60,7 @@ impl Recode {
         mux.link(&sink)?;
         let (_, mut notes) = changes(job, &source, container, &encoder);
         let mut entries =
-            other_streams(&pipeline, &source, &mux, container, &job.video, &mut notes)?;
+            streams::others(&pipeline, &source, &mux, container, &job.video, &mut notes)?;
         // The video is read for its tags: a file of which nothing is read is an error to demuxers.
         let ignored = branches::bin("queue ! fakesink sync=false async=false")?;
         pipeline.add(&ignored)?;
