@@ -105,9 +105,9 @@ pub fn join(
     for note in &recode.notes {
         observer.notice(note);
     }
-    // A bin without an output counts as a sink, too; only the file's has statistics.
     let mut sinks = recode.pipeline.iterate_sinks().into_iter().flatten();
-    let sink = sinks.find(|sink| sink.has_property("stats"));
+    // The one that writes the file; it tells the progress by a property of this name, too.
+    let sink = sinks.find(|sink| sink.find_property("stats").is_some());
     let sink = sink.ok_or_else(|| RunError::from(gst::glib::bool_error!("there is no sink")))?;
     let mut outcome = play(&recode.pipeline, &sink, observer).map_err(RunError::from)?;
     outcome.frames = frames;

@@ -136,6 +136,10 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
         existing: Existing::Refuse,
         part: None,
     };
+    let expands = |(name, value): &(&str, &str)| name.starts_with("expand-") && *value != "0";
+    if let Some((name, _)) = job.settings.iter().find(expands) {
+        return Err(JobError::Expands(name.to_owned()));
+    }
     let container = Container::of(&PathBuf::from(format!("clip.{}", job.container)));
     let container = container.map_err(|_| JobError::Container(job.container.clone()))?;
     // Noted first: a clip that changes meanwhile is found out.

@@ -141,8 +141,13 @@ fn note_frames(pad: &gst::Pad, found: &Arc<Mutex<Scan>>) {
                 let interrupts = match event.view() {
                     EventView::Segment(new) => {
                         let new = new.segment().downcast_ref::<ClockTime>().cloned();
+                        // As the element: a segment that only ends elsewhere changes nothing.
+                        let begin = |s: &FormattedSegment<ClockTime>| {
+                            (s.start(), s.time(), s.base(), s.offset())
+                        };
+                        let changed = segment.as_ref().map(begin) != new.as_ref().map(begin);
                         *segment = new;
-                        true
+                        changed
                     }
                     EventView::Gap(_) | EventView::Caps(_) | EventView::StreamStart(_) => true,
                     _ => false,

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
@@ -66,13 +66,14 @@ impl Recode {
         pipeline.add(&ignored)?;
         let video = source.video.id.clone();
         entries.push((video.clone(), ignored));
-        let tagged = frames.downgrade();
+        let tags = Tags::default();
+        let tagged = tags.clone();
         streams::route(&parse, &pipeline, entries, move |id, pad| {
             if id == video {
                 pass_tags(pad, tagged.clone());
             }
         });
-        feed(frames, parts);
+        feed(frames, parts, tags);
         let size = gst_video::VideoInfo::from_caps(&source.decoded)?;
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
@@ -89,14 +90,15 @@ impl Recode {
     }
 }
 
+/// Tags of the video that have not gone into the new file.
+type Tags = Arc<Mutex<Vec<gst::Event>>>;
+
 /// Passes the tags of a stream on to the stream of the frames, but for those about its encoding, and
 /// drops its data.
-fn pass_tags(pad: &gst::Pad, frames: gst::glib::WeakRef<AppSrc>) {
+fn pass_tags(pad: &gst::Pad, passed: Tags) {
     pad.add_probe(gst::PadProbeType::BUFFER, |_, _| super::DROP);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::EventView::Tag(event)) = info.event().map(|event| event.view())
-            && let Some(frames) = frames.upgrade()
-        {
+        if let Some(gst::EventView::Tag(event)) = info.event().map(|event| event.view()) {
             let mut tags = event.tag_owned();
             let kept = tags.make_mut();
             kept.remove::<gst::tags::VideoCodec>();
@@ -106,19 +108,21 @@ fn pass_tags(pad: &gst::Pad, frames: gst::glib::WeakRef<AppSrc>) {
             kept.remove::<gst::tags::MaximumBitrate>();
             kept.remove::<gst::tags::MinimumBitrate>();
             kept.remove::<gst::tags::NominalBitrate>();
-            frames.send_event(gst::event::Tag::new(tags));
+            let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+            passed.push(gst::event::Tag::new(tags));
         }
         gst::PadProbeReturn::Ok
     });
 }
 
 /// Pushes the frames of all parts, in a thread that ends with the pipeline.
-fn feed(frames: AppSrc, parts: Parts) {
+fn feed(frames: AppSrc, parts: Parts, tags: Tags) {
     thread::spawn(move || {
         let mut feeder = Feeder {
             frames,
             caps: None,
             time: parts.time,
+            tags,
             next: 0,
         };
         for (file, count) in &parts.files {
@@ -132,6 +136,7 @@ fn feed(frames: AppSrc, parts: Parts) {
                 }
             }
         }
+        feeder.send_tags();
         // Refused only by a pipeline that stops.
         let _ = feeder.frames.end_of_stream();
     });
@@ -142,6 +147,7 @@ struct Feeder {
     /// Caps of the first part.
     caps: Option<gst::Caps>,
     time: Box<dyn Fn(usize) -> Option<ClockTime> + Send>,
+    tags: Tags,
     /// Number of the next frame of the clip.
     next: usize,
 }
@@ -224,9 +230,20 @@ impl Feeder {
         }
     }
 
+    /// Sends the tags that have come. The caps must have gone before them.
+    fn send_tags(&self) {
+        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        for tag in tags.drain(..) {
+            self.frames.send_event(tag);
+        }
+    }
+
     /// Pushes a frame with its time in the clip. Returns false if the pipeline stops.
     fn push(&mut self, mut buffer: gst::Buffer) -> bool {
         let (time, end) = ((self.time)(self.next), (self.time)(self.next + 1));
+        if self.next > 0 {
+            self.send_tags();
+        }
         self.next += 1;
         let frame = buffer.make_mut();
         frame.set_pts(time);
