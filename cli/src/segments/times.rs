@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn times_are_exact_in_either_form() {
         let regular: Vec<u64> = (0..500)
-            .map(|i| 7 + i * 1_001_000_000_000 / 30_000_000)
+            .map(|i| 7 + i * 1_001_000_000_000 / 30_000)
             .collect();
         let times = Times::of(&regular, [30_000, 1001]);
         assert_eq!(

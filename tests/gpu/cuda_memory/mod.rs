@@ -3,7 +3,6 @@
 mod frames;
 mod networks;
 
-use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
 use propainter_tests::skip;

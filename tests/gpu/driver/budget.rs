@@ -128,7 +128,7 @@ fn live(&([width, height], precision, budget): &Life) {
     };
     let sliding = config(Mode::Sliding, [width, height], budget);
     let reference = config(Mode::Reference, [width, height], budget);
-    let warm = Warm::up(&sliding, &Default::default()).expect("it warms up");
+    let warm = Warm::up(&sliding, &Default::default(), &|_, _| ()).expect("it warms up");
     check("opening and warm-up", budget, None);
     check(
         "sliding, two windows",
