@@ -1,5 +1,6 @@
 //! The program `propainter`, run as a user would.
 
+#[cfg(feature = "networks")]
 mod advise;
 mod bench;
 #[cfg(feature = "networks")]

@@ -18,10 +18,10 @@ use crate::{
 };
 
 use super::{
+    budgets::divided_budget,
     divided,
     pairs::PairError,
     record::{Found, Recipe, Record, RecordError},
-    workers::divided_budget,
 };
 
 /// An error that keeps a clip from being made.

@@ -3,11 +3,13 @@
 //! - [`pairs`]: which mask belongs to which clip
 //! - [`record`]: what was begun or done before
 //! - [`job`]: one clip, from what is there of it to its final name
+//! - [`budgets`]: the memory of one of several clips
 //! - [`divided`]: a long clip in segments, which are complete one by one
 //! - [`workers`]: several clips at once within one budget of memory
 //! - [`networks`]: checkpoints that are read once, and what they are known by
 //! - [`table`]: what became of the clips
 
+pub mod budgets;
 pub mod divided;
 pub mod job;
 pub mod networks;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::recode::{RecodeError, Source};
 
 use super::{
-    pipe::PIPE,
+    pipe::y4m::PIPE,
     settings::{ElementSettings, SettingsError},
 };
 

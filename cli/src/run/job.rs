@@ -12,9 +12,9 @@ use crate::{
 use super::{
     expand::ExpandError,
     mask::{MaskError, MaskSource},
+    pipe::y4m::Y4mError,
     settings::{ElementSettings, SettingsError},
     space::NoSpace,
-    y4m::Y4mError,
 };
 
 /// A clip, and what is made of it.

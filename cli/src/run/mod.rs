@@ -10,7 +10,7 @@
 //! - [`progress`]: what is shown meanwhile
 //! - [`page`]: the report of a clip
 //! - [`space`]: whether the new file will fit
-//! - [`pipe`], [`y4m`]: frames from and to other programs
+//! - [`pipe`]: frames from and to other programs
 
 pub mod clip;
 pub mod expand;
@@ -23,7 +23,6 @@ pub mod progress;
 pub mod settings;
 pub mod space;
 pub mod subject;
-pub mod y4m;
 
 use std::{
     fs,
@@ -54,7 +53,7 @@ pub use self::{
 };
 use self::{
     page::Recorder,
-    pipe::{PIPE, run_pipe},
+    pipe::{run_pipe, y4m::PIPE},
 };
 
 /// Removes what a mask marks from a video

@@ -9,6 +9,9 @@ use gst_video::{
 };
 use thiserror::Error;
 
+/// The name that stands for the standard input or output.
+pub const PIPE: &str = "-";
+
 /// Names of the pixel formats that can be passed on, with the place of the chroma samples.
 const FORMATS: [(&str, VideoFormat, VideoChromaSite); 15] = [
     ("420jpeg", VideoFormat::I420, VideoChromaSite::JPEG),

@@ -1,5 +1,7 @@
 //! A clip whose frames go to the standard output, and perhaps come from the standard input, as Y4M.
 
+pub mod y4m;
+
 use std::{
     fs::File,
     io::{self, BufReader, ErrorKind, Write},
@@ -19,11 +21,8 @@ use crate::recode::{RecodeError, Source, named};
 use super::{
     job::{ClipJob, RunError, new_element},
     play::{Observer, Outcome, play},
-    y4m::{Header, Y4mError, write_frame},
 };
-
-/// The name that stands for the standard input or output.
-pub(super) const PIPE: &str = "-";
+use y4m::{Header, PIPE, Y4mError, write_frame};
 
 /// Buffers in front of the element.
 const QUEUED: u64 = 4;
