@@ -63,7 +63,8 @@ impl Place {
 
     /// Runs a subcommand. The words are paths if they name something in the folder or end with /.
     fn run(&self, words: &[&str]) -> Outcome {
-        let is_path = |word: &&str| word.ends_with(".mkv") || ["masks", "job"].contains(word);
+        let is_path =
+            |word: &&str| word.ends_with(".mkv") || ["masks", "job", "b.mp4"].contains(word);
         let words = words.iter().map(|word| match is_path(word) {
             true => self.at(word).to_str().expect("UTF-8").to_owned(),
             false => (*word).to_owned(),
@@ -208,6 +209,49 @@ fn segments_of_the_networks_are_joined_to_the_frames_of_one_run() {
     assert!(error.contains("set crop-mode=off"), "{error}");
 }
 
+/// Matroska with B-frames out of MP4: the first frame comes before the sound, which is earlier, so
+/// the demuxer says after it that the stream begins earlier.
+#[test]
+fn a_clip_that_corrects_its_first_time_is_divided_like_any_other() {
+    let place = Place::new(1);
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-loglevel", "error"]);
+    for source in ["testsrc=s=64x48:r=24", "sine"] {
+        ffmpeg.args(["-f", "lavfi", "-t", "1.75", "-i", source]);
+    }
+    ffmpeg.args(["-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p"]);
+    output(ffmpeg.args(["-c:a", "aac"]).arg(place.at("b.mp4")));
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-loglevel", "error", "-i"]);
+    ffmpeg.arg(place.at("b.mp4")).args(["-c", "copy"]);
+    output(ffmpeg.arg(place.at("b.mkv")));
+
+    let settings = ["--quiet", "--model=propagation", "--subvideo-length=12"];
+    let lossless = [&settings[..], &["--rectangle=10,12,16,12", "--lossless"]].concat();
+    for (input, file) in [("b.mp4", "mp4.mkv"), ("b.mkv", "whole.mkv")] {
+        place.succeed(&[&["run", input, "-o", file], &lossless[..]].concat());
+    }
+    let pictures = |file: &str| -> Vec<String> {
+        let content = content(&place.at(file));
+        let frames = content.lines().filter(|line| line.starts_with("0,"));
+        let sums = frames.filter_map(|line| line.rsplit(' ').next());
+        sums.map(str::to_owned).collect()
+    };
+    assert_eq!(pictures("whole.mkv").len(), 42);
+    assert_eq!(pictures("whole.mkv"), pictures("mp4.mkv"));
+
+    let plan = ["plan", "b.mkv", "-o", "job", "--segment-frames=12"];
+    let error = place.fail(&[&plan[..], &settings, &["--expand=2:1"]].concat());
+    assert!(error.contains("cannot be divided"), "{error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    place.succeed(&[&plan[..], &lossless].concat());
+    place.succeed(&["run", "job", "--quiet", "--segment=2"]);
+    place.succeed(&["run", "job", "--quiet"]);
+    place.succeed(&["join", "job", "-o", "joined.mkv"]);
+    let content = |file: &str| content(&place.at(file));
+    assert_eq!(content("joined.mkv"), content("whole.mkv"));
+}
+
 #[test]
 fn whatever_is_wrong_with_a_job_is_one_sentence_that_says_what_to_do() {
     let place = Place::new(70);
@@ -251,6 +295,10 @@ fn whatever_is_wrong_with_a_job_is_one_sentence_that_says_what_to_do() {
         out.contains("segment 0 is complete already") && out.contains("segment 2: 10 frames"),
         "{out}"
     );
+    // The same plan again keeps them; one of fewer segments removes those that it lacks.
+    assert_eq!(place.plan(1, &settings), 3);
+    let out = place.succeed(&["run", "job"]);
+    assert!(out.contains("segment 2 is complete already"), "{out}");
 
     fs::copy(segment("0001.mkv"), segment("1.mkv")).expect("a copy");
     says(&join, &["segment 1 is there twice", "1.mkv", "remove one"]);

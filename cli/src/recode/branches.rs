@@ -7,6 +7,10 @@ use super::{Container, RecodeError, source::StreamKind};
 /// A queue without limits: the streams beside the video wait for the frames that the element holds.
 pub const QUEUE: &str = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0";
 
+/// What decoded frames go through before the element. A file may correct the beginning of its times
+/// after the first frames, for which the element would start afresh: it gets running times instead.
+pub const BEFORE: &str = "queue ! identity single-segment=true ! videoconvert";
+
 /// Builds a part of a pipeline with a pad at each end.
 pub fn bin(description: &str) -> Result<gst::Element, RecodeError> {
     let bin = gst::parse::bin_from_description(description, true)?;

@@ -227,7 +227,7 @@ fn build(
     mux.link(&sink)?;
 
     let (turn, mut notes) = changes(job, source, container, encoder);
-    let before = branches::bin("queue ! videoconvert")?;
+    let before = branches::bin(branches::BEFORE)?;
     if let Some(pad) = before.static_pad("sink") {
         fill_times(&pad);
     }

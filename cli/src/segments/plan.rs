@@ -11,6 +11,7 @@ use propainter_elements::Propainter;
 use super::{
     JobError,
     manifest::{Entry, MANIFEST, Manifest, Masks, VERSION, identity},
+    record::remove_from,
     scan::{Scan, scan},
     times::Times,
 };
@@ -40,7 +41,7 @@ pub struct Options {
     /// of the input by default
     #[arg(long, value_name = "EXTENSION")]
     pub container: Option<String>,
-    /// Replace the plan where there is one
+    /// Replace the plan where there is one, and remove the segments of it that the new one lacks
     #[arg(long)]
     pub force: bool,
     /// Show no progress and no report, only errors
@@ -94,8 +95,12 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError>
         false => plan(&job, &mut Bar::new("plan", console.errors))?,
     };
     manifest.write(folder, existing)?;
+    let removed = match options.force {
+        true => remove_from(folder, manifest.segments.len())?,
+        false => 0,
+    };
     if !options.quiet {
-        report(&manifest, folder, console).map_err(JobError::Console)?;
+        report(&manifest, folder, removed, console).map_err(JobError::Console)?;
     }
     Ok(())
 }
@@ -103,6 +108,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError>
 fn report(
     manifest: &Manifest,
     folder: &std::path::Path,
+    removed: usize,
     console: &mut Console<'_>,
 ) -> std::io::Result<()> {
     let (frames, segments) = (manifest.frames, &manifest.segments);
@@ -113,6 +119,9 @@ fn report(
         segments.len(),
         manifest.division
     ))?;
+    if removed > 0 {
+        console.say(&format!("removed {removed} segments of the plan before"))?;
+    }
     let context = 100.0 * (read - frames) as f64 / frames as f64;
     console.say(&format!(
         "{} frames are read more than once, {context:.1} % of the clip",

@@ -122,6 +122,41 @@ pub fn state(job: &Path, id: &str, segment: usize) -> Result<State, JobError> {
     }
 }
 
+/// Removes the complete segments of an earlier plan from number `count` on, which the job lacks, and
+/// returns how many there were. Those before are replaced when they are processed.
+///
+/// # Errors
+/// One cannot be removed.
+pub fn remove_from(job: &Path, count: usize) -> Result<usize, JobError> {
+    let folder = job.join("segments");
+    let read = |source| JobError::Read {
+        file: folder.clone(),
+        source,
+    };
+    let mut removed = 0;
+    for entry in fs::read_dir(&folder).map_err(read)? {
+        let record = entry.map_err(read)?.path();
+        let number = record
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.parse().ok());
+        // Without its record a file may be anything.
+        let Some(number) = number.filter(|&n| n >= count && record_file(job, n) == record) else {
+            continue;
+        };
+        // The record last: with it, what is left is found again.
+        for file in [segment_file(job, number), record] {
+            match fs::remove_file(&file) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(JobError::Write { file, source });
+                }
+                _ => {}
+            }
+        }
+        removed += 1;
+    }
+    Ok(removed)
+}
+
 fn record_file(job: &Path, segment: usize) -> PathBuf {
     segment_file(job, segment).with_extension("json")
 }

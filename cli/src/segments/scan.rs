@@ -24,7 +24,8 @@ pub struct Scan {
     pub keys: Vec<(u64, u64)>,
     /// Frames at which a segment may begin because of what they show.
     pub starts: Vec<usize>,
-    /// Some frames have no time of their own.
+    /// Some frames have no time of their own, or the times start afresh at one: none is found by its
+    /// time.
     pub filled: bool,
     /// The frame before which the stream was interrupted.
     pub interrupted: Option<usize>,
@@ -51,7 +52,7 @@ pub fn scan(
     let found = Arc::new(Mutex::new(Scan::default()));
     let pipeline = gst::Pipeline::new();
     let parse = reader(&job.input, &pipeline).map_err(RunError::from)?;
-    let before = branches::bin("queue ! videoconvert").map_err(RunError::from)?;
+    let before = branches::bin(branches::BEFORE).map_err(RunError::from)?;
     let sink = gst::ElementFactory::make("fakesink")
         .build()
         .map_err(RunError::from)?;
@@ -138,22 +139,23 @@ fn note_frames(pad: &gst::Pad, found: &Arc<Mutex<Scan>>) {
             let mut found = lock(&found);
             let count = found.frames.len();
             if let Some(event) = info.event() {
-                let interrupts = match event.view() {
+                match event.view() {
                     EventView::Segment(new) => {
                         let new = new.segment().downcast_ref::<ClockTime>().cloned();
-                        // As the element: a segment that only ends elsewhere changes nothing.
+                        // One that only ends elsewhere changes no time.
                         let begin = |s: &FormattedSegment<ClockTime>| {
                             (s.start(), s.time(), s.base(), s.offset())
                         };
                         let changed = segment.as_ref().map(begin) != new.as_ref().map(begin);
+                        found.filled |= changed && count > 0;
                         *segment = new;
-                        changed
                     }
-                    EventView::Gap(_) | EventView::Caps(_) | EventView::StreamStart(_) => true,
-                    _ => false,
-                };
-                if interrupts && count > 0 {
-                    found.interrupted.get_or_insert(count);
+                    EventView::Gap(_) | EventView::Caps(_) | EventView::StreamStart(_)
+                        if count > 0 =>
+                    {
+                        found.interrupted.get_or_insert(count);
+                    }
+                    _ => {}
                 }
                 return PadProbeReturn::Ok;
             }
@@ -171,10 +173,9 @@ fn note_frames(pad: &gst::Pad, found: &Arc<Mutex<Scan>>) {
                 })
             });
             match time.filter(|time| {
-                found
-                    .frames
-                    .last()
-                    .is_none_or(|last| last.timestamp < time.timestamp)
+                found.frames.last().is_none_or(|last| {
+                    last.timestamp < time.timestamp && last.running < time.running
+                })
             }) {
                 Some(time) => found.frames.push(time),
                 None => {

@@ -55,7 +55,7 @@ impl Recode {
         let pipeline = gst::Pipeline::new();
         let parse = reader(&job.video, &pipeline)?;
         let (turn, notes) = changes(job, &source, part.container, &encoder);
-        let before = branches::bin("queue ! videoconvert")?;
+        let before = branches::bin(branches::BEFORE)?;
         let after = branches::bin(&format!(
             "videoconvert {turn}! videoconvert ! video/x-raw,format={} ! {} ! queue",
             encoder.format.to_str(),
