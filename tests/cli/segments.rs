@@ -213,7 +213,7 @@ fn segments_of_the_networks_are_joined_to_the_frames_of_one_run() {
 /// the demuxer says after it that the stream begins earlier.
 #[test]
 fn a_clip_that_corrects_its_first_time_is_divided_like_any_other() {
-    let place = Place::new(1);
+    let place = Place::new(42);
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-loglevel", "error"]);
     for source in ["testsrc=s=64x48:r=24", "sine"] {
@@ -227,9 +227,9 @@ fn a_clip_that_corrects_its_first_time_is_divided_like_any_other() {
     output(ffmpeg.arg(place.at("b.mkv")));
 
     let settings = ["--quiet", "--model=propagation", "--subvideo-length=12"];
-    let lossless = [&settings[..], &["--rectangle=10,12,16,12", "--lossless"]].concat();
+    let masks = [&settings[..], &["--lossless", "--mask", "masks"]].concat();
     for (input, file) in [("b.mp4", "mp4.mkv"), ("b.mkv", "whole.mkv")] {
-        place.succeed(&[&["run", input, "-o", file], &lossless[..]].concat());
+        place.succeed(&[&["run", input, "-o", file], &masks[..]].concat());
     }
     let pictures = |file: &str| -> Vec<String> {
         let content = content(&place.at(file));
@@ -244,7 +244,9 @@ fn a_clip_that_corrects_its_first_time_is_divided_like_any_other() {
     let error = place.fail(&[&plan[..], &settings, &["--expand=2:1"]].concat());
     assert!(error.contains("cannot be divided"), "{error}");
     assert_eq!(error.trim_end().lines().count(), 1, "{error}");
-    place.succeed(&[&plan[..], &lossless].concat());
+    let rectangle = ["--rectangle=10,12,16,12"];
+    place.succeed(&[&plan[..], &settings, &rectangle].concat());
+    place.succeed(&[&plan[..], &masks, &["--force"]].concat());
     place.succeed(&["run", "job", "--quiet", "--segment=2"]);
     place.succeed(&["run", "job", "--quiet"]);
     place.succeed(&["join", "job", "-o", "joined.mkv"]);
