@@ -9,6 +9,8 @@ tools=target/tools
 if [ "${1:-}" = --install ]; then
     # Debug builds without symbols take 3 CPU minutes together, and run for a second.
     CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $tools cargo-deny@0.20.2 typos-cli@1.52.0
+    # Debian has this module in a package of its own.
+    python3 -c "import ensurepip" 2>/dev/null || apt-get install -y -qq python3-venv
     python3 -m venv $tools/python
     $tools/python/bin/pip install --quiet kubernetes-validate==1.37.0
     ln -sf ../python/bin/kubernetes-validate $tools/bin/

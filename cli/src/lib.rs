@@ -20,7 +20,7 @@
 //! - [`report`]: the page about a clip
 //! - [`memory`], [`progress`], [`units`]: peak memory, progress bars, bytes as text
 //!
-//! A new subcommand is a folder, a variant of [`Command`] and its line in [`run`].
+//! A new subcommand is a folder, a variant of [`Command`] and its line in [`run()`].
 
 pub mod advise;
 pub mod bench;

@@ -15,7 +15,7 @@ pub fn virtual_gpu(test: &str, settings: &[(&str, &str)]) -> bool {
     harness::virtual_gpu(test, &[&device, settings].concat())
 }
 
-/// Runs each case in a process of its own that has the virtual GPU, as [`virtual_gpu`] does, and prints
+/// Runs each case in a process of its own that has the virtual GPU, as [`virtual_gpu()`] does, and prints
 /// the rows of tables that they print: the lines that start with `|`.
 ///
 /// # Panics

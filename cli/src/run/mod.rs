@@ -6,7 +6,7 @@
 //! - [`job`]: a clip, what is made of it, and what can go wrong
 //! - [`clip`]: one file through the element into another file
 //! - [`expand`]: the borders of a wider or taller picture
-//! - [`play`]: plays a pipeline and reports how far it is
+//! - [`mod@play`]: plays a pipeline and reports how far it is
 //! - [`progress`]: what is shown meanwhile
 //! - [`page`]: the report of a clip
 //! - [`space`]: whether the new file will fit

@@ -3,10 +3,10 @@
 //! The folder of a job holds `job.json` and, for each complete segment, a file and a record of it.
 //! Nothing else is shared: a segment knows its place in the clip from the manifest.
 //!
-//! - [`plan`]: reads the clip once ([`scan`]) and divides it
+//! - [`mod@plan`]: reads the clip once ([`scan`]) and divides it
 //! - [`manifest`]: `job.json`; [`times`]: the times of the frames; [`identity`]: files by their content
 //! - [`one`]: one segment, or all that are left; [`record`]: what was done of it
-//! - [`join`]: the segments into one file
+//! - [`mod@join`]: the segments into one file
 
 pub mod identity;
 pub mod join;
