@@ -139,6 +139,7 @@ fn a_chroma_sample_of_the_frame_is_never_split() {
 
 #[test]
 fn caps_are_those_of_the_canvas_and_all_else_is_kept() {
+    init();
     let info = VideoInfo::builder(VideoFormat::I420, 32, 16)
         .fps(gst::Fraction::new(30_000, 1001))
         .par(gst::Fraction::new(8, 9))
@@ -251,7 +252,7 @@ fn masks_are_in_pixels_of_the_frame() {
 fn a_border_adds_no_latency_and_crops_are_whole_frames() {
     let info = info(VideoFormat::Rgb, 32, 16);
     let latency = |element: gst::Element| {
-        element.set_property_from_str("crop-mode", "crops");
+        element.set_property_from_str("crop-mode", "crop");
         let mut harness = harness(&element, &info);
         run(&mut harness, 3, |i| frame(&info, i));
         let stats: gst::Structure = element.property("stats");

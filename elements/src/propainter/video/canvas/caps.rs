@@ -15,6 +15,9 @@ pub enum Change {
 /// Returns caps with the border added or taken away. Width and height may be ranges or lists;
 /// caps that allow no size are left out, and those in the memory of a device, too.
 pub fn changed(caps: &gst::CapsRef, change: Change, border: Border) -> gst::Caps {
+    if caps.is_any() {
+        return gst::Caps::new_any();
+    }
     let (width, height) = border.around((0, 0));
     let mut out = gst::Caps::new_empty();
     let caps_out = out.make_mut();
@@ -108,6 +111,13 @@ mod tests {
             check(&source, Change::Expand, &canvas);
             check(&canvas, Change::Shrink, &source);
         }
+    }
+
+    #[test]
+    fn a_pad_that_takes_anything_still_does() {
+        gst::init().unwrap();
+        check("ANY", Change::Expand, "ANY");
+        check("ANY", Change::Shrink, "ANY");
     }
 
     #[test]
