@@ -49,7 +49,7 @@ impl ColorModel {
         Self::Yuv(Yuv::new(matrix, full, info.comp_depth(0), chroma))
     }
 
-    /// Reads samples, which have at most [`READ_BITS`] bits in YUV, into RGB.
+    /// Reads samples, which have at most 12 bits in YUV, into RGB.
     pub fn read<S: Sample>(
         self,
         sample: S,

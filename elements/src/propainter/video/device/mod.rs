@@ -1,6 +1,8 @@
-//! Memory of a GPU: whether its frames are supported, and what the GPU does for them: [`transfer`] says
-//! what that is, for the [`planes`] of a frame; [`cuda`] does it with NVIDIA's [`driver`] ([`memory`], a kernel: [`merge`]) and
-//! GStreamer's library ([`gst_cuda`]), in the [`shared_context`] if the neighbours ask for one.
+//! Memory of a GPU: whether its frames are supported, and what the GPU does for them.
+//!
+//! [`mod@transfer`] says what that is, for the [`planes`] of a frame. [`cuda`] does it with NVIDIA's
+//! [`driver`] ([`memory`], and a kernel: [`merge`]) and GStreamer's library ([`gst_cuda`]), in the
+//! [`mod@shared_context`] if the neighbours ask for one.
 
 mod cuda;
 mod driver;
