@@ -64,6 +64,7 @@ fn sessions_on_two_devices_and_on_the_same_one_go_on_together() {
         "launches: {alone} alone, {} and {second} together",
         first - alone
     );
-    // Each session launches what it does alone.
-    assert_eq!([first - alone, second], [2 * alone, alone]);
+    assert_eq!(second, alone);
+    // Sessions on one device share the networks, whose weights are prepared once.
+    assert!((alone..2 * alone).contains(&(first - alone)));
 }
