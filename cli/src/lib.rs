@@ -18,6 +18,7 @@
 //! - [`output`]: files that are written safely
 //! - [`recode`]: a video file through the element into another file
 //! - [`report`]: the page about a clip
+//! - [`y4m`]: uncompressed frames in pipes
 //! - [`memory`], [`progress`], [`units`]: peak memory, progress bars, bytes as text
 //!
 //! A new subcommand is a folder, a variant of [`Command`] and its line in [`run()`].
@@ -42,6 +43,7 @@ pub mod segments;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
+pub mod y4m;
 
 use std::{ffi::OsString, fmt::Display, path::Path};
 

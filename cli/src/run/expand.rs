@@ -5,12 +5,12 @@ use std::{path::Path, str::FromStr};
 use gst_video::VideoInfo;
 use thiserror::Error;
 
-use crate::recode::{RecodeError, Source};
-
-use super::{
-    pipe::y4m::PIPE,
-    settings::{ElementSettings, SettingsError},
+use crate::{
+    recode::{RecodeError, Source},
+    y4m::PIPE,
 };
+
+use super::settings::{ElementSettings, SettingsError};
 
 /// The picture to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,12 +7,12 @@ use thiserror::Error;
 use crate::{
     output::{Existing, OutputError},
     recode::{Encoding, Part, RecodeError},
+    y4m::Y4mError,
 };
 
 use super::{
     expand::ExpandError,
     mask::{MaskError, MaskSource},
-    pipe::y4m::Y4mError,
     settings::{ElementSettings, SettingsError},
     space::NoSpace,
 };

@@ -40,6 +40,7 @@ use crate::{
     recode::Encoding,
     report::frames::Watch,
     units,
+    y4m::PIPE,
 };
 
 pub use self::{
@@ -51,10 +52,7 @@ pub use self::{
     settings::ElementSettings,
     subject::Subject,
 };
-use self::{
-    page::Recorder,
-    pipe::{run_pipe, y4m::PIPE},
-};
+use self::{page::Recorder, pipe::run_pipe};
 
 /// Removes what a mask marks from a video
 ///
@@ -94,6 +92,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     pub segment_frames: u32,
     #[command(flatten)]
+    pub subject: Subject,
+    #[command(flatten)]
     pub encoding: Encoding,
     /// Segment of the job to process, from 0 on [default: $JOB_COMPLETION_INDEX,
     /// $AWS_BATCH_JOB_ARRAY_INDEX or $SLURM_ARRAY_TASK_ID; without any, all segments that are left]
@@ -108,8 +108,6 @@ pub struct Options {
         help_heading = "Segments of a job"
     )]
     pub segment_offset: i64,
-    #[command(flatten)]
-    pub subject: Subject,
 }
 
 /// An error that ends the subcommand.

@@ -48,9 +48,9 @@ pub struct Options {
     #[arg(long)]
     pub quiet: bool,
     #[command(flatten)]
-    pub encoding: Encoding,
-    #[command(flatten)]
     pub subject: Subject,
+    #[command(flatten)]
+    pub encoding: Encoding,
 }
 
 /// A clip to divide.
@@ -113,11 +113,13 @@ fn report(
 ) -> std::io::Result<()> {
     let (frames, segments) = (manifest.frames, &manifest.segments);
     let read: usize = segments.iter().map(|segment| segment.read.len()).sum();
+    let parts = match segments.len() {
+        1 => "1 segment".to_owned(),
+        many => format!("{many} segments, which begin {}", manifest.division),
+    };
     console.say(&format!(
-        "wrote {}: {frames} frames in {} segments, which begin {}",
-        folder.join(MANIFEST).display(),
-        segments.len(),
-        manifest.division
+        "wrote {}: {frames} frames in {parts}",
+        folder.join(MANIFEST).display()
     ))?;
     if removed > 0 {
         console.say(&format!("removed {removed} segments of the plan before"))?;

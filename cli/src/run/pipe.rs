@@ -1,7 +1,5 @@
 //! A clip whose frames go to the standard output, and perhaps come from the standard input, as Y4M.
 
-pub mod y4m;
-
 use std::{
     fs::File,
     io::{self, BufReader, ErrorKind, Write},
@@ -16,13 +14,15 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::{VideoFrameRef, VideoInfo};
 
-use crate::recode::{RecodeError, Source, named};
+use crate::{
+    recode::{RecodeError, Source, named},
+    y4m::{Header, PIPE, Y4mError, write_frame},
+};
 
 use super::{
     job::{ClipJob, RunError, new_element},
     play::{Observer, Outcome, play},
 };
-use y4m::{Header, PIPE, Y4mError, write_frame};
 
 /// Buffers in front of the element.
 const QUEUED: u64 = 4;
