@@ -151,9 +151,12 @@ impl MaskSource {
                 // The mask of the frame before holds where the first frame has none.
                 let skipped = files.partition_point(|(number, _)| *number <= first);
                 let files = files.iter().skip(skipped.saturating_sub(1));
+                // Without a number 0 the element may count from 1.
+                let zero = files.clone().next().filter(|_| first > 0);
+                let zero = zero.map(|(_, file)| (0, file));
                 // The element numbers the frames of a part as those of the clip.
                 let files = files.map(|(number, file)| ((*number).max(first), file));
-                Attached::links(element, "%d", files)
+                Attached::links(element, "%d", zero.into_iter().chain(files))
             }
             Self::Video(file) => {
                 Source::open(file).map_err(MaskError::Video)?;

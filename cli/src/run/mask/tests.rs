@@ -87,9 +87,10 @@ fn a_sequence_can_begin_at_any_frame() {
     let source = MaskSource::find(&place.path().join("%d.png")).unwrap();
     for (first, expected) in [
         (0, vec![(0, "0"), (1, "1"), (4, "4"), (5, "5")]),
-        (3, vec![(3, "1"), (4, "4"), (5, "5")]),
-        (4, vec![(4, "4"), (5, "5")]),
-        (9, vec![(9, "5")]),
+        (1, vec![(0, "1"), (1, "1"), (4, "4"), (5, "5")]),
+        (3, vec![(0, "1"), (3, "1"), (4, "4"), (5, "5")]),
+        (4, vec![(0, "4"), (4, "4"), (5, "5")]),
+        (9, vec![(0, "5"), (9, "5")]),
     ] {
         let element = gst::ElementFactory::make("propainter").build().unwrap();
         let pipeline = gst::Pipeline::new();
