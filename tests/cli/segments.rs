@@ -102,7 +102,7 @@ impl Place {
         ];
         let out = self.succeed(&[&words[..], settings].concat());
         let count = out
-            .split(" segments")
+            .split(" segment")
             .next()
             .and_then(|text| text.rsplit(' ').next());
         count
