@@ -60,6 +60,11 @@ struct Last {
 impl Schedule {
     /// Creates the schedule of a stream that has no frame yet.
     pub fn new(params: WindowParams) -> Self {
+        // A window that sees only frames before its centre needs some.
+        let first_centre = match params.effective_lookahead() {
+            Some(0) => params.hop(),
+            _ => 0,
+        };
         Self {
             params,
             frames: 0,
@@ -67,7 +72,7 @@ impl Schedule {
             ended: false,
             completed: 0,
             propagated: 0,
-            centre: 0,
+            centre: first_centre,
             last: Last {
                 completed: usize::MAX,
                 propagated: usize::MAX,
