@@ -11,23 +11,23 @@
 //! [`simulate`] counts the items that a stream holds at each task.
 
 mod holdings;
-mod params;
 mod ring;
 mod runner;
 mod segments;
 pub mod simulate;
 mod sliding;
 mod task;
+mod window_params;
 
 use std::ops::Range;
 
 pub use holdings::{Direction, FlowPair, Holdings, Propagated, RawFlows};
-pub use params::WindowParams;
-use params::{COMPLETION_PAD, PROPAGATION_PAD};
 pub use ring::Ring;
 pub use runner::{BothWays, ScaledFlows, TaskRunner};
 pub use segments::{Segment, SegmentTasks};
 pub use task::{Needed, Task, Window};
+pub use window_params::WindowParams;
+use window_params::{COMPLETION_PAD, PROPAGATION_PAD};
 
 /// The position of a stream in the procedure.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 
 use super::{
     Needed, Schedule, Task, Window, WindowParams,
-    params::{COMPLETION_PAD, PROPAGATION_LIMIT, PROPAGATION_PAD},
+    window_params::{COMPLETION_PAD, PROPAGATION_LIMIT, PROPAGATION_PAD},
 };
 
 /// The frames that the window around a centre looks at.

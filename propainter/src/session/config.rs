@@ -287,7 +287,7 @@ impl Config {
             subvideo_length: self.subvideo_length.max(2),
             neighbor_length: self.neighbor_length.max(2),
             ref_stride: self.ref_stride.max(1),
-            lookahead: (self.mode == Mode::Sliding).then(|| self.lookahead),
+            lookahead: (self.mode == Mode::Sliding).then_some(self.lookahead),
         }
     }
 }
