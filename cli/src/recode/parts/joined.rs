@@ -10,8 +10,10 @@ use gst::{ClockTime, prelude::*};
 use gst_app::{AppSink, AppSrc};
 
 use super::super::{
-    Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, named, reader,
-    source::StreamKind, streams, timescale,
+    Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
+    pipeline::{changes, timescale},
+    source::{StreamKind, reader},
+    streams,
 };
 use crate::output::Output;
 
@@ -31,12 +33,10 @@ impl Recode {
     /// As [`Recode::new`].
     pub fn joined(job: &Job, parts: Parts) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
-        let mut inputs = vec![job.video.clone()];
-        inputs.extend_from_slice(&job.inputs);
-        crate::output::check(&job.output, &inputs, job.existing)?;
+        crate::output::check(&job.output, &job.all_inputs(), job.existing)?;
         let source = Source::open(&job.video)?;
         let encoder = Encoder::choose(&source, container, &job.encoding)?;
-        let output = Output::create(&job.output, &inputs, job.existing)?;
+        let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
 
         let pipeline = gst::Pipeline::new();
         let parse = reader(&job.video, &pipeline)?;
