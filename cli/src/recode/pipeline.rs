@@ -164,7 +164,7 @@ pub(super) fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
 
 /// Returns the bytes that the new file will hardly be smaller than: half of the old one, or a quarter
 /// of the frames where none of it is lost.
-pub(super) fn least_bytes(video: &Path, source: &Source, encoder: &Encoder) -> u64 {
+pub(crate) fn least_bytes(video: &Path, source: &Source, encoder: &Encoder) -> u64 {
     let input = std::fs::metadata(video).map_or(0, |file| file.len()) / 2;
     let info = VideoInfo::from_caps(&source.decoded).ok();
     let frames = info.zip(source.length).map(|(info, length)| {

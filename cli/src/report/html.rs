@@ -1,4 +1,5 @@
-//! The page: text, tables, pictures and curves in one file that needs no other.
+//! The page: text, tables, pictures and curves in one file that needs no other. It is HTML and XML at
+//! once, so that any parser reads it.
 
 use std::fmt::Write;
 
@@ -34,8 +35,8 @@ impl Page {
     pub fn new(title: &str) -> Self {
         let title = escape(title);
         let text = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-             <style>{STYLE}</style>\n<h1>{title}</h1>\n"
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
         );
         Self { text }
     }
@@ -55,7 +56,7 @@ impl Page {
         self.text.push_str("<table>\n");
         for (name, value) in rows {
             let (name, value) = (escape(name), escape(value));
-            let _ = writeln!(self.text, "<tr><td>{name}<td>{value}");
+            let _ = writeln!(self.text, "<tr><td>{name}</td><td>{value}</td></tr>");
         }
         self.text.push_str("</table>\n");
     }
@@ -64,7 +65,7 @@ impl Page {
     pub fn pair(&mut self, before: &Frame, after: &Frame, caption: &str) {
         let images = [("before", before), ("after", after)].map(|(name, frame)| {
             let data = gst::glib::base64_encode(&jpeg(frame));
-            format!("<img alt=\"{name}\" src=\"data:image/jpeg;base64,{data}\">")
+            format!("<img alt=\"{name}\" src=\"data:image/jpeg;base64,{data}\"/>")
         });
         let _ = writeln!(
             self.text,
@@ -115,13 +116,15 @@ impl Page {
 
     /// Returns the whole page.
     pub fn finish(self) -> String {
-        self.text + "</html>\n"
+        self.text + "</body>\n</html>\n"
     }
 }
 
-/// Replaces the characters that mean something in HTML.
+/// Replaces the characters that mean something in HTML, and those that it does not hold.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
+    let is_lost = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.replace(is_lost, "\u{fffd}")
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
@@ -160,7 +163,21 @@ mod tests {
             format!("{top:.0} frames")
         });
         page.chart(&[("red", "nothing", Vec::new())], &|_| String::new());
+        page.table(&[("a & b".to_owned(), "\u{0}<c>\u{1b}".to_owned())]);
+        page.paragraph("1 < 2");
         let text = page.finish();
+        let options = roxmltree::ParsingOptions {
+            allow_dtd: true,
+            ..Default::default()
+        };
+        let parsed = roxmltree::Document::parse_with_options(&text, options).unwrap();
+        let count = |name| {
+            parsed
+                .descendants()
+                .filter(|n| n.has_tag_name(name))
+                .count()
+        };
+        assert_eq!((count("td"), count("img"), count("polyline")), (2, 2, 1));
         assert!(text.contains("a &lt;b&gt; &amp; &quot;c&quot;"));
         assert_eq!(text.matches("src=\"data:image/jpeg;base64,/9j/").count(), 2);
         assert_eq!(text.matches("<svg").count(), 1);

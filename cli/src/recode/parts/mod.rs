@@ -15,7 +15,7 @@ use propainter::Segment;
 
 use super::{
     Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
-    pipeline::{changes, fill_times},
+    pipeline::{changes, fill_times, least_bytes},
     source::{StreamKind, reader},
     streams,
 };
@@ -73,10 +73,15 @@ impl Recode {
         cut(&decode, part);
         let entries = vec![(source.video.id.clone(), decode)];
         streams::route(&parse, &pipeline, entries, |_, _| {});
+        let (kept, total) = (
+            part.segment.keep.len() as u64,
+            part.segment.total.max(1) as u64,
+        );
+        let least = least_bytes(&job.video, &source, &encoder) / total * kept;
         Ok(Self {
             pipeline,
             notes,
-            least_bytes: 0,
+            least_bytes: least,
             packets: Arc::default(),
             output,
             container: Container::Matroska,
