@@ -20,7 +20,7 @@ padding:0 1em;color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}\
 table{border-collapse:collapse}td{padding:.15em 1.2em .15em 0;vertical-align:top}\
 td:first-child{color:#666}figure{margin:0 0 1em}figcaption{color:#666}\
 .pair{display:flex;gap:8px;flex-wrap:wrap}.pair img{max-width:49%;height:auto}\
-svg{border:1px solid #ddd;margin-right:8px}polyline{fill:none;stroke-width:1.5}";
+svg{border:1px solid #ddd;margin-right:8px;max-width:100%;height:auto}polyline{fill:none;stroke-width:1.5}";
 
 /// Colour, name, and points over seconds.
 pub type Curve<'a> = (&'a str, &'a str, Vec<(f64, f64)>);
@@ -75,8 +75,10 @@ impl Page {
         );
     }
 
-    /// Adds a chart of curves. `unit` is the text of a value.
+    /// Adds a chart of curves, without those that stay at 0. `unit` is the text of a value.
     pub fn chart(&mut self, curves: &[Curve<'_>], unit: &dyn Fn(f64) -> String) {
+        let rises = |(_, _, points): &&Curve<'_>| points.iter().any(|(_, y)| *y > 0.0);
+        let curves: Vec<_> = curves.iter().filter(rises).collect();
         let points = || curves.iter().flat_map(|(_, _, points)| points);
         let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
         let (end, top) = (most(|p| p.0), most(|p| p.1));
@@ -107,9 +109,11 @@ impl Page {
         }
         let _ = writeln!(
             self.text,
-            "<text x=\"{width}\" y=\"15\" text-anchor=\"end\" font-size=\"13\">up to {}</text>\
-             <text x=\"{width}\" y=\"{}\" text-anchor=\"end\" font-size=\"13\">{end:.1} s</text></svg>",
+            "<text x=\"{}\" y=\"15\" text-anchor=\"end\" font-size=\"13\">up to {}</text>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"end\" font-size=\"13\">{end:.1} s</text></svg>",
+            width - 8.0,
             escape(&unit(top)),
+            width - 8.0,
             height + 35.0
         );
     }
@@ -159,9 +163,11 @@ mod tests {
         let frame = Frame::new(800, 2, vec![128; 800 * 2 * 3]);
         page.pair(&frame, &frame, "frame 7");
         let curve = vec![(0.0, 0.0), (2.0, 5.0)];
-        page.chart(&[("red", "frames", curve)], &|top| {
-            format!("{top:.0} frames")
-        });
+        let zero = vec![(0.0, 0.0), (2.0, 0.0)];
+        page.chart(
+            &[("red", "frames", curve), ("green", "none", zero)],
+            &|top| format!("{top:.0} frames"),
+        );
         page.chart(&[("red", "nothing", Vec::new())], &|_| String::new());
         page.table(&[("a & b".to_owned(), "\u{0}<c>\u{1b}".to_owned())]);
         page.paragraph("1 < 2");
