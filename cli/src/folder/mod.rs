@@ -40,7 +40,7 @@ use self::{
     table::{Fate, Row},
     workers::Event,
 };
-use crate::run::{CommandError, MaskSource, Options, RunError, raw::images::is_clip, space};
+use crate::run::{CommandError, MaskSource, Options, RunError, images::is_clip, space};
 
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";

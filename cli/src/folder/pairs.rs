@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     recode::Container,
-    run::raw::images::{IMAGE, VIDEO, has_extension},
+    run::images::{IMAGE, VIDEO, has_extension},
 };
 
 /// An error that leaves nothing to do in a folder, or in one clip of it.

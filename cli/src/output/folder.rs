@@ -42,7 +42,9 @@ impl OutputFolder {
         builder.prefix(".propainter-").suffix(".part");
         // The usual permissions of a new folder; the umask reduces them.
         builder.permissions(Permissions::from_mode(0o777));
-        let (target, beside) = match fs::canonicalize(path) {
+        // Without a slash at its end, which a file has no place for.
+        let plain: PathBuf = path.components().collect();
+        let (target, beside) = match fs::canonicalize(&plain) {
             Ok(target) if !target.is_dir() => {
                 return Err(OutputError::NotAFolder(path.to_owned()));
             }

@@ -11,10 +11,7 @@ use crate::{
 };
 
 use super::{
-    raw::{
-        images::{ImageError, Images},
-        options::Rate,
-    },
+    images::{ImageError, Images, options::Rate},
     settings::{ElementSettings, SettingsError},
 };
 

@@ -12,8 +12,8 @@ use crate::{
 
 use super::{
     expand::ExpandError,
+    images::{ImageError, options::FrameOptions},
     mask::{MaskError, MaskSource},
-    raw::{images::ImageError, options::FrameOptions},
     settings::{ElementSettings, SettingsError},
     space::NoSpace,
 };

@@ -10,16 +10,18 @@
 //! - [`progress`]: what is shown meanwhile
 //! - [`page`]: the report of a clip
 //! - [`space`]: whether the new file will fit
-//! - [`raw`]: frames that are not in a video file: Y4M and images
+//! - [`images`]: frames that are images
+//! - [`raw`]: frames that are not in a video file, on either side: Y4M and images
 
 pub mod clip;
 pub mod expand;
+pub mod images;
 pub mod job;
 pub mod mask;
 mod page;
 pub mod play;
 pub mod progress;
-pub mod raw;
+mod raw;
 pub mod settings;
 pub mod space;
 pub mod subject;
@@ -45,11 +47,11 @@ use crate::{
 
 pub use self::{
     clip::Clip,
+    images::options::FrameOptions,
     job::{ClipJob, RunError},
     mask::MaskSource,
     play::{Observer, Outcome, Progress, play},
     progress::{Bar, JsonLines, Quiet},
-    raw::options::FrameOptions,
     settings::ElementSettings,
     subject::Subject,
 };

@@ -12,14 +12,14 @@ use gst_app::AppSrc;
 use gst_video::VideoInfo;
 
 use crate::{
-    run::job::{ClipJob, RunError},
+    run::{
+        images::Images,
+        job::{ClipJob, RunError},
+    },
     y4m::{Header, PIPE, Y4mError},
 };
 
-use super::{
-    ends::{Shared, change},
-    images::Images,
-};
+use super::ends::{Shared, change};
 
 /// Buffers in front of the element.
 const QUEUED: u64 = 4;

@@ -1,17 +1,12 @@
 //! Frames that are not in a video file: Y4M in pipes, and images.
 //!
-//! - [`options`]: what the user says about them
-//! - [`input`]: where they come from; [`images`]: frames that are images
+//! - [`input`]: where they come from
 //! - [`output`]: where they go
 //! - [`ends`]: what the threads that read and write tell
-//! - [`pixels`]: images as frames of GStreamer
 
 mod ends;
-pub mod images;
 mod input;
-pub mod options;
 mod output;
-mod pixels;
 
 use std::{
     fs::File,
@@ -30,15 +25,13 @@ use crate::{
     y4m::{Header, PIPE, Y4mError},
 };
 
+use self::output::{ImageFiles, Writer, Y4m, sink};
 pub use self::{
     ends::{Shared, change},
     input::Frames,
 };
-use self::{
-    options::ImageKind,
-    output::{ImageFiles, Writer, Y4m, sink},
-};
 use super::{
+    images::options::ImageKind,
     job::{ClipJob, RunError, new_element},
     play::{Observer, Outcome, play},
     space,

@@ -11,13 +11,12 @@ use gst_app::AppSink;
 use gst_video::{VideoFrameRef, VideoInfo, prelude::*};
 use image::codecs::jpeg::JpegEncoder;
 
-use crate::y4m::{Header, write_frame};
-
-use super::{
-    ends::{Shared, change},
-    options::ImageKind,
-    pixels,
+use crate::{
+    run::images::{options::ImageKind, pixels},
+    y4m::{Header, write_frame},
 };
+
+use super::ends::{Shared, change};
 
 /// Quality of JPEG files if nothing is said.
 const QUALITY: u8 = 95;

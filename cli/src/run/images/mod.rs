@@ -1,4 +1,10 @@
 //! A clip whose frames are images: a folder, or numbered files such as frame%05d.png.
+//!
+//! - [`options`]: what the user says about images
+//! - [`pixels`]: images as frames of GStreamer
+
+pub mod options;
+pub mod pixels;
 
 use std::{
     ffi::OsString,
@@ -11,8 +17,6 @@ use image::{DynamicImage, ImageReader};
 use thiserror::Error;
 
 use crate::run::mask::{MaskError, files_in, is_image, numbered};
-
-use super::pixels;
 
 /// Extensions of the files that count as videos, in lower case.
 pub const VIDEO: [&str; 24] = [
