@@ -24,5 +24,5 @@ pub mod planning;
 pub use crate::stage::Stage;
 pub use counting::Counting;
 pub use faults::Faults;
-pub use host::resident;
+pub use host::{free_and_total, resident};
 pub use limits::{Degradation, Limits, MeterKind, Notice, Outside, Step, Usage};
