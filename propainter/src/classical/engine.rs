@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     blending::compose,
+    effort::{Effort, Tier},
     motion::flow,
     window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
@@ -27,6 +28,8 @@ pub struct ClassicalEngine {
     picture: Option<Rect>,
     /// The most recent hole. Consecutive frames often share one, which is then analysed once.
     last_hole: Option<AnalysedHole>,
+    /// What the current frame may cost.
+    effort: Effort,
     /// Total time spent while a frame in the window had a hole.
     computing: Duration,
 }
@@ -41,6 +44,7 @@ impl ClassicalEngine {
             budget,
             picture,
             last_hole: None,
+            effort: Tier::Full.effort(),
             computing: Duration::ZERO,
         }
     }
@@ -91,7 +95,8 @@ impl ClassicalEngine {
             let (Some(a), Some(b)) = pyramids else {
                 return;
             };
-            let (forward, backward, scene_cut) = flow::bidirectional(a, b, predictions);
+            let (forward, backward, scene_cut) =
+                flow::bidirectional(a, b, predictions, &self.effort);
             self.window[before].forward = holes.0.then_some(forward);
             self.window[last].backward = holes.1.then_some(backward);
             self.window[last].scene_cut = scene_cut;
@@ -117,7 +122,7 @@ impl ClassicalEngine {
         let hole = self.window[now].hole_mask();
         if self.window[now].has_hole() {
             let picture = self.picture.as_ref();
-            compose::fill_frame(&mut self.window, now, &hole, picture, cancel)?;
+            compose::fill_frame(&mut self.window, now, &hole, picture, &self.effort, cancel)?;
         }
         let frame = self.window[now].frame.clone();
         self.next += 1;

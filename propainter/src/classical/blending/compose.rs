@@ -8,6 +8,7 @@ use super::{border, resample, seam::SeamBlender};
 use crate::{
     Cancel, Error, Frame, Mask, Rect,
     classical::{
+        effort::Effort,
         fields::grid::CELL,
         hole::region::{self, Region},
         spatial::exemplar,
@@ -33,6 +34,7 @@ pub fn fill_frame(
     current: usize,
     hole: &Mask,
     picture: Option<&Rect>,
+    effort: &Effort,
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let mut unfilled = vec![0; hole.hole().len()];
@@ -41,6 +43,7 @@ pub fn fill_frame(
         current,
         hole,
         picture,
+        effort,
     };
     let fills = region::split(hole)
         .par_iter()
@@ -66,7 +69,7 @@ pub fn fill_frame(
         let mask = near.as_ref().unwrap_or(&all);
         let fills = region::split(mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), cancel))
+            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), effort, cancel))
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
     }

@@ -28,6 +28,13 @@ pub struct NearestNeighbourField {
     centres: Vec<u32>,
 }
 
+impl NearestNeighbourField {
+    /// Returns the width of the image in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
 /// The state of the fill of one level.
 pub struct PatchMatch<'a> {
     image: &'a FillImage,

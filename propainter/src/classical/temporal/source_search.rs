@@ -44,12 +44,15 @@ pub fn find_sources(
     let mut future = Trajectory::new(region, context, TemporalDirection::Future);
     let mut anchors = Vec::new();
     let mut distance = 0;
-    while !pending.is_empty() && (past.is_active() || future.is_active()) {
+    let effort = context.effort;
+    while distance < effort.reach && !pending.is_empty() && (past.is_active() || future.is_active())
+    {
         cancel.check()?;
         distance += 1;
         let advance = |trajectory: &mut Trajectory| {
             let moved = trajectory.advance();
-            let due = distance - trajectory.last_alignment() >= (distance / REALIGNMENT).max(1);
+            let due = distance - trajectory.last_alignment() >= (distance / REALIGNMENT).max(1)
+                && trajectory.alignments() < effort.alignments;
             if moved && due && pending.iter().any(|cell| cell.reveals_missing(trajectory)) {
                 trajectory.align(boundary(), distance);
             }
