@@ -37,7 +37,11 @@ mod spatial;
 mod temporal;
 mod window;
 
-pub use self::{effort::Tier, engine::ClassicalEngine, window::footprint::HoleFootprint};
+pub use self::{
+    effort::control::{Allowance, EffortControl, StepTimes},
+    engine::ClassicalEngine,
+    window::footprint::HoleFootprint,
+};
 pub(crate) use self::{
     spatial::{diffusion::diffusion_fill, extension::extend},
     window::{
