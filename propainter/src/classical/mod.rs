@@ -61,7 +61,7 @@ const PAST: usize = 80;
 /// `lookahead` bounds the number of future frames; more of the sub-video then lies in the past.
 pub(crate) fn window(subvideo_length: usize, lookahead: Option<usize>) -> WindowLengths {
     let half = (subvideo_length / 2).min(AHEAD);
-    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half).max(1));
+    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half));
     WindowLengths {
         ahead,
         past: subvideo_length.saturating_sub(ahead).min(PAST),

@@ -109,8 +109,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         count(
             "lookahead",
             "Look-ahead",
-            "Number of future frames that a sliding window waits for",
-            1,
+            "Number of future frames that a sliding window waits for (0 = past frames only)",
+            0,
             default.lookahead,
         ),
         count(

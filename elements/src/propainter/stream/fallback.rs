@@ -98,7 +98,7 @@ fn classical_session(config: Config, latency_frames: usize) -> Result<TrackedSes
     let config = Config {
         model: Model::Propagation,
         mode: Mode::Sliding,
-        lookahead: config.lookahead.min(latency_frames).max(1),
+        lookahead: config.lookahead.min(latency_frames),
         whole: false,
         segment: None,
         ..config
