@@ -2,7 +2,8 @@
 //! where that is the engine, a fill of single frames.
 
 use propainter::{
-    Cancel, Config, Error, Frame, InpaintedFrame, Mask, Mode, Model, Session, fill_single_frame,
+    Cancel, Config, Error, Frame, InpaintedFrame, Mask, Mode, Model, Session, TimeLimit,
+    fill_single_frame,
 };
 
 use crate::propainter::{
@@ -45,6 +46,13 @@ impl Fallback {
         }
         let session = self.session.as_ref();
         Ok(session.map(|tracked| tracked.session.cancel_token()))
+    }
+
+    /// Limits the time of the calls to come.
+    pub fn set_time_limit(&mut self, limit: Option<TimeLimit>) {
+        if let Some(tracked) = &mut self.session {
+            tracked.session.set_time_limit(limit);
+        }
     }
 
     /// Fills a frame, at once or with later ones.
