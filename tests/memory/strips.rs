@@ -7,7 +7,7 @@ use propainter::{
     internals::{
         memory::{
             counting::{Counting, Watch},
-            planning::{
+            budget::{
                 Plan,
                 bytes::{ByteModel, Machine},
             },

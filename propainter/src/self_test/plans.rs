@@ -6,7 +6,7 @@ use crate::{
     memory::{
         Degradation, Stage,
         meter::Meter,
-        planning::{
+        budget::{
             Plan,
             bytes::{ByteModel, Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},

@@ -18,7 +18,7 @@ use crate::{
         pixels::MaskTensor,
         quarter_flow::quarter_flow,
     },
-    memory::planning::Plan,
+    memory::budget::Plan,
     networks::{
         flow_completion::{ChunkSize, Video},
         generator::{Flows, Generated, GeneratorInput, QuarterScaleInputs},

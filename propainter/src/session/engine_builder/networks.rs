@@ -15,7 +15,7 @@ use crate::{
     memory::{
         Degradation, Notice, Usage,
         meter::Meter,
-        planning::{
+        budget::{
             DeviceAccess, Guard,
             bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
@@ -26,7 +26,7 @@ use crate::{
     stream::{PlannedPages, StreamEngine},
     weights::{WeightsError, WeightsSource},
 };
-pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
+pub(crate) use crate::{memory::budget::planner::Chosen, stream::Networks};
 
 /// Windows without trouble after which a better level is tried again, the first time.
 const PATIENCE: u32 = 16;
