@@ -47,7 +47,7 @@ pub use self::{
 };
 use self::{
     metadata::{chapters, matroska_tags, orientation::Orientation},
-    pipeline::{build, least_bytes, new_size},
+    pipeline::{added, build, least_bytes},
 };
 
 /// An incomplete copy of a video file. Dropped before [`Recode::finish`], it leaves nothing
@@ -124,6 +124,7 @@ impl Recode {
         element: &gst::Element,
     ) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
+        let source = source.grown(added(element));
         let encoder = Encoder::choose(&source, container, &job.encoding)?;
         let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
         let packets = Arc::default();
@@ -136,7 +137,8 @@ impl Recode {
             &output,
             &packets,
         )?;
-        let size = new_size(&VideoInfo::from_caps(&source.decoded)?, element);
+        let info = VideoInfo::from_caps(&source.decoded)?;
+        let size = (info.width(), info.height());
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {

@@ -153,6 +153,20 @@ impl Source {
         }
     }
 
+    /// Returns the source with frames of so many more columns and rows.
+    pub fn grown(mut self, (columns, rows): (u32, u32)) -> Self {
+        for (side, by) in [("width", columns), ("height", rows)] {
+            let structure = self.decoded.make_mut().structure_mut(0);
+            let Some(structure) = structure.filter(|_| by > 0) else {
+                continue;
+            };
+            if let Ok(old) = structure.get::<i32>(side) {
+                structure.set(side, old.saturating_add_unsigned(by));
+            }
+        }
+        self
+    }
+
     /// Returns whether the frames are stored in a file.
     pub fn is_stored(&self) -> bool {
         !self.video.id.is_empty()
