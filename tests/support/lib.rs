@@ -3,6 +3,7 @@
 
 pub mod allocation;
 pub mod alone;
+pub mod contents;
 pub mod cpus;
 #[cfg(feature = "networks")]
 pub mod e2e;

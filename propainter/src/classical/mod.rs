@@ -20,14 +20,15 @@
 //!    et al. 2009), coarse to fine. The folder also holds the diffusion fill, for a frame that cannot
 //!    wait for any of this.
 //!
-//! `fields` holds the coarse grid and the interpolation that these steps share. `window` holds
-//! the frames and keeps their memory within a budget. `engine` drives the steps.
+//! `fields` holds the coarse grid and the interpolation that these steps share. `effort` limits what
+//! they may cost. `window` holds the frames and keeps their memory within a budget. `engine` drives the steps.
 //!
 //! Computation is limited to the surroundings of the hole, memory to one sub-video of frames.
 //! Results are bit-exact across machines: each vector kernel adds in the same order as its
 //! reference form.
 
 mod blending;
+mod effort;
 mod engine;
 mod fields;
 mod hole;
@@ -36,7 +37,11 @@ mod spatial;
 mod temporal;
 mod window;
 
-pub use self::{engine::ClassicalEngine, window::footprint::HoleFootprint};
+pub use self::{
+    effort::control::{Allowance, EffortControl, StepTimes},
+    engine::ClassicalEngine,
+    window::footprint::HoleFootprint,
+};
 pub(crate) use self::{
     spatial::{diffusion::diffusion_fill, extension::extend},
     window::{
@@ -56,7 +61,7 @@ const PAST: usize = 80;
 /// `lookahead` bounds the number of future frames; more of the sub-video then lies in the past.
 pub(crate) fn window(subvideo_length: usize, lookahead: Option<usize>) -> WindowLengths {
     let half = (subvideo_length / 2).min(AHEAD);
-    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half).max(1));
+    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half));
     WindowLengths {
         ahead,
         past: subvideo_length.saturating_sub(ahead).min(PAST),

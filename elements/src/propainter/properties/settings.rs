@@ -141,7 +141,7 @@ impl Settings {
         };
         let config = self.limit_held_frames(config)?;
         Ok(Config {
-            crop_mode: self.crop_mode.resolve(config.engine(), config.mode),
+            crop_mode: self.crop_mode.resolve(config.engine(), config.mode, live),
             ..config
         })
     }

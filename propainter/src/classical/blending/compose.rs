@@ -8,6 +8,7 @@ use super::{border, resample, seam::SeamBlender};
 use crate::{
     Cancel, Error, Frame, Mask, Rect,
     classical::{
+        effort::{Effort, control::StepTimes},
         fields::grid::CELL,
         hole::region::{self, Region},
         spatial::exemplar,
@@ -22,7 +23,7 @@ use crate::{
 /// Index of a pixel in the frame, and its colour.
 type Pixel = (usize, [u8; 3]);
 
-/// Fills the hole of frame `current` of the window. `picture` is the rectangle of the picture if
+/// Fills the hole of frame `current` of the window, and returns the time that it took. `picture` is the rectangle of the picture if
 /// there is a border around it.
 ///
 /// # Errors
@@ -33,14 +34,17 @@ pub fn fill_frame(
     current: usize,
     hole: &Mask,
     picture: Option<&Rect>,
+    effort: &Effort,
     cancel: &Cancel,
-) -> Result<(), Error> {
+) -> Result<StepTimes, Error> {
+    let start = effort.now();
     let mut unfilled = vec![0; hole.hole().len()];
     let context = FillContext {
         frames,
         current,
         hole,
         picture,
+        effort,
     };
     let fills = region::split(hole)
         .par_iter()
@@ -55,6 +59,7 @@ pub fn fill_frame(
         fill.unfilled.into_iter().for_each(|at| unfilled[at] = 1);
         doubtful.extend(fill.doubtful);
     }
+    let searched = effort.now();
     let mut outer = Vec::new();
     if any {
         cancel.check()?;
@@ -66,7 +71,7 @@ pub fn fill_frame(
         let mask = near.as_ref().unwrap_or(&all);
         let fills = region::split(mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), cancel))
+            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), effort, cancel))
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
     }
@@ -74,7 +79,11 @@ pub fn fill_frame(
         cancel.check()?;
         border::extend(frame, picture, &outer, &doubtful);
     }
-    Ok(())
+    Ok(StepTimes {
+        search: searched.saturating_sub(start),
+        patches: effort.now().saturating_sub(searched),
+        ..StepTimes::default()
+    })
 }
 
 /// Returns a mask without these pixels.

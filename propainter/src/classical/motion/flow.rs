@@ -7,6 +7,7 @@ use super::{
     pyramid::{Pyramid, PyramidLevel},
 };
 use crate::classical::{
+    effort::Effort,
     fields::{
         flow_field::{FlowField, STORED_MARGIN, StoredFlow},
         grid::{CELL, dilate, node_position},
@@ -39,10 +40,11 @@ pub fn bidirectional(
     first: &Pyramid,
     second: &Pyramid,
     predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
+    effort: &Effort,
 ) -> (StoredFlow, StoredFlow, bool) {
     let (mut forward, mut backward) = rayon::join(
-        || estimate(first, second, predictions.0),
-        || estimate(second, first, predictions.1),
+        || estimate(first, second, predictions.0, effort),
+        || estimate(second, first, predictions.1, effort),
     );
     let textured = forward.textured + backward.textured;
     let matched = (forward.matched + backward.matched) as f32;
@@ -73,6 +75,8 @@ struct FlowEstimate {
     band: Vec<u32>,
     /// The next coarser level, which supplies the flow outside the band.
     coarse: Option<FlowField>,
+    /// Whether the finest level was searched; if not, its flow is that of the next coarser level.
+    searched: bool,
     /// Number of textured patches on the finest level that was matched everywhere.
     textured: usize,
     /// Number of those that were matched again.
@@ -82,6 +86,9 @@ struct FlowEstimate {
 impl FlowEstimate {
     /// Completes the flow where it is unreliable, including the hole.
     fn complete(&mut self) {
+        if !self.searched {
+            return;
+        }
         completion::complete(
             &mut self.flow,
             &self.weight,
@@ -127,7 +134,12 @@ fn consistent_weights(forward: &FlowEstimate, backward: &FlowEstimate) -> Vec<f3
 }
 
 /// Estimates the flow from one frame to another. `predicted` is the flow of the previous frames.
-fn estimate(from: &Pyramid, to: &Pyramid, predicted: Option<&StoredFlow>) -> FlowEstimate {
+fn estimate(
+    from: &Pyramid,
+    to: &Pyramid,
+    predicted: Option<&StoredFlow>,
+    effort: &Effort,
+) -> FlowEstimate {
     let mut coarse: Option<FlowField> = None;
     let mut dense = (0, 0);
     for (depth, (a, b)) in from.0.iter().zip(&to.0).enumerate().rev() {
@@ -148,18 +160,23 @@ fn estimate(from: &Pyramid, to: &Pyramid, predicted: Option<&StoredFlow>) -> Flo
                 .filter(|_| depth + PREDICTED_LEVELS >= from.0.len())
                 .map(|flow| PredictedFlow { flow, depth }),
             coarsest: coarse.is_none(),
+            steps: effort.flow_steps,
         };
+        let searched = coarse.is_none() || (depth >= effort.finest_flow && !effort.flow_is_over());
         let mut flow = coarse.as_ref().map_or_else(
             || FlowField::zero(width, height),
             |flow| flow.upsampled(width, height),
         );
-        let nodes = level.estimate(&flow, &band);
+        let nodes = match searched {
+            true => level.estimate(&flow, &band),
+            false => Vec::new(),
+        };
         let mut weight = vec![0.0; width * height];
         for (&i, node) in band.iter().zip(&nodes) {
             weight[i as usize] = node.weight;
             flow.vectors[i as usize] = node.flow;
         }
-        if dense_level {
+        if dense_level && searched {
             let comparable =
                 |node: &&NodeEstimate| node.weight > 0.0 && node.texture > MIN_VARIANCE;
             let textured = || nodes.iter().filter(comparable);
@@ -173,16 +190,15 @@ fn estimate(from: &Pyramid, to: &Pyramid, predicted: Option<&StoredFlow>) -> Flo
                 weight,
                 band,
                 coarse,
+                searched,
                 textured: dense.0,
                 matched: dense.1,
             };
         }
-        completion::complete(
-            &mut flow,
-            &weight,
-            &band,
-            completion::Discontinuities::Smoothed,
-        );
+        if searched {
+            let smoothed = completion::Discontinuities::Smoothed;
+            completion::complete(&mut flow, &weight, &band, smoothed);
+        }
         coarse = Some(flow);
     }
     unreachable!("a pyramid has a finest level")
@@ -234,7 +250,11 @@ fn hole_nodes(level: &PyramidLevel, width: usize, height: usize) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mask, synthetic::Scene};
+    use crate::{Mask, effort::Tier, synthetic::Scene};
+
+    fn full() -> Effort {
+        Effort::new(Tier::Full, None)
+    }
 
     fn scene(pan: (f32, f32), seed: u64) -> Scene {
         Scene {
@@ -265,7 +285,7 @@ mod tests {
                 Pyramid::new(&frame, SourceMap::new(&hole).as_ref())
             };
             let (forward, backward, scene_cut) =
-                bidirectional(&pyramid_of(0), &pyramid_of(1), (None, None));
+                bidirectional(&pyramid_of(0), &pyramid_of(1), (None, None), &full());
             assert!(!scene_cut, "pan {pan:?}");
             let mut sum = 0.0;
             for y in 6..15 {
@@ -292,7 +312,7 @@ mod tests {
         let pyramid_of =
             |frame: &crate::Frame| Pyramid::new(frame, SourceMap::new(&hole()).as_ref());
         let (a, b) = (scene((1.0, 0.0), 3), scene((1.0, 0.0), 4));
-        let scene_cut = |a: &Pyramid, b: &Pyramid| bidirectional(a, b, (None, None)).2;
+        let scene_cut = |a: &Pyramid, b: &Pyramid| bidirectional(a, b, (None, None), &full()).2;
         assert!(scene_cut(
             &pyramid_of(&a.truth(0)),
             &pyramid_of(&b.truth(1))

@@ -57,6 +57,8 @@ pub struct LevelPair<'a> {
     pub prediction: Option<PredictedFlow<'a>>,
     /// Whether this is the coarsest level, which searches a wide neighbourhood.
     pub coarsest: bool,
+    /// Largest numbers of refinement steps in the first and the second pass.
+    pub steps: [usize; 2],
 }
 
 impl LevelPair<'_> {
@@ -121,7 +123,13 @@ impl LevelPair<'_> {
                 }
             }
         }
-        self.refine(&template, best, (x, y), [best.x - x, best.y - y], 4)
+        self.refine(
+            &template,
+            best,
+            (x, y),
+            [best.x - x, best.y - y],
+            self.steps[0],
+        )
     }
 
     /// Improves a node by its neighbours' flow, which also regularises the search.
@@ -160,7 +168,7 @@ impl LevelPair<'_> {
         } else {
             here
         };
-        self.refine(&template, best, (x, y), anchor, 3)
+        self.refine(&template, best, (x, y), anchor, self.steps[1])
     }
 
     /// Refines a match by Gauss–Newton steps, pulled towards the displacement `anchor`.

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::patch_match::{FillImage, NearestNeighbourField, PatchMatch};
-use crate::{Cancel, Error, Frame, Rect};
+use crate::{Cancel, Error, Frame, Rect, classical::effort::Effort};
 
 /// Depth of the hole in pixels at which the coarsest level is reached.
 const COARSEST_DEPTH: u32 = 4;
@@ -41,6 +41,7 @@ pub fn fill(
     frame: &Frame,
     unknown: &[u8],
     area: &Rect,
+    effort: &Effort,
     cancel: &Cancel,
 ) -> Result<Vec<(usize, [u8; 3])>, Error> {
     let [(x0, width), (y0, height)] = with_surroundings(area, (frame.width(), frame.height()));
@@ -58,7 +59,7 @@ pub fn fill(
             .map(|i| unknown[pixel_index(i)] == 1)
             .collect(),
     };
-    let filled = finest.fill_coarse_to_fine(cancel)?;
+    let filled = finest.fill_coarse_to_fine(effort, cancel)?;
     // The surroundings may contain other regions, which are filled separately.
     let own = |i: usize| {
         let (x, y) = (x0 + i % width, y0 + i / width);
@@ -72,7 +73,7 @@ pub fn fill(
 
 impl FillImage {
     /// Returns the pixels with the unknown ones filled.
-    fn fill_coarse_to_fine(&self, cancel: &Cancel) -> Result<Vec<[u8; 4]>, Error> {
+    fn fill_coarse_to_fine(&self, effort: &Effort, cancel: &Cancel) -> Result<Vec<[u8; 4]>, Error> {
         let mut levels = vec![];
         let mut depth = self.depth();
         let mut last = self;
@@ -82,7 +83,12 @@ impl FillImage {
             depth = depth.div_ceil(2);
         }
         let mut coarse: Option<(Vec<[u8; 4]>, NearestNeighbourField)> = None;
-        for level in levels.iter().rev().chain([self]) {
+        // Of the levels, the last ones may be interpolated.
+        let searched = levels.len() + 1 - effort.finest_patches.min(levels.len());
+        let mut left = levels.iter().rev().chain([self]).enumerate().peekable();
+        while let Some((_, level)) =
+            left.next_if(|(i, _)| *i == 0 || (*i < searched && !effort.patches_are_over()))
+        {
             cancel.check()?;
             let mut patch_match = PatchMatch::new(level);
             match &coarse {
@@ -95,9 +101,12 @@ impl FillImage {
             } else {
                 3
             };
-            for round in 0..rounds {
+            for round in 0..rounds.min(effort.patch_rounds) {
                 cancel.check()?;
-                patch_match.search(round);
+                if effort.patches_are_over() {
+                    break;
+                }
+                patch_match.search(round, || effort.patches_are_over());
                 patch_match.vote();
             }
             if std::ptr::eq(level, self) {
@@ -105,7 +114,39 @@ impl FillImage {
             }
             coarse = Some((patch_match.pixels, patch_match.field));
         }
-        Ok(coarse.map_or_else(Vec::new, |(pixels, _)| pixels))
+        let mut width = coarse.as_ref().map_or(0, |(_, field)| field.width());
+        let mut pixels = coarse.map_or_else(Vec::new, |(pixels, _)| pixels);
+        for (_, level) in left {
+            pixels = level.interpolated_from(&pixels, width);
+            width = level.width;
+        }
+        Ok(pixels)
+    }
+
+    /// Returns the pixels, with the unknown ones interpolated from the fill at half size.
+    fn interpolated_from(&self, coarse: &[[u8; 4]], coarse_width: usize) -> Vec<[u8; 4]> {
+        let rows = coarse.len() / coarse_width.max(1);
+        let mut out = self.pixels.clone();
+        for (i, pixel) in out.iter_mut().enumerate().filter(|(i, _)| self.unknown[*i]) {
+            let near = |t: usize, side: usize| {
+                let beside = if t.is_multiple_of(2) {
+                    (t / 2).saturating_sub(1)
+                } else {
+                    t / 2 + 1
+                };
+                [t / 2, beside.min(side - 1)]
+            };
+            let (x, y) = (
+                near(i % self.width, coarse_width),
+                near(i / self.width, rows),
+            );
+            let at = |x: usize, y: usize, c: usize| u32::from(coarse[y * coarse_width + x][c]);
+            *pixel = std::array::from_fn(|c| {
+                let row = |y: usize| 3 * at(x[0], y, c) + at(x[1], y, c);
+                ((3 * row(y[0]) + row(y[1]) + 8) / 16) as u8
+            });
+        }
+        out
     }
 
     /// Returns the largest city-block distance from an unknown pixel to a known one.
@@ -173,6 +214,21 @@ impl FillImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effort::Tier;
+
+    fn fill_fully(
+        frame: &Frame,
+        unknown: &[u8],
+        area: &Rect,
+    ) -> Result<Vec<(usize, [u8; 3])>, Error> {
+        fill(
+            frame,
+            unknown,
+            area,
+            &Effort::new(Tier::Full, None),
+            &Cancel::default(),
+        )
+    }
 
     /// Fills an area of a 64×56 image and returns the largest error.
     fn error(at: impl Fn(usize, usize) -> u8) -> u8 {
@@ -193,7 +249,7 @@ mod tests {
             pixel.fill(255);
         }
         let frame = Frame::new(width, height, seen);
-        let filled = fill(&frame, &unknown, &area, &Cancel::default()).expect("not cancelled");
+        let filled = fill_fully(&frame, &unknown, &area).expect("not cancelled");
         assert_eq!(filled.len(), area.pixels());
         let errors = filled.iter().map(|(pixel_index, colour)| {
             assert_eq!(unknown[*pixel_index], 1);
@@ -226,7 +282,7 @@ mod tests {
     fn an_image_without_known_pixels_becomes_grey() {
         let frame = Frame::new(16, 8, vec![3; 3 * 16 * 8]);
         let area = Rect::whole([8, 16]);
-        let filled = fill(&frame, &[1; 16 * 8], &area, &Cancel::default()).expect("not cancelled");
+        let filled = fill_fully(&frame, &[1; 16 * 8], &area).expect("not cancelled");
         assert!(filled.len() == 128 && filled.iter().all(|(_, colour)| *colour == [128; 3]));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{
     Mask, Rect,
-    classical::{fields::grid::CELL, window::frame::WindowFrame},
+    classical::{effort::Effort, fields::grid::CELL, window::frame::WindowFrame},
 };
 
 /// Number of pixels of a cell.
@@ -51,6 +51,8 @@ pub struct FillContext<'a> {
     pub hole: &'a Mask,
     /// The rectangle of the picture if there is a border around it.
     pub picture: Option<&'a Rect>,
+    /// What the search may cost.
+    pub effort: &'a Effort,
 }
 
 impl<'a> FillContext<'a> {

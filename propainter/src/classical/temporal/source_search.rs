@@ -44,12 +44,18 @@ pub fn find_sources(
     let mut future = Trajectory::new(region, context, TemporalDirection::Future);
     let mut anchors = Vec::new();
     let mut distance = 0;
-    while !pending.is_empty() && (past.is_active() || future.is_active()) {
+    let effort = context.effort;
+    while distance < effort.reach
+        && !pending.is_empty()
+        && (past.is_active() || future.is_active())
+        && (distance == 0 || !effort.search_is_over())
+    {
         cancel.check()?;
         distance += 1;
         let advance = |trajectory: &mut Trajectory| {
             let moved = trajectory.advance();
-            let due = distance - trajectory.last_alignment() >= (distance / REALIGNMENT).max(1);
+            let due = distance - trajectory.last_alignment() >= (distance / REALIGNMENT).max(1)
+                && trajectory.alignments() < effort.alignments;
             if moved && due && pending.iter().any(|cell| cell.reveals_missing(trajectory)) {
                 trajectory.align(boundary(), distance);
             }
@@ -72,6 +78,9 @@ pub fn find_sources(
     pending.retain(HoleCell::may_inherit);
     while let (Some(mut anchor), false) = (anchors.pop(), pending.is_empty()) {
         cancel.check()?;
+        if !anchors.is_empty() && effort.search_is_over() {
+            continue;
+        }
         anchor.align(boundary(), distance);
         anchor.update_expected_error();
         // An old fill avoids repeated resampling, but only if the match is very good. The previous

@@ -35,6 +35,8 @@ pub struct Trajectory<'a> {
     active: bool,
     /// Distance in frames at the last alignment.
     last_alignment: usize,
+    /// Number of alignments so far.
+    alignments: usize,
     /// Displacement of each node, from the frame being filled to the frame reached, in pixels.
     displacement: Vec<[f32; 2]>,
     colour_offset: Vec<[f32; 3]>,
@@ -60,6 +62,7 @@ impl<'a> Trajectory<'a> {
             frame: context.current,
             active: true,
             last_alignment: 0,
+            alignments: 0,
             displacement: vec![[0.0; 2]; nodes],
             colour_offset: vec![[0.0; 3]; nodes],
             mismatch: vec![[0.0]; nodes],
@@ -76,6 +79,11 @@ impl<'a> Trajectory<'a> {
     /// Returns the distance in frames at the last alignment.
     pub fn last_alignment(&self) -> usize {
         self.last_alignment
+    }
+
+    /// Returns the number of alignments so far.
+    pub fn alignments(&self) -> usize {
+        self.alignments
     }
 
     /// Returns the index in the window of the frame reached.
@@ -133,6 +141,7 @@ impl<'a> Trajectory<'a> {
     /// Aligns the surroundings with the frame reached, at `distance` frames.
     pub fn align(&mut self, boundary: &BoundaryPatches, distance: usize) {
         self.last_alignment = distance;
+        self.alignments += 1;
         if boundary.is_empty() {
             return;
         }
