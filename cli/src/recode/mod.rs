@@ -2,6 +2,7 @@
 //! the metadata and the other streams of the first one. Frames that are in no file become one, too.
 //!
 //! - [`source`]: the streams and metadata of a file, read before anything is written
+//! - [`preroll`]: the wait for the first frame of a file
 //! - [`container`]: the containers that can be written
 //! - [`codecs`]: the video codecs, and the settings of their encoders
 //! - [`encoder`]: the encoder and the pixel format that lose least
@@ -21,6 +22,7 @@ pub mod error;
 pub mod metadata;
 pub mod parts;
 pub(crate) mod pipeline;
+mod preroll;
 pub mod source;
 pub(crate) mod streams;
 mod subtitles;
