@@ -9,10 +9,13 @@ use thiserror::Error;
 
 use crate::{
     output::Existing,
-    recode::{Container, Encoder, Encoding, RecodeError, Source, pipeline::least_bytes},
+    recode::{
+        Container, Encoder, Encoding, RecodeError, Source,
+        pipeline::{added, least_bytes},
+    },
     run::{
         ClipJob, CommandError, ElementSettings, FrameOptions, MaskSource, Observer, Outcome,
-        RunError, run_clip,
+        RunError, job::new_element, run_clip,
     },
     segments::{self, PlanJob},
 };
@@ -142,6 +145,8 @@ impl Job {
             .length
             .map_or(0.0, |length| length.nseconds() as f64 * 1e-9);
         job.count = (seconds * rate) as u64;
+        let element: gst::Element = new_element(&job.settings)?;
+        let source = source.grown(added(&element));
         let container = Container::of(job.record.output())?;
         let encoder = Encoder::choose(&source, container, &common.encoding)?;
         job.least_bytes = least_bytes(&job.input, &source, &encoder);

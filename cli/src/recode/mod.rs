@@ -2,6 +2,7 @@
 //! the metadata and the other streams of the first one. Frames that are in no file become one, too.
 //!
 //! - [`source`]: the streams and metadata of a file, read before anything is written
+//! - [`preroll`]: the wait for the first frame of a file
 //! - [`container`]: the containers that can be written
 //! - [`codecs`]: the video codecs, and the settings of their encoders
 //! - [`encoder`]: the encoder and the pixel format that lose least
@@ -21,6 +22,7 @@ pub mod error;
 pub mod metadata;
 pub mod parts;
 pub(crate) mod pipeline;
+mod preroll;
 pub mod source;
 pub(crate) mod streams;
 mod subtitles;
@@ -47,7 +49,7 @@ pub use self::{
 };
 use self::{
     metadata::{chapters, matroska_tags, orientation::Orientation},
-    pipeline::{build, least_bytes, new_size},
+    pipeline::{added, build, least_bytes},
 };
 
 /// An incomplete copy of a video file. Dropped before [`Recode::finish`], it leaves nothing
@@ -124,6 +126,7 @@ impl Recode {
         element: &gst::Element,
     ) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
+        let source = source.grown(added(element));
         let encoder = Encoder::choose(&source, container, &job.encoding)?;
         let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
         let packets = Arc::default();
@@ -136,7 +139,8 @@ impl Recode {
             &output,
             &packets,
         )?;
-        let size = new_size(&VideoInfo::from_caps(&source.decoded)?, element);
+        let info = VideoInfo::from_caps(&source.decoded)?;
+        let size = (info.width(), info.height());
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {

@@ -147,8 +147,8 @@ pub(super) fn changes(
     (turn, notes)
 }
 
-/// Returns width and height of the frames that come out of the element.
-pub(super) fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
+/// Returns the columns and rows that the element adds to each frame.
+pub(crate) fn added(element: &gst::Element) -> (u32, u32) {
     let border = |side: &str| match element.find_property(side) {
         Some(_) => element
             .property_value(side)
@@ -157,8 +157,8 @@ pub(super) fn new_size(info: &VideoInfo, element: &gst::Element) -> (u32, u32) {
         None => 0,
     };
     (
-        info.width() + border("expand-left") + border("expand-right"),
-        info.height() + border("expand-top") + border("expand-bottom"),
+        border("expand-left") + border("expand-right"),
+        border("expand-top") + border("expand-bottom"),
     )
 }
 

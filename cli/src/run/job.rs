@@ -75,7 +75,10 @@ impl From<OutputError> for RunError {
 }
 
 /// Returns a new element with its properties set.
-pub(super) fn new_element(settings: &ElementSettings) -> Result<gst::Element, RunError> {
+///
+/// # Errors
+/// GStreamer lacks something, or the element does not take a setting.
+pub fn new_element(settings: &ElementSettings) -> Result<gst::Element, RunError> {
     gst::init()?;
     propainter_elements::plugin_register_static()?;
     let element = gst::ElementFactory::make("propainter");

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Console,
     output::Existing,
-    recode::{Container, Encoder, Encoding, Source},
+    recode::{Container, Encoder, Encoding, Source, pipeline::added},
     run::{
         Bar, ClipJob, ElementSettings, FrameOptions, MaskSource, Observer, Quiet, RunError, Subject,
     },
@@ -155,9 +155,10 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
     // Noted first: a clip that changes meanwhile is found out.
     let (input, mask) = (identity(&job.input)?, Masks::of(&job.mask)?);
     let source = Source::open(&job.input).map_err(RunError::from)?;
-    let encoder = Encoder::choose(&source, container, &job.encoding).map_err(RunError::from)?;
     let info = VideoInfo::from_caps(&source.decoded).map_err(RunError::from)?;
     let element = glib_element(&job.settings)?;
+    let source = source.grown(added(element.upcast_ref()));
+    let encoder = Encoder::choose(&source, container, &job.encoding).map_err(RunError::from)?;
     let size = (info.width() as usize, info.height() as usize);
     let config = element.config(size)?;
     let segments = Segments::new(&config)?;

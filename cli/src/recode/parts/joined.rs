@@ -36,7 +36,7 @@ impl Recode {
     pub fn joined(job: &Job, parts: Parts) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
         crate::output::check(&job.output, &job.all_inputs(), job.existing)?;
-        let source = Source::open(&job.video)?;
+        let source = Source::open(&job.video)?.grown(parts.added);
         let encoder = Encoder::choose(&source, container, &job.encoding)?;
         let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
 
@@ -77,10 +77,9 @@ impl Recode {
         });
         let sizes = parts.files.iter().map(|(file, _)| std::fs::metadata(file));
         let least_bytes = sizes.map(|file| file.map_or(0, |file| file.len())).sum();
-        let added = parts.added;
         feed(frames, parts, tags);
         let info = gst_video::VideoInfo::from_caps(&source.decoded)?;
-        let size = (info.width() + added.0, info.height() + added.1);
+        let size = (info.width(), info.height());
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {

@@ -15,7 +15,7 @@ use propainter::Segment;
 
 use super::{
     Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
-    pipeline::{changes, fill_times, least_bytes},
+    pipeline::{added, changes, fill_times, least_bytes},
     source::{StreamKind, reader},
     streams,
 };
@@ -48,7 +48,7 @@ impl Recode {
     /// # Errors
     /// As [`Recode::new`].
     pub fn of_part(job: &Job, part: &Part, element: &gst::Element) -> Result<Self, RecodeError> {
-        let source = Source::open(&job.video)?;
+        let source = Source::open(&job.video)?.grown(added(element));
         let encoder = Encoder::choose(&source, part.container, &job.encoding)?;
         let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
 
