@@ -315,4 +315,23 @@ mod tests {
         let config = settings.config((8, 8), false).unwrap();
         assert_eq!((config.mask_feather, config.mask_dilation), (7, 3));
     }
+
+    #[test]
+    fn live_streams_are_processed_in_crops_and_files_whole() {
+        let mut settings = Settings {
+            model: Model::Propagation,
+            ..Settings::default()
+        };
+        let crop_mode = |settings: &Settings, live| {
+            let config = settings.config((1920, 1080), live).unwrap();
+            config.crop_mode
+        };
+        assert_eq!(crop_mode(&settings, true), propainter::CropMode::Crops);
+        assert_eq!(crop_mode(&settings, false), propainter::CropMode::Whole);
+        // The parts of a file that segments are have no crops.
+        settings.mode = Mode::Sliding;
+        assert_eq!(crop_mode(&settings, false), propainter::CropMode::Whole);
+        settings.crop_mode = CropMode::Off;
+        assert_eq!(crop_mode(&settings, true), propainter::CropMode::Whole);
+    }
 }

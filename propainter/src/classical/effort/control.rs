@@ -29,9 +29,11 @@ const DECAY: u32 = 16;
 /// The time that the steps of a frame took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepTimes {
+    /// Flow between the last two frames.
     pub flow: Duration,
     /// Trajectories, alignments and the blending of what they found.
     pub search: Duration,
+    /// The patch fill of what no frame shows.
     pub patches: Duration,
 }
 
@@ -156,8 +158,8 @@ impl EffortControl {
             };
         }
         self.overran = ended_early || times.total() > allowance.left;
-        if self.overran && self.current == self.tier && self.tier != Tier::Least {
-            self.fall(self.tier.lower());
+        if self.overran && self.tier != Tier::Least {
+            self.fall(self.current.max(self.tier.lower()));
         }
     }
 
