@@ -1,6 +1,7 @@
 //! The pipeline from one file into the other, and what is known of it before it plays.
 
 use std::{
+    collections::VecDeque,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -44,6 +45,7 @@ pub(super) fn build(
         encoder.format.to_str(),
         encoder.description(source, &job.encoding)
     ))?;
+    keep_times(&after);
     pipeline.add_many([&before, element, &after])?;
     gst::Element::link_many([&before, element, &after])?;
     branches::link_to_muxer(&after, &mux, container, StreamKind::Video)?;
@@ -219,6 +221,43 @@ pub(crate) fn fill_times(pad: &gst::Pad) {
     });
 }
 
+/// Gives coded frames that lost their times those of the frames that went into `coder`, an encoder
+/// and its parser without reordering. GStreamer's parsers lose one now and then (1.22.0 at least), and
+/// muxers refuse such a frame.
+pub(super) fn keep_times(coder: &gst::Element) {
+    let (Some(sink), Some(source)) = (coder.static_pad("sink"), coder.static_pad("src")) else {
+        return;
+    };
+    // The times of frames that have not come out.
+    let inside = Arc::new(Mutex::new(VecDeque::new()));
+    let times = inside.clone();
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.extend(info.buffer().and_then(|buffer| buffer.pts()));
+        gst::PadProbeReturn::Ok
+    });
+    source.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let mut times = inside.lock().unwrap_or_else(PoisonError::into_inner);
+        match info.buffer_mut() {
+            Some(buffer) if buffer.pts().is_none() => {
+                if let Some(time) = times.pop_front() {
+                    buffer.make_mut().set_pts(time);
+                }
+            }
+            Some(buffer) => {
+                while times
+                    .front()
+                    .is_some_and(|time| Some(*time) <= buffer.pts())
+                {
+                    times.pop_front();
+                }
+            }
+            None => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
 /// Returns the ticks per second in which frame times are stored: exact for usual frame rates, and
 /// fine enough for frames at irregular times.
 pub(super) fn timescale(decoded: &gst::Caps) -> u32 {
@@ -231,4 +270,55 @@ pub(super) fn timescale(decoded: &gst::Caps) -> u32 {
         .map(|times| TICKS * times)
         .find(|ticks| rate > 0 && ticks % rate == 0);
     common.unwrap_or(TICKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coded_frame_that_lost_its_time_gets_that_of_its_frame() {
+        gst::init().unwrap();
+        let pipeline = gst::Pipeline::new();
+        let source = "videotestsrc num-buffers=5 ! video/x-raw,framerate=10/1";
+        let source = branches::bin(source).unwrap();
+        let coder = branches::bin("queue ! identity name=parser").unwrap();
+        let end = gst::ElementFactory::make("fakesink")
+            .name("end")
+            .build()
+            .unwrap();
+        pipeline.add_many([&source, &coder, &end]).unwrap();
+        gst::Element::link_many([&source, &coder, &end]).unwrap();
+        let pad = |element: &str, pad| pipeline.by_name(element).unwrap().static_pad(pad).unwrap();
+        let number = AtomicU64::new(0);
+        let lost = pad("parser", "sink");
+        lost.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(buffer) = info.buffer_mut()
+                && [0, 2, 4].contains(&number.fetch_add(1, Ordering::Relaxed))
+            {
+                buffer.make_mut().set_pts(gst::ClockTime::NONE);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        keep_times(&coder);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let times = seen.clone();
+        pad("end", "sink").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let time = info.buffer().and_then(|buffer| buffer.pts());
+            times
+                .lock()
+                .unwrap()
+                .push(time.map(gst::ClockTime::mseconds));
+            gst::PadProbeReturn::Ok
+        });
+        let _stop = crate::recode::StopOnDrop(&pipeline);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+        let end = pipeline
+            .bus()
+            .unwrap()
+            .timed_pop_filtered(gst::ClockTime::NONE, &kinds);
+        assert_eq!(end.unwrap().type_(), gst::MessageType::Eos);
+        assert_eq!(*seen.lock().unwrap(), [0, 100, 200, 300, 400].map(Some));
+    }
 }

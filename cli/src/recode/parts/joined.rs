@@ -11,7 +11,7 @@ use gst_app::{AppSink, AppSrc};
 
 use super::super::{
     Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
-    pipeline::{changes, timescale},
+    pipeline::{changes, keep_times, timescale},
     source::{StreamKind, reader},
     streams,
 };
@@ -51,6 +51,7 @@ impl Recode {
             .block(true)
             .build();
         let copy = branches::bin(&format!("{} ! {}", encoder.codec.parser, branches::QUEUE))?;
+        keep_times(&copy);
         pipeline.add_many([frames.upcast_ref(), &copy, &mux, &sink])?;
         frames.link(&copy)?;
         branches::link_to_muxer(&copy, &mux, container, StreamKind::Video)?;

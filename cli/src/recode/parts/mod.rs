@@ -15,7 +15,7 @@ use propainter::Segment;
 
 use super::{
     Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
-    pipeline::{added, changes, fill_times, least_bytes},
+    pipeline::{added, changes, fill_times, keep_times, least_bytes},
     source::{StreamKind, reader},
     streams,
 };
@@ -61,6 +61,7 @@ impl Recode {
             encoder.format.to_str(),
             encoder.description(&source, &job.encoding)
         ))?;
+        keep_times(&after);
         let mux = named("matroskamux", &job.output, "")?;
         let sink = named("filesink", &job.output, ": writing")?;
         sink.set_property("location", output.part());
