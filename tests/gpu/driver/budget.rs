@@ -63,7 +63,8 @@ fn several_crops_stay_within_one_budget() {
     let scene = Scene::new(config.width, config.height, 3);
     let holes = [(40, 30), (300, 490), (850, 40)];
     let gpu = gpu();
-    for budget in [3072, 2048] {
+    // A third of the smaller one is too little for an engine: then there are fewer crops.
+    for (budget, most) in [(3072, 3), (2048, 2)] {
         gpu.reset_peak();
         config.limits.vram_budget = budget * MIB;
         let mut session = Session::open(config.clone()).expect("the session opens");
@@ -85,7 +86,7 @@ fn several_crops_stay_within_one_budget() {
             session.plan()
         );
         assert_eq!(done, 24);
-        assert_eq!(views.into_iter().max(), Some(holes.len()));
+        assert_eq!(views.into_iter().max(), Some(most));
         assert!(peak <= budget, "{peak} MiB of {budget} were in use");
         assert_eq!(session.stats().memory.out_of_memory, 0);
     }

@@ -95,7 +95,8 @@ fn stream() {
     let taken = taken.count() as u64;
     harness.push_event(gst::event::Eos::new());
     let begun = Instant::now();
-    let mut next = 0;
+    let (mut next, mut warnings) = (0, Vec::new());
+    let kinds = [MessageType::Error, MessageType::Warning];
     let error = loop {
         if let Some(out) = harness.try_pull() {
             assert_eq!(number(&out), next, "a frame is lost");
@@ -104,13 +105,14 @@ fn stream() {
             if next == FRAMES {
                 break None;
             }
-        } else if let Some(message) =
-            bus.timed_pop_filtered(ClockTime::from_mseconds(20), &[MessageType::Error])
-        {
-            let gst::MessageView::Error(error) = message.view() else {
-                unreachable!("only those were asked for");
-            };
-            break Some(error.error().message().to_owned());
+        } else if let Some(message) = bus.timed_pop_filtered(ClockTime::from_mseconds(20), &kinds) {
+            match message.view() {
+                gst::MessageView::Error(error) => break Some(error.error().message().to_owned()),
+                gst::MessageView::Warning(warning) => {
+                    warnings.push(warning.error().message().to_owned());
+                }
+                _ => unreachable!("only those were asked for"),
+            }
         }
         assert!(
             begun.elapsed() < Duration::from_secs(500),
@@ -127,7 +129,7 @@ fn stream() {
             error
         }
         None => {
-            let warnings = warnings(&bus);
+            warnings.extend(crate::element::support::warnings(&bus));
             let Some(warning) = warnings.first() else {
                 return;
             };

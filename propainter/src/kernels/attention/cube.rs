@@ -116,6 +116,8 @@ fn attend_kernel<F: Float>(
         }
         places[row] = place;
     }
+    // A window without keys has no other barrier.
+    sync_cube();
     for start in range_stepped(0, length, TILE) {
         read_tile(
             table,
@@ -262,7 +264,8 @@ fn attend_kernel<F: Float>(
 
 /// Computes softmax(q kᵀ · `scale`) v in each window and for each head.
 ///
-/// - `table`: `[rows, 3 · heads · D]`: queries, keys and values of all heads, D a multiple of 16
+/// - `table`: `[rows, 3 · heads · D]`: queries, keys and values of all heads, D a multiple of 16; the
+///   network has 128
 /// - `results`: the number of rows of the result; a row that no window writes is not defined
 ///
 /// Returns `[results, heads · D]`, or `None` unless the tensors are on a CubeCL device.

@@ -14,7 +14,6 @@ use crate::{
     kernels::{device::is_cpu, pools::Pools},
     memory::{
         Degradation, Notice, Usage,
-        meter::Meter,
         budget::{
             DeviceAccess, Guard,
             bytes::{Gpu, Machine},
@@ -22,6 +21,7 @@ use crate::{
             reservations::{Reservation, Reservations},
             vram_budget::VramBudget,
         },
+        meter::Meter,
     },
     stream::{PlannedPages, StreamEngine},
     weights::{WeightsError, WeightsSource},
