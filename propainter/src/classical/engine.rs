@@ -9,6 +9,7 @@ use super::{
     blending::compose,
     effort::{Effort, Tier},
     motion::flow,
+    profile::{Stage, timed},
     window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
 use crate::{
@@ -83,8 +84,10 @@ impl ClassicalEngine {
         };
         let holes = (self.window[before].has_hole(), self.window[last].has_hole());
         if holes.0 || holes.1 {
-            self.window[before].build_pyramid();
-            self.window[last].build_pyramid();
+            timed(Stage::Pyramid, || {
+                self.window[before].build_pyramid();
+                self.window[last].build_pyramid();
+            });
             let predictions = (
                 before
                     .checked_sub(1)
@@ -95,8 +98,9 @@ impl ClassicalEngine {
             let (Some(a), Some(b)) = pyramids else {
                 return;
             };
-            let (forward, backward, scene_cut) =
-                flow::bidirectional(a, b, predictions, &self.effort);
+            let (forward, backward, scene_cut) = timed(Stage::Flow, || {
+                flow::bidirectional(a, b, predictions, &self.effort)
+            });
             self.window[before].forward = holes.0.then_some(forward);
             self.window[last].backward = holes.1.then_some(backward);
             self.window[last].scene_cut = scene_cut;
@@ -119,7 +123,11 @@ impl ClassicalEngine {
     /// Fills the next frame, then drops the frames that are too old to serve as sources.
     fn finish_next(&mut self, cancel: &Cancel) -> Result<InpaintedFrame, Error> {
         let now = self.next;
-        let hole = self.window[now].hole_mask();
+        // Most frames have the hole of the newest one.
+        let last = self.last_hole.as_ref();
+        let hole = last
+            .and_then(|last| last.mask_of(&self.window[now]))
+            .unwrap_or_else(|| self.window[now].hole_mask());
         if self.window[now].has_hole() {
             let picture = self.picture.as_ref();
             compose::fill_frame(&mut self.window, now, &hole, picture, &self.effort, cancel)?;
@@ -153,7 +161,7 @@ impl Engine for ClassicalEngine {
         cancel: &Cancel,
     ) -> Result<Vec<InpaintedFrame>, Error> {
         cancel.check()?;
-        let source_map = self.analyse(&hole).source_map();
+        let source_map = timed(Stage::Pyramid, || self.analyse(&hole).source_map());
         self.window.push_back(WindowFrame::new(frame, source_map));
         self.timed(|engine| {
             engine.estimate_flow();

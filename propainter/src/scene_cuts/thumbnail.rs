@@ -1,5 +1,7 @@
 //! A thumbnail of the structure of a frame, and the correlation of two thumbnails.
 
+use rayon::prelude::*;
+
 use crate::{Frame, Mask};
 
 /// Number of cells on the longer side.
@@ -27,7 +29,7 @@ const MIN_STRUCTURED: f32 = 0.15;
 
 /// The structure of a frame. A margin of zeros on every side covers the displacements of the outer
 /// blocks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Thumbnail {
     /// Width in cells, without the margin.
     width: usize,
@@ -135,9 +137,16 @@ impl Thumbnail {
         if (self.width, self.height) != (before.width, before.height) {
             return None;
         }
-        let blocks: Vec<Vec<CrossCorrelation>> = self
-            .blocks()
+        let blocks = self.blocks();
+        let blocks: Vec<usize> = blocks
             .filter(|&block| self.block_has_structure(block))
+            .collect();
+        if self == before {
+            // Every block correlates perfectly where it is.
+            return (!blocks.is_empty()).then_some(0.0);
+        }
+        let blocks: Vec<Vec<CrossCorrelation>> = blocks
+            .into_par_iter()
             .map(|block| self.correlate_all(before, block))
             .collect();
         // Each block counts once. Otherwise the high contrast of a still caption would dominate.

@@ -42,6 +42,11 @@ pub fn bidirectional(
     predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
     effort: &Effort,
 ) -> (StoredFlow, StoredFlow, bool) {
+    if first.equals(second) {
+        // The search would find every patch where it was, without any residual.
+        let still = || StoredFlow::still(first.0[0].width, first.0[0].height);
+        return (still(), still(), false);
+    }
     let (mut forward, mut backward) = rayon::join(
         || estimate(first, second, predictions.0, effort),
         || estimate(second, first, predictions.1, effort),
@@ -239,6 +244,10 @@ fn hole_nodes(level: &PyramidLevel, width: usize, height: usize) -> Vec<bool> {
     for y in 0..level.height {
         let start = level.offset(0, y as isize);
         let row = &level.valid[start..start + level.width];
+        // Searching whole rows is faster than testing cells one by one.
+        if !row.contains(&0) {
+            continue;
+        }
         let out = &mut out[y / CELL * width..][..width];
         for (cell, out) in row.chunks(CELL).zip(out) {
             *out |= cell.contains(&0);

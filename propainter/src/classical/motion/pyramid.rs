@@ -218,6 +218,19 @@ impl Pyramid {
         Self(levels)
     }
 
+    /// Returns whether two frames of one size know the same pixels, with the same luma.
+    pub fn equals(&self, other: &Self) -> bool {
+        // The coarser levels follow from the finest.
+        let (a, b) = (&self.0[0], &other.0[0]);
+        let rows = |plane| <[u8]>::chunks_exact(plane, a.stride);
+        let mut pairs = rows(&a.luma).zip(rows(&b.luma)).zip(rows(&a.valid));
+        a.valid == b.valid
+            && pairs.all(|((a, b), valid)| {
+                let mut pixels = a.iter().zip(b).zip(valid);
+                a == b || pixels.all(|((a, b), &valid)| a == b || valid == 0)
+            })
+    }
+
     /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         self.0.iter().map(PyramidLevel::bytes).sum()

@@ -9,6 +9,7 @@ use crate::{
         hole::{region, source_map::SourceMap},
         motion::flow,
         spatial::exemplar,
+        window::frame::WindowFrame,
     },
 };
 
@@ -87,6 +88,12 @@ impl AnalysedHole {
     /// Returns the source map, or `None` if the hole is empty.
     pub fn source_map(&self) -> Option<Arc<SourceMap>> {
         self.source_map.clone()
+    }
+
+    /// Returns the hole if it is known to be that of a frame.
+    pub fn mask_of(&self, frame: &WindowFrame) -> Option<Mask> {
+        let source_map = self.source_map.as_ref()?;
+        frame.has_source_map(source_map).then(|| self.hole.clone())
     }
 
     /// Returns the footprint.

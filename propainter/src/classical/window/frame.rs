@@ -71,9 +71,23 @@ impl WindowFrame {
         !source_map.has_source_near(nearest_index(x, width), nearest_index(y, height))
     }
 
+    /// Returns whether both frames came with the same hole, as far as that is known at no cost.
+    pub fn shares_hole(&self, other: &Self) -> bool {
+        match (&self.source_map, &other.source_map) {
+            (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+            (own, theirs) => own.is_none() && theirs.is_none(),
+        }
+    }
+
     /// Returns whether the frame came with a hole.
     pub fn has_hole(&self) -> bool {
         self.source_map.is_some()
+    }
+
+    /// Returns whether this is the source map of the frame's hole.
+    pub fn has_source_map(&self, source_map: &Arc<SourceMap>) -> bool {
+        let own = self.source_map.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, source_map))
     }
 
     /// Returns the original hole.
