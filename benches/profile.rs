@@ -1,6 +1,6 @@
 //! Where the time of the engine without weights goes: `cargo run --release -p propainter-tests
-//! --example profile -- [FRAMES] [CONTENT...]`. 1080p with a logo of 200×100, sliding windows,
-//! whole frames and crops, everything on one thread: milliseconds that it computes for a frame in
+//! --example profile -- [FRAMES] [reference] [CONTENT...]`. 1080p with a logo of 200×100, sliding
+//! windows (or those of files, `reference`), crops and whole frames, everything on one thread: milliseconds that it computes for a frame in
 //! each stage, once the window is full, and PSNR inside the hole.
 
 use std::{env, time::Duration};
@@ -17,15 +17,18 @@ use propainter_tests::{
     cpu_time,
 };
 
-/// Frames that fill the window and are not measured.
-const BEFORE: usize = 24;
-
 fn main() {
     let mut arguments = env::args().skip(1);
     let frames = arguments
         .next()
         .map_or(60, |frames| frames.parse().expect("a number of frames"));
-    let wanted: Vec<String> = arguments.collect();
+    let (modes, wanted): (Vec<String>, Vec<String>) =
+        arguments.partition(|argument| argument == "reference");
+    let mode = if modes.is_empty() {
+        Mode::Sliding
+    } else {
+        Mode::Reference
+    };
     profile::measure(cpu_time::of_thread);
     let stages: Vec<_> = Stage::ALL.map(Stage::name).into();
     println!(
@@ -42,26 +45,27 @@ fn main() {
         for content in Content::ALL {
             if wanted.is_empty() || wanted.iter().any(|name| name == content.name()) {
                 let clip = Clip::new(content, 1920, 1080);
-                pool.install(|| measure(content, &clip, crop_mode, frames));
+                pool.install(|| measure(content, &clip, (crop_mode, mode), frames));
             }
         }
     }
 }
 
-fn measure(content: Content, clip: &Clip, crop_mode: CropMode, frames: usize) {
+fn measure(content: Content, clip: &Clip, (crop_mode, mode): (CropMode, Mode), frames: usize) {
     let hole = clip.hole();
     let config = Config {
         model: Model::Propagation,
         crop_mode,
-        mode: Mode::Sliding,
+        mode,
         mask_dilation: 0,
         ..Config::new(1920, 1080)
     };
     let mut session = Session::open(config).expect("the engine opens everywhere");
+    let before = session.latency_frames() + 14;
     let (mut whole, mut index) = (Duration::ZERO, 0);
     let (mut sum, mut count) = (0, 0);
-    for i in 0..BEFORE + frames {
-        if i == BEFORE {
+    for i in 0..before + frames {
+        if i == before {
             whole = Duration::ZERO;
             profile::take();
         }

@@ -47,6 +47,16 @@ pub fn bidirectional(
         let still = || StoredFlow::still(first.0[0].width, first.0[0].height);
         return (still(), still(), false);
     }
+    search(first, second, predictions, effort)
+}
+
+/// Does what [`bidirectional`] does by searching, whatever the frames are.
+fn search(
+    first: &Pyramid,
+    second: &Pyramid,
+    predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
+    effort: &Effort,
+) -> (StoredFlow, StoredFlow, bool) {
     let (mut forward, mut backward) = rayon::join(
         || estimate(first, second, predictions.0, effort),
         || estimate(second, first, predictions.1, effort),
@@ -277,6 +287,42 @@ mod tests {
         let mut hole = Mask::empty(160, 96);
         hole.add_rectangle(60, 30, 40, 24);
         hole
+    }
+
+    #[test]
+    fn a_still_picture_takes_no_search_which_would_find_no_motion() {
+        let hole = hole();
+        let pyramid = |logo: u8| {
+            // The pixels inside the hole must not matter.
+            let mut frame = scene((0.0, 0.0), 3).truth(0);
+            let pixels = frame.rgb_mut().chunks_exact_mut(3).zip(hole.hole());
+            let inside = pixels.filter(|(_, hole)| **hole == 1);
+            inside.for_each(|(pixel, _)| pixel.fill(logo));
+            Pyramid::new(&frame, SourceMap::new(&hole).as_ref())
+        };
+        let (first, second) = (pyramid(20), pyramid(240));
+        let quick = bidirectional(&first, &second, (None, None), &full());
+        assert!(quick.0.is_still() && quick.1.is_still() && !quick.2);
+        // So does a flow that was predicted otherwise.
+        let moving = Scene {
+            pan: (3.0, 1.0),
+            ..scene((3.0, 1.0), 3)
+        };
+        let other = Pyramid::new(&moving.truth(1), SourceMap::new(&hole).as_ref());
+        let before = search(&other, &first, (None, None), &full());
+        for predictions in [(None, None), (Some(&before.0), Some(&before.1))] {
+            let searched = search(&first, &second, predictions, &full());
+            assert!(!searched.0.is_still() && !searched.2, "it was searched");
+            for i in 0..160 * 96 {
+                let (x, y) = ((i % 160) as f32, (i / 160) as f32);
+                for flow in [&searched.0, &searched.1] {
+                    assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
+                }
+            }
+        }
+        let (a, b) = (scene((0.2, 0.0), 3).truth(0), scene((0.2, 0.0), 3).truth(1));
+        let [a, b] = [a, b].map(|frame| Pyramid::new(&frame, SourceMap::new(&hole).as_ref()));
+        assert!(!bidirectional(&a, &b, (None, None), &full()).0.is_still());
     }
 
     #[test]

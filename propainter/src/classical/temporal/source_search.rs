@@ -283,3 +283,93 @@ impl HoleCell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, sync::Arc};
+
+    use super::*;
+    use crate::{
+        Mask,
+        classical::{
+            effort::Tier,
+            fields::flow_field::{FlowField, StoredFlow},
+            hole::{region, source_map::SourceMap},
+            window::frame::WindowFrame,
+        },
+        synthetic::Scene,
+    };
+
+    /// Returns a window over a still picture with such a flow between its frames. The last frames
+    /// have another hole.
+    fn window(flow: impl Fn() -> StoredFlow) -> (VecDeque<WindowFrame>, Mask) {
+        let (width, height) = (96, 64);
+        let hole = |x: i64| {
+            let mut hole = Mask::empty(width, height);
+            hole.add_rectangle(x, 20, 30, 20);
+            hole
+        };
+        let [own, other] = [36, 46].map(|x| SourceMap::new(&hole(x)).map(Arc::new));
+        let truth = Scene::new(width, height, 3).truth(0);
+        let frames = (0..12).map(|i| {
+            let source_map = if i < 9 { &own } else { &other };
+            let mut frame = WindowFrame::new(truth.clone(), source_map.clone());
+            (frame.forward, frame.backward) = (Some(flow()), Some(flow()));
+            frame
+        });
+        (frames.collect(), hole(36))
+    }
+
+    #[test]
+    fn where_nothing_moves_only_frames_with_another_hole_are_searched() {
+        let (width, height) = (96 / CELL, 64 / CELL);
+        let searched = || {
+            let all: Vec<u32> = (0..(width * height) as u32).collect();
+            StoredFlow::new(
+                &FlowField::zero(width, height),
+                &all,
+                &vec![0.0; all.len()],
+                None,
+            )
+        };
+        let still = || StoredFlow::still(96, 64);
+        let found = [window(searched), window(still)].map(|(frames, hole)| {
+            let context = FillContext {
+                frames: &frames,
+                current: 5,
+                hole: &hole,
+                picture: None,
+                effort: &Tier::Full.effort(),
+            };
+            let region = &region::split(&hole)[0];
+            let mut future = Trajectory::new(region, &context, TemporalDirection::Future);
+            let steps: Vec<_> = (0..6)
+                .map(|_| (future.advance(), future.is_changed()))
+                .collect();
+            let sources = find_sources(&context, region, &Cancel::default());
+            let sources = sources.expect("not cancelled").concat();
+            let parts = sources.into_iter().map(|source| {
+                let SourcePixel {
+                    frame,
+                    x,
+                    y,
+                    colour,
+                    cost,
+                } = source;
+                (
+                    frame,
+                    [x, y, colour[0], colour[1], colour[2], cost].map(f32::to_bits),
+                )
+            });
+            (steps, parts.collect::<Vec<_>>())
+        });
+        let [(searched, slow), (still, quick)] = found;
+        assert!(searched.iter().all(|&step| step == (true, true)));
+        let changed: Vec<bool> = still.iter().map(|&(_, changed)| changed).collect();
+        assert_eq!(changed, [false, false, false, true, false, false]);
+        assert_eq!(slow, quick);
+        // Some is shown by frame 9, the rest is inherited.
+        assert!(slow.iter().any(|(frame, _)| *frame == 9));
+        assert!(slow.iter().any(|(frame, _)| *frame < 5));
+    }
+}

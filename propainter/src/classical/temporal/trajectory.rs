@@ -277,8 +277,17 @@ impl CellNodes {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::VecDeque, sync::Arc};
+
     use super::*;
-    use crate::classical::fields::grid::bilinear;
+    use crate::{
+        Frame, Mask,
+        classical::{
+            effort::Tier,
+            fields::grid::bilinear,
+            hole::{region, source_map::SourceMap},
+        },
+    };
 
     #[test]
     fn the_pixels_of_a_cell_are_interpolated_as_each_on_its_own() {
@@ -303,6 +312,34 @@ mod tests {
                     assert_eq!(value, bilinear((width, height), x, y, at));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_expected_error_is_below_the_bound_of_its_cell() {
+        let (width, height) = (48, 40);
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(12, 12, 20, 16);
+        let source_map = SourceMap::new(&hole).map(Arc::new);
+        let frame = Frame::new(width, height, vec![0; 3 * width * height]);
+        let frames = VecDeque::from([WindowFrame::new(frame, source_map)]);
+        let context = FillContext {
+            frames: &frames,
+            current: 0,
+            hole: &hole,
+            picture: None,
+            effort: &Tier::Full.effort(),
+        };
+        let region = &region::split(&hole)[0];
+        let mut trajectory = Trajectory::new(region, &context, TemporalDirection::Past);
+        for (i, error) in trajectory.expected_error.iter_mut().enumerate() {
+            *error = [(i.wrapping_mul(2_654_435_761) >> 9) as f32 % 977.0 / 31.0];
+        }
+        for &node in &region.cells {
+            let nodes = trajectory.around(node as usize);
+            let least = trajectory.least_expected_error(&nodes);
+            let errors = trajectory.expected_errors(&nodes);
+            assert!(errors.iter().all(|[error]| *error >= least), "{node}");
         }
     }
 }
