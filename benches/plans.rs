@@ -4,7 +4,7 @@
 use propainter::{
     DType,
     internals::{
-        memory::planning::{
+        memory::budget::{
             bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
         },

@@ -122,7 +122,7 @@ pub fn run(
             let result = segments::one::run(options, console);
             ("run", result.map_err(Failure::of))
         }
-        Command::Run(options) if options.input.is_dir() => {
+        Command::Run(options) if folder::is_folder(&options.input) => {
             ("run", folder::run(options, console).map_err(Failure::of))
         }
         Command::Run(options) => ("run", run::run(options, console).map_err(Failure::of)),

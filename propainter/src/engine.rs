@@ -2,6 +2,7 @@
 
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask,
+    effort::Deadline,
     memory::{Notice, Usage},
 };
 
@@ -50,6 +51,16 @@ pub(crate) trait Engine: Send {
         _cancel: &Cancel,
     ) -> Result<Vec<InpaintedFrame>, Error> {
         Ok(Vec::new())
+    }
+
+    /// Sets when the calls to come are due; without a deadline they take as long as they take. An
+    /// engine that cannot be faster ignores it.
+    fn set_deadline(&mut self, _deadline: Option<Deadline>) {}
+
+    /// Lets the next frame begin a scene, in which no earlier frame is used. Returns false if the
+    /// engine has to be drained instead.
+    fn begin_scene(&mut self) -> bool {
+        false
     }
 
     /// Returns the memory plan as one line; `None` if there is nothing to plan.

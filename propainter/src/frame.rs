@@ -116,7 +116,7 @@ impl Mask {
     }
 
     /// Returns the bounding box of the hole, empty if there is none.
-    pub fn area(&self) -> Rect {
+    pub fn bounding_box(&self) -> Rect {
         let rows = self.hole.chunks_exact(self.width).enumerate();
         // Searching whole rows is faster than testing pixels one by one.
         let rows = rows.filter(|(_, hole)| hole.contains(&1));
@@ -174,7 +174,7 @@ impl Mask {
     /// 7, step 2). Pixels outside the frame do not belong to the hole.
     pub fn dilated(&self, iterations: usize) -> Mask {
         let (width, height) = (self.width, self.height);
-        let hole = self.area();
+        let hole = self.bounding_box();
         if hole.is_empty() {
             return self.clone();
         }

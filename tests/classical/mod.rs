@@ -1,6 +1,7 @@
 //! Tests of the engine without networks, through the session.
 
 mod border;
+mod effort;
 mod quality;
 mod stream;
 

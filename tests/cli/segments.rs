@@ -175,6 +175,10 @@ fn segments_without_networks_are_joined_to_the_frames_of_one_run() {
     check(&place, &reference, &[(90, 1), (40, 3), (17, 6)]);
     let sliding = ["--model=propagation", "--mode=sliding"];
     check(&place, &sliding, &[(90, 1), (60, 2), (1, 3)]);
+    // A border is a hole of every frame: only a scene cut begins afresh.
+    let wider = ["--expand-left=10", "--expand-bottom=8"];
+    check(&place, &[&sliding[..], &wider].concat(), &[(60, 2), (1, 3)]);
+    check(&place, &[&reference[..], &wider].concat(), &[(17, 1)]);
 }
 
 #[cfg(feature = "networks")]
@@ -195,6 +199,8 @@ fn segments_of_the_networks_are_joined_to_the_frames_of_one_run() {
         &weights,
     ];
     check(&place, &small, &[(36, 1), (12, 3), (5, 7)]);
+    let wider = ["--expand-left=16", "--expand-right=8"];
+    check(&place, &[&small[..], &wider].concat(), &[(12, 3)]);
     let sliding = [
         &small[..],
         &["--mode=sliding", "--lookahead=2", "--crop-mode=off"],
@@ -241,11 +247,9 @@ fn a_clip_that_corrects_its_first_time_is_divided_like_any_other() {
     assert_eq!(pictures("whole.mkv"), pictures("mp4.mkv"));
 
     let plan = ["plan", "b.mkv", "-o", "job", "--segment-frames=12"];
-    let error = place.fail(&[&plan[..], &settings, &["--expand=2:1"]].concat());
-    assert!(error.contains("cannot be divided"), "{error}");
-    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    place.succeed(&[&plan[..], &settings, &["--expand=2:1"]].concat());
     let rectangle = ["--rectangle=10,12,16,12"];
-    place.succeed(&[&plan[..], &settings, &rectangle].concat());
+    place.succeed(&[&plan[..], &settings, &rectangle, &["--force"]].concat());
     place.succeed(&[&plan[..], &masks, &["--force"]].concat());
     place.succeed(&["run", "job", "--quiet", "--segment=2"]);
     place.succeed(&["run", "job", "--quiet"]);

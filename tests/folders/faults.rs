@@ -127,7 +127,7 @@ fn what_leaves_nothing_to_do_is_one_sentence() {
     let rest = ["--model", "propagation"];
     let empty = said(["empty", "--mask", "masks", "--output=out", rest[0], rest[1]]);
     assert!(
-        empty.starts_with("propainter run: empty holds no video: "),
+        empty.starts_with("propainter run: empty holds neither videos nor images: "),
         "{empty}"
     );
     let inside = said([
@@ -152,29 +152,22 @@ fn what_leaves_nothing_to_do_is_one_sentence() {
 const SMALL: &str = "mount -t tmpfs -o size=\"$1\" none out && shift && \"$@\"; status=$?; \
     ls -A out out/.propainter > seen.txt; exit $status";
 
+/// Runs a command with a small file system as its output folder.
+fn in_small(place: &Place, size: &str, run: &Command) -> std::process::Output {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount"]);
+    command.args(["sh", "-c", SMALL, "sh", size]);
+    command.arg(run.get_program()).args(run.get_args());
+    let output = command.current_dir(place.root.path()).output();
+    output.expect("unshare is part of util-linux")
+}
+
 #[test]
 fn a_full_disk_is_told_before_and_met_in_the_middle() {
     let place = Place::new(&[("a.mp4", 200)]);
     fs::create_dir(place.at("out")).unwrap();
-    let small = |size: &str| {
-        let run = place.command(&[]);
-        let mut command = Command::new("unshare");
-        command.args([
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-            SMALL,
-            "sh",
-            size,
-        ]);
-        command.arg(run.get_program()).args(run.get_args());
-        command
-            .current_dir(place.root.path())
-            .output()
-            .expect("unshare is part of util-linux")
-    };
+    let run = place.command(&[]);
+    let small = |size: &str| in_small(&place, size, &run);
     let probed = small("8k");
     if stderr(&probed).contains("unshare:") || stderr(&probed).contains("mount:") {
         skip::optional("this user may not mount a small file system");
@@ -201,4 +194,74 @@ fn a_full_disk_is_told_before_and_met_in_the_middle() {
             .any(|line| line.ends_with(".part") || line == "a.mp4.mp4"),
         "{seen}"
     );
+}
+
+#[test]
+fn a_long_clip_goes_on_with_the_budgets_of_now() {
+    let place = Place::new(&[]);
+    for name in ["a", "b"] {
+        super::scenes(&place.at(&format!("videos/{name}.mkv")), 4, 40);
+        let mask = place.at(&format!("masks/{name}.png"));
+        crate::pipelines::clips::mask(&mask, (160, 96), [40, 30, 24, 16]);
+    }
+    let options = [
+        "--mode=sliding",
+        "--segment-frames=40",
+        "--host-budget=3000000000",
+        "--quiet",
+    ];
+    let two = [&options[..], &["--jobs=2"]].concat();
+    let mut run = place.command(&two).spawn().expect("it runs");
+    let job = place.out(".propainter/a.mkv");
+    let first = job.join("segments/0000.json");
+    let end = Instant::now() + Duration::from_secs(120);
+    while !first.exists() && Instant::now() < end {
+        sleep(Duration::from_millis(1));
+    }
+    run.kill().expect("it is killed");
+    run.wait().expect("it ends");
+    // The plan knows the whole budget: each run divides it among its own clips.
+    let plan = fs::read_to_string(job.join("job.json")).unwrap();
+    assert!(plan.contains("\"host-budget\": \"3000000000\""), "{plan}");
+    let done = place.command(&options).output().expect("it runs");
+    assert!(done.status.success(), "{}", stderr(&done));
+    for name in ["a.mkv", "b.mkv"] {
+        assert_eq!(
+            probe(&place.out(name), "v", "stream=nb_read_frames"),
+            ["160"]
+        );
+    }
+    assert_eq!(frames(&place.out("a.mkv")), frames(&place.out("b.mkv")));
+}
+
+#[test]
+fn the_length_of_a_clip_does_not_decide_how_its_frames_are_made() {
+    let place = Place::new(&[("a.mp4", 4)]);
+    let record = place.out(".propainter/a.mp4/record.json");
+    for (options, expected) in [(&[][..], "off"), (&["--crop-mode=auto", "--force"], "auto")] {
+        assert_eq!(place.run(options).2, 0);
+        let record: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&record).unwrap()).unwrap();
+        assert_eq!(record["recipe"]["settings"]["crop-mode"], expected);
+    }
+}
+
+#[test]
+fn room_for_segments_is_asked_for_before() {
+    let place = Place::new(&[]);
+    super::scenes(&place.at("videos/a.mkv"), 3, 30);
+    fs::create_dir(place.at("out")).unwrap();
+    crate::pipelines::clips::mask(&place.at("masks/a.png"), (160, 96), [40, 30, 24, 16]);
+    // A quarter of the frames is 518,400 bytes; the segments are as much again.
+    let run = place.command(&["--lossless", "--mode=sliding", "--segment-frames=20"]);
+    let small = |size: &str| in_small(&place, size, &run);
+    let told = stderr(&small("900k"));
+    if told.contains("unshare:") || told.contains("mount:") {
+        skip::optional("this user may not mount a small file system");
+        return;
+    }
+    assert!(told.contains("free some space"), "{told}");
+    let seen = fs::read_to_string(place.at("seen.txt")).unwrap();
+    assert!(!seen.lines().any(|line| line == "a.mkv"), "{seen}");
+    assert!(!stderr(&small("8m")).contains("free some space"));
 }

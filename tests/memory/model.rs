@@ -6,7 +6,7 @@ use propainter::{
     Border, Config, DType, Limits, Mode, Precision, Session,
     internals::{
         isa::Isa,
-        memory::planning::{
+        memory::budget::{
             bytes::{ByteModel, Machine},
             planner::{Planner, QualityLevel},
         },

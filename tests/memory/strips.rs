@@ -6,11 +6,11 @@ use propainter::{
     DType,
     internals::{
         memory::{
-            counting::{Counting, Watch},
-            planning::{
+            budget::{
                 Plan,
                 bytes::{ByteModel, Machine},
             },
+            counting::{Counting, Watch},
         },
         networks::{generator::Generator, strips::Strips},
         schedule::WindowParams,

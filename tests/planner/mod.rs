@@ -3,7 +3,7 @@
 use propainter::{
     DType, Error,
     internals::{
-        memory::planning::{
+        memory::budget::{
             bytes::{self, Gpu, Machine},
             planner::{Budget, Chosen, Planner, QualityLevel},
         },

@@ -16,9 +16,11 @@ fn walk(total: usize, params: WindowParams) -> Whole {
         params.ref_stride,
     );
     let most = if v > n + 2 { v - n - 1 } else { 1 };
-    let ahead = params.lookahead.expect("it slides").clamp(1, most);
+    let ahead = params.lookahead.expect("it slides").min(most);
     let mut whole = Whole::default();
-    let (mut c, mut seen, mut covered) = (0, 0, 0);
+    // A window that sees nothing from its centre on begins once there is a hop before it.
+    let first_centre = if ahead == 0 { n } else { 0 };
+    let (mut c, mut seen, mut covered) = (first_centre, 0, 0);
     while c < total || covered < total {
         let e = total.min(c + ahead);
         let h = c.saturating_sub(n);
@@ -27,7 +29,9 @@ fn walk(total: usize, params: WindowParams) -> Whole {
         if e > seen {
             if e > 1 {
                 let start = s.max(h.saturating_sub(5));
-                whole.completions.push((start, e - 1, h, e - 1));
+                // Flows lead from a frame to the next: the one to the first new frame is new, too.
+                let keep = h.min(seen.saturating_sub(1));
+                whole.completions.push((start, e - 1, keep, e - 1));
             }
             for start in (h..e).step_by(100) {
                 let before = if start == h { 1 } else { 10 };
@@ -167,7 +171,7 @@ prop_compose! {
         subvideo_length in 2usize..=160,
         neighbor_length in 2usize..=40,
         ref_stride in 1usize..=40,
-        lookahead in 1usize..=170,
+        lookahead in 0usize..=170,
     ) -> WindowParams {
         WindowParams { subvideo_length, neighbor_length, ref_stride, lookahead: Some(lookahead) }
     }
@@ -218,6 +222,8 @@ fn every_length_streams_as_the_walk_states() {
         (12, 6, 4, 1),
         (20, 9, 3, 40),
         (4, 10, 3, 2),
+        (12, 6, 4, 0),
+        (20, 2, 5, 0),
         (240, 10, 10, 230),
     ] {
         let params = WindowParams {
@@ -230,6 +236,22 @@ fn every_length_streams_as_the_walk_states() {
             let met = stream(total, params);
             assert_eq!(met.whole, walk(total, params), "{total} frames, {params:?}");
         }
+    }
+}
+
+#[test]
+fn without_a_look_ahead_no_frame_waits_for_more_than_its_hop() {
+    for (neighbor_length, latency) in [(10, 4), (4, 1), (2, 0)] {
+        let params = WindowParams {
+            subvideo_length: 80,
+            neighbor_length,
+            ref_stride: 10,
+            lookahead: Some(0),
+        };
+        assert_eq!(
+            (params.latency_frames(), stream(500, params).latency),
+            (latency, latency)
+        );
     }
 }
 

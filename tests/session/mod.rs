@@ -211,7 +211,6 @@ fn settings_out_of_range_are_named() {
         ("ref-stride", of(&|c| c.ref_stride = 0)),
         ("raft-iterations", of(&|c| c.raft_iterations = 0)),
         ("resize-ratio", of(&|c| c.resize_ratio = f64::NAN)),
-        ("lookahead", of(&|c| c.lookahead = 0)),
         ("scene-threshold", of(&|c| c.scene_threshold = 0.0)),
     ] {
         assert!(error.contains(name), "{error}");

@@ -14,7 +14,8 @@ use super::{inpaint, middle, networks, propagation, push, scene};
 #[test]
 fn the_latency_of_settings_is_that_of_their_session() {
     for mode in [Mode::Reference, Mode::Sliding] {
-        for (subvideo_length, lookahead) in [(2, 1), (3, 9), (20, 1), (80, 10), (300, 200)] {
+        for (subvideo_length, lookahead) in [(80, 0), (2, 1), (3, 9), (20, 1), (80, 10), (300, 200)]
+        {
             let config = Config {
                 mode,
                 subvideo_length,
@@ -22,7 +23,7 @@ fn the_latency_of_settings_is_that_of_their_session() {
                 ..propagation(64, 48)
             };
             let stated = config.latency_frames();
-            assert!(stated >= 1 && config.hop() == 1);
+            assert_eq!(config.hop(), 1);
             let session = Session::open(config).expect("the session opens");
             assert_eq!(
                 stated,
@@ -76,6 +77,8 @@ fn a_sliding_window_waits_for_the_lookahead_and_a_hop() {
     assert_eq!(of(12, 10, 10), (5, 10));
     assert_eq!(of(2, 10, 10), (5, 5));
     assert_eq!(of(80, 3, 1), (1, 1));
+    assert_eq!(of(80, 10, 0), (5, 4));
+    assert_eq!(of(80, 3, 0), (1, 0));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn windows() -> Vec<Window> {
 fn complete(completion: &FlowCompletion, mask: &Mask) -> f64 {
     let chunk = |flows: usize, kept: Range<usize>| {
         let wanted = |t| match kept.contains(&t) {
-            true => mask.area(),
+            true => mask.bounding_box(),
             false => Rect::default(),
         };
         let video = Video {
@@ -130,7 +130,7 @@ fn window(generator: &Generator, window: &Window, mask: &Mask) -> f64 {
             masks: vec![masks; locals],
             mask_pixels: quarters.repeat(locals),
         },
-        wanted: vec![mask.area(); locals],
+        wanted: vec![mask.bounding_box(); locals],
     };
     billions(|| {
         let (strips, cancel) = (Strips::default(), Cancel::default());

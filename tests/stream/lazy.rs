@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use propainter::{
     Config, DeviceChoice, Frame, InpaintedFrame, Limits, Mask, Mode, Model, Session,
-    internals::{memory::planning::Plan, schedule::WindowParams, synthetic::Scene},
+    internals::{memory::budget::Plan, schedule::WindowParams, synthetic::Scene},
     memory::Faults,
 };
 use propainter_tests::golden::weights_folder;

@@ -2,7 +2,7 @@
 
 use propainter::{
     DType,
-    internals::memory::planning::{
+    internals::memory::budget::{
         bytes::{Gpu, Machine as Device},
         planner::{Budget, Planner, QualityLevel, slowness},
     },

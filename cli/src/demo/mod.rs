@@ -25,8 +25,8 @@ use crate::{
     output::{self, Existing, Output, OutputError},
     recode::{Encoding, RecodeError},
     run::{
-        Clip, ClipJob, ElementSettings, MaskSource, Outcome, RunError, play::play, progress::Bar,
-        settings::SettingsError,
+        Clip, ClipJob, ElementSettings, FrameOptions, MaskSource, Outcome, RunError, play::play,
+        progress::Bar, settings::SettingsError,
     },
 };
 
@@ -140,6 +140,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), DemoError
                 settings,
                 encoding: Encoding::default(),
                 existing,
+                frames: FrameOptions::default(),
                 part: None,
             })?;
             let probes = PadProbes::new(&clip.element, None)?;

@@ -5,18 +5,19 @@ use std::path::Path;
 
 use crate::{
     output::Existing,
-    run::{Observer, Outcome, Progress},
+    run::{ElementSettings, Observer, Outcome, Progress},
     segments::{self, Done, JobError, MANIFEST, Manifest, PlanJob},
 };
 
 /// Makes a clip in `folder` and writes it to `complete`. A plan that is there is used, and so is each
-/// segment that is complete.
+/// segment that is complete. The `budgets` of memory are those of now: they change no segment.
 ///
 /// # Errors
 /// See [`JobError`].
 pub fn run(
     folder: &Path,
     plan: &PlanJob,
+    budgets: &ElementSettings,
     complete: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, JobError> {
@@ -35,7 +36,7 @@ pub fn run(
             before: segment.keep.start as u64,
             total: manifest.frames as u64,
         };
-        if let Done::Now(outcome) = segments::run_segment(folder, number, &mut watch)? {
+        if let Done::Now(outcome) = segments::run_segment(folder, number, budgets, &mut watch)? {
             all.duration += outcome.duration;
             all.downgrades.extend(outcome.downgrades);
             all.resident_peak = outcome.resident_peak;

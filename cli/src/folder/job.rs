@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,19 +9,27 @@ use thiserror::Error;
 
 use crate::{
     output::Existing,
-    recode::{Encoding, RecodeError, Source},
+    recode::{
+        Container, Encoder, Encoding, RecodeError, Source,
+        pipeline::{added, least_bytes},
+    },
     run::{
-        ClipJob, CommandError, ElementSettings, MaskSource, Observer, Outcome, RunError, run_clip,
+        ClipJob, CommandError, ElementSettings, FrameOptions, MaskSource, Observer, Outcome,
+        RunError, job::new_element, run_clip,
     },
     segments::{self, PlanJob},
 };
 
 use super::{
-    budgets::divided_budget,
+    budgets::divided_budgets,
     divided,
     pairs::PairError,
     record::{Found, Recipe, Record, RecordError},
+    room::Room,
 };
+
+/// The property that asks for crops.
+const CROPS: &str = "crop-mode";
 
 /// An error that keeps a clip from being made.
 #[derive(Debug, Error)]
@@ -66,6 +73,8 @@ pub struct Common {
     pub weights: Option<String>,
     /// Number of frames that a segment of a long clip has, about.
     pub segment_frames: usize,
+    /// Bytes of host memory that are free at the start, if known.
+    pub free_memory: Option<u64>,
 }
 
 /// A clip with all that decides what becomes of it.
@@ -82,6 +91,8 @@ pub struct Job {
     frames: String,
     /// Number of frames, as length and rate tell.
     count: u64,
+    /// Bytes that the output will hardly be smaller than.
+    least_bytes: u64,
 }
 
 impl Job {
@@ -94,9 +105,13 @@ impl Job {
         input: PathBuf,
         output: PathBuf,
         mask: MaskSource,
-        settings: ElementSettings,
+        mut settings: ElementSettings,
         common: &Common,
     ) -> Result<Self, JobError> {
+        if settings.get(CROPS).is_none() {
+            // As in segments, so that the length of a clip decides nothing.
+            settings.set(CROPS, "off").map_err(RunError::from)?;
+        }
         let recipe = common.recipe(&input, &mask, &settings)?;
         let folder = common.work.join(output.file_name().unwrap_or_default());
         let record = Record::new(folder, output.clone(), recipe.clone());
@@ -110,6 +125,7 @@ impl Job {
             record,
             frames: String::new(),
             count: 0,
+            least_bytes: 0,
         };
         match &job.found {
             Found::Done | Found::Complete => return Ok(job),
@@ -129,6 +145,11 @@ impl Job {
             .length
             .map_or(0.0, |length| length.nseconds() as f64 * 1e-9);
         job.count = (seconds * rate) as u64;
+        let element: gst::Element = new_element(&job.settings)?;
+        let source = source.grown(added(&element));
+        let container = Container::of(job.record.output())?;
+        let encoder = Encoder::choose(&source, container, &common.encoding)?;
+        job.least_bytes = least_bytes(&job.input, &source, &encoder);
         Ok(job)
     }
 
@@ -137,23 +158,29 @@ impl Job {
         self.found == Found::Done
     }
 
-    /// Returns the bytes that the output takes at least, as far as the input tells.
-    pub fn needed(&self) -> u64 {
-        fs::metadata(&self.input).map_or(0, |metadata| metadata.len())
+    /// Returns the room that the clip takes.
+    pub fn room(&self, common: &Common) -> Room {
+        Room {
+            output: self.least_bytes,
+            divided: self.is_divided(common),
+            begun: match self.found {
+                Found::Begun => self.record.bytes(),
+                _ => 0,
+            },
+        }
     }
 
     /// Returns whether the clip is made in segments: if it is long, and the settings allow it.
     fn is_divided(&self, common: &Common) -> bool {
-        // In segments every pixel of a frame is computed, as crops follow the masks of all frames.
-        let crops = self.settings.get("crop-mode");
-        crops.is_none_or(|mode| mode == "off") && self.count > 3 * common.segment_frames as u64 / 2
+        // Crops follow the masks of all frames.
+        self.settings.get(CROPS) == Some("off") && self.count > 3 * common.segment_frames as u64 / 2
     }
 
     /// Makes the clip in segments, of which those that are complete are used.
     fn in_segments(
         &self,
         common: &Common,
-        settings: &ElementSettings,
+        budgets: &ElementSettings,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, JobError> {
         if !self.record.is_begun() {
@@ -163,7 +190,7 @@ impl Job {
         let plan = PlanJob {
             input: self.input.clone(),
             mask: self.mask.clone(),
-            settings: settings.clone(),
+            settings: self.settings.clone(),
             encoding: common.encoding.clone(),
             container: complete
                 .extension()
@@ -172,10 +199,10 @@ impl Job {
                 .into_owned(),
             segment_frames: common.segment_frames,
         };
-        match divided::run(self.record.folder(), &plan, &complete, observer) {
+        match divided::run(self.record.folder(), &plan, budgets, &complete, observer) {
             Err(error) if divided::is_indivisible(&error) => {
                 observer.notice(&format!("it is made as a whole: {error}"));
-                self.whole(common, settings, observer)
+                self.whole(common, budgets, observer)
             }
             result => Ok(result?),
         }
@@ -185,17 +212,20 @@ impl Job {
     fn whole(
         &self,
         common: &Common,
-        settings: &ElementSettings,
+        budgets: &ElementSettings,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, JobError> {
         self.record.begin()?;
+        let mut settings = self.settings.clone();
+        settings.take(budgets);
         let clip = ClipJob {
             input: self.input.clone(),
             mask: self.mask.clone(),
             output: self.record.complete(),
-            settings: settings.clone(),
+            settings,
             encoding: common.encoding.clone(),
             existing: Existing::Replace,
+            frames: FrameOptions::default(),
             part: None,
         };
         Ok(run_clip(&clip, observer)?)
@@ -215,10 +245,11 @@ impl Job {
             self.record.finish(common.existing)?;
             return Ok(Outcome::default());
         }
-        let settings = divided_budget(&self.settings, at_once).map_err(RunError::from)?;
+        let budgets = divided_budgets(&self.settings, at_once, common.free_memory);
+        let budgets = budgets.map_err(RunError::from)?;
         let outcome = match self.is_divided(common) {
-            true => self.in_segments(common, &settings, observer)?,
-            false => self.whole(common, &settings, observer)?,
+            true => self.in_segments(common, &budgets, observer)?,
+            false => self.whole(common, &budgets, observer)?,
         };
         let now = common.recipe(&self.input, &self.mask, &self.settings)?;
         match self.recipe.difference(&now) {

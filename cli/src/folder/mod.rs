@@ -4,6 +4,7 @@
 //! - [`record`]: what was begun or done before
 //! - [`job`]: one clip, from what is there of it to its final name
 //! - [`budgets`]: the memory of one of several clips
+//! - [`room`]: the space that clips take
 //! - [`divided`]: a long clip in segments, which are complete one by one
 //! - [`workers`]: several clips at once within one budget of memory
 //! - [`networks`]: checkpoints that are read once, and what they are known by
@@ -15,6 +16,7 @@ pub mod job;
 pub mod networks;
 pub mod pairs;
 pub mod record;
+pub mod room;
 pub mod table;
 pub mod workers;
 
@@ -38,7 +40,7 @@ use self::{
     table::{Fate, Row},
     workers::Event,
 };
-use crate::run::{CommandError, MaskSource, Options, RunError, space};
+use crate::run::{CommandError, MaskSource, Options, RunError, images::is_clip, space};
 
 /// The folder in the output folder that holds records and whatever is not complete.
 pub const WORK: &str = ".propainter";
@@ -67,6 +69,11 @@ pub enum FolderError {
     Report,
     #[error("{failed} of {} failed", match clips { 1 => "1 clip".to_owned(), _ => format!("{clips} clips") })]
     Failed { failed: usize, clips: usize },
+}
+
+/// Returns whether an input is a folder of clips, and not one of images that are the frames of one.
+pub fn is_folder(input: &Path) -> bool {
+    input.is_dir() && !is_clip(input)
 }
 
 /// Runs the clips of the input folder.
@@ -101,6 +108,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderErr
         existing: Existing::with_force(options.force),
         weights: networks.digest().map(str::to_owned),
         segment_frames: options.segment_frames as usize,
+        free_memory: propainter::memory::free_and_total().map(|(free, _)| free),
     };
     let mut rows: Vec<Option<Row>> = Vec::new();
     let mut jobs = Vec::new();
@@ -121,8 +129,9 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), FolderErr
         rows.push(row);
     }
     job::order(&mut jobs);
-    let needed = jobs.iter().map(|(_, job)| job.needed());
-    space::check(&common.work, needed.sum()).map_err(RunError::from)?;
+    let rooms: Vec<_> = jobs.iter().map(|(_, job)| job.room(&common)).collect();
+    let needed = room::needed(&rooms, options.jobs.into());
+    space::check(&common.work, needed).map_err(RunError::from)?;
 
     let _networks = networks.hold(&options.subject.properties, jobs.len())?;
     workers::run(jobs, &common, options, |event| match event {

@@ -8,18 +8,10 @@ use std::{
 
 use thiserror::Error;
 
-use crate::recode::Container;
-
-/// Extensions of the files that count as clips, in lower case.
-const VIDEO: [&str; 24] = [
-    "3gp", "asf", "avi", "dv", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
-    "mxf", "nut", "ogm", "ogv", "qt", "ts", "vob", "webm", "wmv", "y4m", "yuv4mpeg",
-];
-
-/// Extensions of the images that masks are read from, in lower case.
-const IMAGE: [&str; 11] = [
-    "bmp", "gif", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff",
-];
+use crate::{
+    recode::Container,
+    run::images::{IMAGE, VIDEO, has_extension},
+};
 
 /// An error that leaves nothing to do in a folder, or in one clip of it.
 #[derive(Debug, Error)]
@@ -27,7 +19,8 @@ pub enum PairError {
     #[error("{} cannot be read: {source}", folder.display())]
     Folder { folder: PathBuf, source: io::Error },
     #[error(
-        "{} holds no video: clips are the files in it that end in {}", .0.display(),
+        "{} holds neither videos nor images: clips are the files in it that end in {}; a folder of \
+         images is one clip", .0.display(),
         VIDEO.map(|ending| format!(".{ending}")).join(" ")
     )]
     Empty(PathBuf),
@@ -121,11 +114,6 @@ impl Entry {
 
 fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
-fn has_extension(name: &str, known: &[&str]) -> bool {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    extension.is_some_and(|extension| known.contains(&extension.to_lowercase().as_str()))
 }
 
 /// Pairs the clips of `input` with the masks in `masks`, and with outputs in `output`, which need

@@ -196,6 +196,24 @@ impl Record {
         &self.folder
     }
 
+    /// Returns the path of the output.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// Returns the bytes of all files in the folder and in its folders.
+    pub fn bytes(&self) -> u64 {
+        fn bytes(folder: &Path) -> u64 {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let sizes = entries.map(|entry| match entry.metadata() {
+                Ok(found) if found.is_dir() => bytes(&entry.path()),
+                found => found.map_or(0, |found| found.len()),
+            });
+            sizes.sum()
+        }
+        bytes(&self.folder)
+    }
+
     /// Returns whether what the folder holds was begun by this recipe.
     pub fn is_begun(&self) -> bool {
         self.read().is_some_and(|(recipe, _)| recipe == self.recipe)

@@ -5,8 +5,10 @@
 //! without `--force`, or leaves half a file under a final name.
 //!
 //! - [`paths`]: where an output goes, and whether that is allowed
+//! - [`folder`]: a folder of files that get their names together
 //! - [`interrupt`]: incomplete files are removed on SIGINT, SIGTERM and SIGHUP
 
+pub mod folder;
 pub mod interrupt;
 pub mod paths;
 
@@ -21,6 +23,7 @@ use tempfile::TempPath;
 use thiserror::Error;
 
 pub use self::{
+    folder::OutputFolder,
     interrupt::RemoveOnInterrupt,
     paths::{check, input_files},
 };
@@ -61,6 +64,12 @@ pub enum OutputError {
     CreatedMeanwhile { output: PathBuf, written: PathBuf },
     #[error("{} is not a regular file, so it cannot be replaced: name another output", .0.display())]
     NotAFile(PathBuf),
+    #[error("{} is a file, so no folder can be made there: name another output", .0.display())]
+    NotAFolder(PathBuf),
+    #[error(
+        "{} is not empty: --force replaces the files in it that have the names of new ones", .0.display()
+    )]
+    NotEmpty(PathBuf),
     #[error("{}: there is no folder {}; create it first", output.display(), folder.display())]
     NoFolder { output: PathBuf, folder: PathBuf },
     #[error("{} cannot be written: {source}", output.display())]

@@ -41,6 +41,11 @@ pub struct Encoder {
 const HARDWARE: &str = "hardware";
 
 impl Encoding {
+    /// Returns whether nothing is to be lost.
+    pub fn is_lossless(&self) -> bool {
+        self.lossless || self.encoder.as_deref() == Some(FFV1.name)
+    }
+
     /// Returns the encoders to choose from, the preferred one first.
     ///
     /// # Errors

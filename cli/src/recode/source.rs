@@ -4,15 +4,16 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 
 use gst::prelude::*;
 
-use super::{RecodeError, StopOnDrop, chapters, named, orientation::Orientation};
-
-/// Longest wait for the first frame of a file.
-const TIMEOUT: Duration = Duration::from_secs(60);
+use super::{
+    RecodeError, StopOnDrop,
+    metadata::{chapters, orientation::Orientation},
+    named,
+    preroll::preroll,
+};
 
 /// A stream of a file.
 #[derive(Clone, Debug)]
@@ -124,6 +125,44 @@ pub fn reader(file: &Path, pipeline: &gst::Pipeline) -> Result<gst::Element, Rec
 }
 
 impl Source {
+    /// Returns the source of frames that are in no file. `caps` are those that the encoder is
+    /// chosen for, and `length` is that of all frames where it is known.
+    pub fn of_frames(caps: gst::Caps, length: Option<gst::ClockTime>) -> Self {
+        Self {
+            video: Stream {
+                id: String::new(),
+                caps: caps.clone(),
+                kind: StreamKind::Video,
+            },
+            decoded: caps,
+            length,
+            orientation: None,
+            streams: Vec::new(),
+            chapters: None,
+            attachments: 0,
+            time_code: false,
+        }
+    }
+
+    /// Returns the source with frames of so many more columns and rows.
+    pub fn grown(mut self, (columns, rows): (u32, u32)) -> Self {
+        for (side, by) in [("width", columns), ("height", rows)] {
+            let structure = self.decoded.make_mut().structure_mut(0);
+            let Some(structure) = structure.filter(|_| by > 0) else {
+                continue;
+            };
+            if let Ok(old) = structure.get::<i32>(side) {
+                structure.set(side, old.saturating_add_unsigned(by));
+            }
+        }
+        self
+    }
+
+    /// Returns whether the frames are stored in a file.
+    pub fn is_stored(&self) -> bool {
+        !self.video.id.is_empty()
+    }
+
     /// Reads the beginning of a file, up to its first frame.
     ///
     /// # Errors
@@ -282,33 +321,5 @@ fn note_event(event: &gst::EventRef, decoded: bool, found: &Mutex<Found>) {
         }
         gst::EventView::Toc(toc) => lock(found).chapters = Some(toc.toc().0.to_owned()),
         _ => {}
-    }
-}
-
-/// Waits for the first frame.
-fn preroll(pipeline: &gst::Pipeline, file: &Path) -> Result<(), RecodeError> {
-    let bus = pipeline.bus();
-    let bus = bus.ok_or_else(|| gst::glib::bool_error!("the pipeline has no bus"))?;
-    let started = pipeline.set_state(gst::State::Paused);
-    let deadline = Instant::now() + TIMEOUT;
-    let kinds = [
-        gst::MessageType::AsyncDone,
-        gst::MessageType::Eos,
-        gst::MessageType::Error,
-    ];
-    let left = match started {
-        // The element that refused has posted the reason.
-        Err(_) => Duration::ZERO,
-        Ok(_) => deadline.saturating_duration_since(Instant::now()),
-    };
-    let left = gst::ClockTime::try_from(left).unwrap_or(gst::ClockTime::ZERO);
-    let message = bus.timed_pop_filtered(left, &kinds);
-    match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => Err(RecodeError::of_message(error)),
-        Some(_) => Ok(()),
-        None => Err(match started {
-            Err(error) => RecodeError::State(error),
-            Ok(_) => RecodeError::NoVideo(file.to_owned()),
-        }),
     }
 }

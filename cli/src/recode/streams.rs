@@ -8,7 +8,7 @@ use gst::{glib::BoolError, prelude::*};
 use super::{
     Container, RecodeError, Source,
     branches::{QUEUE, accepted, bin, link_to_muxer},
-    mp4_boxes,
+    metadata::mp4_boxes,
     source::{Stream, StreamKind, id_of},
     subtitles,
 };

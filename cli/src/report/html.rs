@@ -1,4 +1,5 @@
-//! The page: text, tables, pictures and curves in one file that needs no other.
+//! The page: text, tables, pictures and curves in one file that needs no other. It is HTML and XML at
+//! once, so that any parser reads it.
 
 use std::fmt::Write;
 
@@ -19,7 +20,7 @@ padding:0 1em;color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}\
 table{border-collapse:collapse}td{padding:.15em 1.2em .15em 0;vertical-align:top}\
 td:first-child{color:#666}figure{margin:0 0 1em}figcaption{color:#666}\
 .pair{display:flex;gap:8px;flex-wrap:wrap}.pair img{max-width:49%;height:auto}\
-svg{border:1px solid #ddd;margin-right:8px}polyline{fill:none;stroke-width:1.5}";
+svg{border:1px solid #ddd;margin-right:8px;max-width:100%;height:auto}polyline{fill:none;stroke-width:1.5}";
 
 /// Colour, name, and points over seconds.
 pub type Curve<'a> = (&'a str, &'a str, Vec<(f64, f64)>);
@@ -34,8 +35,8 @@ impl Page {
     pub fn new(title: &str) -> Self {
         let title = escape(title);
         let text = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-             <style>{STYLE}</style>\n<h1>{title}</h1>\n"
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
         );
         Self { text }
     }
@@ -55,7 +56,7 @@ impl Page {
         self.text.push_str("<table>\n");
         for (name, value) in rows {
             let (name, value) = (escape(name), escape(value));
-            let _ = writeln!(self.text, "<tr><td>{name}<td>{value}");
+            let _ = writeln!(self.text, "<tr><td>{name}</td><td>{value}</td></tr>");
         }
         self.text.push_str("</table>\n");
     }
@@ -64,7 +65,7 @@ impl Page {
     pub fn pair(&mut self, before: &Frame, after: &Frame, caption: &str) {
         let images = [("before", before), ("after", after)].map(|(name, frame)| {
             let data = gst::glib::base64_encode(&jpeg(frame));
-            format!("<img alt=\"{name}\" src=\"data:image/jpeg;base64,{data}\">")
+            format!("<img alt=\"{name}\" src=\"data:image/jpeg;base64,{data}\"/>")
         });
         let _ = writeln!(
             self.text,
@@ -74,8 +75,10 @@ impl Page {
         );
     }
 
-    /// Adds a chart of curves. `unit` is the text of a value.
+    /// Adds a chart of curves, without those that stay at 0. `unit` is the text of a value.
     pub fn chart(&mut self, curves: &[Curve<'_>], unit: &dyn Fn(f64) -> String) {
+        let rises = |(_, _, points): &&Curve<'_>| points.iter().any(|(_, y)| *y > 0.0);
+        let curves: Vec<_> = curves.iter().filter(rises).collect();
         let points = || curves.iter().flat_map(|(_, _, points)| points);
         let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
         let (end, top) = (most(|p| p.0), most(|p| p.1));
@@ -106,22 +109,26 @@ impl Page {
         }
         let _ = writeln!(
             self.text,
-            "<text x=\"{width}\" y=\"15\" text-anchor=\"end\" font-size=\"13\">up to {}</text>\
-             <text x=\"{width}\" y=\"{}\" text-anchor=\"end\" font-size=\"13\">{end:.1} s</text></svg>",
+            "<text x=\"{}\" y=\"15\" text-anchor=\"end\" font-size=\"13\">up to {}</text>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"end\" font-size=\"13\">{end:.1} s</text></svg>",
+            width - 8.0,
             escape(&unit(top)),
+            width - 8.0,
             height + 35.0
         );
     }
 
     /// Returns the whole page.
     pub fn finish(self) -> String {
-        self.text + "</html>\n"
+        self.text + "</body>\n</html>\n"
     }
 }
 
-/// Replaces the characters that mean something in HTML.
+/// Replaces the characters that mean something in HTML, and those that it does not hold.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
+    let is_lost = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.replace(is_lost, "\u{fffd}")
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
@@ -156,11 +163,27 @@ mod tests {
         let frame = Frame::new(800, 2, vec![128; 800 * 2 * 3]);
         page.pair(&frame, &frame, "frame 7");
         let curve = vec![(0.0, 0.0), (2.0, 5.0)];
-        page.chart(&[("red", "frames", curve)], &|top| {
-            format!("{top:.0} frames")
-        });
+        let zero = vec![(0.0, 0.0), (2.0, 0.0)];
+        page.chart(
+            &[("red", "frames", curve), ("green", "none", zero)],
+            &|top| format!("{top:.0} frames"),
+        );
         page.chart(&[("red", "nothing", Vec::new())], &|_| String::new());
+        page.table(&[("a & b".to_owned(), "\u{0}<c>\u{1b}".to_owned())]);
+        page.paragraph("1 < 2");
         let text = page.finish();
+        let options = roxmltree::ParsingOptions {
+            allow_dtd: true,
+            ..Default::default()
+        };
+        let parsed = roxmltree::Document::parse_with_options(&text, options).unwrap();
+        let count = |name| {
+            parsed
+                .descendants()
+                .filter(|n| n.has_tag_name(name))
+                .count()
+        };
+        assert_eq!((count("td"), count("img"), count("polyline")), (2, 2, 1));
         assert!(text.contains("a &lt;b&gt; &amp; &quot;c&quot;"));
         assert_eq!(text.matches("src=\"data:image/jpeg;base64,/9j/").count(), 2);
         assert_eq!(text.matches("<svg").count(), 1);

@@ -8,6 +8,7 @@ use super::{
     job::{ClipJob, RunError, new_element},
     mask::Attached,
     play::{Observer, Outcome, play},
+    raw::{Frames, Shared, change, files_of, into_file},
     space,
 };
 
@@ -19,6 +20,8 @@ pub struct Clip {
     job: ClipJob,
     recode: Recode,
     masks: Attached,
+    /// What the thread that reads frames tells, if they are in no video file.
+    ends: Shared,
 }
 
 impl Clip {
@@ -28,29 +31,36 @@ impl Clip {
     /// See [`super::run_clip`].
     pub fn open(job: &ClipJob) -> Result<Self, RunError> {
         let element = new_element(&job.settings)?;
+        let frames = match job.part {
+            None => Frames::open(job)?,
+            Some(_) => None,
+        };
+        let mut inputs = job.mask.files();
+        inputs.extend(files_of(job, frames.as_ref()));
         let files = Job {
             video: job.input.clone(),
             output: job.output.clone(),
-            inputs: job.mask.files(),
+            inputs,
             existing: job.existing,
             encoding: job.encoding.clone(),
         };
-        let recode = match &job.part {
-            None => Recode::new(&files, &element)?,
-            Some(part) => {
+        let ends = Shared::default();
+        let recode = match (&job.part, frames) {
+            (None, Some(frames)) => into_file(&files, frames, &ends, &element)?,
+            (None, None) => Recode::new(&files, &element)?,
+            (Some(part), _) => {
                 element.set_property("clip-part", part.segment.to_string());
                 Recode::of_part(&files, part, &element)?
             }
         };
-        if job.part.is_none() {
-            space::check(&job.output, recode.least_bytes)?;
-        }
+        space::check(&job.output, recode.least_bytes)?;
         let masks = job.mask.attach(&element, &recode.pipeline, job.first())?;
         Ok(Self {
             element,
             job: job.clone(),
             recode,
             masks,
+            ends,
         })
     }
 
@@ -63,6 +73,10 @@ impl Clip {
             observer.notice(note);
         }
         let played = play(&self.recode.pipeline, &self.element, observer);
+        // What could not be read is the reason of what follows from it.
+        if let Some(error) = change(&self.ends, |ends| ends.read.take()) {
+            return Err(error);
+        }
         let mut outcome = played.map_err(|error| self.masks.real_names(error))?;
         if outcome.frames == 0 {
             return Err(RecodeError::NoVideo(self.job.input.clone()).into());

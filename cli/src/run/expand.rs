@@ -10,7 +10,10 @@ use crate::{
     y4m::PIPE,
 };
 
-use super::settings::{ElementSettings, SettingsError};
+use super::{
+    images::{ImageError, Images, options::Rate},
+    settings::{ElementSettings, SettingsError},
+};
 
 /// The picture to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub enum ExpandError {
     Pipe,
     #[error(transparent)]
     Source(#[from] RecodeError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
 }
@@ -83,9 +88,15 @@ impl Expand {
             return Err(ExpandError::Pipe);
         }
         gst::init().map_err(RecodeError::from)?;
-        let source = Source::open(clip)?;
-        let info = VideoInfo::from_caps(&source.decoded).map_err(RecodeError::from)?;
-        let turned = source.orientation.is_some_and(|turn| turn.is_sideways());
+        let (info, turned) = match Images::find(clip, Rate::default().0)? {
+            Some(images) => (images.info, false),
+            None => {
+                let source = Source::open(clip)?;
+                let info = VideoInfo::from_caps(&source.decoded).map_err(RecodeError::from)?;
+                let turned = source.orientation.is_some_and(|turn| turn.is_sideways());
+                (info, turned)
+            }
+        };
         let size = (info.width(), info.height());
         let par = (
             info.par().numer().unsigned_abs(),

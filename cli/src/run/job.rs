@@ -12,6 +12,7 @@ use crate::{
 
 use super::{
     expand::ExpandError,
+    images::{ImageError, options::FrameOptions},
     mask::{MaskError, MaskSource},
     settings::{ElementSettings, SettingsError},
     space::NoSpace,
@@ -20,14 +21,16 @@ use super::{
 /// A clip, and what is made of it.
 #[derive(Clone, Debug)]
 pub struct ClipJob {
-    /// A video; `-` for Y4M on the standard input.
+    /// A video; a folder of images or numbered images; `-` for Y4M on the standard input.
     pub input: PathBuf,
     pub mask: MaskSource,
-    /// A video; `-` for Y4M on the standard output.
+    /// A video; a folder if `frames` say so; `-` for Y4M on the standard output.
     pub output: PathBuf,
     pub settings: ElementSettings,
     pub encoding: Encoding,
     pub existing: Existing,
+    /// What is known of frames that are in no video file.
+    pub frames: FrameOptions,
     /// The part of the clip that is written, without sound; `None` for all of it.
     pub part: Option<Part>,
 }
@@ -53,11 +56,8 @@ pub enum RunError {
     Expand(#[from] ExpandError),
     #[error(transparent)]
     Y4m(#[from] Y4mError),
-    #[error(
-        "frames from the standard input go to the standard output: use -o -, and pipe them into \
-         ffmpeg -i - to write a file"
-    )]
-    HalfPipe,
+    #[error(transparent)]
+    Image(#[from] ImageError),
     #[error("the Y4M cannot be written: {0}")]
     Pipe(io::Error),
     #[error(transparent)]
@@ -75,7 +75,10 @@ impl From<OutputError> for RunError {
 }
 
 /// Returns a new element with its properties set.
-pub(super) fn new_element(settings: &ElementSettings) -> Result<gst::Element, RunError> {
+///
+/// # Errors
+/// GStreamer lacks something, or the element does not take a setting.
+pub fn new_element(settings: &ElementSettings) -> Result<gst::Element, RunError> {
     gst::init()?;
     propainter_elements::plugin_register_static()?;
     let element = gst::ElementFactory::make("propainter");

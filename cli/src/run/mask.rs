@@ -210,7 +210,7 @@ impl MaskSource {
 }
 
 /// Returns the visible files of a folder in the order of their names.
-fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries: io::Result<Vec<_>> = fs::read_dir(folder)?.collect();
     let is_hidden = |file: &Path| {
         let name = file.file_name().unwrap_or_default();
@@ -225,7 +225,7 @@ fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Returns the files of a numbered sequence, whose first number is 0 or 1.
-fn numbered(location: &Path) -> Result<Vec<(u64, PathBuf)>, MaskError> {
+pub(super) fn numbered(location: &Path) -> Result<Vec<(u64, PathBuf)>, MaskError> {
     let none = || MaskError::NoFirst(location.to_owned());
     let name = location.file_name().unwrap_or_default().to_string_lossy();
     let (before, rest) = name.split_once('%').ok_or_else(none)?;
@@ -247,7 +247,7 @@ fn numbered(location: &Path) -> Result<Vec<(u64, PathBuf)>, MaskError> {
 }
 
 /// Returns whether a file's content is that of an image; its extension does not count.
-fn is_image(file: &Path) -> Result<bool, MaskError> {
+pub(super) fn is_image(file: &Path) -> Result<bool, MaskError> {
     let format = File::open(file).and_then(|opened| {
         let reader = ImageReader::new(BufReader::with_capacity(64, opened));
         Ok(reader.with_guessed_format()?.format())

@@ -10,16 +10,18 @@
 //! - [`progress`]: what is shown meanwhile
 //! - [`page`]: the report of a clip
 //! - [`space`]: whether the new file will fit
-//! - [`pipe`]: frames from and to other programs
+//! - [`images`]: frames that are images
+//! - [`raw`]: frames that are not in a video file, on either side: Y4M and images
 
 pub mod clip;
 pub mod expand;
+pub mod images;
 pub mod job;
 pub mod mask;
 mod page;
-mod pipe;
 pub mod play;
 pub mod progress;
+mod raw;
 pub mod settings;
 pub mod space;
 pub mod subject;
@@ -45,6 +47,7 @@ use crate::{
 
 pub use self::{
     clip::Clip,
+    images::options::FrameOptions,
     job::{ClipJob, RunError},
     mask::MaskSource,
     play::{Observer, Outcome, Progress, play},
@@ -52,7 +55,7 @@ pub use self::{
     settings::ElementSettings,
     subject::Subject,
 };
-use self::{page::Recorder, pipe::run_pipe};
+use self::{page::Recorder, raw::run_raw};
 
 /// Removes what a mask marks from a video
 ///
@@ -60,12 +63,13 @@ use self::{page::Recorder, pipe::run_pipe};
 /// chroma stay as they are where the new file can have them.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Video to read, a folder of videos, or the folder of a job that `propainter plan` has written;
-    /// - for Y4M on the standard input
+    /// Video to read, a folder of videos, a folder of images that are the frames of one video or
+    /// their numbered names (frame%05d.png), or the folder of a job that `propainter plan` has
+    /// written; - for Y4M on the standard input
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
-    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; for a folder of videos, a folder; - for
-    /// Y4M on the standard output
+    /// Video to write: .mp4, .m4v, .mov, .mkv, .webm or .ts; a folder for images (name/), and for a
+    /// folder of videos; - for Y4M on the standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the output where it exists
@@ -95,6 +99,8 @@ pub struct Options {
     pub subject: Subject,
     #[command(flatten)]
     pub encoding: Encoding,
+    #[command(flatten)]
+    pub frames: FrameOptions,
     /// Segment of the job to process, from 0 on [default: $JOB_COMPLETION_INDEX,
     /// $AWS_BATCH_JOB_ARRAY_INDEX or $SLURM_ARRAY_TASK_ID; without any, all segments that are left]
     #[arg(long, value_name = "N", help_heading = "Segments of a job")]
@@ -122,8 +128,10 @@ pub enum CommandError {
          --expand"
     )]
     NoMask,
-    #[error("a report is about files: leave out --report, or name files in place of -")]
-    ReportOfPipe,
+    #[error(
+        "a report is about a video file: leave out --report, or name files in place of - and folders"
+    )]
+    NoReport,
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
@@ -141,6 +149,7 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
         settings: options.subject.settings(&options.input)?,
         encoding: options.encoding.clone(),
         existing: Existing::with_force(options.force),
+        frames: options.frames,
         part: None,
     };
     if options.json {
@@ -166,13 +175,9 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), CommandEr
 /// An input cannot be read, the output cannot be written, or an element fails; no file is left
 /// behind then.
 pub fn run_clip(job: &ClipJob, observer: &mut dyn Observer) -> Result<Outcome, RunError> {
-    match (
-        job.input.as_os_str() == PIPE,
-        job.output.as_os_str() == PIPE,
-    ) {
-        (_, true) => return run_pipe(job, observer),
-        (true, false) => return Err(RunError::HalfPipe),
-        (false, false) => {}
+    let images = job.frames.kind(&job.output);
+    if job.output.as_os_str() == PIPE || images.is_some() {
+        return run_raw(job, images, observer);
     }
     let clip = Clip::open(job)?;
     let outcome = clip.play(observer)?;
@@ -189,11 +194,10 @@ fn run_one(
     let Some(page) = &options.report else {
         return Ok(run_clip(job, observer)?);
     };
-    if [&job.input, &job.output]
-        .iter()
-        .any(|name| name.as_os_str() == PIPE)
-    {
-        return Err(CommandError::ReportOfPipe);
+    let pipes = [&job.input, &job.output];
+    let pipe = pipes.iter().any(|name| name.as_os_str() == PIPE);
+    if pipe || job.frames.kind(&job.output).is_some() {
+        return Err(CommandError::NoReport);
     }
     let mut inputs = vec![job.input.clone()];
     inputs.extend(job.mask.files());

@@ -52,6 +52,14 @@ impl ElementSettings {
         Ok(())
     }
 
+    /// Takes over the values that `other` sets.
+    pub fn take(&mut self, other: &Self) {
+        for (name, value) in &other.values {
+            self.values.retain(|(set, _)| set != name);
+            self.values.push((name.clone(), value.clone()));
+        }
+    }
+
     /// Returns the text that a property is set to; `None` where it keeps its default.
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.values.iter().find(|(set, _)| set == name);

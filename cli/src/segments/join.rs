@@ -17,7 +17,7 @@ use crate::{
     Console,
     output::Existing,
     recode::{Job, Parts, Recode},
-    run::{Bar, Observer, Outcome, Quiet, RunError, play},
+    run::{Bar, Observer, Outcome, Quiet, RunError, play, space},
 };
 
 /// Puts the segments of a job together, with sound, subtitles, chapters and tags of the clip
@@ -88,7 +88,14 @@ pub fn join(
     let files = manifest.segments.iter().enumerate();
     let files = files.map(|(number, entry)| (segment_file(job, number), entry.keep.len()));
     let (times, frames) = (manifest.times.clone(), manifest.frames as u64);
+    let side = |name: &str| -> u32 {
+        let border = manifest.settings.get(&format!("expand-{name}"));
+        border
+            .and_then(|border| border.parse().ok())
+            .unwrap_or_default()
+    };
     let parts = Parts {
+        added: (side("left") + side("right"), side("top") + side("bottom")),
         files: files.collect(),
         time: Box::new(move |frame| times.at(frame).map(ClockTime::from_nseconds)),
     };
@@ -102,6 +109,7 @@ pub fn join(
         encoding: manifest.encoding(),
     };
     let recode = Recode::joined(&files, parts).map_err(RunError::from)?;
+    space::check(output, recode.least_bytes).map_err(RunError::from)?;
     for note in &recode.notes {
         observer.notice(note);
     }

@@ -103,8 +103,6 @@ pub enum JobError {
     Extension { output: PathBuf, container: String },
     #[error("{} has its mask, output and settings: leave out these options, or plan the job again with them", .0.display())]
     OwnSettings(PathBuf),
-    #[error("{0}: a clip whose picture grows cannot be divided into segments; run it as a whole")]
-    Expands(String),
     #[error(transparent)]
     Settings(#[from] propainter::Error),
     #[error(transparent)]

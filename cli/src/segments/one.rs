@@ -14,7 +14,10 @@ use crate::{
     Console,
     output::Existing,
     recode::{Part, RecodeError, SEEK_FAILED},
-    run::{Bar, ClipJob, JsonLines, Observer, Options, Outcome, Quiet, RunError, run_clip},
+    run::{
+        Bar, ClipJob, ElementSettings, FrameOptions, JsonLines, Observer, Options, Outcome, Quiet,
+        RunError, run_clip,
+    },
 };
 
 /// The variables in which batch systems tell an array's task its number, the first one that is set.
@@ -67,13 +70,14 @@ pub fn run(options: &Options, console: &mut Console<'_>) -> Result<(), JobError>
         Some(number) => number..number + 1,
         None => 0..Manifest::read(job)?.segments.len(),
     };
+    let budgets = ElementSettings::default();
     for number in numbers {
         let done = if options.json {
-            run_segment(job, number, &mut JsonLines(&mut *console.out))?
+            run_segment(job, number, &budgets, &mut JsonLines(&mut *console.out))?
         } else if options.quiet {
-            run_segment(job, number, &mut Quiet)?
+            run_segment(job, number, &budgets, &mut Quiet)?
         } else {
-            run_segment(job, number, &mut Bar::new("run", console.errors))?
+            run_segment(job, number, &budgets, &mut Bar::new("run", console.errors))?
         };
         let line = match &done {
             Done::Before => format!("segment {number} is complete already"),
@@ -106,13 +110,15 @@ pub enum Done {
 }
 
 /// Processes a segment of a job, unless it is complete already. Its file and its record appear once
-/// they are complete.
+/// they are complete. `budgets` of memory replace those of the job: the frames of a segment do not
+/// depend on them.
 ///
 /// # Errors
 /// There is no such segment, an input has changed or cannot be read, or an element fails.
 pub fn run_segment(
     job: &Path,
     number: usize,
+    budgets: &ElementSettings,
     observer: &mut dyn Observer,
 ) -> Result<Done, JobError> {
     gst::init().map_err(RunError::from)?;
@@ -136,13 +142,16 @@ pub fn run_segment(
         file: file.clone(),
         source,
     })?;
+    let mut settings = manifest.element_settings()?;
+    settings.take(budgets);
     let clip = ClipJob {
         input: manifest.input.path.clone(),
         mask: manifest.mask.source(),
         output: file,
-        settings: manifest.element_settings()?,
+        settings,
         encoding: manifest.encoding(),
         existing: Existing::Replace,
+        frames: FrameOptions::default(),
         part: Some(part.clone()),
     };
     let outcome = match run_clip(&clip, observer) {

@@ -18,8 +18,10 @@ use super::{
 use crate::{
     Console,
     output::Existing,
-    recode::{Container, Encoder, Encoding, Source},
-    run::{Bar, ClipJob, ElementSettings, MaskSource, Observer, Quiet, RunError, Subject},
+    recode::{Container, Encoder, Encoding, Source, pipeline::added},
+    run::{
+        Bar, ClipJob, ElementSettings, FrameOptions, MaskSource, Observer, Quiet, RunError, Subject,
+    },
 };
 
 /// Divides a clip into segments that several machines can process, and writes the plan
@@ -145,20 +147,18 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
         settings: job.settings.clone(),
         encoding: job.encoding.clone(),
         existing: Existing::Refuse,
+        frames: FrameOptions::default(),
         part: None,
     };
-    let expands = |(name, value): &(&str, &str)| name.starts_with("expand-") && *value != "0";
-    if let Some((name, _)) = job.settings.iter().find(expands) {
-        return Err(JobError::Expands(name.to_owned()));
-    }
     let container = Container::of(&PathBuf::from(format!("clip.{}", job.container)));
     let container = container.map_err(|_| JobError::Container(job.container.clone()))?;
     // Noted first: a clip that changes meanwhile is found out.
     let (input, mask) = (identity(&job.input)?, Masks::of(&job.mask)?);
     let source = Source::open(&job.input).map_err(RunError::from)?;
-    let encoder = Encoder::choose(&source, container, &job.encoding).map_err(RunError::from)?;
     let info = VideoInfo::from_caps(&source.decoded).map_err(RunError::from)?;
     let element = glib_element(&job.settings)?;
+    let source = source.grown(added(element.upcast_ref()));
+    let encoder = Encoder::choose(&source, container, &job.encoding).map_err(RunError::from)?;
     let size = (info.width() as usize, info.height() as usize);
     let config = element.config(size)?;
     let segments = Segments::new(&config)?;
@@ -166,6 +166,10 @@ pub fn plan(job: &PlanJob, observer: &mut dyn Observer) -> Result<Manifest, JobE
 
     let element: gst::Element = element.upcast();
     element.set_property("clip-part", "find");
+    for side in ["left", "right", "top", "bottom"] {
+        // Segments begin where the picture says, and nothing is filled.
+        element.set_property(&format!("expand-{side}"), 0u32);
+    }
     let element = segments.depends_on_frames().then_some(&element);
     let Scan {
         frames,

@@ -7,7 +7,8 @@ use gst::{ClockTime, EventView, FormattedSegment, PadProbeReturn, PadProbeType, 
 use super::JobError;
 use crate::{
     recode::{
-        RecodeError, Source, branches, fill_times, named,
+        RecodeError, Source, branches, named,
+        pipeline::fill_times,
         source::reader,
         streams::{decoded_into, route},
     },

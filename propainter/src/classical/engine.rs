@@ -7,13 +7,14 @@ use std::{
 
 use super::{
     blending::compose,
-    effort::{Effort, Tier},
+    effort::pace::Pace,
     motion::flow,
     profile::{Stage, timed},
     window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
+    effort::Deadline,
     engine::Engine,
     memory::{Notice, Usage},
 };
@@ -30,7 +31,9 @@ pub struct ClassicalEngine {
     /// The most recent hole. Consecutive frames often share one, which is then analysed once.
     last_hole: Option<AnalysedHole>,
     /// What the current frame may cost.
-    effort: Effort,
+    pace: Pace,
+    /// The next frame begins a scene.
+    begins_scene: bool,
     /// Total time spent while a frame in the window had a hole.
     computing: Duration,
 }
@@ -45,7 +48,8 @@ impl ClassicalEngine {
             budget,
             picture,
             last_hole: None,
-            effort: Tier::Full.effort(),
+            pace: Pace::default(),
+            begins_scene: false,
             computing: Duration::ZERO,
         }
     }
@@ -55,6 +59,13 @@ impl ClassicalEngine {
         let last = self.last_hole.take().filter(|last| last.matches(hole));
         self.last_hole
             .insert(last.unwrap_or_else(|| AnalysedHole::new(hole.clone())))
+    }
+
+    /// Chooses the effort of a call by the last hole.
+    fn begin(&mut self) {
+        let last = self.last_hole.as_ref();
+        self.pace
+            .begin(&last.map(|last| *last.footprint()).unwrap_or_default());
     }
 
     /// Runs `step` and adds its duration to `computing` if a frame in the window has a hole.
@@ -76,7 +87,11 @@ impl ClassicalEngine {
     /// a hole, and detects a scene cut between them.
     fn estimate_flow(&mut self) {
         let last = self.window.len() - 1;
-        let Some(before) = last.checked_sub(1) else {
+        let before = last.checked_sub(1);
+        if let Some(before) = before.filter(|_| self.window[last].scene_cut) {
+            self.window[before].pyramid = None;
+        }
+        let Some(before) = before.filter(|_| !self.window[last].scene_cut) else {
             if self.window[last].has_hole() {
                 self.window[last].build_pyramid();
             }
@@ -99,7 +114,7 @@ impl ClassicalEngine {
                 return;
             };
             let (forward, backward, scene_cut) = timed(Stage::Flow, || {
-                flow::bidirectional(a, b, predictions, &self.effort)
+                flow::bidirectional(a, b, predictions, self.pace.effort())
             });
             self.window[before].forward = holes.0.then_some(forward);
             self.window[last].backward = holes.1.then_some(backward);
@@ -130,7 +145,9 @@ impl ClassicalEngine {
             .unwrap_or_else(|| self.window[now].hole_mask());
         if self.window[now].has_hole() {
             let picture = self.picture.as_ref();
-            compose::fill_frame(&mut self.window, now, &hole, picture, &self.effort, cancel)?;
+            let effort = self.pace.effort();
+            let times = compose::fill_frame(&mut self.window, now, &hole, picture, effort, cancel)?;
+            self.pace.filled(times);
         }
         let frame = self.window[now].frame.clone();
         self.next += 1;
@@ -162,23 +179,32 @@ impl Engine for ClassicalEngine {
     ) -> Result<Vec<InpaintedFrame>, Error> {
         cancel.check()?;
         let source_map = timed(Stage::Pyramid, || self.analyse(&hole).source_map());
-        self.window.push_back(WindowFrame::new(frame, source_map));
+        let mut frame = WindowFrame::new(frame, source_map);
+        frame.scene_cut = std::mem::take(&mut self.begins_scene);
+        self.window.push_back(frame);
+        self.begin();
         self.timed(|engine| {
+            let start = engine.pace.effort().now();
             engine.estimate_flow();
+            engine.pace.estimated_flow(start);
             engine.record_use();
-            engine.finish_ready(cancel)
+            let done = engine.finish_ready(cancel);
+            engine.pace.end();
+            done
         })
     }
 
     /// Returns at most one frame a call. All remaining frames at once would take as much memory as
     /// the window itself.
     fn drain(&mut self, cancel: &Cancel) -> Result<Vec<InpaintedFrame>, Error> {
+        self.begin();
         self.timed(|engine| {
             let mut done = Vec::new();
             if engine.next < engine.window.len() {
                 cancel.check()?;
                 done.push(engine.finish_next(cancel)?);
             }
+            engine.pace.end();
             if engine.next == engine.window.len() {
                 engine.flush();
             }
@@ -189,7 +215,17 @@ impl Engine for ClassicalEngine {
     fn flush(&mut self) {
         self.window.clear();
         self.next = 0;
+        self.begins_scene = false;
         self.record_use();
+    }
+
+    fn begin_scene(&mut self) -> bool {
+        self.begins_scene = !self.window.is_empty();
+        true
+    }
+
+    fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        self.pace.set_deadline(deadline);
     }
 
     fn latency_frames(&self) -> usize {
@@ -206,12 +242,18 @@ impl Engine for ClassicalEngine {
         cancel: &Cancel,
     ) -> Result<Vec<InpaintedFrame>, Error> {
         self.budget.limit_latency(frames);
-        self.timed(|engine| engine.finish_ready(cancel))
+        self.begin();
+        self.timed(|engine| {
+            let done = engine.finish_ready(cancel);
+            engine.pace.end();
+            done
+        })
     }
 
     fn usage(&self) -> Usage {
         Usage {
             computing: self.computing,
+            effort: self.pace.stats(),
             ..self.budget.usage()
         }
     }

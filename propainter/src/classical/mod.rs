@@ -38,7 +38,11 @@ mod spatial;
 mod temporal;
 mod window;
 
-pub use self::{effort::Tier, engine::ClassicalEngine, window::footprint::HoleFootprint};
+pub use self::{
+    effort::control::{Allowance, EffortControl, StepTimes},
+    engine::ClassicalEngine,
+    window::footprint::HoleFootprint,
+};
 pub(crate) use self::{
     spatial::{diffusion::diffusion_fill, extension::extend},
     window::{
@@ -58,7 +62,7 @@ const PAST: usize = 80;
 /// `lookahead` bounds the number of future frames; more of the sub-video then lies in the past.
 pub(crate) fn window(subvideo_length: usize, lookahead: Option<usize>) -> WindowLengths {
     let half = (subvideo_length / 2).min(AHEAD);
-    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half).max(1));
+    let ahead = lookahead.map_or(half, |lookahead| lookahead.min(half));
     WindowLengths {
         ahead,
         past: subvideo_length.saturating_sub(ahead).min(PAST),

@@ -6,7 +6,10 @@ use burn::tensor::{DType as TensorDType, Device};
 
 use crate::{
     DType, DeviceChoice, Error,
-    device::{cuda::PrimaryContext, cuda_faults::DriverError},
+    device::{
+        cuda::PrimaryContext,
+        cuda_faults::{DriverError, lost_context},
+    },
 };
 
 /// Returns whether `device` is the CPU device that our CPU kernels run on.
@@ -40,7 +43,7 @@ impl DeviceChoice {
     ///
     /// # Errors
     /// [`Error::Device`] if a CUDA device was asked for by name and is absent or does not answer;
-    /// [`Error::DeviceLost`] if it failed before in this process and is lost.
+    /// [`Error::DeviceLost`] if it has failed in this process and is lost.
     pub fn open(self) -> Result<Device, Error> {
         self.open_and_tell().map(|(device, _)| device)
     }
@@ -99,7 +102,16 @@ fn open_cuda(n: usize) -> Result<Device, OpenError> {
     });
     drop(context);
     let opened = opened.map_err(|_| OpenError::Open)?;
-    opened.map_err(|error| OpenError::Silent(format!("{error:?}")))
+    opened.map_err(|error| {
+        let error = format!("{error:?}");
+        match lost_context(&error) {
+            Some(fault) => {
+                DeviceChoice::Cuda(n).mark_lost(fault);
+                OpenError::Lost(fault.to_owned())
+            }
+            None => OpenError::Silent(error.lines().next().unwrap_or_default().to_owned()),
+        }
+    })
 }
 
 #[cfg(test)]

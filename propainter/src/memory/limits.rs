@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{Faults, Stage};
-use crate::{Error, Precision};
+use crate::{Error, Precision, effort::EffortStats};
 
 /// The limits that a user sets for a session.
 #[derive(Clone, Debug, PartialEq)]
@@ -280,6 +280,8 @@ pub struct Usage {
     pub computing: Duration,
     /// Floating point operations of the layers in each stage, in the order of [`Stage::ALL`].
     pub operations: [u64; Stage::ALL.len()],
+    /// What the classical engine spends under a time limit.
+    pub effort: EffortStats,
 }
 
 impl Usage {
@@ -296,6 +298,7 @@ impl Usage {
             host_budget: self.host_budget.saturating_add(other.host_budget),
             host_planned: self.host_planned + other.host_planned,
             degraded: self.degraded.union(other.degraded),
+            effort: self.effort.and(other.effort),
             ..self.after(&other)
         }
     }
@@ -318,6 +321,7 @@ impl Usage {
             grown: self.grown + before.grown,
             runs: self.runs + before.runs,
             computing: self.computing + before.computing,
+            effort: self.effort.after(&before.effort),
             ..self
         }
     }

@@ -11,23 +11,23 @@
 //! [`simulate`] counts the items that a stream holds at each task.
 
 mod holdings;
-mod params;
 mod ring;
 mod runner;
 mod segments;
 pub mod simulate;
 mod sliding;
 mod task;
+mod window_params;
 
 use std::ops::Range;
 
 pub use holdings::{Direction, FlowPair, Holdings, Propagated, RawFlows};
-pub use params::WindowParams;
-use params::{COMPLETION_PAD, PROPAGATION_PAD};
 pub use ring::Ring;
 pub use runner::{BothWays, ScaledFlows, TaskRunner};
 pub use segments::{Segment, SegmentTasks};
 pub use task::{Needed, Task, Window};
+pub use window_params::WindowParams;
+use window_params::{COMPLETION_PAD, PROPAGATION_PAD};
 
 /// The position of a stream in the procedure.
 #[derive(Clone, Debug)]
@@ -60,6 +60,11 @@ struct Last {
 impl Schedule {
     /// Creates the schedule of a stream that has no frame yet.
     pub fn new(params: WindowParams) -> Self {
+        // A window that sees only frames before its centre needs some.
+        let first_centre = match params.effective_lookahead() {
+            Some(0) => params.hop(),
+            _ => 0,
+        };
         Self {
             params,
             frames: 0,
@@ -67,7 +72,7 @@ impl Schedule {
             ended: false,
             completed: 0,
             propagated: 0,
-            centre: 0,
+            centre: first_centre,
             last: Last {
                 completed: usize::MAX,
                 propagated: usize::MAX,

@@ -14,7 +14,7 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use super::{
     WindowParams,
-    params::{COMPLETION_PAD, PROPAGATION_PAD},
+    window_params::{COMPLETION_PAD, PROPAGATION_PAD},
 };
 
 /// A part of a clip; all numbers are frame numbers of the clip.

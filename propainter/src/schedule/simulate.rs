@@ -96,7 +96,7 @@ pub fn simulate(params: WindowParams, length: Option<usize>) -> Vec<Snapshot> {
         None => vec![
             params
                 .effective_lookahead()
-                .unwrap_or(params.subvideo_length),
+                .map_or(params.subvideo_length, |ahead| ahead.max(params.hop())),
             2 * params.latency_frames() + 2 * params.subvideo_length + period + 64,
         ],
     };

@@ -7,7 +7,7 @@
 
 use super::{
     Needed, Schedule, Task, Window, WindowParams,
-    params::{COMPLETION_PAD, PROPAGATION_LIMIT, PROPAGATION_PAD},
+    window_params::{COMPLETION_PAD, PROPAGATION_LIMIT, PROPAGATION_PAD},
 };
 
 /// The frames that the window around a centre looks at.
@@ -37,10 +37,12 @@ impl Schedule {
         let view = self.view(lookahead)?;
         if self.completed + 1 < view.end {
             let start = view.first.saturating_sub(COMPLETION_PAD).max(view.start);
+            // Without a look-ahead, the flow that leads to the first frame is new, too.
+            let keep = view.first.min(self.completed);
             self.completed = view.end - 1;
             return Some(Task::Complete {
                 run: start..self.completed,
-                keep: view.first..self.completed,
+                keep: keep..self.completed,
             });
         }
         if self.seen < view.end {

@@ -5,12 +5,12 @@ use crate::{
     kernels::correlation::CorrelationForm,
     memory::{
         Degradation, Stage,
-        meter::Meter,
-        planning::{
+        budget::{
             Plan,
             bytes::{ByteModel, Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
         },
+        meter::Meter,
     },
     networks::stored::Placement,
 };

@@ -85,8 +85,9 @@ pub struct Config {
     /// Factor on the frames' own width or height where no processing size is given, above 0 and up
     /// to 4.
     pub resize_ratio: f64,
-    /// Future frames that a window of [`Mode::Sliding`] waits for, at least 1, at most the
-    /// sub-video less a hop and a frame; higher values have the effect of that one.
+    /// Future frames that a window of [`Mode::Sliding`] waits for, at most the sub-video less a hop
+    /// and a frame; higher values have the effect of that one. With 0 it sees no frame after the
+    /// last one that it finishes.
     pub lookahead: usize,
     /// Whether scene cuts end the windows of [`Mode::Sliding`].
     pub scene_cuts: bool,
@@ -286,7 +287,7 @@ impl Config {
             subvideo_length: self.subvideo_length.max(2),
             neighbor_length: self.neighbor_length.max(2),
             ref_stride: self.ref_stride.max(1),
-            lookahead: (self.mode == Mode::Sliding).then(|| self.lookahead.max(1)),
+            lookahead: (self.mode == Mode::Sliding).then_some(self.lookahead),
         }
     }
 }
@@ -324,7 +325,6 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     at_least("neighbor-length", config.neighbor_length, 2)?;
     at_least("ref-stride", config.ref_stride, 1)?;
     at_least("raft-iterations", config.raft_iterations, 1)?;
-    at_least("lookahead", config.lookahead, 1)?;
     if !(config.scene_threshold > 0.0 && config.scene_threshold <= 1.0) {
         return Err(Error::Setting {
             name: "scene-threshold",

@@ -22,7 +22,7 @@ pub fn fade(
     feather: usize,
 ) {
     let full = u32::try_from(feather).unwrap_or(u32::MAX).saturating_add(1);
-    let area = hole.area();
+    let area = hole.bounding_box();
     if area.is_empty() || feather == 0 {
         return;
     }

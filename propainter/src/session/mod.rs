@@ -22,7 +22,10 @@ pub use stats::Stats;
 pub use warm::Warm;
 
 use crate::{
-    Cancel, DeviceChoice, Error, Frame, InpaintedFrame, Mask, memory::Notice, scene_cuts::Detector,
+    Cancel, DeviceChoice, Error, Frame, InpaintedFrame, Mask, TimeLimit,
+    effort::{Clock, Deadline},
+    memory::Notice,
+    scene_cuts::Detector,
 };
 use crops::Crops;
 use engine_builder::EngineBuilder;
@@ -44,6 +47,8 @@ pub struct Session {
     /// The notices that are given once, of those given.
     told: Vec<Notice>,
     cancel: Cancel,
+    time_limit: Option<TimeLimit>,
+    clock: Clock,
     stats: Stats,
     /// Frames of this stream that were pushed.
     pushed: usize,
@@ -86,6 +91,7 @@ impl Session {
         };
         let (config, finder) = segments::exact(config)?;
         let networks = warm.and_then(|warm| warm.networks(&config));
+        let clock = config.limits.faults.clock();
         let crops = Crops::open(config.clone(), cancel.clone(), networks)?;
         Ok(Self {
             finder,
@@ -96,6 +102,8 @@ impl Session {
             notices,
             told: Vec::new(),
             cancel,
+            time_limit: None,
+            clock,
             stats: Stats::default(),
             pushed: 0,
         })
@@ -134,7 +142,7 @@ impl Session {
             let detector = session.detector.as_mut();
             if detector.is_some_and(|detector| detector.begins(&frame, mask)) {
                 session.stats.scene_cuts += 1;
-                session.crops.end_scene(done)?;
+                session.crops.begin_scene(done)?;
             }
             session.crops.push(frame, mask, done)
         })
@@ -184,6 +192,13 @@ impl Session {
         self.stats.held = 0;
         self.deferred = None;
         self.cancel.reset();
+    }
+
+    /// Limits the time of the calls to come; `None` lets them take as long as they take, which is
+    /// the default. To keep to the limit, the engine without networks searches less, so its fills
+    /// then depend on the speed of the machine. The networks ignore it.
+    pub fn set_time_limit(&mut self, limit: Option<TimeLimit>) {
+        self.time_limit = limit;
     }
 
     /// Limits the latency to `frames` later frames from now on, at least 1, and returns the frames
@@ -278,6 +293,11 @@ impl Session {
         if let Some(error) = self.deferred.take() {
             return Err(error);
         }
+        let deadline = self.time_limit.map(|limit| Deadline {
+            tier: self.config.limits.faults.tier(),
+            ..Deadline::new(&self.clock, limit)
+        });
+        self.crops.set_deadline(deadline);
         let start = Instant::now();
         let mut done = Vec::new();
         let result = call(self, &mut done);

@@ -49,8 +49,9 @@ impl Segments {
         let rule = match (config.networks(), config.mode) {
             (true, Mode::Reference) => Rule::Anywhere(config.window_params()),
             (_, Mode::Sliding) if config.scene_cuts => Rule::SceneCuts(config.detector()),
-            (false, _) => Rule::NoMask { before: false },
-            (true, Mode::Sliding) => Rule::Nowhere,
+            // A border is a hole of every frame.
+            (false, _) if config.border.is_empty() => Rule::NoMask { before: false },
+            (_, Mode::Sliding) | (false, _) => Rule::Nowhere,
         };
         Ok(Self { rule, frames: 0 })
     }
@@ -62,7 +63,7 @@ impl Segments {
             Rule::SceneCuts(_) => "at scene cuts",
             Rule::NoMask { .. } => "where two consecutive frames have no mask",
             Rule::Nowhere => {
-                "nowhere, because sliding windows go on without end if scene-cuts is false"
+                "nowhere, because frames of the whole clip follow from those before them"
             }
         }
     }

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask,
     device::cuda_faults::lost_context,
+    effort::Deadline,
     engine::Engine,
     memory::{Notice, Usage},
 };
@@ -95,6 +96,16 @@ impl EngineSupervisor {
     /// Returns whether finished frames are valid outside the hole too.
     pub fn returns_whole_frames(&self) -> bool {
         self.config.whole
+    }
+
+    /// Sets when the calls to come are due.
+    pub fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        self.engine.set_deadline(deadline);
+    }
+
+    /// Lets the next frame begin a scene; returns false if the engine has to be drained first.
+    pub fn begin_scene(&mut self) -> bool {
+        self.engine.begin_scene()
     }
 
     pub fn usage(&self) -> Usage {

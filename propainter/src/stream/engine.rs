@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
     engine::Engine,
-    memory::{Notice, Usage, planning::Guard},
+    memory::{Notice, Usage, budget::Guard},
     schedule::{Segment, WindowParams},
 };
 

@@ -17,7 +17,7 @@ use crate::{
     Cancel, Error, InpaintedFrame,
     memory::{
         Stage,
-        planning::{Guard, Plan},
+        budget::{Guard, Plan},
     },
     networks::{raft::Features, stored::StoredTensor},
     schedule::{BothWays, Direction, Holdings, ScaledFlows, TaskRunner, Window},

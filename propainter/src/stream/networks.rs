@@ -13,7 +13,7 @@ use crate::{
         device::is_cpu,
         pools::{DeviceStream, Pools, free_unused, lasting},
     },
-    memory::planning::bytes::Pages,
+    memory::budget::bytes::Pages,
     networks::{flow_completion::FlowCompletion, generator::Generator, raft::Raft},
     weights::{Network, WeightsSource},
 };

@@ -79,7 +79,7 @@ impl PropagatedImage {
     /// Returns `frame` with the bytes of the bounding box of its hole as propagation left them: RGB,
     /// then 1 where a pixel is missing.
     fn updated(frame: &Frame, hole: &Mask, bytes: &[u8]) -> Self {
-        let (width, area) = (hole.width(), hole.area());
+        let (width, area) = (hole.width(), hole.bounding_box());
         let mut rgb = frame.rgb().to_vec();
         let mut missing = vec![0; hole.hole().len()];
         let (pixels, flags) = bytes.split_at(3 * area.pixels());
@@ -231,7 +231,7 @@ impl<'a> PropagatedImages<'a> {
         let area = match hole.is_empty() {
             // Some pixel, because no kernel runs for none.
             true => Rect::new([0..1, 0..1]),
-            false => hole.area(),
+            false => hole.bounding_box(),
         };
         let downloads = &mut self.downloads;
         if downloads

@@ -18,7 +18,7 @@ use crate::{
         pixels::MaskTensor,
         quarter_flow::quarter_flow,
     },
-    memory::planning::Plan,
+    memory::budget::Plan,
     networks::{
         flow_completion::{ChunkSize, Video},
         generator::{Flows, Generated, GeneratorInput, QuarterScaleInputs},
@@ -282,7 +282,7 @@ impl StageRunner<'_> {
         let dtype = numbers.tensor_dtype();
         let (masks, mask_pixels) = state.quarter_masks(locals.clone(), device, dtype);
         let sources = held.frames.range(locals.clone());
-        let wanted: Vec<_> = sources.map(|source| source.hole.area()).collect();
+        let wanted: Vec<_> = sources.map(|source| source.hole.bounding_box()).collect();
         let input = GeneratorInput {
             features: features.map(StoredTensor::get).collect(),
             references: references.collect(),
@@ -352,7 +352,7 @@ impl OneWay<'_> {
         let wanted = |t: usize| match self.keep.contains(&self.index(t)) {
             true => {
                 let frame = self.leads_from(t);
-                self.state.held.frames.get(frame).flow_hole.area()
+                self.state.held.frames.get(frame).flow_hole.bounding_box()
             }
             false => Rect::default(),
         };

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Error, InpaintedFrame,
     kernels::pixels::MaskTensor,
-    memory::planning::Plan,
+    memory::budget::Plan,
     networks::{
         raft::Features,
         stored::{Placement, StoredTensor},

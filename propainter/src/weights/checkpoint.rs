@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Network, TensorProblem, WeightsError,
-    file::StateFile,
+    formats::StateFile,
     layout::{Layout, Role, Slot},
 };
 use crate::DType;

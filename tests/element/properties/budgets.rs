@@ -45,7 +45,7 @@ fn memory_has_these_defaults() {
     assert_eq!(nick(&element, "precision"), "auto");
     assert_eq!(
         flags(&element, "allow-degradation"),
-        "precision+references+window+resolution"
+        "precision+references+window+resolution+effort"
     );
     assert_eq!(element.property::<Option<String>>("plan"), None);
 }
@@ -73,7 +73,7 @@ fn degradations_are_flags_and_none_forbids_all() {
         "references",
         "precision+resolution",
         "none",
-        "precision+references+window+resolution",
+        "precision+references+window+resolution+effort",
     ] {
         element.set_property_from_str("allow-degradation", text);
         assert_eq!(allowed(), text);

@@ -34,7 +34,7 @@ struct Setting {
 
 fn setting() -> impl Strategy<Value = Setting> {
     let mode = prop_oneof![Just("auto"), Just("reference"), Just("sliding")];
-    (mode, 1..7u32, 2..20u32, any::<bool>()).prop_map(
+    (mode, 0..7u32, 2..20u32, any::<bool>()).prop_map(
         |(mode, lookahead, subvideo_length, scene_cuts)| Setting {
             mode,
             lookahead,

@@ -99,7 +99,7 @@ impl Load {
             inner.pass(&inner.opening, &testclock);
             Ok(())
         });
-        let (inner, clock) = (self.0.clone(), clock.clone());
+        let (inner, testclock) = (self.0.clone(), clock.clone());
         faults.at_each_frame(move |cancel| {
             inner.frames.fetch_add(1, Ordering::SeqCst);
             if inner.broken.load(Ordering::SeqCst) {
@@ -118,9 +118,12 @@ impl Load {
                 cancel.check()?;
                 std::thread::yield_now();
             }
-            inner.pass(&inner.nanoseconds, &clock);
+            inner.pass(&inner.nanoseconds, &testclock);
             Ok(())
         });
+        let clock = clock.clone();
+        // No test depends on the speed of the machine.
+        faults.set_clock(move || clock.time().into());
         let element = element.downcast_ref::<Propainter>().expect("a propainter");
         element.set_faults(faults);
     }

@@ -1,7 +1,11 @@
 //! Frames with a border: what goes out, and what of the frame that came in is in it.
 
 use gst::prelude::*;
-use gst_video::{VideoCropMeta, VideoFormat, VideoInfo, VideoRegionOfInterestMeta};
+use gst_video::{
+    VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta, VideoOverlayComposition,
+    VideoOverlayCompositionMeta, VideoOverlayFormatFlags, VideoOverlayRectangle,
+    VideoRegionOfInterestMeta,
+};
 use propainter::Border;
 
 use crate::element::{spots::*, support::*};
@@ -203,6 +207,11 @@ fn new_caps_in_mid_stream_have_a_canvas_of_their_own() {
 fn times_flags_and_metas_are_kept_and_rectangles_move() {
     let info = info(VideoFormat::I420, 32, 16);
     let mut harness = harness(&expanding(BORDER), &info);
+    let mut text = gst::Buffer::with_size(4 * 4 * 2).unwrap();
+    let made = text.get_mut().unwrap();
+    VideoMeta::add(made, VideoFrameFlags::empty(), VideoFormat::Bgra, 4, 2).unwrap();
+    let none = VideoOverlayFormatFlags::empty();
+    let label = VideoOverlayRectangle::new_raw(&text, 3, -1, 8, 4, none);
     let out = run(&mut harness, 3, |i| {
         let mut buffer = frame(&info, i);
         let source = buffer.get_mut().unwrap();
@@ -213,6 +222,8 @@ fn times_flags_and_metas_are_kept_and_rectangles_move() {
         face.set_id(5);
         face.add_param(gst::Structure::new_empty("detection"));
         VideoCropMeta::add(source, (2, 0, 20, 10));
+        let overlay = VideoOverlayComposition::new([&label]).expect("an overlay");
+        VideoOverlayCompositionMeta::add(source, &overlay);
         buffer
     });
     for (i, out) in (0..).zip(out) {
@@ -228,6 +239,12 @@ fn times_flags_and_metas_are_kept_and_rectangles_move() {
         assert!(face.param("detection").is_some());
         let crop = out.meta::<VideoCropMeta>().expect("kept");
         assert_eq!(crop.rect(), (14, 4, 20, 10));
+        let overlay = out.meta::<VideoOverlayCompositionMeta>().expect("kept");
+        let rectangles: Vec<_> = overlay.overlay().iter().collect();
+        let places: Vec<_> = rectangles.iter().map(|r| r.render_rectangle()).collect();
+        assert_eq!(places, [(15, 3, 8, 4)]);
+        // The frame that came in has its own still.
+        assert_eq!(label.render_rectangle(), (3, -1, 8, 4));
     }
 }
 

@@ -1,7 +1,8 @@
 use std::thread;
 
 use propainter::{
-    Config, Error, Mode, OpenOptions, Precision, Session, Warm, internals::synthetic::Scene,
+    Config, CropMode, Error, Mask, Mode, OpenOptions, Precision, Session, Warm,
+    internals::synthetic::Scene,
 };
 use propainter_tests::virtual_gpu::{each_alone, virtual_gpu};
 
@@ -46,6 +47,48 @@ fn the_drivers_peak_is_never_above_the_budget() {
         }
     }
     assert!(finished >= 2, "{finished} budgets were enough");
+}
+
+#[test]
+fn several_crops_stay_within_one_budget() {
+    let test = "gpu::driver::budget::several_crops_stay_within_one_budget";
+    if !virtual_gpu(test, &[]) {
+        return;
+    }
+    let Some(mut config) = config() else { return };
+    (config.width, config.height) = (960, 544);
+    (config.mode, config.crop_mode) = (Mode::Sliding, CropMode::Crops);
+    (config.mask_dilation, config.lookahead) = (0, 4);
+    (config.raft_iterations, config.scene_cuts) = (1, false);
+    let scene = Scene::new(config.width, config.height, 3);
+    let holes = [(40, 30), (300, 490), (850, 40)];
+    let gpu = gpu();
+    for budget in [3072, 2048] {
+        gpu.reset_peak();
+        config.limits.vram_budget = budget * MIB;
+        let mut session = Session::open(config.clone()).expect("the session opens");
+        let (mut done, mut views) = (0, Vec::new());
+        for t in 0..24 {
+            // One hole after the other comes, and the first one goes.
+            let mut mask = Mask::empty(config.width, config.height);
+            for &(x, y) in &holes[t / 20..(1 + t / 5).min(3)] {
+                mask.add_rectangle(x, y, 50, 40);
+            }
+            let out = session.push(scene.frame(t), &mask);
+            done += out.expect("the frame is taken").len();
+            views.push(session.stats().views);
+        }
+        done += session.drain().expect("the rest comes out").len();
+        let peak = (gpu.counts().peak_bytes + CONTEXT).div_ceil(MIB);
+        println!(
+            "budget {budget} MiB: peak {peak}, {views:?} views, {:?}",
+            session.plan()
+        );
+        assert_eq!(done, 24);
+        assert_eq!(views.into_iter().max(), Some(holes.len()));
+        assert!(peak <= budget, "{peak} MiB of {budget} were in use");
+        assert_eq!(session.stats().memory.out_of_memory, 0);
+    }
 }
 
 /// Width, height, precision and budget in MiB.

@@ -1,5 +1,4 @@
 use propainter_tests::virtual_gpu::virtual_gpu;
-use virtual_gpu::harness;
 
 use super::{FRAMES, config, give_back_memory, gpu, run};
 
@@ -57,47 +56,4 @@ fn fail_allocations(numbers: impl Iterator<Item = u64>) {
     }
     println!("{survived} sessions went on, {told} ended with an error");
     assert!(survived + told > 0, "nothing was allocated");
-}
-
-#[test]
-fn a_launch_that_fails_is_an_error_of_the_session() {
-    let test = "gpu::driver::failures::a_launch_that_fails_is_an_error_of_the_session";
-    // The first, and some of the stages; a device does not come back within a process.
-    for launch in ["1", "300", "1000"] {
-        let settings = [
-            ("PROPAINTER_TEST_DEVICE", "cuda:0"),
-            ("VIRTUAL_GPU_FAIL_LAUNCH", launch),
-        ];
-        let Some(output) = harness::output(test, &settings) else {
-            fail_once();
-            return;
-        };
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter(|line| line.starts_with("session:"));
-        lines.for_each(|line| println!("launch {launch}: {line}"));
-        assert!(
-            output.status.success(),
-            "launch {launch}: {}: {text}",
-            output.status
-        );
-        assert!(!text.contains("panicked"), "launch {launch}: {text}");
-    }
-}
-
-/// Runs a session that the device fails in.
-fn fail_once() {
-    let Some(config) = config() else { return };
-    let gpu = gpu();
-    let done = run(&config, FRAMES, |_| {});
-    let launches = gpu.counts().launches;
-    println!("session: {launches} launches: {done:?}");
-    let failing = std::env::var("VIRTUAL_GPU_FAIL_LAUNCH").expect("a launch that fails");
-    let failing: u64 = failing.parse().expect("a number");
-    if launches < failing {
-        println!("session: there is no launch {failing} any more");
-        return;
-    }
-    let error = done.expect_err("the device failed").to_string();
-    assert!(error.contains("device"), "{error}");
 }

@@ -5,6 +5,7 @@ mod devices;
 mod failures;
 mod late;
 mod launches;
+mod lost;
 mod session;
 mod start;
 mod versions;

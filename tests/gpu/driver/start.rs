@@ -108,5 +108,6 @@ fn a_start_is_told_in_messages_that_count_up() {
             [start.warm_up, start.silence, start.first_frame].map(|time| time.as_secs_f64());
         let processor = start.processor;
         println!("| {name} | {warm_up:.1} | {silence:.1} | {first_frame:.1} | {processor:.1} |");
+        assert!(processor <= 10.0, "{name}: {processor} s of the processor");
     }
 }

@@ -92,3 +92,13 @@ fn an_encoder_that_does_not_fit_is_refused() {
     }
     assert_eq!(place.names(), ["clip.mp4", "mask.png"]);
 }
+
+#[test]
+fn the_encoder_takes_the_size_of_a_wider_picture() {
+    let place = Place::new();
+    let clip = place.clip("clip.mp4", &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
+    // 4:2:0 of H.264 has an even number of columns.
+    place.json(&[clip, "-o", "out.mp4", "--expand-left=1"]);
+    let shown = "stream=codec_name,width,nb_read_frames";
+    assert_eq!(probe(&place.at("out.mp4"), "v", shown), ["h264,161,25"]);
+}

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod encoders;
+mod frames;
 mod masks;
 mod metadata;
 mod pipes;

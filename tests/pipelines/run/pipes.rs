@@ -136,6 +136,4 @@ fn what_is_no_whole_y4m_is_refused() {
             expected.contains("within")
         );
     }
-    let told = place.refused(&["-", "--mask=mask.png", "-o", "out.mp4"]);
-    assert!(told.contains("use -o -"), "{told}");
 }

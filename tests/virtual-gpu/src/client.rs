@@ -104,6 +104,18 @@ impl Gpu {
         self.order("virtual_gpu_fail_launch", [n, 0]);
     }
 
+    /// Lets the `n`-th copy from now between host and device read an illegal address, as
+    /// [`fail_launch`](Self::fail_launch) does for launches.
+    pub fn fail_copy(&self, n: u64) {
+        self.order("virtual_gpu_fail_copy", [n, 0]);
+    }
+
+    /// Lets the device fail by the `n`-th time from now that the host waits for it or asks it; 0 ends
+    /// this. That call fails, and every one after it.
+    pub fn fail_wait(&self, n: u64) {
+        self.order("virtual_gpu_fail_wait", [n, 0]);
+    }
+
     /// Lets allocations of more bytes fail; `None` ends this.
     pub fn limit_allocation(&self, bytes: Option<u64>) {
         self.order(

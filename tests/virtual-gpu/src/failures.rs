@@ -34,6 +34,8 @@ impl Countdown {
 pub struct Failures {
     allocation: Countdown,
     launch: Countdown,
+    copy: Countdown,
+    wait: Countdown,
     /// Allocations of more bytes fail.
     pub largest: Option<u64>,
 }
@@ -49,6 +51,16 @@ impl Failures {
         self.launch = Countdown { calls: n, times: 1 };
     }
 
+    /// Lets the `n`-th copy from now between host and device read an illegal address. 0 ends this.
+    pub fn fail_copy(&mut self, n: u64) {
+        self.copy = Countdown { calls: n, times: 1 };
+    }
+
+    /// Lets the `n`-th wait from now find that the device has failed. 0 ends this.
+    pub fn fail_wait(&mut self, n: u64) {
+        self.wait = Countdown { calls: n, times: 1 };
+    }
+
     /// Counts an allocation and returns whether it fails.
     pub fn refuses_allocation(&mut self, bytes: u64) -> bool {
         self.allocation.fails() || self.largest.is_some_and(|largest| bytes > largest)
@@ -57,5 +69,15 @@ impl Failures {
     /// Counts a launch and returns whether it fails.
     pub fn breaks_launch(&mut self) -> bool {
         self.launch.fails()
+    }
+
+    /// Counts a copy and returns whether it fails.
+    pub fn breaks_copy(&mut self) -> bool {
+        self.copy.fails()
+    }
+
+    /// Counts a wait and returns whether it fails.
+    pub fn breaks_wait(&mut self) -> bool {
+        self.wait.fails()
     }
 }

@@ -14,6 +14,8 @@
 //! | `VIRTUAL_GPU_PROHIBITED` | 1: nobody may compute on the devices | 0 |
 //! | `VIRTUAL_GPU_FAIL_ALLOCATION` | the n-th allocation on device 0 fails | |
 //! | `VIRTUAL_GPU_FAIL_LAUNCH` | the n-th launch on device 0 reads an illegal address | |
+//! | `VIRTUAL_GPU_FAIL_COPY` | the n-th copy between host and device 0 reads an illegal address | |
+//! | `VIRTUAL_GPU_FAIL_WAIT` | device 0 fails by the n-th time that the host waits for it or asks it | |
 //! | `VIRTUAL_GPU_LARGEST_MIB` | larger allocations fail | |
 //! | `VIRTUAL_GPU_NVML` | `off`: NVML does not start | `on` |
 //! | `VIRTUAL_GPU_NVML_MEMORY_MIB` | memory of the whole GPU, of which the device is a slice | |
@@ -62,6 +64,8 @@ pub struct Settings {
     pub prohibited: bool,
     pub fail_allocation: u64,
     pub fail_launch: u64,
+    pub fail_copy: u64,
+    pub fail_wait: u64,
     pub largest: Option<u64>,
     pub nvml: bool,
     pub nvml_memory: Option<u64>,
@@ -93,6 +97,8 @@ impl Settings {
             prohibited: choice("PROHIBITED", &[("0", false), ("1", true)]),
             fail_allocation: number("FAIL_ALLOCATION").unwrap_or(0),
             fail_launch: number("FAIL_LAUNCH").unwrap_or(0),
+            fail_copy: number("FAIL_COPY").unwrap_or(0),
+            fail_wait: number("FAIL_WAIT").unwrap_or(0),
             largest: mib("LARGEST_MIB"),
             nvml: choice("NVML", &[("on", true), ("off", false)]),
             nvml_memory: mib("NVML_MEMORY_MIB"),

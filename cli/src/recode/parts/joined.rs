@@ -10,8 +10,10 @@ use gst::{ClockTime, prelude::*};
 use gst_app::{AppSink, AppSrc};
 
 use super::super::{
-    Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, named, reader,
-    source::StreamKind, streams, timescale,
+    Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
+    pipeline::{changes, timescale},
+    source::{StreamKind, reader},
+    streams,
 };
 use crate::output::Output;
 
@@ -21,6 +23,8 @@ pub struct Parts {
     pub files: Vec<(PathBuf, usize)>,
     /// Returns the running time of a frame of the clip.
     pub time: Box<dyn Fn(usize) -> Option<ClockTime> + Send>,
+    /// Columns and rows that were added to each frame.
+    pub added: (u32, u32),
 }
 
 impl Recode {
@@ -31,12 +35,10 @@ impl Recode {
     /// As [`Recode::new`].
     pub fn joined(job: &Job, parts: Parts) -> Result<Self, RecodeError> {
         let container = Container::of(&job.output)?;
-        let mut inputs = vec![job.video.clone()];
-        inputs.extend_from_slice(&job.inputs);
-        crate::output::check(&job.output, &inputs, job.existing)?;
-        let source = Source::open(&job.video)?;
+        crate::output::check(&job.output, &job.all_inputs(), job.existing)?;
+        let source = Source::open(&job.video)?.grown(parts.added);
         let encoder = Encoder::choose(&source, container, &job.encoding)?;
-        let output = Output::create(&job.output, &inputs, job.existing)?;
+        let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
 
         let pipeline = gst::Pipeline::new();
         let parse = reader(&job.video, &pipeline)?;
@@ -73,19 +75,22 @@ impl Recode {
                 pass_tags(pad, tagged.clone());
             }
         });
+        let sizes = parts.files.iter().map(|(file, _)| std::fs::metadata(file));
+        let least_bytes = sizes.map(|file| file.map_or(0, |file| file.len())).sum();
         feed(frames, parts, tags);
-        let size = gst_video::VideoInfo::from_caps(&source.decoded)?;
+        let info = gst_video::VideoInfo::from_caps(&source.decoded)?;
+        let size = (info.width(), info.height());
         let orientation = source.orientation;
         let orientation = orientation.filter(|_| container.stores_orientation());
         Ok(Self {
             pipeline,
             notes,
-            least_bytes: 0,
+            least_bytes,
             packets: Arc::default(),
             output,
             container,
             chapters: source.chapters,
-            orientation: orientation.map(|turn| (turn, (size.width(), size.height()))),
+            orientation: orientation.map(|turn| (turn, size)),
         })
     }
 }

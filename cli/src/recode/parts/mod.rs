@@ -14,8 +14,10 @@ use gst::{ClockTime, PadProbeReturn, PadProbeType, prelude::*};
 use propainter::Segment;
 
 use super::{
-    Container, Encoder, Job, Recode, RecodeError, Source, branches, changes, fill_times, named,
-    reader, source::StreamKind, streams,
+    Container, Encoder, Job, Recode, RecodeError, Source, branches, named,
+    pipeline::{added, changes, fill_times, least_bytes},
+    source::{StreamKind, reader},
+    streams,
 };
 use crate::output::Output;
 
@@ -46,11 +48,9 @@ impl Recode {
     /// # Errors
     /// As [`Recode::new`].
     pub fn of_part(job: &Job, part: &Part, element: &gst::Element) -> Result<Self, RecodeError> {
-        let mut inputs = vec![job.video.clone()];
-        inputs.extend_from_slice(&job.inputs);
-        let source = Source::open(&job.video)?;
+        let source = Source::open(&job.video)?.grown(added(element));
         let encoder = Encoder::choose(&source, part.container, &job.encoding)?;
-        let output = Output::create(&job.output, &inputs, job.existing)?;
+        let output = Output::create(&job.output, &job.all_inputs(), job.existing)?;
 
         let pipeline = gst::Pipeline::new();
         let parse = reader(&job.video, &pipeline)?;
@@ -73,10 +73,15 @@ impl Recode {
         cut(&decode, part);
         let entries = vec![(source.video.id.clone(), decode)];
         streams::route(&parse, &pipeline, entries, |_, _| {});
+        let (kept, total) = (
+            part.segment.keep.len() as u64,
+            part.segment.total.max(1) as u64,
+        );
+        let least = least_bytes(&job.video, &source, &encoder) / total * kept;
         Ok(Self {
             pipeline,
             notes,
-            least_bytes: 0,
+            least_bytes: least,
             packets: Arc::default(),
             output,
             container: Container::Matroska,

@@ -1,25 +1,41 @@
 //! Messages about late frames: overload of the engine, late sources, and QoS.
 
 use gst::{ClockTime, prelude::*};
+use propainter::Model;
 
 use super::post_element;
 use crate::propainter::properties::enums::LatePolicy;
 
-/// Warns that the engine is too slow, and how late frames go out; `late` is the number of late
-/// frames so far.
-pub fn warn_overload(element: &gst::Element, policy: LatePolicy, late: u64) {
+/// Warns that an engine is too slow, how late frames go out, and what would help; `late` is the
+/// number of late frames so far.
+pub fn warn_overload(element: &gst::Element, model: Option<Model>, policy: LatePolicy, late: u64) {
+    let classical = model == Some(Model::Propagation);
     let consequence = match policy {
         LatePolicy::Drop => "are dropped",
         LatePolicy::PassThrough => "pass through with their hole",
+        LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill if classical => {
+            "are filled from the pixels around the mask"
+        }
         LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => "are filled without the networks",
+    };
+    let remedies = match classical {
+        true => {
+            "a smaller mask, crop-mode=crop, a smaller width and height, a lower frame rate or more \
+             CPU cores make it fast enough; a longer processing-latency helps against single late \
+             frames"
+        }
+        false => {
+            "a smaller width and height, fewer raft-iterations or a shorter subvideo-length make it \
+             faster"
+        }
     };
     gst::element_warning!(
         element,
         gst::ResourceError::Busy,
         (
-            "the engine is too slow for this stream: late frames {}; a smaller width and height, \
-             fewer raft-iterations or a shorter subvideo-length make it faster",
-            consequence
+            "the engine is too slow for this stream: late frames {}; {}",
+            consequence,
+            remedies
         )
     );
     post_overload(element, true, late);

@@ -5,7 +5,7 @@
 //! All functions get the [context](crate::propainter::stream::context) of the element.
 
 pub mod cuda_context;
-pub mod latency;
+pub mod latency_query;
 pub mod mask_sink;
 pub mod proxy;
 pub mod sink;

@@ -16,7 +16,7 @@ use crate::propainter::{
         orientation::Orientation,
         per_frame::{CollectedMasks, IncomingFrame},
     },
-    pads::{latency, proxy, task},
+    pads::{latency_query, proxy, task},
     stream::{
         context::Context,
         latency::{publish, update_expected},
@@ -223,7 +223,7 @@ fn set_caps(cx: &Context, caps: &gst::CapsRef) -> Result<Option<Arc<Canvas>>, Fl
         input.canvas = canvas.clone();
         (input.last_time, input.longest) = (None, gst::ClockTime::ZERO);
     }
-    latency::ask_upstream(cx);
+    latency_query::ask_upstream(cx);
     update_expected(cx);
     publish(cx);
     Ok(canvas)

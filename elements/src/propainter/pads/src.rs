@@ -9,7 +9,7 @@ use crate::propainter::{
         masks::post_diagnostics,
     },
     log::CAT,
-    pads::{cuda_context, latency, proxy},
+    pads::{cuda_context, latency_query, proxy},
     properties::stats::FrameCounts,
     qos::{clock_wakeup::ClockWakeup, deadline::Deadline},
     stream::{
@@ -259,7 +259,7 @@ pub fn query(cx: &Context, query: &mut gst::QueryRef) -> bool {
         return true;
     }
     if let QueryViewMut::Latency(query) = query.view_mut() {
-        return latency::answer(cx, query);
+        return latency_query::answer(cx, query);
     }
     proxy::answer(cx, &cx.src, query) || gst::Pad::query_default(&cx.src, Some(&cx.element), query)
 }

@@ -74,7 +74,7 @@ impl Mode {
 pub enum CropMode {
     #[default]
     #[enum_value(
-        name = "crop for the networks in sliding mode, otherwise off",
+        name = "crop in sliding mode (propagation: only if upstream is live), otherwise off",
         nick = "auto"
     )]
     Auto,
@@ -85,15 +85,20 @@ pub enum CropMode {
 }
 
 impl CropMode {
-    /// Returns the crop mode in force; `model` and `mode` are those in use. The classical engine
-    /// processes only the surroundings of the holes anyway.
-    pub fn resolve(self, model: propainter::Model, mode: propainter::Mode) -> propainter::CropMode {
+    /// Returns the crop mode in force for an upstream that is live or not; `model` and `mode` are
+    /// those in use. In a file, the classical engine has time to look for sources all over the frame.
+    pub fn resolve(
+        self,
+        model: propainter::Model,
+        mode: propainter::Mode,
+        live: bool,
+    ) -> propainter::CropMode {
         use propainter::{Mode, Model};
-        match (self, model, mode) {
-            (Self::Crop, ..) | (Self::Auto, Model::Propainter, Mode::Sliding) => {
-                propainter::CropMode::Crops
-            }
-            (Self::Auto | Self::Off, ..) => propainter::CropMode::Whole,
+        let auto = mode == Mode::Sliding && (live || model == Model::Propainter);
+        match self {
+            Self::Crop => propainter::CropMode::Crops,
+            Self::Auto if auto => propainter::CropMode::Crops,
+            Self::Auto | Self::Off => propainter::CropMode::Whole,
         }
     }
 }
@@ -158,7 +163,7 @@ impl From<Precision> for propainter::Precision {
     }
 }
 
-/// Reductions of quality that are allowed to fit the budget.
+/// Reductions of quality that are allowed to fit the budget and, live, the time.
 #[glib::flags(name = "GstPropainterDegradation")]
 pub enum AllowedDegradation {
     #[flags_value(name = "None", nick = "none")]
@@ -171,6 +176,8 @@ pub enum AllowedDegradation {
     WINDOW = 4,
     #[flags_value(name = "Smaller processing size", nick = "resolution")]
     RESOLUTION = 8,
+    #[flags_value(name = "Less search where a live frame would be late", nick = "effort")]
+    EFFORT = 16,
 }
 
 impl Default for AllowedDegradation {

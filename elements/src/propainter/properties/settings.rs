@@ -141,7 +141,7 @@ impl Settings {
         };
         let config = self.limit_held_frames(config)?;
         Ok(Config {
-            crop_mode: self.crop_mode.resolve(config.engine(), config.mode),
+            crop_mode: self.crop_mode.resolve(config.engine(), config.mode, live),
             ..config
         })
     }
@@ -314,5 +314,24 @@ mod tests {
         settings.set("mask-dilation", &3u32.to_value()).unwrap();
         let config = settings.config((8, 8), false).unwrap();
         assert_eq!((config.mask_feather, config.mask_dilation), (7, 3));
+    }
+
+    #[test]
+    fn live_streams_are_processed_in_crops_and_files_whole() {
+        let mut settings = Settings {
+            model: Model::Propagation,
+            ..Settings::default()
+        };
+        let crop_mode = |settings: &Settings, live| {
+            let config = settings.config((1920, 1080), live).unwrap();
+            config.crop_mode
+        };
+        assert_eq!(crop_mode(&settings, true), propainter::CropMode::Crops);
+        assert_eq!(crop_mode(&settings, false), propainter::CropMode::Whole);
+        // The parts of a file that segments are have no crops.
+        settings.mode = Mode::Sliding;
+        assert_eq!(crop_mode(&settings, false), propainter::CropMode::Whole);
+        settings.crop_mode = CropMode::Off;
+        assert_eq!(crop_mode(&settings, true), propainter::CropMode::Whole);
     }
 }

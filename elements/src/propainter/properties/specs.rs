@@ -109,8 +109,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
         count(
             "lookahead",
             "Look-ahead",
-            "Number of future frames that a sliding window waits for",
-            1,
+            "Number of future frames that a sliding window waits for (0 = past frames only)",
+            0,
             default.lookahead,
         ),
         count(
@@ -287,7 +287,8 @@ pub fn specifications() -> Vec<glib::ParamSpec> {
             .nick("Allowed degradation")
             .blurb(
                 "Reductions of quality that are allowed if no exact plan fits the budget: precision, \
-                 references, window and resolution, tried in this order",
+                 references, window and resolution, tried in this order; and effort, if the engine \
+                 without networks would be late in a live stream",
             )
             .mutable_ready()
             .build(),

@@ -156,6 +156,10 @@ impl Statistics<'_> {
             .field("out-of-memory", memory.out_of_memory)
             .field("plans-regrown", memory.grown)
             .field("degraded", memory.degraded.to_string())
+            .field("effort", memory.effort.tier.name())
+            .field("effort-frames", gst::Array::new(memory.effort.frames))
+            .field("effort-changes", memory.effort.changes)
+            .field("ended-early", memory.effort.ended_early)
             .build()
     }
 }

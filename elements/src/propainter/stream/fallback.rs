@@ -2,7 +2,8 @@
 //! where that is the engine, a fill of single frames.
 
 use propainter::{
-    Cancel, Config, Error, Frame, InpaintedFrame, Mask, Mode, Model, Session, fill_single_frame,
+    Cancel, Config, Error, Frame, InpaintedFrame, Mask, Mode, Model, Session, TimeLimit,
+    fill_single_frame,
 };
 
 use crate::propainter::{
@@ -45,6 +46,13 @@ impl Fallback {
         }
         let session = self.session.as_ref();
         Ok(session.map(|tracked| tracked.session.cancel_token()))
+    }
+
+    /// Limits the time of the calls to come.
+    pub fn set_time_limit(&mut self, limit: Option<TimeLimit>) {
+        if let Some(tracked) = &mut self.session {
+            tracked.session.set_time_limit(limit);
+        }
     }
 
     /// Fills a frame, at once or with later ones.
@@ -90,7 +98,7 @@ fn classical_session(config: Config, latency_frames: usize) -> Result<TrackedSes
     let config = Config {
         model: Model::Propagation,
         mode: Mode::Sliding,
-        lookahead: config.lookahead.min(latency_frames).max(1),
+        lookahead: config.lookahead.min(latency_frames),
         whole: false,
         segment: None,
         ..config

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gst::{ClockTime, prelude::*};
-use propainter::{Mask, fill_single_frame};
+use propainter::{Mask, TimeLimit, fill_single_frame};
 
 use crate::propainter::{
     bus::{
@@ -12,7 +12,7 @@ use crate::propainter::{
     },
     log::CAT,
     masks::threshold::GrayMask,
-    properties::enums::LatePolicy,
+    properties::enums::{AllowedDegradation, LatePolicy},
     qos::{circuit_breaker::Late, deadline::Deadline},
     stream::{
         context::Context,
@@ -23,6 +23,8 @@ use crate::propainter::{
 
 /// Number of frames in time, at least, after which the engine counts as fast enough again.
 const PROOF: usize = 50;
+/// A finished frame is written and sent within the duration of a frame divided by this.
+const SENDING: u64 = 10;
 
 /// The mask of an overdue frame, as far as it is known.
 enum KnownMask {
@@ -55,6 +57,24 @@ pub fn deadline(run: &Run) -> Option<Deadline> {
         earliest,
         clocked.then(|| stay_from.saturating_add(stay)),
     )
+}
+
+/// Returns how long the next call of a session may take, by the frame that the source pad waits for;
+/// `None` if frames wait until they are done, or if the engine may not search less.
+pub fn time_limit(cx: &Context) -> Option<TimeLimit> {
+    let (due, interval) = {
+        let run = &cx.state.lock().run;
+        let allowed = run.settings.allow_degradation;
+        let limited = run.live && run.playing && allowed.contains(AllowedDegradation::EFFORT);
+        (limited.then(|| deadline(run))??, run.frame_duration())
+    };
+    let now = cx.element.current_running_time()?;
+    // The frame has to be written and sent as well.
+    let left = due.time().saturating_sub(now + interval / SENDING);
+    Some(TimeLimit {
+        interval: interval.into(),
+        left: left.into(),
+    })
 }
 
 /// Takes the frame at the front out of the queue, whatever is being done with it.
@@ -95,8 +115,12 @@ pub fn take(cx: &Context, run: &mut Run, deadline: Deadline) -> Option<OverdueFr
 /// Decides the outcome of an overdue frame by the policy and reports it. Call without the lock.
 pub fn decide(cx: &Context, overdue: &OverdueFrame) -> Outcome {
     if overdue.late.begins {
-        let late = cx.state.lock().run.counts.late;
-        overload::warn_overload(&cx.element, overdue.policy, late);
+        let (late, facts) = {
+            let run = &cx.state.lock().run;
+            (run.counts.late, run.session.facts)
+        };
+        let model = facts.map(|facts| facts.model);
+        overload::warn_overload(&cx.element, model, overdue.policy, late);
     }
     post_qos(cx, &overdue.input, overdue.deadline);
     match overdue.policy {

@@ -224,7 +224,7 @@ impl Converter {
         done: &InpaintedFrame,
     ) -> Result<(), InvalidBuffer> {
         if let Some(packing) = self.packing {
-            let rows = done.hole.area().rows;
+            let rows = done.hole.bounding_box().rows;
             let mut unpacked = Unpacked::new(packing, &self.info, buffer)?;
             let mut bytes = writable(buffer)?;
             unpacked.unpack(&bytes, 0..unpacked.components(), rows.clone());
@@ -252,7 +252,7 @@ impl Converter {
         buffer: &mut gst::BufferRef,
         done: &InpaintedFrame,
     ) -> Result<(), InvalidBuffer> {
-        let hole = done.hole.area();
+        let hole = done.hole.bounding_box();
         if hole.is_empty() {
             return Ok(());
         }

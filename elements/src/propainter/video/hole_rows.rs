@@ -20,7 +20,7 @@ pub fn hole_row<'a>(
 pub fn holes(
     done: &InpaintedFrame,
 ) -> impl Iterator<Item = (usize, Range<usize>, &[[u8; 3]], &[u8])> {
-    let area = done.hole.area();
+    let area = done.hole.bounding_box();
     area.rows.map(move |y| {
         let (fill, hole) = hole_row(done, y, &area.columns);
         (y, area.columns.clone(), fill, hole)

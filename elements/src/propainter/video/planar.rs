@@ -134,7 +134,7 @@ impl Yuv {
     ) {
         let down = 1 << down;
         let (width, height) = (done.hole.width(), done.hole.height());
-        let area = done.hole.area();
+        let area = done.hole.bounding_box();
         // Columns of samples in the bounding box of the hole.
         let columns = area.columns.start / BLOCK..area.columns.end.div_ceil(BLOCK);
         let pixels = columns.start * BLOCK..width.min(columns.end * BLOCK);

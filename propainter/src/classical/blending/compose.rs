@@ -8,7 +8,7 @@ use super::{border, resample, seam::SeamBlender};
 use crate::{
     Cancel, Error, Frame, Mask, Rect,
     classical::{
-        effort::Effort,
+        effort::{Effort, control::StepTimes},
         fields::grid::CELL,
         hole::region::{self, Region},
         profile::{Stage, timed},
@@ -24,7 +24,7 @@ use crate::{
 /// Index of a pixel in the frame, and its colour.
 type Pixel = (usize, [u8; 3]);
 
-/// Fills the hole of frame `current` of the window. `picture` is the rectangle of the picture if
+/// Fills the hole of frame `current` of the window, and returns the time that it took. `picture` is the rectangle of the picture if
 /// there is a border around it.
 ///
 /// # Errors
@@ -37,7 +37,8 @@ pub fn fill_frame(
     picture: Option<&Rect>,
     effort: &Effort,
     cancel: &Cancel,
-) -> Result<(), Error> {
+) -> Result<StepTimes, Error> {
+    let start = effort.now();
     let mut unfilled = vec![0; hole.hole().len()];
     let context = FillContext {
         frames,
@@ -59,6 +60,7 @@ pub fn fill_frame(
         fill.unfilled.into_iter().for_each(|at| unfilled[at] = 1);
         doubtful.extend(fill.doubtful);
     }
+    let searched = effort.now();
     let mut outer = Vec::new();
     if any {
         cancel.check()?;
@@ -82,7 +84,11 @@ pub fn fill_frame(
         cancel.check()?;
         border::extend(frame, picture, &outer, &doubtful);
     }
-    Ok(())
+    Ok(StepTimes {
+        search: searched.saturating_sub(start),
+        patches: effort.now().saturating_sub(searched),
+        ..StepTimes::default()
+    })
 }
 
 /// Returns a mask without these pixels.

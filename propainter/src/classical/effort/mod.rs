@@ -1,10 +1,26 @@
 //! What the fill of a frame may cost: limits of each step, in tiers from full effort to the least.
 //!
-//! A tier changes how far and how finely the steps search, never how a pixel is composed. Pixels
-//! that an earlier frame's fill has stay inherited, so the hole does not flicker at a change.
+//! A tier changes how far and how finely the steps search, never how a pixel is composed. What an
+//! earlier frame's fill shows stays inherited, so the hole does not flicker at a change.
+//! [`EffortControl`](control::EffortControl) chooses the tier before a frame. The steps look at the
+//! clock meanwhile, so that a single expensive frame ends in time, too.
+
+pub mod control;
+pub mod pace;
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use crate::effort::{Deadline, Tier};
+
+/// Shares of the time left for a frame, in percent, after which each step ends: flow, search,
+/// patches. The rest is for what cannot end early, such as blending.
+const SHARES: [u32; 3] = [40, 60, 80];
 
 /// The limits of the steps that fill a frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Effort {
     /// Finest level of the pyramid on which flow is searched, where 0 is full resolution. Finer
     /// levels take over its flow.
@@ -21,56 +37,84 @@ pub struct Effort {
     pub finest_patches: usize,
     /// Largest number of rounds of the patch search on a level.
     pub patch_rounds: usize,
+    /// When the steps end; `None` without a time limit.
+    ends: Option<Ends>,
 }
 
-/// The effort of a frame, by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// Every step searches all that it can: the only tier of streams without a time limit.
-    #[default]
-    Full,
-    /// Distant frames are not visited.
-    High,
-    /// Only near frames are visited, and patches are searched once on each level.
-    Medium,
-    /// Flow and patches are searched at half the resolution.
-    Low,
-    /// The cheapest fill of the engine, mostly inherited from the frame before.
-    Least,
+/// When the steps of a frame end.
+#[derive(Debug)]
+struct Ends {
+    deadline: Deadline,
+    steps: [Duration; SHARES.len()],
+    /// Whether a step has ended early.
+    early: AtomicBool,
 }
 
-impl Tier {
-    /// All tiers, the most expensive first.
-    pub const ALL: [Self; 5] = [Self::Full, Self::High, Self::Medium, Self::Low, Self::Least];
-
-    /// Returns the name of the tier.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Least => "least",
-        }
-    }
-
-    /// Returns the limits of the tier.
-    pub(crate) fn effort(self) -> Effort {
-        let (finest_flow, flow_steps, reach, alignments, finest_patches, patch_rounds) = match self
+impl Effort {
+    /// Returns the limits of a tier, for a frame with this deadline.
+    pub fn new(tier: Tier, deadline: Option<Deadline>) -> Self {
+        let (finest_flow, flow_steps, reach, alignments, finest_patches, patch_rounds) = match tier
         {
-            Self::Full => (0, [4, 3], usize::MAX, usize::MAX, 0, usize::MAX),
-            Self::High => (0, [4, 3], 24, 10, 0, 2),
-            Self::Medium => (0, [2, 2], 10, 6, 0, 1),
-            Self::Low => (1, [3, 2], 5, 3, 1, 1),
-            Self::Least => (1, [2, 1], 2, 1, 2, 1),
+            Tier::Full => (0, [4, 3], usize::MAX, usize::MAX, 0, usize::MAX),
+            Tier::High => (0, [4, 3], 24, 10, 0, 2),
+            Tier::Medium => (0, [2, 2], 10, 6, 0, 1),
+            Tier::Low => (1, [3, 2], 5, 3, 1, 1),
+            Tier::Least => (1, [2, 1], 2, 1, 2, 1),
         };
-        Effort {
+        let ends = deadline.map(|deadline| {
+            let left = deadline.left();
+            Ends {
+                steps: SHARES.map(|share| deadline.due - left * (100 - share) / 100),
+                deadline,
+                early: AtomicBool::new(false),
+            }
+        });
+        Self {
             finest_flow,
             flow_steps,
             reach,
             alignments,
             finest_patches,
             patch_rounds,
+            ends,
         }
+    }
+
+    /// Returns whether flow goes no finer.
+    pub fn flow_is_over(&self) -> bool {
+        self.is_over(0)
+    }
+
+    /// Returns whether no more frames are searched.
+    pub fn search_is_over(&self) -> bool {
+        self.is_over(1)
+    }
+
+    /// Returns whether no more patches are searched.
+    pub fn patches_are_over(&self) -> bool {
+        self.is_over(2)
+    }
+
+    fn is_over(&self, step: usize) -> bool {
+        let Some(ends) = &self.ends else {
+            return false;
+        };
+        let over = ends.deadline.clock.now() >= ends.steps[step];
+        if over {
+            ends.early.store(true, Relaxed);
+        }
+        over
+    }
+
+    /// Returns whether a step has ended early.
+    pub fn ended_early(&self) -> bool {
+        let ends = self.ends.as_ref();
+        ends.is_some_and(|ends| ends.early.load(Relaxed))
+    }
+
+    /// Returns the time by the clock that limits the steps; zero without a time limit.
+    pub fn now(&self) -> Duration {
+        let ends = self.ends.as_ref();
+        ends.map_or(Duration::ZERO, |ends| ends.deadline.clock.now())
     }
 }

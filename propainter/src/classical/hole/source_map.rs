@@ -26,7 +26,7 @@ impl SourceMap {
     /// Computes the map of a hole, or returns `None` if the hole is empty.
     pub fn new(hole: &Mask) -> Option<Self> {
         let (width, height) = (hole.width(), hole.height());
-        let area = hole.area();
+        let area = hole.bounding_box();
         if area.is_empty() {
             return None;
         }

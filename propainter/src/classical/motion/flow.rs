@@ -177,7 +177,7 @@ fn estimate(
             coarsest: coarse.is_none(),
             steps: effort.flow_steps,
         };
-        let searched = depth >= effort.finest_flow || coarse.is_none();
+        let searched = coarse.is_none() || (depth >= effort.finest_flow && !effort.flow_is_over());
         let mut flow = coarse.as_ref().map_or_else(
             || FlowField::zero(width, height),
             |flow| flow.upsampled(width, height),
@@ -269,10 +269,10 @@ fn hole_nodes(level: &PyramidLevel, width: usize, height: usize) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mask, classical::effort::Tier, synthetic::Scene};
+    use crate::{Mask, effort::Tier, synthetic::Scene};
 
     fn full() -> Effort {
-        Tier::Full.effort()
+        Effort::new(Tier::Full, None)
     }
 
     fn scene(pan: (f32, f32), seed: u64) -> Scene {

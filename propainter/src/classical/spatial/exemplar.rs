@@ -83,9 +83,12 @@ impl FillImage {
             depth = depth.div_ceil(2);
         }
         let mut coarse: Option<(Vec<[u8; 4]>, NearestNeighbourField)> = None;
+        // Of the levels, the last ones may be interpolated.
         let searched = levels.len() + 1 - effort.finest_patches.min(levels.len());
-        let mut left = levels.iter().rev().chain([self]);
-        for level in left.by_ref().take(searched) {
+        let mut left = levels.iter().rev().chain([self]).enumerate().peekable();
+        while let Some((_, level)) =
+            left.next_if(|(i, _)| *i == 0 || (*i < searched && !effort.patches_are_over()))
+        {
             cancel.check()?;
             let mut patch_match = PatchMatch::new(level);
             match &coarse {
@@ -100,7 +103,10 @@ impl FillImage {
             };
             for round in 0..rounds.min(effort.patch_rounds) {
                 cancel.check()?;
-                patch_match.search(round);
+                if effort.patches_are_over() {
+                    break;
+                }
+                patch_match.search(round, || effort.patches_are_over());
                 patch_match.vote();
             }
             if std::ptr::eq(level, self) {
@@ -110,7 +116,7 @@ impl FillImage {
         }
         let mut width = coarse.as_ref().map_or(0, |(_, field)| field.width());
         let mut pixels = coarse.map_or_else(Vec::new, |(pixels, _)| pixels);
-        for level in left {
+        for (_, level) in left {
             pixels = level.interpolated_from(&pixels, width);
             width = level.width;
         }
@@ -208,7 +214,7 @@ impl FillImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classical::effort::Tier;
+    use crate::effort::Tier;
 
     fn fill_fully(
         frame: &Frame,
@@ -219,7 +225,7 @@ mod tests {
             frame,
             unknown,
             area,
-            &Tier::Full.effort(),
+            &Effort::new(Tier::Full, None),
             &Cancel::default(),
         )
     }

@@ -7,6 +7,8 @@ use crate::classical::fields::{membrane, pull_push};
 const RADIUS: usize = 3;
 /// Side of a patch in pixels.
 const PATCH_SIDE: usize = 2 * RADIUS + 1;
+/// Number of targets that are searched without a look at the clock.
+const BLOCK: usize = 512;
 /// Number of pixels of a patch.
 const PATCH_PIXELS: i32 = (PATCH_SIDE * PATCH_SIDE) as i32;
 /// An image with unknown pixels: RGB padded with zero to four bytes.
@@ -177,8 +179,9 @@ impl<'a> PatchMatch<'a> {
         self.cost[target] = self.distance(target, source);
     }
 
-    /// Searches all targets once by propagation and random search. Odd rounds run backwards.
-    pub fn search(&mut self, round: usize) {
+    /// Searches all targets once by propagation and random search, until `is_over` returns true. Odd
+    /// rounds run backwards.
+    pub fn search(&mut self, round: usize, is_over: impl Fn() -> bool) {
         if self.sources.is_empty() {
             return;
         }
@@ -192,6 +195,9 @@ impl<'a> PatchMatch<'a> {
         let back = if round.is_multiple_of(2) { 1 } else { -1 };
         let count = self.targets.len();
         for n in 0..count {
+            if n % BLOCK == BLOCK - 1 && is_over() {
+                return;
+            }
             let n = if back == 1 { n } else { count - 1 - n };
             let target = self.targets[n] as usize;
             for step in [back, back * width] {

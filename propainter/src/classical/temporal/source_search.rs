@@ -55,7 +55,11 @@ pub fn find_sources(
     let mut anchors = Vec::new();
     let mut distance = 0;
     let effort = context.effort;
-    while distance < effort.reach && pending > 0 && (past.is_active() || future.is_active()) {
+    while distance < effort.reach
+        && pending > 0
+        && (past.is_active() || future.is_active())
+        && (distance == 0 || !effort.search_is_over())
+    {
         cancel.check()?;
         distance += 1;
         // Returns whether other pixels than before are seen.
@@ -110,6 +114,9 @@ pub fn find_sources(
         .collect();
     while let (Some(mut anchor), false) = (anchors.pop(), heirs.is_empty()) {
         cancel.check()?;
+        if !anchors.is_empty() && effort.search_is_over() {
+            continue;
+        }
         timed(Stage::Alignment, || anchor.align(boundary(), distance));
         anchor.update_expected_error();
         // An old fill avoids repeated resampling, but only if the match is very good. The previous
@@ -292,11 +299,12 @@ mod tests {
     use crate::{
         Mask,
         classical::{
-            effort::Tier,
+            effort::Effort,
             fields::flow_field::{FlowField, StoredFlow},
             hole::{region, source_map::SourceMap},
             window::frame::WindowFrame,
         },
+        effort::Tier,
         synthetic::Scene,
     };
 
@@ -339,7 +347,7 @@ mod tests {
                 current: 5,
                 hole: &hole,
                 picture: None,
-                effort: &Tier::Full.effort(),
+                effort: &Effort::new(Tier::Full, None),
             };
             let region = &region::split(&hole)[0];
             let mut future = Trajectory::new(region, &context, TemporalDirection::Future);

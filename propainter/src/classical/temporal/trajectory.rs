@@ -283,10 +283,11 @@ mod tests {
     use crate::{
         Frame, Mask,
         classical::{
-            effort::Tier,
+            effort::Effort,
             fields::grid::bilinear,
             hole::{region, source_map::SourceMap},
         },
+        effort::Tier,
     };
 
     #[test]
@@ -328,7 +329,7 @@ mod tests {
             current: 0,
             hole: &hole,
             picture: None,
-            effort: &Tier::Full.effort(),
+            effort: &Effort::new(Tier::Full, None),
         };
         let region = &region::split(&hole)[0];
         let mut trajectory = Trajectory::new(region, &context, TemporalDirection::Past);

@@ -23,6 +23,8 @@ const LANES: usize = TILE / 2;
 const SCORES: usize = TILE + 1;
 /// Units that share a row of scores in the softmax.
 const SHARES: usize = 8;
+/// The place of the result of a row that is no query.
+const NOWHERE: u32 = u32::MAX;
 
 /// Reads a tile of rows of the table, from column `column` on, times a factor, and zeros after the
 /// first `left`. The rows are every `step`-th element of the list from `at` on.
@@ -76,15 +78,13 @@ fn attend_kernel<F: Float>(
     // Keys, then values.
     let mut met = Shared::new_slice(comptime!(TILE * stride));
     let mut scores = Shared::new_slice(comptime!(TILE * SCORES));
-    // For each query: its largest score so far, its sum of exponentials, and the factor by which the
-    // sums so far shrink.
-    let mut most = Shared::new_slice(TILE);
-    let mut total = Shared::new_slice(TILE);
+    // For each query: the factor by which its sums so far shrink.
     let mut shrink = Shared::new_slice(TILE);
-    // Its largest score so far, with this tile; and what the units that share its row found.
-    let mut fresh = Shared::new_slice(TILE);
+    // For each of the units that share its row: the largest score of the tile in its share of the row, the
+    // largest score of the row so far, and the sum of exponentials in its share so far.
     let mut tops = Shared::new_slice(comptime!(TILE * SHARES));
-    let mut partial = Shared::new_slice(comptime!(TILE * SHARES));
+    let mut most = Shared::new_slice(comptime!(TILE * SHARES));
+    let mut totals = Shared::new_slice(comptime!(TILE * SHARES));
     let mut sums = Array::<f32>::new(comptime!(lanes_each * 2 * dims_each));
     for i in 0..comptime!(lanes_each * 2 * dims_each) {
         sums[i] = 0.0;
@@ -102,9 +102,19 @@ fn attend_kernel<F: Float>(
         size,
         units,
     );
+    for i in range_stepped(unit, comptime!(TILE * SHARES), units) {
+        most[i] = f32::cast_from(-1e30f32);
+        totals[i] = 0.0f32;
+    }
+    // Where the results of each query begin, which takes no registers until the end.
+    let mut places = Shared::<[u32]>::new_slice(TILE);
     for row in range_stepped(unit, TILE, units) {
-        most[row] = f32::cast_from(-1e30f32);
-        total[row] = 0.0f32;
+        let mut place = u32::cast_from(NOWHERE);
+        if row < count {
+            let result = list[queries + 2 * row + 1] as usize;
+            place = u32::cast_from((result * heads + head) * size);
+        }
+        places[row] = place;
     }
     for start in range_stepped(0, length, TILE) {
         read_tile(
@@ -178,7 +188,7 @@ fn attend_kernel<F: Float>(
         sync_cube();
         for i in range_stepped(unit, comptime!(TILE * SHARES), units) {
             let (row, share) = (i / SHARES, i % SHARES);
-            let before = most[row];
+            let before = most[i];
             let mut top = before;
             #[unroll]
             for j in 0..SHARES {
@@ -192,22 +202,14 @@ fn attend_kernel<F: Float>(
                 scores[first + key] = weight;
                 sum += weight;
             }
-            partial[i] = sum;
+            let factor = exp(before - top);
+            totals[i] = totals[i] * factor + sum;
+            most[i] = top;
             if share == 0 {
-                shrink[row] = exp(before - top);
-                fresh[row] = top;
+                shrink[row] = factor;
             }
         }
         sync_cube();
-        for row in range_stepped(unit, TILE, units) {
-            let mut sum = total[row] * shrink[row];
-            #[unroll]
-            for j in 0..SHARES {
-                sum += partial[row * SHARES + j];
-            }
-            total[row] = sum;
-            most[row] = fresh[row];
-        }
         for i in 0..lanes_each {
             let lane = unit + i * units;
             let (row, column) = (lane / LANES, lane % LANES);
@@ -238,12 +240,16 @@ fn attend_kernel<F: Float>(
         let at = i * comptime!(2 * dims_each);
         for half in 0..2usize {
             let row = row + half * LANES;
-            if row < count {
-                let result = list[queries + 2 * row + 1] as usize;
-                let base = (result * heads + head) * size + column;
+            let place = places[row];
+            if place != NOWHERE {
+                let base = place as usize + column;
                 let mut factor = 0.0f32;
                 if length > 0 {
-                    factor = 1.0 / total[row];
+                    let mut total = 0.0f32;
+                    for share in 0..SHARES {
+                        total += totals[row * SHARES + share];
+                    }
+                    factor = 1.0 / total;
                 }
                 for j in 0..dims_each {
                     let sum = sums[at + half * dims_each + j] * factor;

@@ -6,9 +6,10 @@ mod stages;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use crate::{Cancel, Error};
+use crate::{Cancel, Error, Tier, effort::Clock};
 
 /// Faults still to come, shared by all clones: a test keeps one clone and gives another to the
 /// session.
@@ -21,6 +22,8 @@ struct Planted {
     stages: stages::Stages,
     at_opening: Option<Hook>,
     at_frame: Option<Hook>,
+    clock: Clock,
+    tier: Option<Tier>,
 }
 
 #[derive(Clone)]
@@ -49,6 +52,28 @@ impl Faults {
     /// [`at_each_frame`](Self::at_each_frame).
     pub fn at_opening(&self, hook: impl Fn(&Cancel) -> Result<(), Error> + Send + Sync + 'static) {
         self.planted().at_opening = Some(Hook(Arc::new(hook)));
+    }
+
+    /// Lets sessions that are opened from now on measure their time by `reading`: the time since some
+    /// moment in the past.
+    pub fn set_clock(&self, reading: impl Fn() -> Duration + Send + Sync + 'static) {
+        self.planted().clock = Clock::of_test(reading);
+    }
+
+    /// Lets sessions work in this tier from their next call on, if they have a time limit at all.
+    /// `None` lets them choose.
+    pub fn set_tier(&self, tier: Option<Tier>) {
+        self.planted().tier = tier;
+    }
+
+    /// Returns the tier in which sessions work, unless they choose it.
+    pub(crate) fn tier(&self) -> Option<Tier> {
+        self.planted().tier
+    }
+
+    /// Returns the clock by which a session measures its time.
+    pub(crate) fn clock(&self) -> Clock {
+        self.planted().clock.clone()
     }
 
     /// Runs the hook for frames, if there is one. Other threads may plant faults meanwhile.

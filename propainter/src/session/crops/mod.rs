@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
+    effort::Deadline,
     memory::{Notice, Usage},
 };
 
@@ -45,6 +46,10 @@ pub struct Crops {
     /// The last frames of the scene that were returned; none if frames are processed whole.
     history: History,
     notices: Vec<Notice>,
+    /// When the current call is due.
+    deadline: Option<Deadline>,
+    /// The next frame begins a scene.
+    begins_scene: bool,
     /// Usage of engines that were dropped.
     before: Usage,
 }
@@ -54,6 +59,8 @@ struct Pending {
     /// The source, if all of it is asked for or if it may become history.
     frame: Option<Frame>,
     seen: Vec<(Rect, Vec<Rect>)>,
+    /// The frames before it are no history of those after it.
+    begins_scene: bool,
 }
 
 impl Crops {
@@ -81,6 +88,8 @@ impl Crops {
             views: Vec::new(),
             pending: VecDeque::new(),
             notices: Vec::new(),
+            deadline: None,
+            begins_scene: false,
             before: Usage::default(),
         };
         let placed = crops.lay_out(&[], MAX_CROPS);
@@ -90,6 +99,11 @@ impl Crops {
             crops.config.device = device;
         }
         Ok(crops)
+    }
+
+    /// Sets when the call to come is due.
+    pub fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        self.deadline = deadline;
     }
 
     /// Takes a frame with its mask, at any size; appends to `done` the frames that became final.
@@ -158,6 +172,21 @@ impl Crops {
         Ok(())
     }
 
+    /// Lets the next frame begin a scene. The frames held stay, unless the engines have to be
+    /// drained first.
+    ///
+    /// # Errors
+    /// As [`Session::push`](super::Session::push).
+    pub fn begin_scene(&mut self, done: &mut Vec<InpaintedFrame>) -> Result<(), Error> {
+        // All engines are of one kind.
+        let mut views = self.views.iter_mut();
+        if !views.all(|view| view.supervisor.begin_scene()) {
+            return self.end_scene(done);
+        }
+        self.begins_scene = true;
+        Ok(())
+    }
+
     /// Limits the latency to that of `config`, which differs from the settings so far only in its
     /// windows; appends to `done` the frames that became final.
     ///
@@ -180,7 +209,9 @@ impl Crops {
         done: &mut Vec<InpaintedFrame>,
         call: impl Fn(&mut EngineSupervisor, &mut Vec<InpaintedFrame>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        for view in &mut self.views {
+        let count = self.views.len();
+        for (i, view) in self.views.iter_mut().enumerate() {
+            view.set_deadline(self.deadline.as_ref(), i, count);
             view.run(&call)?;
         }
         self.send(done);
@@ -194,6 +225,7 @@ impl Crops {
         }
         self.pending.clear();
         self.history.clear();
+        self.begins_scene = false;
     }
 
     /// Returns the number of later frames that a frame waits for at most.
@@ -359,6 +391,7 @@ impl Crops {
         self.pending.push_back(Pending {
             frame: (whole || self.history.capacity() > 0).then(|| frame.clone()),
             seen,
+            begins_scene: mem::take(&mut self.begins_scene),
         });
         let before = self.pending.len().checked_sub(self.history.capacity() + 1);
         if let Some(before) = before.filter(|_| !whole) {
@@ -366,11 +399,16 @@ impl Crops {
             self.pending[before].frame = None;
         }
         self.history.make_room(self.pending.len());
+        let deadline = self.deadline.as_ref();
         if self.cropped {
-            for (view, rect) in self.views.iter_mut().zip(rects) {
+            let count = self.views.len();
+            let views = self.views.iter_mut().zip(rects).enumerate();
+            for (i, (view, rect)) in views {
+                view.set_deadline(deadline, i, count);
                 view.push(crop(&frame, &rect), crop_mask(mask, &rect))?;
             }
         } else {
+            self.views[0].set_deadline(deadline, 0, 1);
             self.views[0].push(frame, mask.clone())?;
         }
         self.send(done);
@@ -381,9 +419,17 @@ impl Crops {
     fn send(&mut self, done: &mut Vec<InpaintedFrame>) {
         let size = (self.config.width, self.config.height);
         while self.views.iter().all(|view| !view.finals.is_empty()) {
-            let Some(Pending { frame, seen }) = self.pending.pop_front() else {
+            let Some(Pending {
+                frame,
+                seen,
+                begins_scene,
+            }) = self.pending.pop_front()
+            else {
                 return;
             };
+            if begins_scene {
+                self.history.clear();
+            }
             // A view of the whole frame may have kept the pixels outside the hole itself.
             let mut views = self.views.iter().zip(&seen);
             let complete = views.all(|(view, (rect, _))| {

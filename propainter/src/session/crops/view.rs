@@ -6,7 +6,7 @@ use super::{
     super::{config::Config, engine_builder::Networks, supervisor::EngineSupervisor},
     layout::Crop,
 };
-use crate::{Cancel, Error, Frame, InpaintedFrame, Mask};
+use crate::{Cancel, Error, Frame, InpaintedFrame, Mask, effort::Deadline};
 
 /// A crop, its engine, and the finished frames that wait for those of other views.
 pub struct View {
@@ -40,6 +40,12 @@ impl View {
             skip: 0,
             finals: VecDeque::new(),
         })
+    }
+
+    /// Gives the view, number `index` of `count`, its share of the time up to the deadline.
+    pub fn set_deadline(&mut self, deadline: Option<&Deadline>, index: usize, count: usize) {
+        let share = deadline.map(|deadline| deadline.share(index, count));
+        self.supervisor.set_deadline(share);
     }
 
     /// Pushes the crop of a frame.

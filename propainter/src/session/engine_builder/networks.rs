@@ -14,19 +14,19 @@ use crate::{
     kernels::{device::is_cpu, pools::Pools},
     memory::{
         Degradation, Notice, Usage,
-        meter::Meter,
-        planning::{
+        budget::{
             DeviceAccess, Guard,
             bytes::{Gpu, Machine},
             planner::{Budget, Planner, QualityLevel},
             reservations::{Reservation, Reservations},
             vram_budget::VramBudget,
         },
+        meter::Meter,
     },
     stream::{PlannedPages, StreamEngine},
     weights::{WeightsError, WeightsSource},
 };
-pub(crate) use crate::{memory::planning::planner::Chosen, stream::Networks};
+pub(crate) use crate::{memory::budget::planner::Chosen, stream::Networks};
 
 /// Windows without trouble after which a better level is tried again, the first time.
 const PATIENCE: u32 = 16;

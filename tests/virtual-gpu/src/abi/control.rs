@@ -50,6 +50,20 @@ interface! {
         Ok(())
     };
 
+    /// Lets the `n`-th copy from now between host and device read an illegal address; 0 ends this.
+    fn virtual_gpu_fail_copy(device: c_int, n: u64) |driver| {
+        let index = index(driver.devices.len(), device)?;
+        driver.devices[index].failures.fail_copy(n);
+        Ok(())
+    };
+
+    /// Lets the device fail by the `n`-th wait from now; 0 ends this.
+    fn virtual_gpu_fail_wait(device: c_int, n: u64) |driver| {
+        let index = index(driver.devices.len(), device)?;
+        driver.devices[index].failures.fail_wait(n);
+        Ok(())
+    };
+
     /// Lets allocations of more bytes fail; `u64::MAX` ends this.
     fn virtual_gpu_limit_allocation(device: c_int, bytes: u64) |driver| {
         let index = index(driver.devices.len(), device)?;

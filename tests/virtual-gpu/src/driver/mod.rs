@@ -96,6 +96,8 @@ impl Driver {
             if n == 0 {
                 device.failures.fail_allocation(settings.fail_allocation, 1);
                 device.failures.fail_launch(settings.fail_launch);
+                device.failures.fail_copy(settings.fail_copy);
+                device.failures.fail_wait(settings.fail_wait);
             }
             device
         });

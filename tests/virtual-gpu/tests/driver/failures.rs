@@ -88,6 +88,36 @@ fn a_kernel_that_fails_ends_its_context() {
 }
 
 #[test]
+fn a_copy_that_fails_ends_its_context() {
+    if !virtual_gpu("failures::a_copy_that_fails_ends_its_context", &[]) {
+        return;
+    }
+    let cuda = Cuda::open(0);
+    let stream = cuda.stream();
+    let address = cuda.allocate(4).expect("memory");
+    cuda.gpu.fail_copy(2);
+    cuda.upload(address, &[1; 4]).expect("the first");
+    // The host waits for this copy.
+    assert_eq!(cuda.download(address, 4), Err(700));
+    assert_eq!(cuda.wait(stream), Err(700));
+    assert_eq!(cuda.upload(address, &[1; 4]), Err(700));
+}
+
+#[test]
+fn a_wait_that_fails_ends_the_context() {
+    if !virtual_gpu("failures::a_wait_that_fails_ends_the_context", &[]) {
+        return;
+    }
+    let cuda = Cuda::open(0);
+    let stream = cuda.stream();
+    cuda.gpu.fail_wait(2);
+    cuda.wait(stream).expect("the first");
+    assert_eq!(cuda.wait(stream), Err(719));
+    assert_eq!(cuda.wait(stream), Err(719));
+    assert_eq!(cuda.allocate(4), Err(719));
+}
+
+#[test]
 fn a_thread_without_a_context_is_told() {
     if !virtual_gpu("failures::a_thread_without_a_context_is_told", &[]) {
         return;

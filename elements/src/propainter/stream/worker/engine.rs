@@ -9,7 +9,7 @@ use crate::propainter::{
     log::CAT,
     properties::stats::SessionFacts,
     stream::{
-        latency,
+        latency, overdue,
         queue::frame::{Geometry, Outcome},
         run::READY,
         tracked_session::TrackedSession,
@@ -92,6 +92,7 @@ impl Worker {
             let Some(engine) = &mut self.engine else {
                 break;
             };
+            engine.session.set_time_limit(overdue::time_limit(&self.cx));
             let done = engine.drain_some();
             self.report_session();
             let done = done?;
@@ -124,11 +125,18 @@ impl Worker {
             return;
         };
         let notices = session.notices();
-        {
+        let before = {
             let info = &mut self.cx.state.lock().run.session;
-            info.facts = Some(SessionFacts::of(session));
             info.plan = session.plan();
             info.stats = session.stats();
+            info.facts.replace(SessionFacts::of(session))
+        };
+        let tier = session.stats().memory.effort.tier;
+        if let Some(before) = before.map(|facts| facts.memory.effort.tier)
+            && before != tier
+        {
+            let (before, tier) = (before.name(), tier.name());
+            gst::debug!(CAT, obj = self.cx.element, "effort: {before} -> {tier}");
         }
         for notice in notices {
             memory::post_notice(&self.cx.element, notice);

@@ -9,7 +9,10 @@ use crate::propainter::{
     error::Failure,
     properties::enums::LatePolicy,
     qos::circuit_breaker::Route,
-    stream::queue::frame::{FrameTask, Outcome},
+    stream::{
+        overdue,
+        queue::frame::{FrameTask, Outcome},
+    },
 };
 
 /// Where a frame goes.
@@ -80,6 +83,7 @@ impl Worker {
         let Some(engine) = &mut self.engine else {
             return Ok(None);
         };
+        engine.session.set_time_limit(overdue::time_limit(&self.cx));
         let done = engine.push(task.id, frame, mask);
         self.report_session();
         Ok(Some((done?, Outcome::Engine)))
@@ -107,6 +111,7 @@ impl Worker {
         let Some(frame) = self.rgb(&mut task)? else {
             return Ok(None);
         };
+        self.fallback.set_time_limit(overdue::time_limit(&self.cx));
         let done = self.fallback.push(task.id, frame, mask)?;
         Ok(Some((done, Outcome::Fallback)))
     }

@@ -93,7 +93,7 @@ fn a_frame_on_a_device_is_read_and_written_as_on_the_host() {
         // A hole of some rows and columns.
         let mut hole = Mask::empty(width, height);
         hole.add_rectangle(width as i64 / 3, height as i64 / 2, 9, 3);
-        let area = hole.area();
+        let area = hole.bounding_box();
         let frame = Frame::new(width, height, noise(3 * width * height, 8));
         let done = InpaintedFrame { frame, hole };
         let (mut ours, mut theirs) = (source.copy_deep().unwrap(), source.copy_deep().unwrap());

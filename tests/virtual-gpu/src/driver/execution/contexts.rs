@@ -229,10 +229,13 @@ impl Driver {
     /// The failure.
     pub fn learn_failures(&mut self, context: Handle) -> Answer {
         let found = self.contexts.get_mut(context)?;
+        let device = found.device;
+        if self.devices[device].failures.breaks_wait() {
+            found.failing = Some(Status::LAUNCH_FAILED);
+        }
         if let Some(status) = found.failing.take() {
             found.failed = Some(status);
         }
-        let device = found.device;
         self.usable(context)?;
         // Pools give up what is above their threshold whenever the host waits.
         self.trim_pools(device, |pool| pool.threshold);

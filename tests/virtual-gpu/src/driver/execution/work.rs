@@ -36,6 +36,8 @@ pub enum Work {
     Graph(Arc<[Work]>),
     /// Takes memory, which is there from the start; only seen in graphs.
     Allocate,
+    /// Fails, as a test has ordered.
+    Break(Status),
 }
 
 /// A launch of a kernel.
@@ -112,11 +114,21 @@ pub enum Origin {
     Graph,
 }
 
+impl Copy {
+    /// Returns whether one side is host memory.
+    fn crosses_the_bus(&self) -> bool {
+        !matches!(
+            (&self.source.0, &self.target.0),
+            (Side::Device(_), Side::Device(_))
+        )
+    }
+}
+
 impl Work {
     /// Returns the `CUgraphNodeType` of this work in a graph.
     pub fn node_kind(&self) -> c_int {
         match self {
-            Self::Launch(_) => 0,
+            Self::Launch(_) | Self::Break(_) => 0,
             Self::Copy(_) => 1,
             Self::Fill(_) => 2,
             Self::Call(_) => 3,
@@ -154,6 +166,9 @@ impl Driver {
                     *work = copies.into();
                 }
             }
+            Work::Copy(copy) if copy.crosses_the_bus() && device.failures.breaks_copy() => {
+                work = Work::Break(Status::ILLEGAL_ADDRESS);
+            }
             _ => {}
         }
         Ok(work)
@@ -179,6 +194,10 @@ impl Driver {
             Work::Launch(launch) => self.perform_launch(context, device, launch, origin),
             Work::Copy(copy) => self.perform_copy(device, copy),
             Work::Fill(fill) => self.perform_fill(device, fill),
+            Work::Break(status) => {
+                self.contexts.get_mut(context)?.failing = Some(*status);
+                Ok(())
+            }
             Work::Call(callback) => {
                 (callback.function)(callback.data as *mut c_void);
                 Ok(())

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::DeviceChoice;
-use crate::memory::{meter::Reading, planning::reservations::Reservations};
+use crate::memory::{budget::reservations::Reservations, meter::Reading};
 
 #[test]
 fn a_line_about_memory_is_known_by_the_words_of_library_and_driver() {

@@ -7,14 +7,20 @@
 
 mod completion;
 mod generator;
+mod machine;
+mod needs;
 mod pages;
 mod raft;
+mod sizes;
 
 use std::{collections::HashMap, sync::Arc};
 
-use gemm_common::cache::CACHE_INFO;
-
-pub use self::pages::Pages;
+use self::sizes::Sizes;
+pub use self::{
+    machine::{Gpu, Machine},
+    needs::Needs,
+    pages::Pages,
+};
 use super::Plan;
 use crate::{
     DType,
@@ -25,70 +31,6 @@ use crate::{
         simulate::{Counts, Snapshot, TaskKind, simulate},
     },
 };
-
-/// The device that holds the tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Machine {
-    /// The CPU device. Its memory is the host's.
-    Cpu {
-        /// Number of threads of the pool that computes.
-        threads: u64,
-        /// Bytes of a processor's L2 cache.
-        l2: u64,
-    },
-    /// A CUDA device, with the library's kernels and ours.
-    Gpu(Gpu),
-}
-
-/// The properties of a CUDA device that memory depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gpu {
-    /// Bytes of the driver's context.
-    pub context: u64,
-    /// Bytes of the largest single allocation that the tensor library makes.
-    pub largest: u64,
-    /// Bytes of the pages that its pools have already: they never shrink. 0 if they have none.
-    pub page: u64,
-    /// Number of pages that other engines have planned in the same pools. Larger pages replace theirs.
-    pub others: u64,
-}
-
-impl Gpu {
-    /// Returns a device of `total` bytes as it usually is: the library allocates at most a quarter of
-    /// it at once.
-    pub fn usual(total: u64) -> Self {
-        Self {
-            context: 500 << 20,
-            largest: total / 4,
-            page: 0,
-            others: 0,
-        }
-    }
-}
-
-impl Machine {
-    /// Returns whether the machine is a CUDA device.
-    pub fn is_gpu(self) -> bool {
-        matches!(self, Self::Gpu(_))
-    }
-
-    /// Returns the bytes of the largest single allocation.
-    pub fn largest_allocation(self) -> u64 {
-        match self {
-            Self::Cpu { .. } => u64::MAX,
-            Self::Gpu(gpu) => gpu.largest,
-        }
-    }
-
-    /// Returns the CPU device of this machine. The cache size is the one that the tensor library's
-    /// matrix product relies on, correct or not.
-    pub fn this_cpu() -> Self {
-        Self::Cpu {
-            threads: rayon::current_num_threads() as u64,
-            l2: CACHE_INFO[1].cache_bytes as u64,
-        }
-    }
-}
 
 /// The inputs of the model other than the plan.
 #[derive(Clone, Debug)]
@@ -107,58 +49,11 @@ pub struct ByteModel {
     snapshots: Arc<[Snapshot]>,
 }
 
-/// The most memory that a stream takes, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// On the device while the checkpoints are read.
-    pub loading: u64,
-    /// On the device in each stage, in the order of [`Stage::ALL`].
-    pub stages: [u64; Stage::ALL.len()],
-    /// On the host for everything held; on the CPU device this is part of the above.
-    pub host: u64,
-    /// On a GPU for the caller's frames.
-    pub outside: u64,
-    /// The largest single allocation on a GPU.
-    pub largest: u64,
-    /// On a GPU for the weights, the context and all pages of the pools.
-    pub reserved: u64,
-    /// The pages that a GPU's pools share out.
-    pub pages: Pages,
-}
-
 /// Bytes that reading the weights takes on a GPU beside them.
 const LOADING: u64 = 90_000_000;
 
 /// Bytes of the pages of allocations up to 64 KiB.
 const SMALL_PAGES: u64 = 16 << 20;
-
-impl Needs {
-    /// Returns the bytes on the device at most.
-    pub fn device(&self) -> u64 {
-        let stages = self.stages.into_iter().fold(self.loading, u64::max);
-        stages.max(self.reserved) + self.outside
-    }
-
-    /// Returns whether these needs are at most `others` in every stage, on the host and in their
-    /// largest allocation.
-    pub fn within(&self, others: &Self) -> bool {
-        let mut stages = self.stages.iter().zip(&others.stages);
-        let stages = stages.all(|(own, other)| own <= other);
-        stages && self.host <= others.host && self.largest <= others.largest
-    }
-}
-
-/// The quantities that the sums consist of.
-struct Sizes {
-    machine: Machine,
-    width: u64,
-    height: u64,
-    px: u64,
-    masked: u64,
-    source: u64,
-    n: u64,
-    w: u64,
-}
 
 impl ByteModel {
     /// Creates the scene of a stream of `length` frames, or of unknown length, all with holes.
@@ -336,26 +231,6 @@ impl Sizes {
         }
     }
 
-    /// Returns the elements of a row of `width` elements of `bytes` bytes, as the device pads it.
-    fn row(&self, width: u64, bytes: u64) -> u64 {
-        if !self.machine.is_gpu() || width <= 1 {
-            return width;
-        }
-        // CUDA's rows start at multiples of a power of two.
-        let row = width * bytes;
-        row.next_multiple_of(row.next_power_of_two().clamp(16, 512)) / bytes
-    }
-
-    /// Returns the elements of a layer's plane at 1/`scale`. Our kernels store layers without padding.
-    fn layer(&self, scale: u64) -> u64 {
-        (self.width / scale) * (self.height / scale)
-    }
-
-    /// Returns the elements of a plane of the frame at 1/`scale`, each of `bytes` bytes.
-    fn plane(&self, scale: u64, bytes: u64) -> u64 {
-        self.row(self.width / scale, bytes) * (self.height / scale)
-    }
-
     /// Returns the bytes of the largest single allocation of a task, at least.
     fn largest(&self, doing: TaskKind, plan: &Plan) -> u64 {
         match doing {
@@ -366,53 +241,6 @@ impl Sizes {
             TaskKind::Window { locals, references } => {
                 self.largest_of_window(locals as u64, references as u64, plan)
             }
-        }
-    }
-
-    /// Returns the bytes of a frame's features for the generator: 128 channels at 1/4.
-    fn features(&self) -> u64 {
-        128 * self.n * self.layer(4)
-    }
-
-    /// Returns the number of tokens of a frame.
-    fn grid(&self) -> u64 {
-        let [rows, columns] = self.token_grid();
-        rows * columns
-    }
-
-    /// Returns the rows and columns of tokens.
-    fn token_grid(&self) -> [u64; 2] {
-        [self.height, self.width].map(|side| (side / 4 - 1) / 3 + 1)
-    }
-
-    /// Returns the bytes of a frame's tokens, 512 channels.
-    fn tokens(&self) -> u64 {
-        512 * self.n * self.grid()
-    }
-
-    /// Returns the bytes of an operation on so many stored numbers: the numbers, and their copy in
-    /// the type that is computed in.
-    fn op(&self, numbers: u64) -> u64 {
-        let wide = if self.n == self.w { 0 } else { self.w };
-        (self.n + wide) * numbers
-    }
-
-    /// Returns the bytes as [`op`](Self::op) does, for an operation that computes in 32 bits on
-    /// every device.
-    fn op_in_32_bits(&self, numbers: u64) -> u64 {
-        let wide = if self.n == 4 { 0 } else { 4 };
-        (self.n + wide) * numbers
-    }
-
-    /// Returns the bytes of a deformable convolution of `channels` to 128 over so many pixels, from
-    /// 432 channels that give the sampling positions and weights. Its input is held too.
-    fn deform(&self, channels: u64, scale: u64) -> u64 {
-        let pixels = self.layer(scale);
-        let raw = 432 * pixels;
-        let aligned = 128 * self.n * pixels;
-        match self.machine {
-            Machine::Cpu { .. } => self.op(raw) + self.op((channels + 128) * pixels) + aligned,
-            Machine::Gpu(_) => self.op_in_32_bits(raw) + (channels + 128) * self.n * pixels,
         }
     }
 }
@@ -449,14 +277,5 @@ mod tests {
                 assert_eq!(with.host, without.host);
             }
         }
-    }
-
-    #[test]
-    fn this_machine_has_a_cache_and_threads() {
-        let Machine::Cpu { threads, l2 } = Machine::this_cpu() else {
-            panic!("a processor");
-        };
-        assert_eq!(threads, rayon::current_num_threads() as u64);
-        assert!((64 << 10..=64 << 20).contains(&l2), "{l2} bytes");
     }
 }

@@ -1,7 +1,7 @@
 //! Flow completion of one direction.
 
 use super::{Machine, Sizes};
-use crate::{memory::planning::Plan, networks::stored::Placement};
+use crate::{memory::budget::Plan, networks::stored::Placement};
 
 /// Frames of context that a part of the encoder passes on, and that both ends are padded with.
 const CARRY: u64 = 4;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Machine, Sizes};
 use crate::{
     Rect,
-    memory::planning::Plan,
+    memory::budget::Plan,
     networks::{
         generator::{
             GPU_TILE, TILE,

@@ -2,7 +2,7 @@
 
 use super::{Machine, Sizes};
 use crate::{
-    kernels::correlation::CorrelationForm, memory::planning::Plan, networks::stored::Placement,
+    kernels::correlation::CorrelationForm, memory::budget::Plan, networks::stored::Placement,
 };
 
 /// RAFT pads smaller sides to this many pixels.

@@ -97,8 +97,8 @@ mod tests {
     use super::*;
     use crate::memory::{
         Limits,
+        budget::vram_budget::VramBudget,
         meter::{Meter, Reading},
-        planning::vram_budget::VramBudget,
     };
 
     /// Reproducible numbers.

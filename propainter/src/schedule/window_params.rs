@@ -18,8 +18,8 @@ pub struct WindowParams {
     pub neighbor_length: usize,
     /// Distance between reference frames, at least 1.
     pub ref_stride: usize,
-    /// Frames from its centre on that a sliding window waits for, at least 1; `None` divides the
-    /// clip as the official procedure does.
+    /// Frames from its centre on that a sliding window waits for; with 0, only those before it.
+    /// `None` divides the clip as the official procedure does.
     pub lookahead: Option<usize>,
 }
 
@@ -33,7 +33,7 @@ impl WindowParams {
     /// limited to the frames of a sub-video less a hop and the frame before it.
     pub fn effective_lookahead(&self) -> Option<usize> {
         let room = self.subvideo_length.saturating_sub(self.hop() + 1);
-        self.lookahead.map(|asked| asked.clamp(1, room.max(1)))
+        self.lookahead.map(|asked| asked.min(room.max(1)))
     }
 
     /// Returns the number of frames that are held at most before one comes out: frame i is final
