@@ -138,11 +138,7 @@ impl ClassicalEngine {
     /// Fills the next frame, then drops the frames that are too old to serve as sources.
     fn finish_next(&mut self, cancel: &Cancel) -> Result<InpaintedFrame, Error> {
         let now = self.next;
-        // Most frames have the hole of the newest one.
-        let last = self.last_hole.as_ref();
-        let hole = last
-            .and_then(|last| last.mask_of(&self.window[now]))
-            .unwrap_or_else(|| self.window[now].hole_mask());
+        let hole = self.window[now].hole_mask();
         if self.window[now].has_hole() {
             let picture = self.picture.as_ref();
             let effort = self.pace.effort();

@@ -42,8 +42,8 @@ pub fn bidirectional(
     predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
     effort: &Effort,
 ) -> (StoredFlow, StoredFlow, bool) {
-    if first.equals(second) {
-        // The search would find every patch where it was, without any residual.
+    if first.equals(second) || first.is_unknown() || second.is_unknown() {
+        // The search would find every patch where it was, without any residual, or none at all.
         let still = || StoredFlow::still(first.0[0].width, first.0[0].height);
         return (still(), still(), false);
     }
@@ -313,6 +313,25 @@ mod tests {
         for predictions in [(None, None), (Some(&before.0), Some(&before.1))] {
             let searched = search(&first, &second, predictions, &full());
             assert!(!searched.0.is_still() && !searched.2, "it was searched");
+            for i in 0..160 * 96 {
+                let (x, y) = ((i % 160) as f32, (i / 160) as f32);
+                for flow in [&searched.0, &searched.1] {
+                    assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
+                }
+            }
+        }
+        // Nor is there motion to be found where one frame shows nothing.
+        let mut all = hole.clone();
+        all.add_rectangle(0, 0, 160, 96);
+        let nothing = Pyramid::new(
+            &scene((0.0, 0.0), 3).truth(0),
+            SourceMap::new(&all).as_ref(),
+        );
+        for (first, second) in [(&nothing, &second), (&first, &nothing)] {
+            let quick = bidirectional(first, second, (None, None), &full());
+            assert!(quick.0.is_still() && quick.1.is_still() && !quick.2);
+            let searched = search(first, second, (Some(&before.0), Some(&before.1)), &full());
+            assert!(!searched.0.is_still() && !searched.2);
             for i in 0..160 * 96 {
                 let (x, y) = ((i % 160) as f32, (i / 160) as f32);
                 for flow in [&searched.0, &searched.1] {

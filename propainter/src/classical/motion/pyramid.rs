@@ -267,6 +267,11 @@ impl Pyramid {
         Self(levels)
     }
 
+    /// Returns whether no pixel of the frame is known.
+    pub fn is_unknown(&self) -> bool {
+        !self.0[0].valid.contains(&1)
+    }
+
     /// Returns whether two frames of one size know the same pixels, with the same luma.
     pub fn equals(&self, other: &Self) -> bool {
         // The coarser levels follow from the finest.

@@ -9,7 +9,6 @@ use crate::{
         hole::{region, source_map::SourceMap},
         motion::flow,
         spatial::exemplar,
-        window::frame::WindowFrame,
     },
 };
 
@@ -57,7 +56,11 @@ impl AnalysedHole {
         let source_map = SourceMap::new(&hole);
         let footprint = source_map.as_ref().map(|source_map| {
             let size = (hole.width(), hole.height());
-            let (measured_nodes, stored_nodes) = flow::node_counts(source_map, size);
+            // Between a frame that shows nothing and any other, no flow is searched or stored.
+            let (measured_nodes, stored_nodes) = match hole.hole().contains(&0) {
+                true => flow::node_counts(source_map, size),
+                false => (0, 0),
+            };
             let mut footprint = HoleFootprint {
                 source_map_bytes: source_map.bytes(),
                 measured_nodes,
@@ -88,12 +91,6 @@ impl AnalysedHole {
     /// Returns the source map, or `None` if the hole is empty.
     pub fn source_map(&self) -> Option<Arc<SourceMap>> {
         self.source_map.clone()
-    }
-
-    /// Returns the hole if it is known to be that of a frame.
-    pub fn mask_of(&self, frame: &WindowFrame) -> Option<Mask> {
-        let source_map = self.source_map.as_ref()?;
-        frame.has_source_map(source_map).then(|| self.hole.clone())
     }
 
     /// Returns the footprint.

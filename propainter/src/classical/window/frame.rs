@@ -84,12 +84,6 @@ impl WindowFrame {
         self.source_map.is_some()
     }
 
-    /// Returns whether this is the source map of the frame's hole.
-    pub fn has_source_map(&self, source_map: &Arc<SourceMap>) -> bool {
-        let own = self.source_map.as_ref();
-        own.is_some_and(|own| Arc::ptr_eq(own, source_map))
-    }
-
     /// Returns the original hole.
     pub fn hole_mask(&self) -> Mask {
         let (width, height) = (self.frame.width(), self.frame.height());
