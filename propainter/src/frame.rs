@@ -81,7 +81,18 @@ impl Mask {
     /// # Panics
     /// If a side is zero.
     pub fn empty(width: usize, height: usize) -> Self {
-        Self::from_luma(width, height, vec![0; width * height])
+        assert!(width > 0 && height > 0, "a mask has at least one pixel");
+        Self::from_hole(width, height, vec![0; width * height])
+    }
+
+    /// Wraps mask pixels that are 1 in the hole and 0 elsewhere, without reading them.
+    pub(crate) fn from_hole(width: usize, height: usize, hole: Vec<u8>) -> Self {
+        debug_assert!(hole.len() == width * height && hole.iter().all(|&hole| hole < 2));
+        Self {
+            width,
+            height,
+            hole: Arc::new(hole),
+        }
     }
 
     /// Returns the width in pixels.

@@ -4,6 +4,7 @@
 pub mod allocation;
 pub mod alone;
 pub mod contents;
+pub mod cpu_time;
 pub mod cpus;
 #[cfg(feature = "networks")]
 pub mod e2e;

@@ -9,6 +9,7 @@ use super::{
     blending::compose,
     effort::pace::Pace,
     motion::flow,
+    profile::{Stage, timed},
     window::{budget::WindowBudget, footprint::AnalysedHole, frame::WindowFrame},
 };
 use crate::{
@@ -98,8 +99,10 @@ impl ClassicalEngine {
         };
         let holes = (self.window[before].has_hole(), self.window[last].has_hole());
         if holes.0 || holes.1 {
-            self.window[before].build_pyramid();
-            self.window[last].build_pyramid();
+            timed(Stage::Pyramid, || {
+                self.window[before].build_pyramid();
+                self.window[last].build_pyramid();
+            });
             let predictions = (
                 before
                     .checked_sub(1)
@@ -110,8 +113,9 @@ impl ClassicalEngine {
             let (Some(a), Some(b)) = pyramids else {
                 return;
             };
-            let (forward, backward, scene_cut) =
-                flow::bidirectional(a, b, predictions, self.pace.effort());
+            let (forward, backward, scene_cut) = timed(Stage::Flow, || {
+                flow::bidirectional(a, b, predictions, self.pace.effort())
+            });
             self.window[before].forward = holes.0.then_some(forward);
             self.window[last].backward = holes.1.then_some(backward);
             self.window[last].scene_cut = scene_cut;
@@ -170,7 +174,7 @@ impl Engine for ClassicalEngine {
         cancel: &Cancel,
     ) -> Result<Vec<InpaintedFrame>, Error> {
         cancel.check()?;
-        let source_map = self.analyse(&hole).source_map();
+        let source_map = timed(Stage::Pyramid, || self.analyse(&hole).source_map());
         let mut frame = WindowFrame::new(frame, source_map);
         frame.scene_cut = std::mem::take(&mut self.begins_scene);
         self.window.push_back(frame);

@@ -33,6 +33,7 @@ mod engine;
 mod fields;
 mod hole;
 mod motion;
+pub mod profile;
 mod spatial;
 mod temporal;
 mod window;

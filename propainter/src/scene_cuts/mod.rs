@@ -16,7 +16,7 @@
 
 mod thumbnail;
 
-use self::thumbnail::Thumbnail;
+use self::thumbnail::{Motion, Thumbnail};
 use crate::{Frame, Mask};
 
 /// A detector of scene cuts in a stream of frames.
@@ -28,6 +28,8 @@ pub struct Detector {
     shortest: usize,
     /// Thumbnail of the last frame with structure.
     previous: Option<Thumbnail>,
+    /// The last camera motion.
+    motion: Motion,
     /// Frames since the current scene began.
     since: usize,
 }
@@ -40,6 +42,7 @@ impl Detector {
             threshold,
             shortest,
             previous: None,
+            motion: Motion::STILL,
             since: 0,
         }
     }
@@ -61,7 +64,9 @@ impl Detector {
         }
         let before = self.previous.replace(now);
         let (now, before) = (self.previous.as_ref()?, before?);
-        now.difference(&before)
+        let (difference, motion) = now.difference(&before, self.motion)?;
+        self.motion = motion;
+        Some(difference)
     }
 
     /// Forgets all frames, for the start of another stream.

@@ -27,7 +27,7 @@ const MIN_STRUCTURED: f32 = 0.15;
 
 /// The structure of a frame. A margin of zeros on every side covers the displacements of the outer
 /// blocks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Thumbnail {
     /// Width in cells, without the margin.
     width: usize,
@@ -130,62 +130,47 @@ impl Thumbnail {
     }
 
     /// Returns one minus the mean correlation, or `None` if the sizes differ or no block has
-    /// structure.
-    pub fn difference(&self, before: &Self) -> Option<f64> {
+    /// structure; and the camera motion.
+    ///
+    /// `guess` is a motion that is likely, such as the one before. It saves time and changes nothing.
+    pub fn difference(&self, before: &Self, guess: Motion) -> Option<(f64, Motion)> {
         if (self.width, self.height) != (before.width, before.height) {
             return None;
         }
-        let blocks: Vec<Vec<CrossCorrelation>> = self
+        let blocks: Vec<usize> = self
             .blocks()
             .filter(|&block| self.block_has_structure(block))
-            .map(|block| self.correlate_all(before, block))
             .collect();
+        if blocks.is_empty() {
+            return None;
+        }
+        if self == before {
+            // Every block correlates perfectly where it is.
+            return Some((0.0, Motion::STILL));
+        }
+        let mut correlations = Correlations::new(self, before, &blocks);
+        let all = blocks.len() as f32;
         // Each block counts once. Otherwise the high contrast of a still caption would dominate.
-        let all =
-            |shift: usize| -> f32 { blocks.iter().map(|block| block[shift].correlation()).sum() };
-        let still = (MAX_MOTION as usize, MAX_MOTION as usize);
-        let mut camera = (still, 0.0);
-        for shift in 0..SHIFTS * SHIFTS {
-            let found = all(shift);
-            if found > camera.1 {
-                camera = ((shift % SHIFTS, shift / SHIFTS), found);
+        let likely = [Motion::STILL, guess].map(|motion| correlations.sum(motion, 0.0));
+        let mut bound = likely.into_iter().flatten().fold(0.0, f32::max);
+        let mut camera = (Motion::STILL, 0.0);
+        for motion in (0..SHIFTS * SHIFTS).map(Motion) {
+            if let Some(found) = correlations.sum(motion, bound)
+                && found > camera.1
+            {
+                camera = (motion, found);
+                bound = bound.max(found);
             }
         }
-        let best = |block: &Vec<CrossCorrelation>| {
-            let around = |(x, y): (usize, usize)| {
-                let span =
-                    |t: usize| t.saturating_sub(MAX_DEVIATION)..(t + MAX_DEVIATION + 1).min(SHIFTS);
-                span(y).flat_map(move |y| span(x).map(move |x| y * SHIFTS + x))
-            };
-            let shifts = around(camera.0).chain(around(still));
-            shifts.fold(0.0, |best: f32, shift| best.max(block[shift].correlation()))
-        };
-        let sum: f32 = blocks.iter().map(best).sum();
-        (!blocks.is_empty()).then(|| f64::from(1.0 - sum / blocks.len() as f32).clamp(0.0, 1.0))
-    }
-
-    /// Correlates a block with the previous thumbnail at every displacement, row by row. Entries
-    /// are zero where too little of the block is known.
-    fn correlate_all(&self, before: &Self, block: usize) -> Vec<CrossCorrelation> {
-        let stride = self.stride();
-        let least = MIN_KNOWN_ENERGY
-            * (0..BLOCK.1)
-                .map(|row| block + row * stride)
-                .map(|at| self.energy[at..at + BLOCK.0].iter().sum::<f32>())
-                .sum::<f32>();
-        let mut out = Vec::with_capacity(SHIFTS * SHIFTS);
-        for dy in -MAX_MOTION..=MAX_MOTION {
-            for dx in -MAX_MOTION..=MAX_MOTION {
-                let there = block.wrapping_add_signed(dy * stride as isize + dx);
-                let correlation = self.correlate(before, block, there);
-                out.push(if correlation.own >= least {
-                    correlation
-                } else {
-                    CrossCorrelation::default()
-                });
-            }
-        }
-        out
+        let sum: f32 = (0..blocks.len())
+            .map(|block| {
+                let shifts = camera.0.around().chain(Motion::STILL.around());
+                shifts.fold(0.0, |best: f32, shift| {
+                    best.max(correlations.at(block, shift))
+                })
+            })
+            .sum();
+        Some((f64::from(1.0 - sum / all).clamp(0.0, 1.0), camera.0))
     }
 
     /// Correlates a block with one of the previous thumbnail.
@@ -215,6 +200,85 @@ impl Thumbnail {
             own: own.iter().sum(),
             other: other.iter().sum(),
         }
+    }
+}
+
+/// A displacement of a thumbnail, as an index of all displacements, row by row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Motion(usize);
+
+impl Motion {
+    /// No displacement.
+    pub const STILL: Self = Self(MAX_MOTION as usize * (SHIFTS + 1));
+
+    /// Returns the displacements from which a block of this camera motion may be taken.
+    fn around(self) -> impl Iterator<Item = Self> {
+        let span = |t: usize| t.saturating_sub(MAX_DEVIATION)..(t + MAX_DEVIATION + 1).min(SHIFTS);
+        let columns = span(self.0 % SHIFTS);
+        let rows = span(self.0 / SHIFTS);
+        rows.flat_map(move |y| columns.clone().map(move |x| Self(y * SHIFTS + x)))
+    }
+}
+
+/// The correlations of blocks with the previous thumbnail, each computed when it is first needed.
+struct Correlations<'a> {
+    now: &'a Thumbnail,
+    before: &'a Thumbnail,
+    blocks: &'a [usize],
+    /// Smallest energy on known cells at which a block is compared.
+    least: Vec<f32>,
+    /// One value for each block and displacement, NaN if it is not known yet.
+    known: Vec<f32>,
+}
+
+impl<'a> Correlations<'a> {
+    fn new(now: &'a Thumbnail, before: &'a Thumbnail, blocks: &'a [usize]) -> Self {
+        let energy = |&block: &usize| {
+            let rows = (0..BLOCK.1).map(|row| block + row * now.stride());
+            rows.map(|at| now.energy[at..at + BLOCK.0].iter().sum::<f32>())
+                .sum::<f32>()
+        };
+        Self {
+            now,
+            before,
+            blocks,
+            least: blocks
+                .iter()
+                .map(|block| MIN_KNOWN_ENERGY * energy(block))
+                .collect(),
+            known: vec![f32::NAN; blocks.len() * SHIFTS * SHIFTS],
+        }
+    }
+
+    /// Returns the correlation of a block, 0 where too little of it is known.
+    fn at(&mut self, block: usize, Motion(shift): Motion) -> f32 {
+        let known = &mut self.known[block * SHIFTS * SHIFTS + shift];
+        if known.is_nan() {
+            let axis = |t: usize| t as isize - MAX_MOTION;
+            let step = axis(shift / SHIFTS) * self.now.stride() as isize + axis(shift % SHIFTS);
+            let here = self.blocks[block];
+            let found = self
+                .now
+                .correlate(self.before, here, here.wrapping_add_signed(step));
+            *known = match found.own >= self.least[block] {
+                true => found.correlation(),
+                false => 0.0,
+            };
+        }
+        *known
+    }
+
+    /// Returns the sum over all blocks, or `None` once it is clear that it stays below `bound`.
+    fn sum(&mut self, motion: Motion, bound: f32) -> Option<f32> {
+        let mut sum = 0.0;
+        for block in 0..self.blocks.len() {
+            sum += self.at(block, motion);
+            // No correlation is above one; the sum of all is rounded.
+            if sum + (self.blocks.len() - 1 - block) as f32 + 0.001 < bound {
+                return None;
+            }
+        }
+        Some(sum)
     }
 }
 
@@ -275,4 +339,46 @@ fn local_means(luma: &[f32], known: &[f32], columns: usize, rows: usize) -> Vec<
         out.push(sum / count.max(1.0));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic::Scene;
+
+    #[test]
+    fn correlations_that_cannot_win_are_left_out_and_change_nothing() {
+        let scene = |pan| Scene {
+            pan,
+            ..Scene::new(192, 128, 3)
+        };
+        let none = Mask::empty(192, 128);
+        for pan in [(0.0, 0.0), (-2.3, 0.1), (9.0, -4.0)] {
+            let [a, b] = [0, 3].map(|i| Thumbnail::new(&scene(pan).frame(i), &none));
+            let found = b.difference(&a, Motion::STILL);
+            let (_, camera) = found.expect("both have structure");
+            // Whatever is guessed, the result is that of all sums.
+            for guess in [camera, Motion(0), Motion(SHIFTS * SHIFTS - 1)] {
+                assert_eq!(b.difference(&a, guess), found, "{guess:?}");
+            }
+            let blocks: Vec<usize> = b
+                .blocks()
+                .filter(|&block| b.block_has_structure(block))
+                .collect();
+            let mut all = Correlations::new(&b, &a, &blocks);
+            let sums = (0..SHIFTS * SHIFTS).map(|i| all.sum(Motion(i), 0.0));
+            let sums: Vec<f32> = sums.map(|sum| sum.expect("no bound")).collect();
+            let most = sums.iter().copied().fold(0.0, f32::max);
+            assert_eq!(sums.iter().position(|&sum| sum == most), Some(camera.0));
+            let mut few = Correlations::new(&b, &a, &blocks);
+            let left = (0..SHIFTS * SHIFTS).filter(|&i| few.sum(Motion(i), most).is_some());
+            assert!(left.count() < 10);
+            let computed = few.known.iter().filter(|known| !known.is_nan()).count();
+            assert!(
+                10 * computed < 9 * few.known.len(),
+                "{computed} of {}",
+                few.known.len()
+            );
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
         effort::{Effort, control::StepTimes},
         fields::grid::CELL,
         hole::region::{self, Region},
+        profile::{Stage, timed},
         spatial::exemplar,
         temporal::{
             source::{FillContext, SourcePixel},
@@ -71,7 +72,11 @@ pub fn fill_frame(
         let mask = near.as_ref().unwrap_or(&all);
         let fills = region::split(mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), effort, cancel))
+            .map(|region| {
+                timed(Stage::PatchFill, || {
+                    exemplar::fill(frame, all.hole(), &region.bounds(), effort, cancel)
+                })
+            })
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
     }
@@ -115,7 +120,9 @@ fn fill_from_sources(
     region: &Region,
     cancel: &Cancel,
 ) -> Result<RegionFill, Error> {
-    let sources = source_search::find_sources(context, region, cancel)?;
+    let sources = timed(Stage::Walk, || {
+        source_search::find_sources(context, region, cancel)
+    })?;
     cancel.check()?;
     let (width, hole) = (context.hole.width(), context.hole.hole());
     let pixel_index = |cell: u32, p: usize| {
@@ -129,12 +136,15 @@ fn fill_from_sources(
         let there = resample::cubic(&context.frames[source.frame].frame, source.x, source.y);
         std::array::from_fn(|c| there[c] + source.colour[c])
     };
-    let values = sources
-        .par_iter()
-        .with_min_len(64)
-        .map(|cell| cell.each_ref().map(colour));
-    let mut blender = SeamBlender::new(context, region, &sources, values.collect());
-    blender.blend();
+    let blender = timed(Stage::Seam, || {
+        let values = sources
+            .par_iter()
+            .with_min_len(64)
+            .map(|cell| cell.each_ref().map(colour));
+        let mut blender = SeamBlender::new(context, region, &sources, values.collect());
+        blender.blend();
+        blender
+    });
     let cells = region.cells.iter().zip(&sources).zip(&blender.values);
     let filled = cells.flat_map(|((&cell, sources), values)| {
         let known = sources.iter().zip(values).enumerate();

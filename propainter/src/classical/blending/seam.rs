@@ -3,6 +3,8 @@
 //! At a seam, each source is sampled one pixel across it. The differences form the divergence of a
 //! screened Poisson equation, whose solution is added to the colours.
 
+use rayon::prelude::*;
+
 use super::resample;
 use crate::classical::{
     fields::{
@@ -41,6 +43,11 @@ const NEIGHBOURS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 fn label_of(source: &SourcePixel) -> u32 {
     let kind = if source.is_inherited() { INHERITED } else { 0 };
     2 * source.frame as u32 + kind
+}
+
+/// Returns whether a label is that of a source of this kind, [`INHERITED`] or 0.
+fn is_of_kind(label: u32, kind: u32) -> bool {
+    label < UNFILLED && label & INHERITED == kind
 }
 
 /// The fill of a region, in pixels of its rectangle.
@@ -154,39 +161,22 @@ impl<'a> SeamBlender<'a> {
     /// surroundings.
     fn blend_sources(&mut self, kind: u32) {
         let (width, height) = (self.width, self.height);
-        let own = |label: u32| label < UNFILLED && label & INHERITED == kind;
         // Per pixel, the sum of differences to its neighbours across seams.
         let mut divergence = vec![[0.0f32; 3]; width * height];
-        let mut seams = vec![false; self.region.width * self.region.height];
-        let mut any = false;
-        for (at, divergence) in divergence.iter_mut().enumerate() {
-            let label = self.label[at];
-            if !own(label) {
-                continue;
-            }
-            let (x, y) = (at % width, at / width);
-            for step in NEIGHBOURS {
-                let Some(neighbour) = self.neighbour(x, y, step) else {
-                    continue;
-                };
-                let other = self.label[neighbour];
-                if other == label || !(other == KNOWN || own(other)) {
-                    continue;
-                }
-                let Some(difference) = self.mismatch(at, neighbour, step) else {
-                    continue;
-                };
-                for (sum, d) in divergence.iter_mut().zip(difference) {
-                    *sum += d.clamp(-MAX_DIFFERENCE, MAX_DIFFERENCE);
-                }
-                if difference.iter().any(|d| d.abs() > VISIBLE) {
-                    seams[y / CELL * self.region.width + x / CELL] = true;
-                    any = true;
-                }
-            }
-        }
-        if !any {
+        let rows: Vec<Vec<usize>> = divergence
+            .par_chunks_exact_mut(width)
+            .with_min_len(16)
+            .enumerate()
+            .map(|(y, row)| self.diverge(kind, y, row))
+            .collect();
+        if rows.iter().all(Vec::is_empty) {
             return;
+        }
+        let mut seams = vec![false; self.region.width * self.region.height];
+        for (y, columns) in rows.into_iter().enumerate() {
+            for x in columns {
+                seams[y / CELL * self.region.width + x / CELL] = true;
+            }
         }
         let near = dilate(
             &seams,
@@ -197,7 +187,7 @@ impl<'a> SeamBlender<'a> {
         let mut correction = vec![[0.0f32; 3]; divergence.len()];
         let free: Vec<u32> = (0..divergence.len())
             .filter(|&at| {
-                own(self.label[at])
+                is_of_kind(self.label[at], kind)
                     && near[at / width / CELL * self.region.width + at % width / CELL]
             })
             .map(|at| at as u32)
@@ -229,6 +219,39 @@ impl<'a> SeamBlender<'a> {
         for at in free {
             self.add_correction(at as usize, correction[at as usize]);
         }
+    }
+
+    /// Sums up the differences across seams for each pixel of row `y`, and returns the columns in
+    /// which a seam is visible.
+    fn diverge(&self, kind: u32, y: usize, row: &mut [[f32; 3]]) -> Vec<usize> {
+        let mut visible = Vec::new();
+        for (x, divergence) in row.iter_mut().enumerate() {
+            let at = y * self.width + x;
+            let label = self.label[at];
+            if !is_of_kind(label, kind) {
+                continue;
+            }
+            for step in NEIGHBOURS {
+                let Some(neighbour) = self.neighbour(x, y, step) else {
+                    continue;
+                };
+                let other = self.label[neighbour];
+                if other == label || !(other == KNOWN || is_of_kind(other, kind)) {
+                    continue;
+                }
+                let Some(difference) = self.mismatch(at, neighbour, step) else {
+                    continue;
+                };
+                for (sum, d) in divergence.iter_mut().zip(difference) {
+                    *sum += d.clamp(-MAX_DIFFERENCE, MAX_DIFFERENCE);
+                }
+                let seen = difference.iter().any(|d| d.abs() > VISIBLE);
+                if seen && visible.last() != Some(&x) {
+                    visible.push(x);
+                }
+            }
+        }
+        visible
     }
 
     /// Returns the difference across a seam that should vanish: how much more pixel `at` must

@@ -3,7 +3,7 @@
 use std::mem::size_of;
 
 use super::{
-    grid::{CELL, CELL_CENTRE, bilinear},
+    grid::{CELL, CELL_CENTRE, bilinear, interpolation_nodes},
     row_spans::{RowSpans, dilated},
 };
 
@@ -41,21 +41,54 @@ impl FlowField {
 
     /// Returns this field at the next finer level of a pyramid, `width × height` nodes there.
     pub fn upsampled(&self, width: usize, height: usize) -> Self {
-        let nodes = (0..width * height).map(|i| self.upsampled_node(i % width, i / width));
+        let columns: Vec<_> = (0..width)
+            .map(|x| interpolation_nodes(halved(x), self.width))
+            .collect();
+        // The operations of `bilinear`, in its order: first along a row, once for all rows between.
+        let line = |y: usize| -> Vec<[f32; 2]> {
+            let row = &self.vectors[y * self.width..][..self.width];
+            let at = |&(x0, x1, u): &(usize, usize, f32)| {
+                let (a, b): ([f32; 2], [f32; 2]) = (row[x0], row[x1]);
+                [0, 1].map(|c| a[c] + u * (b[c] - a[c]))
+            };
+            columns.iter().map(at).collect()
+        };
+        let mut lines = [(usize::MAX, Vec::new()), (usize::MAX, Vec::new())];
+        let mut vectors = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let (y0, y1, v) = interpolation_nodes(halved(y), self.height);
+            if lines[1].0 == y0 {
+                lines.swap(0, 1);
+            }
+            for (kept, y) in lines.iter_mut().zip([y0, y1]) {
+                if kept.0 != y {
+                    *kept = (y, line(y));
+                }
+            }
+            let [(_, above), (_, below)] = &lines;
+            let pairs = above.iter().zip(below);
+            vectors.extend(
+                pairs.map(|(a, b)| [0, 1].map(|c| a[c] + v * (b[c] - a[c])).map(|t| 2.0 * t)),
+            );
+        }
         Self {
             width,
             height,
-            vectors: nodes.collect(),
+            vectors,
         }
     }
 
     /// Returns the displacement of one node at the next finer level.
     #[inline]
     fn upsampled_node(&self, x: usize, y: usize) -> [f32; 2] {
-        // In terms of pixel centres, x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
-        let half = |t: usize| (t as f32 * CELL as f32 + CELL_CENTRE + 0.5) * 0.5 - 0.5;
-        self.sample(half(x), half(y)).map(|t| 2.0 * t)
+        self.sample(halved(x), halved(y)).map(|t| 2.0 * t)
     }
+}
+
+/// Returns the position of a node on an axis, in pixels of the next coarser level.
+fn halved(node: usize) -> f32 {
+    // In terms of pixel centres, x on the fine level is (x + 0.5) / 2 − 0.5 on the coarse one.
+    (node as f32 * CELL as f32 + CELL_CENTRE + 0.5) * 0.5 - 0.5
 }
 
 /// A flow field in compact form: measured nodes near the hole, and the next coarser level for the
@@ -107,6 +140,22 @@ impl StoredFlow {
             measured,
             coarse: coarse.filter(|_| !covers_all),
         }
+    }
+
+    /// Returns a flow that is zero everywhere, between frames of this size in pixels.
+    pub fn still(width: usize, height: usize) -> Self {
+        let (width, height) = (width.div_ceil(CELL), height.div_ceil(CELL));
+        Self {
+            width,
+            height,
+            measured: RowSpans::new(height, |_| 0..0, |_, _| [0.0; 3]),
+            coarse: None,
+        }
+    }
+
+    /// Returns whether the flow was stored as [`still`](Self::still).
+    pub fn is_still(&self) -> bool {
+        self.coarse.is_none() && self.measured.is_empty()
     }
 
     /// Returns the displacement at a pixel position: bilinear between nodes, constant beyond the
@@ -191,5 +240,30 @@ mod tests {
                 assert_eq!(kept.sample_with_error(x, y)[2], error);
             }
         }
+    }
+
+    #[test]
+    fn a_whole_field_is_upsampled_as_each_of_its_nodes() {
+        for (width, height) in [(9, 7), (1, 5), (2, 1)] {
+            let mut coarse = FlowField::zero(width, height);
+            for (i, at) in coarse.vectors.iter_mut().enumerate() {
+                *at = [(i % 7) as f32 * 0.37, (i * i % 5) as f32 - 1.9];
+            }
+            for (width, height) in [(2 * width, 2 * height), (2 * width - 1, 2 * height - 1)] {
+                let fine = coarse.upsampled(width, height);
+                for (i, &vector) in fine.vectors.iter().enumerate() {
+                    assert_eq!(vector, coarse.upsampled_node(i % width, i / width));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_still_flow_is_zero_everywhere_and_holds_no_nodes() {
+        let still = StoredFlow::still(90, 50);
+        assert!(still.is_still());
+        assert_eq!(still.sample_with_error(44.0, 12.5), [0.0; 3]);
+        let flow = FlowField::zero(8, 8);
+        assert!(!StoredFlow::new(&flow, &[9], &[0.0], None).is_still());
     }
 }

@@ -60,19 +60,22 @@ pub fn for_each_neighbour(i: usize, width: usize, height: usize, mut visit: impl
 
 /// Marks all nodes within `radius` of a marked one (dilation with a square).
 pub fn dilate(marked: &[bool], width: usize, height: usize, radius: usize) -> Vec<bool> {
-    let mut rows = vec![false; marked.len()];
-    for y in 0..height {
-        for x in (0..width).filter(|x| marked[y * width + x]) {
-            let columns = x.saturating_sub(radius)..(x + radius + 1).min(width);
-            rows[y * width..][columns].fill(true);
-        }
-    }
     let mut out = vec![false; marked.len()];
-    for y in 0..height {
+    let mut wide = vec![false; width];
+    for (y, row) in marked.chunks_exact(width).enumerate() {
+        if !row.contains(&true) {
+            continue;
+        }
+        wide.fill(false);
+        for x in (0..width).filter(|&x| row[x]) {
+            let columns = x.saturating_sub(radius)..(x + radius + 1).min(width);
+            wide[columns].fill(true);
+        }
         for near in y.saturating_sub(radius)..(y + radius + 1).min(height) {
-            for x in 0..width {
-                out[near * width + x] |= rows[y * width + x];
-            }
+            let out = &mut out[near * width..][..width];
+            out.iter_mut()
+                .zip(&wide)
+                .for_each(|(out, wide)| *out |= wide);
         }
     }
     out

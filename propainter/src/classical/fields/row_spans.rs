@@ -59,6 +59,11 @@ impl<T: Copy> RowSpans<T> {
         (first..first + length, &self.values[span.offset..][..length])
     }
 
+    /// Returns whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         let bytes =

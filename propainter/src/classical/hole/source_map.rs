@@ -96,7 +96,7 @@ impl SourceMap {
                 *hole = u8::from(pixel & HOLE != 0);
             }
         }
-        Mask::from_luma(width, height, hole)
+        Mask::from_hole(width, height, hole)
     }
 
     /// Returns the bytes held on the heap.

@@ -1,6 +1,6 @@
 //! Completes a flow field by diffusion: unreliable vectors are interpolated from reliable ones.
 
-use crate::classical::fields::{flow_field::FlowField, grid::for_each_neighbour};
+use crate::classical::fields::flow_field::FlowField;
 
 /// Weight of a fully reliable measurement, relative to one neighbour.
 const DATA_WEIGHT: f32 = 8.0;
@@ -25,6 +25,15 @@ pub enum Discontinuities {
 /// serves only as the initial value.
 pub fn complete(flow: &mut FlowField, weight: &[f32], nodes: &[u32], edges: Discontinuities) {
     let (width, height) = (flow.width, flow.height);
+    // The neighbours that a node has: left, right, above, below.
+    let sides: Vec<[bool; 4]> = nodes
+        .iter()
+        .map(|&i| {
+            let (x, y) = (i as usize % width, i as usize / width);
+            [x > 0, x + 1 < width, y > 0, y + 1 < height]
+        })
+        .collect();
+    let steps = [1, 1, width, width];
     let data: Vec<[f32; 2]> = nodes.iter().map(|&i| flow.vectors[i as usize]).collect();
     for sweep in 0..SWEEPS {
         let relax = |n: usize, flow: &mut FlowField| {
@@ -33,7 +42,15 @@ pub fn complete(flow: &mut FlowField, weight: &[f32], nodes: &[u32], edges: Disc
             let data_weight = DATA_WEIGHT * weight[i];
             let mut sum = data[n].map(|d| d * data_weight);
             let mut total = data_weight;
-            for_each_neighbour(i, width, height, |j| {
+            for side in 0..4 {
+                if !sides[n][side] {
+                    continue;
+                }
+                let j = if side % 2 == 0 {
+                    i - steps[side]
+                } else {
+                    i + steps[side]
+                };
                 let there = flow.vectors[j];
                 let difference = (there[0] - here[0]).powi(2) + (there[1] - here[1]).powi(2);
                 let smoothness = match edges {
@@ -43,7 +60,7 @@ pub fn complete(flow: &mut FlowField, weight: &[f32], nodes: &[u32], edges: Disc
                 sum[0] += smoothness * there[0];
                 sum[1] += smoothness * there[1];
                 total += smoothness;
-            });
+            }
             if total > 0.0 {
                 let to = sum.map(|s| s / total);
                 flow.vectors[i] = [0, 1].map(|c| here[c] + OVER_RELAXATION * (to[c] - here[c]));

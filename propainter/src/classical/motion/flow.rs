@@ -42,6 +42,21 @@ pub fn bidirectional(
     predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
     effort: &Effort,
 ) -> (StoredFlow, StoredFlow, bool) {
+    if first.equals(second) || first.is_unknown() || second.is_unknown() {
+        // The search would find every patch where it was, without any residual, or none at all.
+        let still = || StoredFlow::still(first.0[0].width, first.0[0].height);
+        return (still(), still(), false);
+    }
+    search(first, second, predictions, effort)
+}
+
+/// Does what [`bidirectional`] does by searching, whatever the frames are.
+fn search(
+    first: &Pyramid,
+    second: &Pyramid,
+    predictions: (Option<&StoredFlow>, Option<&StoredFlow>),
+    effort: &Effort,
+) -> (StoredFlow, StoredFlow, bool) {
     let (mut forward, mut backward) = rayon::join(
         || estimate(first, second, predictions.0, effort),
         || estimate(second, first, predictions.1, effort),
@@ -239,6 +254,10 @@ fn hole_nodes(level: &PyramidLevel, width: usize, height: usize) -> Vec<bool> {
     for y in 0..level.height {
         let start = level.offset(0, y as isize);
         let row = &level.valid[start..start + level.width];
+        // Searching whole rows is faster than testing cells one by one.
+        if !row.contains(&0) {
+            continue;
+        }
         let out = &mut out[y / CELL * width..][..width];
         for (cell, out) in row.chunks(CELL).zip(out) {
             *out |= cell.contains(&0);
@@ -268,6 +287,61 @@ mod tests {
         let mut hole = Mask::empty(160, 96);
         hole.add_rectangle(60, 30, 40, 24);
         hole
+    }
+
+    #[test]
+    fn a_still_picture_takes_no_search_which_would_find_no_motion() {
+        let hole = hole();
+        let pyramid = |logo: u8| {
+            // The pixels inside the hole must not matter.
+            let mut frame = scene((0.0, 0.0), 3).truth(0);
+            let pixels = frame.rgb_mut().chunks_exact_mut(3).zip(hole.hole());
+            let inside = pixels.filter(|(_, hole)| **hole == 1);
+            inside.for_each(|(pixel, _)| pixel.fill(logo));
+            Pyramid::new(&frame, SourceMap::new(&hole).as_ref())
+        };
+        let (first, second) = (pyramid(20), pyramid(240));
+        let quick = bidirectional(&first, &second, (None, None), &full());
+        assert!(quick.0.is_still() && quick.1.is_still() && !quick.2);
+        // So does a flow that was predicted otherwise.
+        let moving = Scene {
+            pan: (3.0, 1.0),
+            ..scene((3.0, 1.0), 3)
+        };
+        let other = Pyramid::new(&moving.truth(1), SourceMap::new(&hole).as_ref());
+        let before = search(&other, &first, (None, None), &full());
+        for predictions in [(None, None), (Some(&before.0), Some(&before.1))] {
+            let searched = search(&first, &second, predictions, &full());
+            assert!(!searched.0.is_still() && !searched.2, "it was searched");
+            for i in 0..160 * 96 {
+                let (x, y) = ((i % 160) as f32, (i / 160) as f32);
+                for flow in [&searched.0, &searched.1] {
+                    assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
+                }
+            }
+        }
+        // Nor is there motion to be found where one frame shows nothing.
+        let mut all = hole.clone();
+        all.add_rectangle(0, 0, 160, 96);
+        let nothing = Pyramid::new(
+            &scene((0.0, 0.0), 3).truth(0),
+            SourceMap::new(&all).as_ref(),
+        );
+        for (first, second) in [(&nothing, &second), (&first, &nothing)] {
+            let quick = bidirectional(first, second, (None, None), &full());
+            assert!(quick.0.is_still() && quick.1.is_still() && !quick.2);
+            let searched = search(first, second, (Some(&before.0), Some(&before.1)), &full());
+            assert!(!searched.0.is_still() && !searched.2);
+            for i in 0..160 * 96 {
+                let (x, y) = ((i % 160) as f32, (i / 160) as f32);
+                for flow in [&searched.0, &searched.1] {
+                    assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
+                }
+            }
+        }
+        let (a, b) = (scene((0.2, 0.0), 3).truth(0), scene((0.2, 0.0), 3).truth(1));
+        let [a, b] = [a, b].map(|frame| Pyramid::new(&frame, SourceMap::new(&hole).as_ref()));
+        assert!(!bidirectional(&a, &b, (None, None), &full()).0.is_still());
     }
 
     #[test]

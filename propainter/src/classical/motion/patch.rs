@@ -65,6 +65,10 @@ pub fn refine(
             break;
         }
         let (dx, dy) = best.sums.step(prior, best.x, best.y);
+        if (dx, dy) == (0.0, 0.0) {
+            // Nothing pulls; where nothing moves, not even the first step is compared.
+            break;
+        }
         let here = compare(template, target, best.x + dx, best.y + dy);
         // A patch that drifts too far is lost.
         let far = (here.x - start.x).abs().max((here.y - start.y).abs());

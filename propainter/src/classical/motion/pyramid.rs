@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::{luma::luma, template::PATCH_SIDE};
 use crate::{
     Frame,
@@ -79,9 +81,29 @@ impl PyramidLevel {
     /// Converts a frame to its finest level.
     fn whole(frame: &Frame, source_map: Option<&SourceMap>) -> Self {
         let mut level = Self::new(frame.width(), frame.height());
-        for y in 0..frame.height() {
-            level.copy_row(frame, source_map, y, 0..frame.width());
+        let (stride, width) = (level.stride, frame.width());
+        let inside = MARGIN..MARGIN + width;
+        fn rows(
+            plane: &mut [u8],
+            stride: usize,
+            height: usize,
+        ) -> rayon::slice::ChunksExactMut<'_, u8> {
+            plane[MARGIN * stride..][..height * stride].par_chunks_exact_mut(stride)
         }
+        rows(&mut level.luma, stride, frame.height())
+            .zip(rows(&mut level.valid, stride, frame.height()))
+            .zip(frame.rgb().par_chunks_exact(3 * width))
+            .enumerate()
+            .with_min_len(64)
+            .for_each(|(y, ((row, known), rgb))| {
+                convert_row(
+                    &mut row[inside.clone()],
+                    &mut known[inside.clone()],
+                    rgb,
+                    source_map,
+                    (0, y),
+                );
+            });
         level
     }
 
@@ -156,12 +178,9 @@ impl PyramidLevel {
         let start = self.offset(columns.start as isize, y as isize);
         let first = 3 * (y * self.width + columns.start);
         let rgb = &frame.rgb()[first..first + 3 * columns.len()];
-        luma(&mut self.luma[start..start + columns.len()], rgb);
-        let valid = &mut self.valid[start..start + columns.len()];
-        valid.fill(1);
-        if let Some(source_map) = source_map {
-            source_map.clear_hole(y, columns.start, valid);
-        }
+        let stored = start..start + columns.len();
+        let (out, valid) = (&mut self.luma[stored.clone()], &mut self.valid[stored]);
+        convert_row(out, valid, rgb, source_map, (columns.start, y));
     }
 
     /// Returns the bytes held on the heap.
@@ -178,6 +197,21 @@ impl PyramidLevel {
             let bottom = top + self.stride;
             let start = half.offset(0, y as isize);
             let width = half.width;
+            let known = |row: usize| {
+                self.valid[row..][..2 * width]
+                    .iter()
+                    .all(|&valid| valid == 1)
+            };
+            if known(top) && known(bottom) {
+                let pairs = |row: usize| self.luma[row..][..2 * width].as_chunks::<2>().0;
+                let luma = half.luma[start..start + width].iter_mut();
+                for ((out, a), b) in luma.zip(pairs(top)).zip(pairs(bottom)) {
+                    let sum: u16 = [a[0], a[1], b[0], b[1]].map(u16::from).iter().sum();
+                    *out = ((sum + 2) >> 2) as u8;
+                }
+                half.valid[start..start + width].fill(1);
+                continue;
+            }
             let rows = [
                 (&self.luma[top..], &self.valid[top..]),
                 (&self.luma[bottom..], &self.valid[bottom..]),
@@ -203,6 +237,21 @@ impl PyramidLevel {
     }
 }
 
+/// Converts pixels of a row that begin at (x, y) to luma and validity.
+fn convert_row(
+    out: &mut [u8],
+    valid: &mut [u8],
+    rgb: &[u8],
+    source_map: Option<&SourceMap>,
+    (x, y): (usize, usize),
+) {
+    luma(out, rgb);
+    valid.fill(1);
+    if let Some(source_map) = source_map {
+        source_map.clear_hole(y, x, valid);
+    }
+}
+
 /// The luma pyramid of a frame, finest level first.
 pub struct Pyramid(pub Vec<PyramidLevel>);
 
@@ -218,6 +267,24 @@ impl Pyramid {
         Self(levels)
     }
 
+    /// Returns whether no pixel of the frame is known.
+    pub fn is_unknown(&self) -> bool {
+        !self.0[0].valid.contains(&1)
+    }
+
+    /// Returns whether two frames of one size know the same pixels, with the same luma.
+    pub fn equals(&self, other: &Self) -> bool {
+        // The coarser levels follow from the finest.
+        let (a, b) = (&self.0[0], &other.0[0]);
+        let rows = |plane| <[u8]>::chunks_exact(plane, a.stride);
+        let mut pairs = rows(&a.luma).zip(rows(&b.luma)).zip(rows(&a.valid));
+        a.valid == b.valid
+            && pairs.all(|((a, b), valid)| {
+                let mut pixels = a.iter().zip(b).zip(valid);
+                a == b || pixels.all(|((a, b), &valid)| a == b || valid == 0)
+            })
+    }
+
     /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         self.0.iter().map(PyramidLevel::bytes).sum()
@@ -228,6 +295,33 @@ impl Pyramid {
 mod tests {
     use super::*;
     use crate::Mask;
+
+    #[test]
+    fn a_coarser_level_holds_the_means_of_what_is_known() {
+        let (width, height) = (61, 50);
+        let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 9) as u8;
+        let frame = Frame::new(width, height, (0..3 * width * height).map(noise).collect());
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(17, 21, 14, 9);
+        let pyramid = Pyramid::new(&frame, SourceMap::new(&hole).as_ref());
+        let [fine, half] = &pyramid.0[..] else {
+            panic!("two levels");
+        };
+        for y in 0..half.height {
+            for x in 0..half.width {
+                let four = [(0, 0), (1, 0), (0, 1), (1, 1)]
+                    .map(|(dx, dy)| fine.offset((2 * x + dx) as isize, (2 * y + dy) as isize));
+                let known = four.into_iter().filter(|&at| fine.valid[at] == 1);
+                let (sum, count) = known.fold((0, 0), |(sum, count), at| {
+                    (sum + u32::from(fine.luma[at]), count + 1)
+                });
+                let at = half.offset(x as isize, y as isize);
+                let mean = (sum + count / 2).checked_div(count).unwrap_or(0);
+                assert_eq!(u32::from(half.luma[at]), mean, "{x}, {y}");
+                assert_eq!(half.valid[at], u8::from(count >= 2), "{x}, {y}");
+            }
+        }
+    }
 
     #[test]
     fn a_partial_level_equals_the_whole_level() {

@@ -1,6 +1,9 @@
 //! The trajectory of a region's surroundings through the frames in one temporal direction.
 
-use super::{alignment::BoundaryPatches, source::FillContext};
+use super::{
+    alignment::BoundaryPatches,
+    source::{CELL_PIXELS, FillContext},
+};
 use crate::classical::{
     fields::{
         flow_field::StoredFlow,
@@ -33,6 +36,10 @@ pub struct Trajectory<'a> {
     direction: TemporalDirection,
     frame: usize,
     active: bool,
+    /// Whether the last step led anywhere but to the same place of a frame with the same hole.
+    changed: bool,
+    /// Whether pixels without a source may be seen in the frame reached.
+    pub may_reveal: bool,
     /// Distance in frames at the last alignment.
     last_alignment: usize,
     /// Number of alignments so far.
@@ -61,6 +68,8 @@ impl<'a> Trajectory<'a> {
             direction,
             frame: context.current,
             active: true,
+            changed: false,
+            may_reveal: false,
             last_alignment: 0,
             alignments: 0,
             displacement: vec![[0.0; 2]; nodes],
@@ -103,6 +112,11 @@ impl<'a> Trajectory<'a> {
             self.active = false;
             return false;
         };
+        self.changed = !flow.is_still() || !self.target().shares_hole(&self.context.frames[next]);
+        self.frame = next;
+        if flow.is_still() {
+            return true;
+        }
         for (i, (displacement, round_trip_error)) in self
             .displacement
             .iter_mut()
@@ -119,8 +133,12 @@ impl<'a> Trajectory<'a> {
             displacement[1] += v;
             *round_trip_error += error;
         }
-        self.frame = next;
         true
+    }
+
+    /// Returns whether the frame reached may show other pixels than the one before.
+    pub fn is_changed(&self) -> bool {
+        self.changed
     }
 
     /// Returns the next frame and the flow to it.
@@ -141,6 +159,7 @@ impl<'a> Trajectory<'a> {
     /// Aligns the surroundings with the frame reached, at `distance` frames.
     pub fn align(&mut self, boundary: &BoundaryPatches, distance: usize) {
         self.last_alignment = distance;
+        self.changed = true;
         self.alignments += 1;
         if boundary.is_empty() {
             return;
@@ -169,38 +188,43 @@ impl<'a> Trajectory<'a> {
         }
     }
 
-    /// Maps a pixel of the frame being filled to its position in the frame reached.
-    pub fn project(&self, (x, y): (f32, f32)) -> (f32, f32) {
-        let [u, v] = self.interpolate(&self.displacement, x, y);
-        (x + u, y + v)
+    /// Returns the nodes around the pixels of a node's cell.
+    pub fn around(&self, node: usize) -> CellNodes {
+        let (width, height) = (self.region.width, self.region.height);
+        let along = |node: usize, nodes: usize| {
+            std::array::from_fn(|p| interpolation_nodes((node * CELL + p) as f32, nodes))
+        };
+        CellNodes {
+            columns: along(node % width, width),
+            rows: along(node / width, height),
+        }
     }
 
-    /// Returns the offset to add to the colour at a pixel's projected position.
-    pub fn colour_offset(&self, (x, y): (f32, f32)) -> [f32; 3] {
-        self.interpolate(&self.colour_offset, x, y)
+    /// Returns the displacement of each pixel of a cell.
+    pub fn displacements(&self, nodes: &CellNodes) -> [[f32; 2]; CELL_PIXELS] {
+        nodes.interpolate(&self.displacement, self.region.width)
     }
 
-    /// Returns the expected error at a pixel, in levels of 255.
-    pub fn expected_error(&self, (x, y): (f32, f32)) -> f32 {
-        self.interpolate(&self.expected_error, x, y)[0]
+    /// Returns the offset to add to the colour at each pixel's projected position.
+    pub fn colour_offsets(&self, nodes: &CellNodes) -> [[f32; 3]; CELL_PIXELS] {
+        nodes.interpolate(&self.colour_offset, self.region.width)
     }
 
-    /// Interpolates a field over the region's nodes bilinearly at a pixel position.
-    fn interpolate<const C: usize>(&self, field: &[[f32; C]], x: f32, y: f32) -> [f32; C] {
-        let (x, y) = (
-            x - (self.region.x * CELL) as f32,
-            y - (self.region.y * CELL) as f32,
-        );
-        let (x0, x1, u) = interpolation_nodes(x, self.region.width);
-        let (y0, y1, v) = interpolation_nodes(y, self.region.height);
-        let (top, bottom) = (y0 * self.region.width, y1 * self.region.width);
-        let (a, b) = (&field[top + x0], &field[top + x1]);
-        let (c, d) = (&field[bottom + x0], &field[bottom + x1]);
-        std::array::from_fn(|i| {
-            let above = a[i] + u * (b[i] - a[i]);
-            let below = c[i] + u * (d[i] - c[i]);
-            above + v * (below - above)
-        })
+    /// Returns the expected error at each pixel, in levels of 255.
+    pub fn expected_errors(&self, nodes: &CellNodes) -> [[f32; 1]; CELL_PIXELS] {
+        nodes.interpolate(&self.expected_error, self.region.width)
+    }
+
+    /// Returns a lower bound of the expected errors of a cell.
+    pub fn least_expected_error(&self, nodes: &CellNodes) -> f32 {
+        let ends = |axis: &[Interpolation; CELL]| [axis[0].0, axis[0].1, axis[CELL - 1].1];
+        let columns = ends(&nodes.columns);
+        let rows = ends(&nodes.rows).map(|row| row * self.region.width);
+        let all = rows
+            .into_iter()
+            .flat_map(|row| columns.map(|column| self.expected_error[row + column][0]));
+        // Interpolation rounds; errors are never negative.
+        all.fold(f32::MAX, f32::min) * (1.0 - 1e-5)
     }
 
     /// Returns whether a cell, given by its node and upper left pixel, projects so deep into the
@@ -209,5 +233,114 @@ impl<'a> Trajectory<'a> {
         let [u, v] = self.displacement[node];
         self.target()
             .lacks_sources_near(x as f32 + CELL_CENTRE + u, y as f32 + CELL_CENTRE + v)
+    }
+}
+
+/// Two nodes around a pixel on one axis, and the weight of the second.
+type Interpolation = (usize, usize, f32);
+
+/// The nodes of a region around the pixels of one of its cells.
+pub struct CellNodes {
+    columns: [Interpolation; CELL],
+    rows: [Interpolation; CELL],
+}
+
+impl CellNodes {
+    /// Interpolates a field over the region's nodes bilinearly at each pixel, first along rows.
+    fn interpolate<const C: usize>(
+        &self,
+        field: &[[f32; C]],
+        width: usize,
+    ) -> [[f32; C]; CELL_PIXELS] {
+        let line = |row: usize| -> [[f32; C]; CELL] {
+            let row = &field[row * width..][..width];
+            self.columns.map(|(x0, x1, u)| {
+                let (a, b) = (&row[x0], &row[x1]);
+                std::array::from_fn(|i| a[i] + u * (b[i] - a[i]))
+            })
+        };
+        let mut out = [[0.0; C]; CELL_PIXELS];
+        // The pixels above the node have the same two rows around them, and so have those below.
+        for half in 0..2 {
+            let (y0, y1, _) = self.rows[half * CELL / 2];
+            let (above, below) = (line(y0), line(y1));
+            for row in half * CELL / 2..(half + 1) * CELL / 2 {
+                let v = self.rows[row].2;
+                for ((out, a), b) in out[row * CELL..].iter_mut().zip(&above).zip(&below) {
+                    *out = std::array::from_fn(|i| a[i] + v * (b[i] - a[i]));
+                }
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, sync::Arc};
+
+    use super::*;
+    use crate::{
+        Frame, Mask,
+        classical::{
+            effort::Effort,
+            fields::grid::bilinear,
+            hole::{region, source_map::SourceMap},
+        },
+        effort::Tier,
+    };
+
+    #[test]
+    fn the_pixels_of_a_cell_are_interpolated_as_each_on_its_own() {
+        for (width, height) in [(1, 1), (5, 1), (6, 4)] {
+            let field: Vec<[f32; 2]> = (0..width * height)
+                .map(|i| [(i * i % 11) as f32 * 0.37, i as f32 * 1.3 - 2.0])
+                .collect();
+            for node in 0..width * height {
+                let (column, row) = (node % width, node / width);
+                let axis = |node: usize, nodes: usize| {
+                    std::array::from_fn(|p| interpolation_nodes((node * CELL + p) as f32, nodes))
+                };
+                let nodes = CellNodes {
+                    columns: axis(column, width),
+                    rows: axis(row, height),
+                };
+                let all = nodes.interpolate(&field, width);
+                for (p, value) in all.into_iter().enumerate() {
+                    let x = (column * CELL + p % CELL) as f32;
+                    let y = (row * CELL + p / CELL) as f32;
+                    let at = |x: usize, y: usize| field[y * width + x];
+                    assert_eq!(value, bilinear((width, height), x, y, at));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_expected_error_is_below_the_bound_of_its_cell() {
+        let (width, height) = (48, 40);
+        let mut hole = Mask::empty(width, height);
+        hole.add_rectangle(12, 12, 20, 16);
+        let source_map = SourceMap::new(&hole).map(Arc::new);
+        let frame = Frame::new(width, height, vec![0; 3 * width * height]);
+        let frames = VecDeque::from([WindowFrame::new(frame, source_map)]);
+        let context = FillContext {
+            frames: &frames,
+            current: 0,
+            hole: &hole,
+            picture: None,
+            effort: &Effort::new(Tier::Full, None),
+        };
+        let region = &region::split(&hole)[0];
+        let mut trajectory = Trajectory::new(region, &context, TemporalDirection::Past);
+        for (i, error) in trajectory.expected_error.iter_mut().enumerate() {
+            *error = [(i.wrapping_mul(2_654_435_761) >> 9) as f32 % 977.0 / 31.0];
+        }
+        for &node in &region.cells {
+            let nodes = trajectory.around(node as usize);
+            let least = trajectory.least_expected_error(&nodes);
+            let errors = trajectory.expected_errors(&nodes);
+            assert!(errors.iter().all(|[error]| *error >= least), "{node}");
+        }
     }
 }

@@ -45,7 +45,8 @@ impl Frames {
     pub fn held(&self, hole: &HoleFootprint) -> u64 {
         let rows = 16 * (self.height + 2 * self.height.div_ceil(4));
         let coarse = self.width.div_ceil(8) * self.height.div_ceil(8);
-        3 * self.pixels() + hole.source_map_bytes + 2 * (12 * hole.stored_nodes + 8 * coarse) + rows
+        let coarse = if hole.stored_nodes > 0 { 8 * coarse } else { 0 };
+        3 * self.pixels() + hole.source_map_bytes + 2 * (12 * hole.stored_nodes + coarse) + rows
     }
 
     /// What is there whatever the window: pyramids of the last two frames, masks as they came and

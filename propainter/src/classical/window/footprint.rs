@@ -56,7 +56,11 @@ impl AnalysedHole {
         let source_map = SourceMap::new(&hole);
         let footprint = source_map.as_ref().map(|source_map| {
             let size = (hole.width(), hole.height());
-            let (measured_nodes, stored_nodes) = flow::node_counts(source_map, size);
+            // Between a frame that shows nothing and any other, no flow is searched or stored.
+            let (measured_nodes, stored_nodes) = match hole.hole().contains(&0) {
+                true => flow::node_counts(source_map, size),
+                false => (0, 0),
+            };
             let mut footprint = HoleFootprint {
                 source_map_bytes: source_map.bytes(),
                 measured_nodes,

@@ -71,6 +71,14 @@ impl WindowFrame {
         !source_map.has_source_near(nearest_index(x, width), nearest_index(y, height))
     }
 
+    /// Returns whether both frames came with the same hole, as far as that is known at no cost.
+    pub fn shares_hole(&self, other: &Self) -> bool {
+        match (&self.source_map, &other.source_map) {
+            (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+            (own, theirs) => own.is_none() && theirs.is_none(),
+        }
+    }
+
     /// Returns whether the frame came with a hole.
     pub fn has_hole(&self) -> bool {
         self.source_map.is_some()

@@ -17,6 +17,7 @@ pub fn assemble(
     let black = || Frame::new(width, height, vec![0; 3 * width * height]);
     let mut frame = frame.unwrap_or_else(black);
     let mut hole = vec![0; width * height];
+    let rgb = frame.rgb_mut();
     for ((rect, own), done) in views {
         for part in own {
             let part = part.intersection(&rect);
@@ -27,7 +28,7 @@ pub fn assemble(
                     if done.hole.hole()[from] == 1 {
                         hole[to] = 1;
                         let pixel = &done.frame.rgb()[3 * from..3 * from + 3];
-                        frame.rgb_mut()[3 * to..3 * to + 3].copy_from_slice(pixel);
+                        rgb[3 * to..3 * to + 3].copy_from_slice(pixel);
                     }
                 }
             }
@@ -35,7 +36,7 @@ pub fn assemble(
     }
     InpaintedFrame {
         frame,
-        hole: Mask::from_luma(width, height, hole),
+        hole: Mask::from_hole(width, height, hole),
     }
 }
 
@@ -54,5 +55,5 @@ pub fn crop_mask(mask: &Mask, rect: &Rect) -> Mask {
     if (width, height) == (mask.width(), mask.height()) {
         return mask.clone();
     }
-    Mask::from_luma(width, height, rect.cut(mask.hole(), 1, mask.width()))
+    Mask::from_hole(width, height, rect.cut(mask.hole(), 1, mask.width()))
 }
