@@ -10,7 +10,7 @@ use crate::{
     classical::{
         fields::grid::CELL,
         hole::region::{self, Region},
-        spatial::exemplar,
+        spatial::exemplar::{self, PatchEffort},
         temporal::{
             source::{FillContext, SourcePixel},
             source_search::{self, expected_error},
@@ -66,7 +66,10 @@ pub fn fill_frame(
         let mask = near.as_ref().unwrap_or(&all);
         let fills = region::split(mask)
             .par_iter()
-            .map(|region| exemplar::fill(frame, all.hole(), &region.bounds(), cancel))
+            .map(|region| {
+                let (unknown, area) = (all.hole(), region.bounds());
+                exemplar::fill(frame, unknown, &area, &PatchEffort::FULL, cancel)
+            })
             .collect::<Result<Vec<_>, Error>>()?;
         fills.iter().for_each(|fill| write_pixels(frame, fill));
     }
