@@ -8,11 +8,11 @@ use crate::classical::fields::{membrane, pull_push};
 
 /// Side in pixels of a block in which the trial is judged.
 const BLOCK: usize = 8;
-/// Weight of the screening where the patch fill is not trusted: shapes beyond about two pixels
+/// Weight of the screening where the patch fill is not trusted: shapes beyond about five pixels
 /// are then those of the smooth fill.
-const SCREENING: f32 = 0.25;
+const SCREENING: f32 = 0.05;
 /// Share of the detail that is kept where the patch fill is not trusted.
-const LEAST_DETAIL: f32 = 0.42;
+const LEAST_DETAIL: f32 = 0.7;
 /// Trial results that mean no trust and full trust: how much of the patch fill's difference from the
 /// smooth fill the true pixels share.
 const TRUSTED: (f32, f32) = (0.2, 0.7);

@@ -40,7 +40,8 @@ impl PatchEffort {
         rounds: 3,
         last_rounds: 2,
     };
-    /// The least that still gives a patch fill.
+    /// The least that still gives a patch fill, for frames that would be late.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub const LEAST: Self = Self {
         first_rounds: 4,
         rounds: 1,
@@ -285,7 +286,7 @@ mod tests {
         };
         for effort in [PatchEffort::FULL, PatchEffort::LEAST] {
             let (error, _) = large(sky, &effort);
-            assert!(error < 6.0, "{error}");
+            assert!(error < 5.0, "{error}");
         }
     }
 
@@ -306,7 +307,7 @@ mod tests {
             (90.0 + 0.5 * y as f32 + blades).clamp(0.0, 255.0) as u8
         };
         let (error, energy) = large(grass, &PatchEffort::FULL);
-        assert!(error < 28.0 && energy > 0.15, "{error}, {energy}");
+        assert!(error < 29.0 && energy > 0.4, "{error}, {energy}");
     }
 
     #[test]
