@@ -118,6 +118,48 @@ fn a_fill_without_sources_stays_still_in_a_still_scene() {
 }
 
 #[test]
+fn a_still_edge_goes_on_and_noise_does_not_make_the_fill_flicker() {
+    let (width, height, frames) = (192, 128, 10);
+    let mut hole = Mask::empty(width, height);
+    hole.add_rectangle(64, 44, 64, 40);
+    let truth = |x: usize, y: usize| {
+        let side = (x as f32 - 80.0) * 0.8 - (y as f32 - 44.0) * 0.6;
+        60.0 + 110.0 * (side + 0.5).clamp(0.0, 1.0) + 0.3 * y as f32
+    };
+    // Noise of 2.5 levels, another for each frame.
+    let mut random = 7u64;
+    let mut noise = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        ((random >> 40) as f32 / (1 << 24) as f32 - 0.5) * 8.66
+    };
+    let clip: Vec<(Frame, Mask)> = (0..frames)
+        .map(|_| {
+            let pixels = (0..width * height).flat_map(|i| match hole.hole()[i] {
+                1 => [255, 0, 0],
+                _ => [(truth(i % width, i / width) + noise() + 0.5) as u8; 3],
+            });
+            (Frame::new(width, height, pixels.collect()), hole.clone())
+        })
+        .collect();
+    let done = run(&mut open(width, height), &clip);
+    let clean = (0..width * height).flat_map(|i| [truth(i % width, i / width) as u8; 3]);
+    let clean = Frame::new(width, height, clean.collect());
+    for pair in done.windows(2) {
+        let root = |other: &Frame| {
+            let (sum, count) = square_error_in_hole(&pair[0].frame, other, &hole);
+            (sum as f64 / count as f64).sqrt()
+        };
+        let (error, change) = (root(&clean), root(&pair[1].frame));
+        println!("error {error:.2}, change {change:.2}");
+        assert!(error < 8.0, "the edge is lost: {error:.2}");
+        // The noise itself changes by 3.5.
+        assert!(change < 1.5, "the fill flickers: {change:.2}");
+    }
+}
+
+#[test]
 fn a_badge_over_film_is_filled_within_30_db() {
     let Some(folder) = media("bmx-trees") else {
         return;

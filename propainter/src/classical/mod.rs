@@ -17,7 +17,8 @@
 //!    (harmonic interpolation of the colour differences at the border) shifts inherited fills to match
 //!    their surroundings.
 //! 5. `spatial`: pixels without any source are filled from the same frame by PatchMatch (Barnes
-//!    et al. 2009), coarse to fine. The folder also holds the diffusion fill, for a frame that cannot
+//!    et al. 2009), coarse to fine, joined with a smooth fill as far as a trial distrusts the patches.
+//!    The folder also holds the diffusion fill, for a frame that cannot
 //!    wait for any of this.
 //!
 //! `fields` holds the coarse grid and the interpolation that these steps share. `effort` limits what

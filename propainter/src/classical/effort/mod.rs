@@ -32,13 +32,24 @@ pub struct Effort {
     /// Largest number of frames in each direction that a region is aligned with while pixels are
     /// searched that those frames show.
     pub alignments: usize,
-    /// Finest level of the patch fill on which patches are searched, where 0 is full resolution.
-    /// Finer levels are interpolated.
-    pub finest_patches: usize,
-    /// Largest number of rounds of the patch search on a level.
-    pub patch_rounds: usize,
+    /// The limits of the patch fill.
+    pub patches: PatchEffort,
     /// When the steps end; `None` without a time limit.
     ends: Option<Ends>,
+}
+
+/// The limits of the fill of what no frame shows.
+#[derive(Debug)]
+pub struct PatchEffort {
+    /// Rounds of the patch search on the coarsest level, which cost next to nothing.
+    pub first_rounds: usize,
+    /// Rounds on every finer level.
+    pub rounds: usize,
+    /// Rounds at full resolution after the trial.
+    pub last_rounds: usize,
+    /// Finest level on which patches are searched, where 0 is full resolution. Finer levels are
+    /// interpolated.
+    pub finest: usize,
 }
 
 /// When the steps of a frame end.
@@ -53,13 +64,19 @@ struct Ends {
 impl Effort {
     /// Returns the limits of a tier, for a frame with this deadline.
     pub fn new(tier: Tier, deadline: Option<Deadline>) -> Self {
-        let (finest_flow, flow_steps, reach, alignments, finest_patches, patch_rounds) = match tier
-        {
-            Tier::Full => (0, [4, 3], usize::MAX, usize::MAX, 0, usize::MAX),
-            Tier::High => (0, [4, 3], 24, 10, 0, 2),
-            Tier::Medium => (0, [2, 2], 10, 6, 0, 1),
-            Tier::Low => (1, [3, 2], 5, 3, 1, 1),
-            Tier::Least => (1, [2, 1], 2, 1, 2, 1),
+        let (finest_flow, flow_steps, reach, alignments) = match tier {
+            Tier::Full => (0, [4, 3], usize::MAX, usize::MAX),
+            Tier::High => (0, [4, 3], 24, 10),
+            Tier::Medium => (0, [2, 2], 10, 6),
+            Tier::Low => (1, [3, 2], 5, 3),
+            Tier::Least => (1, [2, 1], 2, 1),
+        };
+        let (first_rounds, rounds, last_rounds, finest) = match tier {
+            Tier::Full => (12, 3, 2, 0),
+            Tier::High => (12, 2, 1, 0),
+            Tier::Medium => (8, 1, 0, 0),
+            Tier::Low => (6, 1, 0, 1),
+            Tier::Least => (4, 1, 0, 2),
         };
         let ends = deadline.map(|deadline| {
             let left = deadline.left();
@@ -74,8 +91,12 @@ impl Effort {
             flow_steps,
             reach,
             alignments,
-            finest_patches,
-            patch_rounds,
+            patches: PatchEffort {
+                first_rounds,
+                rounds,
+                last_rounds,
+                finest,
+            },
             ends,
         }
     }

@@ -1,22 +1,34 @@
 //! Exemplar-based fill of pixels without a source in any frame, coarse to fine by PatchMatch
 //! (Barnes et al. 2009). Pull–push interpolation initialises it, and remains where no patch can be
 //! copied.
+//!
+//! At first a wider hole is filled. The known pixels in it tell how far patches can be trusted
+//! beside a smooth fill, and the two are joined accordingly.
 
 use std::ops::Range;
 
-use super::patch_match::{FillImage, NearestNeighbourField, PatchMatch};
+use super::{
+    detail::{self, Trust},
+    image::FillImage,
+    patch_match::{NearestNeighbourField, PatchMatch},
+};
 use crate::{Cancel, Error, Frame, Rect, classical::effort::Effort};
 
 /// Depth of the hole in pixels at which the coarsest level is reached.
 const COARSEST_DEPTH: u32 = 4;
 /// Smallest and largest width in pixels of the surroundings that patches come from; in between, it
-/// is half the size of the area.
-const SURROUNDINGS: (usize, usize) = (32, 96);
+/// is the size of the area.
+const SURROUNDINGS: (usize, usize) = (32, 192);
+/// Width in pixels of the known rim that a trial fills, too.
+const TRIAL: usize = 4;
 
 /// Returns the start and length of an area with its surroundings, for columns and rows.
 fn with_surroundings(area: &Rect, (width, height): (usize, usize)) -> [(usize, usize); 2] {
-    let around =
-        (area.columns.len().max(area.rows.len()) / 2).clamp(SURROUNDINGS.0, SURROUNDINGS.1);
+    let around = area
+        .columns
+        .len()
+        .max(area.rows.len())
+        .clamp(SURROUNDINGS.0, SURROUNDINGS.1);
     let span = |range: &Range<usize>, limit: usize| {
         let first = range.start.saturating_sub(around);
         (first, (range.end + around).min(limit) - first)
@@ -74,140 +86,75 @@ pub fn fill(
 impl FillImage {
     /// Returns the pixels with the unknown ones filled.
     fn fill_coarse_to_fine(&self, effort: &Effort, cancel: &Cancel) -> Result<Vec<[u8; 4]>, Error> {
+        let trial = self.widened(TRIAL);
+        let (pixels, field) = trial.match_coarse_to_fine(effort, cancel)?;
+        let trust = Trust::new(self, &trial, &pixels);
+        drop(trial);
+        let (mut pixels, border) = match field {
+            Some(field) => {
+                let mut patch_match = PatchMatch::new(self);
+                patch_match.initialise_within(&pixels, field);
+                for round in 0..effort.patches.last_rounds {
+                    cancel.check()?;
+                    if effort.patches_are_over() {
+                        break;
+                    }
+                    patch_match.vote();
+                    patch_match.search(round, effort);
+                }
+                patch_match.vote();
+                let border = patch_match.border();
+                (patch_match.pixels, border)
+            }
+            None => (self.with_unknown(&pixels), self.border(&pixels)),
+        };
+        if !self.unknown.iter().all(|&unknown| unknown) {
+            detail::join(self, &trust, &border, &mut pixels);
+        }
+        Ok(pixels)
+    }
+
+    /// Returns the pixels with the unknown ones filled by patches, and where the patches are from
+    /// if they were searched at full resolution.
+    fn match_coarse_to_fine(
+        &self,
+        effort: &Effort,
+        cancel: &Cancel,
+    ) -> Result<(Vec<[u8; 4]>, Option<NearestNeighbourField>), Error> {
         let mut levels = vec![];
-        let mut depth = self.depth();
+        let mut depth = self.depths().into_iter().max().unwrap_or(0);
         let mut last = self;
         while depth > COARSEST_DEPTH && last.width.min(last.height) >= 32 {
             levels.push(last.downsampled());
             last = &levels[levels.len() - 1];
             depth = depth.div_ceil(2);
         }
-        let mut coarse: Option<(Vec<[u8; 4]>, NearestNeighbourField)> = None;
-        // Of the levels, the last ones may be interpolated.
-        let searched = levels.len() + 1 - effort.finest_patches.min(levels.len());
-        let mut left = levels.iter().rev().chain([self]).enumerate().peekable();
-        while let Some((_, level)) =
-            left.next_if(|(i, _)| *i == 0 || (*i < searched && !effort.patches_are_over()))
-        {
-            cancel.check()?;
-            let mut patch_match = PatchMatch::new(level);
-            match &coarse {
-                None => patch_match.initialise(),
-                Some((pixels, field)) => patch_match.initialise_from(pixels, field),
-            }
-            // Large levels get few rounds, because the coarse levels have settled the structure.
-            let rounds = if patch_match.target_count() > 20_000 {
-                1
+        // The coarsest level needs enough known patches to choose from.
+        let rich = |level: &FillImage| PatchMatch::new(level).has_choice();
+        let enough = levels.iter().rposition(rich).map(|last| last + 1);
+        let enough = enough.or(rich(self).then_some(0));
+        levels.truncate(enough.unwrap_or(levels.len()));
+        let coarsest = levels.last().unwrap_or(self);
+        let mut patch_match = PatchMatch::new(coarsest);
+        patch_match.initialise();
+        patch_match.peel();
+        patch_match.improve(effort.patches.first_rounds, effort, cancel)?;
+        let (mut pixels, mut field) = (patch_match.pixels, Some(patch_match.field));
+        let mut width = coarsest.width;
+        let finer = levels.iter().rev().chain([self]).skip(1);
+        for (coarser, level) in (0..levels.len()).rev().zip(finer) {
+            let search = coarser >= effort.patches.finest && !effort.patches_are_over();
+            if let Some(coarse) = field.take().filter(|_| search) {
+                let mut patch_match = PatchMatch::new(level);
+                patch_match.initialise_from(&pixels, &coarse);
+                patch_match.improve(effort.patches.rounds, effort, cancel)?;
+                (pixels, field) = (patch_match.pixels, Some(patch_match.field));
             } else {
-                3
-            };
-            for round in 0..rounds.min(effort.patch_rounds) {
-                cancel.check()?;
-                if effort.patches_are_over() {
-                    break;
-                }
-                patch_match.search(round, || effort.patches_are_over());
-                patch_match.vote();
+                pixels = level.interpolated_from(&pixels, width);
             }
-            if std::ptr::eq(level, self) {
-                patch_match.match_boundary();
-            }
-            coarse = Some((patch_match.pixels, patch_match.field));
-        }
-        let mut width = coarse.as_ref().map_or(0, |(_, field)| field.width());
-        let mut pixels = coarse.map_or_else(Vec::new, |(pixels, _)| pixels);
-        for (_, level) in left {
-            pixels = level.interpolated_from(&pixels, width);
             width = level.width;
         }
-        Ok(pixels)
-    }
-
-    /// Returns the pixels, with the unknown ones interpolated from the fill at half size.
-    fn interpolated_from(&self, coarse: &[[u8; 4]], coarse_width: usize) -> Vec<[u8; 4]> {
-        let rows = coarse.len() / coarse_width.max(1);
-        let mut out = self.pixels.clone();
-        for (i, pixel) in out.iter_mut().enumerate().filter(|(i, _)| self.unknown[*i]) {
-            let near = |t: usize, side: usize| {
-                let beside = if t.is_multiple_of(2) {
-                    (t / 2).saturating_sub(1)
-                } else {
-                    t / 2 + 1
-                };
-                [t / 2, beside.min(side - 1)]
-            };
-            let (x, y) = (
-                near(i % self.width, coarse_width),
-                near(i / self.width, rows),
-            );
-            let at = |x: usize, y: usize, c: usize| u32::from(coarse[y * coarse_width + x][c]);
-            *pixel = std::array::from_fn(|c| {
-                let row = |y: usize| 3 * at(x[0], y, c) + at(x[1], y, c);
-                ((3 * row(y[0]) + row(y[1]) + 8) / 16) as u8
-            });
-        }
-        out
-    }
-
-    /// Returns the largest city-block distance from an unknown pixel to a known one.
-    fn depth(&self) -> u32 {
-        let (w, h) = (self.width, self.height);
-        let mut distance: Vec<u32> = self
-            .unknown
-            .iter()
-            .map(|&unknown| if unknown { (w + h) as u32 } else { 0 })
-            .collect();
-        let lower = |distance: &mut [u32], i: usize, j: usize| {
-            distance[i] = distance[i].min(distance[j] + 1);
-        };
-        for i in 0..w * h {
-            if i % w > 0 {
-                lower(&mut distance, i, i - 1);
-            }
-            if i >= w {
-                lower(&mut distance, i, i - w);
-            }
-        }
-        for i in (0..w * h).rev() {
-            if i % w + 1 < w {
-                lower(&mut distance, i, i + 1);
-            }
-            if i + w < w * h {
-                lower(&mut distance, i, i + w);
-            }
-        }
-        distance.into_iter().max().unwrap_or(0)
-    }
-
-    /// Returns the image at half size. A pixel is the mean of the known ones among four, and is
-    /// unknown if fewer than two are known.
-    fn downsampled(&self) -> Self {
-        let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
-        let mut pixels = Vec::with_capacity(width * height);
-        let mut unknown = Vec::with_capacity(width * height);
-        for y in 0..height {
-            for x in 0..width {
-                let (mut sum, mut count) = ([0u32; 4], 0);
-                for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-                    let (x, y) = (2 * x + dx, 2 * y + dy);
-                    if x < self.width && y < self.height && !self.unknown[y * self.width + x] {
-                        let pixel = self.pixels[y * self.width + x];
-                        sum.iter_mut()
-                            .zip(pixel)
-                            .for_each(|(s, p)| *s += u32::from(p));
-                        count += 1;
-                    }
-                }
-                pixels.push(sum.map(|s| ((s + count / 2) / count.max(1)) as u8));
-                unknown.push(count < 2);
-            }
-        }
-        Self {
-            width,
-            height,
-            pixels,
-            unknown,
-        }
+        Ok((pixels, field))
     }
 }
 
@@ -216,18 +163,8 @@ mod tests {
     use super::*;
     use crate::effort::Tier;
 
-    fn fill_fully(
-        frame: &Frame,
-        unknown: &[u8],
-        area: &Rect,
-    ) -> Result<Vec<(usize, [u8; 3])>, Error> {
-        fill(
-            frame,
-            unknown,
-            area,
-            &Effort::new(Tier::Full, None),
-            &Cancel::default(),
-        )
+    fn effort(tier: Tier) -> Effort {
+        Effort::new(tier, None)
     }
 
     /// Fills an area of a 64×56 image and returns the largest error.
@@ -249,7 +186,14 @@ mod tests {
             pixel.fill(255);
         }
         let frame = Frame::new(width, height, seen);
-        let filled = fill_fully(&frame, &unknown, &area).expect("not cancelled");
+        let filled = fill(
+            &frame,
+            &unknown,
+            &area,
+            &effort(Tier::Full),
+            &Cancel::default(),
+        )
+        .expect("not cancelled");
         assert_eq!(filled.len(), area.pixels());
         let errors = filled.iter().map(|(pixel_index, colour)| {
             assert_eq!(unknown[*pixel_index], 1);
@@ -278,11 +222,93 @@ mod tests {
         assert!(worst <= 30, "{worst}");
     }
 
+    /// Fills a hole of 64×40 in an image of 176×128, and returns the root mean square of the error
+    /// and the gradient energy divided by that of the truth.
+    fn large(at: impl Fn(usize, usize) -> u8, effort: &Effort) -> (f32, f32) {
+        let (width, height) = (176, 128);
+        let truth: Vec<u8> = (0..width * height)
+            .flat_map(|i| [at(i % width, i / width); 3])
+            .collect();
+        let area = Rect::new([40..80, 56..120]);
+        let (mut seen, mut unknown) = (truth.clone(), vec![0; width * height]);
+        for i in area
+            .rows
+            .clone()
+            .flat_map(|y| (56..120).map(move |x| y * width + x))
+        {
+            unknown[i] = 1;
+            seen[3 * i..3 * i + 3].copy_from_slice(&[255, 0, 0]);
+        }
+        let mut frame = Frame::new(width, height, seen);
+        let filled = fill(&frame, &unknown, &area, effort, &Cancel::default());
+        for (i, colour) in filled.expect("not cancelled") {
+            frame.rgb_mut()[3 * i..3 * i + 3].copy_from_slice(&colour);
+        }
+        let (mut error, mut energies) = (0.0, [0.0; 2]);
+        for i in (0..unknown.len()).filter(|&i| unknown[i] == 1) {
+            let value = |rgb: &[u8], i: usize| f32::from(rgb[3 * i]);
+            error += (value(frame.rgb(), i) - value(&truth, i)).powi(2);
+            for (energy, rgb) in energies.iter_mut().zip([frame.rgb(), &truth[..]]) {
+                *energy += (value(rgb, i + 1) - value(rgb, i)).powi(2);
+            }
+        }
+        let root = (error / area.pixels() as f32).sqrt();
+        println!("error {root:.2}, energy {:.3}", energies[0] / energies[1]);
+        (root, energies[0] / energies[1])
+    }
+
+    /// Returns pseudo-random noise of ±`half`.
+    fn noise(x: usize, y: usize, half: f32) -> f32 {
+        let mut hash = (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77);
+        hash = (hash ^ hash >> 15).wrapping_mul(0x2C1B_3C6D);
+        hash = (hash ^ hash >> 12).wrapping_mul(0x297A_2D39);
+        ((hash >> 15) as f32 / 65536.0 - 1.0) * half
+    }
+
+    #[test]
+    fn a_noisy_sky_stays_smooth() {
+        let sky = |x: usize, y: usize| {
+            let (dx, dy) = (x as f32 - 60.0, y as f32 - 150.0);
+            (230.0 - (dx * dx + dy * dy) / 160.0 + noise(x, y, 4.0)).clamp(0.0, 255.0) as u8
+        };
+        for tier in Tier::ALL {
+            let (error, _) = large(sky, &effort(tier));
+            assert!(error < 5.0, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_edge_goes_on_through_a_large_hole() {
+        let edge = |x: usize, y: usize| {
+            let side = (x as f32 - 70.0) * 0.8 - (y as f32 - 40.0) * 0.6;
+            ((side + 0.5).clamp(0.0, 1.0) * 140.0 + 50.0 + noise(x, y, 3.0)) as u8
+        };
+        let (error, energy) = large(edge, &effort(Tier::Full));
+        assert!(error < 6.0 && energy > 0.8, "{error}, {energy}");
+    }
+
+    #[test]
+    fn texture_is_kept_and_does_not_drift() {
+        let grass = |x: usize, y: usize| {
+            let blades = noise(x, y / 5, 30.0) + noise(x / 2, y / 9, 30.0);
+            (90.0 + 0.5 * y as f32 + blades).clamp(0.0, 255.0) as u8
+        };
+        let (error, energy) = large(grass, &effort(Tier::Full));
+        assert!(error < 29.0 && energy > 0.4, "{error}, {energy}");
+    }
+
     #[test]
     fn an_image_without_known_pixels_becomes_grey() {
         let frame = Frame::new(16, 8, vec![3; 3 * 16 * 8]);
         let area = Rect::whole([8, 16]);
-        let filled = fill_fully(&frame, &[1; 16 * 8], &area).expect("not cancelled");
+        let filled = fill(
+            &frame,
+            &[1; 16 * 8],
+            &area,
+            &effort(Tier::Full),
+            &Cancel::default(),
+        )
+        .expect("not cancelled");
         assert!(filled.len() == 128 && filled.iter().all(|(_, colour)| *colour == [128; 3]));
     }
 }

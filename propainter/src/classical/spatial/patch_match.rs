@@ -1,66 +1,58 @@
 //! PatchMatch on one level of an image: the nearest-neighbour field is found by propagation and
 //! random search (Barnes et al. 2009), and overlapping patches vote for the colours.
 
-use crate::classical::fields::{membrane, pull_push};
+use super::image::FillImage;
+use crate::{
+    Cancel, Error,
+    classical::{effort::Effort, fields::pull_push},
+};
 
 /// Distance in pixels from the centre of a patch to its sides.
-const RADIUS: usize = 3;
+pub const RADIUS: usize = 3;
 /// Side of a patch in pixels.
-const PATCH_SIDE: usize = 2 * RADIUS + 1;
+pub const PATCH_SIDE: usize = 2 * RADIUS + 1;
 /// Number of targets that are searched without a look at the clock.
 const BLOCK: usize = 512;
 /// Number of pixels of a patch.
 const PATCH_PIXELS: i32 = (PATCH_SIDE * PATCH_SIDE) as i32;
-/// An image with unknown pixels: RGB padded with zero to four bytes.
-pub struct FillImage {
-    /// Width in pixels.
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
-    pub pixels: Vec<[u8; 4]>,
-    /// Whether each pixel is to be filled.
-    pub unknown: Vec<bool>,
-}
+/// Distance of two patches that is negligible beside noise.
+const NEGLIGIBLE: f32 = 400.0;
 
 /// The nearest-neighbour field: for each patch that touches the unknown pixels, the centre of the
 /// most similar known patch. It is indexed by the centre of the patch, and `u32::MAX` for all other
 /// patches.
 pub struct NearestNeighbourField {
     width: usize,
-    centres: Vec<u32>,
-}
-
-impl NearestNeighbourField {
-    /// Returns the width of the image in pixels.
-    pub fn width(&self) -> usize {
-        self.width
-    }
+    pub(super) centres: Vec<u32>,
 }
 
 /// The state of the fill of one level.
 pub struct PatchMatch<'a> {
-    image: &'a FillImage,
+    pub(super) image: &'a FillImage,
     pub pixels: Vec<[u8; 4]>,
     /// Centres of the patches that touch unknown pixels, row by row.
-    targets: Vec<u32>,
+    pub(super) targets: Vec<u32>,
     /// Whether the patch around each pixel is completely known.
     known: Vec<bool>,
     /// Centres of the known patches.
-    sources: Vec<u32>,
+    pub(super) sources: Vec<u32>,
     /// The nearest-neighbour field found so far.
     pub field: NearestNeighbourField,
     /// Distance of each target to its nearest neighbour.
     cost: Vec<u32>,
+    /// Weight of the vote of the patch around each pixel: the deeper in the hole, the less is known.
+    confidence: Vec<f32>,
     /// State of the xorshift generator.
     random: u64,
 }
 
-impl<'a> PatchMatch<'a> {
-    /// Returns the number of patches that touch unknown pixels.
-    pub fn target_count(&self) -> usize {
-        self.targets.len()
-    }
+/// Returns the weight of a patch at this depth in pixels.
+fn confidence(depth: u32) -> f32 {
+    let near = 1.0 / (1.0 + 0.6 * depth as f32);
+    near * near
+}
 
+impl<'a> PatchMatch<'a> {
     /// Prepares the fill of an image.
     pub fn new(image: &'a FillImage) -> Self {
         let (width, height) = (image.width, image.height);
@@ -101,8 +93,14 @@ impl<'a> PatchMatch<'a> {
                 centres: vec![u32::MAX; width * height],
             },
             cost: vec![u32::MAX; width * height],
+            confidence: image.depths().into_iter().map(confidence).collect(),
             random: 0x9E37_79B9_7F4A_7C15,
         }
+    }
+
+    /// Returns whether there is one known patch or more for two unknown ones.
+    pub fn has_choice(&self) -> bool {
+        2 * self.sources.len() >= self.targets.len()
     }
 
     /// Initialises the unknown pixels by pull–push interpolation (grey if no pixel is known), and
@@ -134,6 +132,27 @@ impl<'a> PatchMatch<'a> {
         for n in 0..self.targets.len() {
             if let Some(source) = self.random_source() {
                 self.assign(self.targets[n] as usize, source);
+            }
+        }
+    }
+
+    /// Initialises pixels and field from the fill of the same image with a wider hole.
+    pub fn initialise_within(&mut self, pixels: &[[u8; 4]], wider: NearestNeighbourField) {
+        for (i, pixel) in self.pixels.iter_mut().enumerate() {
+            if self.image.unknown[i] {
+                *pixel = pixels[i];
+            }
+        }
+        self.field = wider;
+        for n in 0..self.targets.len() {
+            let target = self.targets[n] as usize;
+            match self.field.centres[target] {
+                u32::MAX => {
+                    if let Some(source) = self.random_source() {
+                        self.assign(target, source);
+                    }
+                }
+                source => self.assign(target, source as usize),
             }
         }
     }
@@ -173,15 +192,37 @@ impl<'a> PatchMatch<'a> {
         self.vote();
     }
 
+    /// Searches and votes in turn, for as long as the effort allows.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Cancelled`] if `cancel` is set meanwhile.
+    pub fn improve(
+        &mut self,
+        rounds: usize,
+        effort: &Effort,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        for round in 0..rounds {
+            cancel.check()?;
+            if effort.patches_are_over() {
+                break;
+            }
+            self.search(round, effort);
+            self.vote();
+        }
+        Ok(())
+    }
+
     /// Sets the nearest neighbour of a target.
-    fn assign(&mut self, target: usize, source: usize) {
+    pub(super) fn assign(&mut self, target: usize, source: usize) {
         self.field.centres[target] = source as u32;
         self.cost[target] = self.distance(target, source);
     }
 
-    /// Searches all targets once by propagation and random search, until `is_over` returns true. Odd
-    /// rounds run backwards.
-    pub fn search(&mut self, round: usize, is_over: impl Fn() -> bool) {
+    /// Searches all targets once by propagation and random search, for as long as the effort allows.
+    /// Odd rounds run backwards.
+    pub fn search(&mut self, round: usize, effort: &Effort) {
         if self.sources.is_empty() {
             return;
         }
@@ -195,7 +236,7 @@ impl<'a> PatchMatch<'a> {
         let back = if round.is_multiple_of(2) { 1 } else { -1 };
         let count = self.targets.len();
         for n in 0..count {
-            if n % BLOCK == BLOCK - 1 && is_over() {
+            if n % BLOCK == BLOCK - 1 && effort.patches_are_over() {
                 return;
             }
             let n = if back == 1 { n } else { count - 1 - n };
@@ -234,11 +275,11 @@ impl<'a> PatchMatch<'a> {
     }
 
     /// Returns the distance of two patches: their squared difference, in which a constant colour
-    /// offset counts for one eighth.
+    /// offset counts for one quarter.
     fn distance(&self, target: usize, source: usize) -> u32 {
         let (sums, squares) = self.differences(target, source);
         let shift: i32 = sums.iter().map(|s| s * s / PATCH_PIXELS).sum();
-        (squares - shift + shift / 8) as u32
+        (squares - shift + shift / 4) as u32
     }
 
     /// Returns the sums per channel of target minus source over two patches, and of all squares.
@@ -269,36 +310,18 @@ impl<'a> PatchMatch<'a> {
         }
     }
 
-    /// Matches the fill to its border. Votes for known pixels next to the hole are compared with
-    /// the pixels, and the differences are interpolated into the hole by a membrane.
-    pub fn match_boundary(&mut self) {
-        let (width, height) = (self.image.width, self.image.height);
-        let mut values = vec![[0.0; 3]; width * height];
-        let mut fixed = vec![0; width * height];
-        for (at, vote) in self.votes() {
-            let neighbours = [
-                at.wrapping_sub(1),
-                at + 1,
-                at.wrapping_sub(width),
-                at + width,
-            ];
-            let unknown = |i: usize| self.image.unknown.get(i) == Some(&true);
-            if !unknown(at) && neighbours.into_iter().any(unknown) {
-                let pixel = self.image.pixels[at];
-                values[at] = std::array::from_fn(|c| f32::from(pixel[c]) - vote[c]);
-                fixed[at] = 1;
-            }
-        }
-        let free: Vec<u32> = (0..(width * height) as u32)
-            .filter(|&i| self.image.unknown[i as usize])
-            .collect();
-        membrane::interpolate((width, height), &mut values, &fixed, &free);
-        for i in free {
-            let (pixel, value) = (&mut self.pixels[i as usize], &values[i as usize]);
-            for c in 0..3 {
-                pixel[c] = (f32::from(pixel[c]) + value[c] + 0.5).clamp(0.0, 255.0) as u8;
-            }
-        }
+    /// Returns the known pixels beside the hole, and how much more the fill shows there than they do.
+    pub fn border(&self) -> Vec<(usize, [f32; 3])> {
+        let image = self.image;
+        let beside =
+            |at: usize| !image.unknown[at] && image.beside(at).any(|beside| image.unknown[beside]);
+        let votes = self.votes().into_iter().filter(|&(at, _)| beside(at));
+        votes
+            .map(|(at, vote)| {
+                let pixel = image.pixels[at];
+                (at, std::array::from_fn(|c| vote[c] - f32::from(pixel[c])))
+            })
+            .collect()
     }
 
     /// Returns the weighted mean of the patches that cover each pixel, with its index. Similar
@@ -308,19 +331,12 @@ impl<'a> PatchMatch<'a> {
             return Vec::new();
         }
         let (width, height) = (self.image.width, self.image.height);
-        let mut costs: Vec<u32> = self
-            .targets
-            .iter()
-            .map(|&t| self.cost[t as usize])
-            .collect();
-        let middle = costs.len() / 2;
-        let (_, &mut typical, _) = costs.select_nth_unstable(middle);
-        let scale = -1.0 / (1.0 * typical.max(400) as f32);
         let mut sums = vec![[0.0f32; 4]; width * height];
         for &target in &self.targets {
             let target = target as usize;
             let from = self.field.centres[target] as usize;
-            let weight = (self.cost[target] as f32 * scale).exp() + 1e-6;
+            let likeness = NEGLIGIBLE / (NEGLIGIBLE + self.cost[target] as f32);
+            let weight = likeness * likeness * self.confidence[target];
             let shift = self
                 .differences(target, from)
                 .0
@@ -344,7 +360,7 @@ impl<'a> PatchMatch<'a> {
     }
 
     /// Returns a random known patch.
-    fn random_source(&mut self) -> Option<usize> {
+    pub(super) fn random_source(&mut self) -> Option<usize> {
         let count = self.sources.len() as u64;
         let n = self.next_random().checked_rem(count)?;
         Some(self.sources[n as usize] as usize)
