@@ -289,6 +289,16 @@ mod tests {
         hole
     }
 
+    /// Asserts that flows were searched, and no motion and no scene cut found.
+    fn assert_searched_in_vain((forward, backward, scene_cut): &(StoredFlow, StoredFlow, bool)) {
+        assert!(!forward.is_still() && !scene_cut);
+        for (x, y) in (0..160 * 96).map(|i| ((i % 160) as f32, (i / 160) as f32)) {
+            for flow in [forward, backward] {
+                assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
+            }
+        }
+    }
+
     #[test]
     fn a_still_picture_takes_no_search_which_would_find_no_motion() {
         let hole = hole();
@@ -312,13 +322,7 @@ mod tests {
         let before = search(&other, &first, (None, None), &full());
         for predictions in [(None, None), (Some(&before.0), Some(&before.1))] {
             let searched = search(&first, &second, predictions, &full());
-            assert!(!searched.0.is_still() && !searched.2, "it was searched");
-            for i in 0..160 * 96 {
-                let (x, y) = ((i % 160) as f32, (i / 160) as f32);
-                for flow in [&searched.0, &searched.1] {
-                    assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
-                }
-            }
+            assert_searched_in_vain(&searched);
         }
         // Nor is there motion to be found where one frame shows nothing.
         let mut all = hole.clone();
@@ -331,13 +335,7 @@ mod tests {
             let quick = bidirectional(first, second, (None, None), &full());
             assert!(quick.0.is_still() && quick.1.is_still() && !quick.2);
             let searched = search(first, second, (Some(&before.0), Some(&before.1)), &full());
-            assert!(!searched.0.is_still() && !searched.2);
-            for i in 0..160 * 96 {
-                let (x, y) = ((i % 160) as f32, (i / 160) as f32);
-                for flow in [&searched.0, &searched.1] {
-                    assert_eq!(flow.sample_with_error(x, y), [0.0; 3], "{x}, {y}");
-                }
-            }
+            assert_searched_in_vain(&searched);
         }
         let (a, b) = (scene((0.2, 0.0), 3).truth(0), scene((0.2, 0.0), 3).truth(1));
         let [a, b] = [a, b].map(|frame| Pyramid::new(&frame, SourceMap::new(&hole).as_ref()));
