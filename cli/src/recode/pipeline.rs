@@ -280,7 +280,7 @@ mod tests {
     fn a_coded_frame_that_lost_its_time_gets_that_of_its_frame() {
         gst::init().unwrap();
         let pipeline = gst::Pipeline::new();
-        let source = "videotestsrc num-buffers=5 ! video/x-raw,framerate=10/1";
+        let source = "videotestsrc num-buffers=5 ! capsfilter caps=video/x-raw,framerate=10/1";
         let source = branches::bin(source).unwrap();
         let coder = branches::bin("queue ! identity name=parser").unwrap();
         let end = gst::ElementFactory::make("fakesink")
