@@ -56,10 +56,10 @@ impl Effort {
         let (finest_flow, flow_steps, reach, alignments, finest_patches, patch_rounds) = match tier
         {
             Tier::Full => (0, [4, 3], usize::MAX, usize::MAX, 0, usize::MAX),
-            Tier::High => (0, [4, 3], 24, 10, 0, 2),
-            Tier::Medium => (0, [2, 2], 10, 6, 0, 1),
-            Tier::Low => (1, [3, 2], 5, 3, 1, 1),
-            Tier::Least => (1, [2, 1], 2, 1, 2, 1),
+            Tier::High => (0, [4, 3], 40, 10, 0, 2),
+            Tier::Medium => (0, [2, 2], 40, 6, 0, 1),
+            Tier::Low => (1, [3, 2], 24, 4, 1, 1),
+            Tier::Least => (1, [2, 1], 12, 2, 2, 1),
         };
         let ends = deadline.map(|deadline| {
             let left = deadline.left();
