@@ -249,8 +249,9 @@ fn session_in_tiers(scene: &Scene, frames: usize, tier: impl Fn(usize) -> Tier) 
 
 /// Returns how much the error of the fill changes at each frame, in levels.
 fn steps(scene: &Scene, fills: &[Frame]) -> Vec<f64> {
+    let truths: Vec<Frame> = (0..fills.len()).map(|i| scene.truth(i)).collect();
     let error =
-        |i: usize, at: usize| i32::from(fills[i].rgb()[at]) - i32::from(scene.truth(i).rgb()[at]);
+        |i: usize, at: usize| i32::from(fills[i].rgb()[at]) - i32::from(truths[i].rgb()[at]);
     let mask = scene.mask(0);
     let hole: Vec<_> = (0..mask.hole().len())
         .filter(|&at| mask.hole()[at] == 1)
