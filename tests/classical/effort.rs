@@ -217,11 +217,9 @@ fn a_call_ends_soon_after_its_time_is_over_and_every_frame_is_filled() {
     };
     let (hurried, worst) = looks(Duration::ZERO);
     assert!(hurried.ended_early > 0);
-    assert_eq!(
-        hurried.frames[Tier::Least as usize],
-        clip.len() as u64,
-        "{hurried:?}"
-    );
+    // It learns from the first one.
+    let least = hurried.frames[Tier::Least as usize];
+    assert_eq!(least, clip.len() as u64 - 1, "{hurried:?}");
     // Black would be 7 dB.
     assert!(worst > 15.0, "{worst}");
     let (calm, _) = looks(Duration::from_secs(100));
@@ -251,8 +249,9 @@ fn session_in_tiers(scene: &Scene, frames: usize, tier: impl Fn(usize) -> Tier) 
 
 /// Returns how much the error of the fill changes at each frame, in levels.
 fn steps(scene: &Scene, fills: &[Frame]) -> Vec<f64> {
+    let truths: Vec<Frame> = (0..fills.len()).map(|i| scene.truth(i)).collect();
     let error =
-        |i: usize, at: usize| i32::from(fills[i].rgb()[at]) - i32::from(scene.truth(i).rgb()[at]);
+        |i: usize, at: usize| i32::from(fills[i].rgb()[at]) - i32::from(truths[i].rgb()[at]);
     let mask = scene.mask(0);
     let hole: Vec<_> = (0..mask.hole().len())
         .filter(|&at| mask.hole()[at] == 1)

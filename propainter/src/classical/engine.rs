@@ -65,7 +65,7 @@ impl ClassicalEngine {
     fn begin(&mut self) {
         let last = self.last_hole.as_ref();
         self.pace
-            .begin(&last.map(|last| *last.footprint()).unwrap_or_default());
+            .begin(last.map_or(0, |last| last.footprint().nodes()));
     }
 
     /// Runs `step` and adds its duration to `computing` if a frame in the window has a hole.

@@ -142,7 +142,7 @@ fn presets_set_the_budget_of_each_gpu_size() {
         assert_eq!(element.property::<u64>("vram-reserve"), 512 * MIB);
         assert_eq!(
             flags(&element, "allow-degradation"),
-            "precision+references+window+resolution"
+            "precision+references+window+resolution+effort"
         );
     }
 }

@@ -176,7 +176,7 @@ impl EffortControl {
             (self.quiet, self.since_rise) = (0, 0);
             self.changes += 1;
         }
-        if self.since_rise == TRIAL {
+        if self.since_rise == (2 * self.wait).max(TRIAL) {
             self.wait = WAIT;
         }
     }

@@ -66,10 +66,10 @@ impl Effort {
     pub fn new(tier: Tier, deadline: Option<Deadline>) -> Self {
         let (finest_flow, flow_steps, reach, alignments) = match tier {
             Tier::Full => (0, [4, 3], usize::MAX, usize::MAX),
-            Tier::High => (0, [4, 3], 24, 10),
-            Tier::Medium => (0, [2, 2], 10, 6),
-            Tier::Low => (1, [3, 2], 5, 3),
-            Tier::Least => (1, [2, 1], 2, 1),
+            Tier::High => (0, [4, 3], 40, 10),
+            Tier::Medium => (0, [2, 2], 40, 6),
+            Tier::Low => (1, [3, 2], 24, 4),
+            Tier::Least => (1, [2, 1], 12, 2),
         };
         let (first_rounds, rounds, last_rounds, finest) = match tier {
             Tier::Full => (12, 3, 2, 0),

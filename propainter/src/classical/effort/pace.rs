@@ -6,10 +6,7 @@ use super::{
     Effort,
     control::{Allowance, EffortControl, StepTimes},
 };
-use crate::{
-    classical::{fields::grid::CELL, window::footprint::HoleFootprint},
-    effort::{Deadline, EffortStats, Tier},
-};
+use crate::effort::{Deadline, EffortStats, Tier};
 
 /// See the [module documentation](self).
 pub struct Pace {
@@ -50,16 +47,14 @@ impl Pace {
         self.deadline = deadline;
     }
 
-    /// Chooses the effort of a call that takes a frame with such a hole.
-    pub fn begin(&mut self, hole: &HoleFootprint) {
+    /// Chooses the effort of a call that takes a frame with a hole of this size, in any unit.
+    pub fn begin(&mut self, size: u32) {
         (self.times, self.filled) = (StepTimes::default(), 0);
         self.begun = self.deadline.as_ref().map(|deadline| {
             let allowance = Allowance {
                 interval: deadline.interval,
                 left: deadline.left(),
             };
-            let cells = hole.cell_pixels / (CELL * CELL) as u64;
-            let size = u32::try_from(hole.measured_nodes + cells).unwrap_or(u32::MAX);
             let tier = self.control.begin(size, allowance);
             (deadline.tier.unwrap_or(tier), allowance)
         });

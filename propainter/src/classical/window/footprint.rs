@@ -30,6 +30,12 @@ pub struct HoleFootprint {
 }
 
 impl HoleFootprint {
+    /// Returns a size to which the time that the hole takes is about proportional: its nodes.
+    pub fn nodes(&self) -> u32 {
+        let nodes = self.measured_nodes + self.cell_pixels / (CELL * CELL) as u64;
+        u32::try_from(nodes).unwrap_or(u32::MAX)
+    }
+
     /// Returns the larger of both, field by field.
     pub fn union(&self, other: &Self) -> Self {
         Self {
