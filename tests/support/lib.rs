@@ -3,8 +3,7 @@
 
 pub mod allocation;
 pub mod alone;
-pub mod contents;
-pub mod cpu_time;
+mod benches;
 pub mod cpus;
 #[cfg(feature = "networks")]
 pub mod e2e;
@@ -16,3 +15,5 @@ pub mod skip;
 pub mod soak;
 #[cfg(feature = "networks")]
 pub mod virtual_gpu;
+
+pub use benches::{contents, cpu_time};

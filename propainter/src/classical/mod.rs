@@ -22,7 +22,8 @@
 //!    wait for any of this.
 //!
 //! `fields` holds the coarse grid and the interpolation that these steps share. `effort` limits what
-//! they may cost. `window` holds the frames and keeps their memory within a budget. `engine` drives the steps.
+//! they may cost. `window` holds the frames and keeps their memory within a budget. `engine` drives
+//! the steps, and `profile` measures them for a benchmark.
 //!
 //! Computation is limited to the surroundings of the hole, memory to one sub-video of frames.
 //! Results are bit-exact across machines: each vector kernel adds in the same order as its

@@ -1,0 +1,4 @@
+//! What the benchmarks share: clips with their truth, and processor time.
+
+pub mod contents;
+pub mod cpu_time;
