@@ -12,7 +12,7 @@ const BLOCK: usize = 8;
 /// are then those of the smooth fill.
 const SCREENING: f32 = 0.05;
 /// Share of the detail that is kept where the patch fill is not trusted.
-const LEAST_DETAIL: f32 = 0.7;
+const LEAST_DETAIL: f32 = 0.6;
 /// Trial results that mean no trust and full trust: how much of the patch fill's difference from the
 /// smooth fill the true pixels share.
 const TRUSTED: (f32, f32) = (0.2, 0.7);
