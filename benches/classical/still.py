@@ -2,7 +2,7 @@
 
     pip install numpy opencv-python-headless scikit-image scikit-learn
     cargo build --release --no-default-features -p propainter-tests --example still
-    python benches/still.py FOLDER NAME=target/release/examples/still ...
+    python benches/classical/still.py FOLDER NAME=target/release/examples/still ...
 
 Each NAME is a build of the engine to measure; FFmpeg must be installed. The photographs come from
 the packages scikit-image and scikit-learn. FOLDER receives them with their holes and all fills.
