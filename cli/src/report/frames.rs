@@ -16,9 +16,13 @@ use crate::recode::{RecodeError, Source, named};
 
 use super::rgb::ToRgb;
 
-/// Most pairs of frames that are kept, and the least number of frames between two of them.
-const KEPT: usize = 4;
-const APART: u64 = 12;
+/// Most pairs of frames that are shown.
+const SHOWN: usize = 4;
+/// Number of frames of which one pair is kept, and from one pair shown to the next at least.
+const STRETCH: u64 = 12;
+const APART: u64 = 6;
+/// Most pairs that are kept, as some of them may be too near to each other.
+const KEPT: usize = 6;
 
 /// A frame before and after, and how it was judged.
 #[derive(Clone)]
@@ -63,6 +67,7 @@ struct State {
     /// The frames that are in the element.
     inside: VecDeque<(gst::Buffer, VideoInfo)>,
     number: u64,
+    /// The worst pair of each stretch of [`STRETCH`] frames, the worst first.
     worst: Vec<Pair>,
     to_rgb: [ToRgb; 2],
     truth: Option<Truth>,
@@ -110,13 +115,12 @@ impl Watch {
 
     /// Returns what was seen once the stream has ended.
     pub fn finish(self) -> Seen {
-        let mut state = std::mem::take(&mut *lock(&self.0));
-        state.worst.sort_by_key(|pair| pair.number);
+        let state = std::mem::take(&mut *lock(&self.0));
         let known = state.values > 0.0;
         Seen {
             psnr: known.then(|| decibels(state.squared / state.values)),
             compared: state.compared,
-            pairs: state.worst,
+            pairs: state.shown(),
         }
     }
 }
@@ -161,21 +165,31 @@ impl State {
 
     /// Keeps a pair if it is among the worst.
     fn keep(&mut self, pair: Pair) {
-        let near = self
-            .worst
-            .iter()
-            .position(|kept| pair.number - kept.number < APART);
-        match near {
-            Some(near) if pair.badness() > self.worst[near].badness() => {
-                self.worst.remove(near);
+        let stretch = pair.number / STRETCH;
+        let same = |kept: &Pair| kept.number / STRETCH == stretch;
+        match self.worst.iter().position(same) {
+            Some(same) if pair.badness() > self.worst[same].badness() => {
+                self.worst[same] = pair;
             }
             Some(_) => return,
-            None => {}
+            None => self.worst.push(pair),
         }
-        self.worst.push(pair);
         self.worst
             .sort_by(|a, b| b.badness().total_cmp(&a.badness()));
         self.worst.truncate(KEPT);
+    }
+
+    /// Returns the pairs to show, in their order.
+    fn shown(self) -> Vec<Pair> {
+        let mut shown: Vec<Pair> = Vec::new();
+        for pair in self.worst {
+            let far = |other: &Pair| other.number.abs_diff(pair.number) >= APART;
+            if shown.len() < SHOWN && shown.iter().all(far) {
+                shown.push(pair);
+            }
+        }
+        shown.sort_by_key(|pair| pair.number);
+        shown
     }
 }
 
@@ -318,16 +332,14 @@ mod tests {
         for pair in pairs {
             state.keep(pair);
         }
-        let mut numbers: Vec<_> = state.worst.iter().map(|pair| pair.number).collect();
-        numbers.sort_unstable();
-        numbers
+        state.shown().iter().map(|pair| pair.number).collect()
     }
 
     #[test]
     fn the_worst_frames_are_kept_apart() {
         let changed = |n: u64| pair(n, ((n * 37) % 101) as f64 / 101.0, None);
         let numbers = kept((0..200).map(changed));
-        assert_eq!(numbers.len(), KEPT);
+        assert_eq!(numbers.len(), SHOWN);
         assert!(
             numbers.windows(2).all(|pair| pair[1] - pair[0] >= APART),
             "{numbers:?}"
@@ -337,6 +349,9 @@ mod tests {
         // The lowest PSNR comes first where there is one.
         let by_psnr = (0..10).map(|n| pair(20 * n, 0.5, Some(30.0 + n as f64)));
         assert_eq!(kept(by_psnr), [0, 20, 40, 60]);
+        // A clip that gets worse all the time does not show its end alone.
+        let rising = (0..100).map(|n| pair(n, n as f64 / 100.0, None));
+        assert_eq!(kept(rising), [59, 71, 83, 99]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Tier {
     }
 }
 
-/// The effort of an engine under a time limit; all zero without one.
+/// The effort of an engine, which is full without a time limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EffortStats {
     /// The tier in force.

@@ -76,15 +76,18 @@ impl Pace {
 
     /// Ends the call.
     pub fn end(&mut self) {
-        let Some((tier, allowance)) = self.begun.take() else {
+        let begun = self.begun.take();
+        let tier = begun.map_or(Tier::Full, |(tier, _)| tier);
+        let filled = std::mem::take(&mut self.filled);
+        self.stats.frames[tier as usize] += filled;
+        let Some((_, allowance)) = begun else {
             return;
         };
         let early = self.effort.ended_early();
-        self.stats.frames[tier as usize] += self.filled;
         self.stats.ended_early += u64::from(early);
         // Several frames at once are no measure of one.
         let chosen = self.deadline.as_ref().is_none_or(|d| d.tier.is_none());
-        if self.filled == 1 && chosen {
+        if filled == 1 && chosen {
             self.control.end(self.times, early, allowance);
         }
         self.stats.changes = self.control.changes();

@@ -3,16 +3,21 @@
 use std::collections::VecDeque;
 
 use super::super::config::Config;
-use crate::Frame;
+use crate::{Error, Frame};
 
 /// Maximum size in bytes of the frames kept.
 const MAX_BYTES: usize = 128 << 20;
+
+/// Share of a budget that they may take.
+const SHARE: u64 = 8;
 
 /// The frames that new crops begin with.
 #[derive(Default)]
 pub struct History {
     frames: VecDeque<Frame>,
     capacity: usize,
+    /// Bytes that are reserved for them.
+    reserved: u64,
 }
 
 impl History {
@@ -22,7 +27,7 @@ impl History {
         let bytes = 3 * config.width * config.height;
         let max_bytes = match config.limits.host_budget {
             0 => MAX_BYTES,
-            budget => MAX_BYTES.min(usize::try_from(budget / 8).unwrap_or(MAX_BYTES)),
+            budget => MAX_BYTES.min(usize::try_from(budget / SHARE).unwrap_or(MAX_BYTES)),
         };
         let capacity = config.history_frames().min(max_bytes / bytes);
         // Frames are held until they become history, or all of them until they are returned.
@@ -36,7 +41,22 @@ impl History {
         Self {
             frames: VecDeque::new(),
             capacity,
+            reserved: (held * bytes) as u64,
         }
+    }
+
+    /// Returns an error of a budget with what is enough, as a larger budget has a longer history.
+    pub fn with_enough(&self, mut error: Error) -> Error {
+        if let Error::Budget {
+            property: "host-budget",
+            needed,
+            ..
+        } = &mut error
+        {
+            let others = needed.saturating_sub(self.reserved);
+            *needed = (*needed).max((others * SHARE).div_ceil(SHARE - 1));
+        }
+        error
     }
 
     pub fn capacity(&self) -> usize {

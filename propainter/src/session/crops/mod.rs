@@ -93,7 +93,8 @@ impl Crops {
             before: Usage::default(),
         };
         let placed = crops.lay_out(&[], MAX_CROPS);
-        crops.open_views(placed, networks)?;
+        let opened = crops.open_views(placed, networks);
+        opened.map_err(|error| crops.history.with_enough(error))?;
         // Later engines use the device that was found.
         if let Some(device) = crops.builder().and_then(EngineBuilder::device) {
             crops.config.device = device;
@@ -111,6 +112,16 @@ impl Crops {
     /// # Errors
     /// As [`Session::push`](super::Session::push).
     pub fn push(
+        &mut self,
+        frame: Frame,
+        mask: &Mask,
+        done: &mut Vec<InpaintedFrame>,
+    ) -> Result<(), Error> {
+        let pushed = self.push_frame(frame, mask, done);
+        pushed.map_err(|error| self.history.with_enough(error))
+    }
+
+    fn push_frame(
         &mut self,
         frame: Frame,
         mask: &Mask,
