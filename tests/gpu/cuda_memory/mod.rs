@@ -131,6 +131,8 @@ fn propainter() -> gst::Element {
         .property("device", "cpu")
         .property("mask-dilation", 0u32)
         .property("scene-cuts", false)
+        // Frames have to be the same however fast they are filled.
+        .property_from_str("late-policy", "wait")
         .property("mask-regions", hole)
         .build()
         .expect("the element exists")
