@@ -5,6 +5,7 @@ use super::{
     completion,
     inverse_search::{LevelPair, NodeEstimate, PredictedFlow},
     pyramid::{Pyramid, PyramidLevel},
+    stillness::differ_by_noise,
 };
 use crate::classical::{
     effort::Effort,
@@ -44,10 +45,19 @@ pub fn bidirectional(
 ) -> (StoredFlow, StoredFlow, bool) {
     if first.equals(second) || first.is_unknown() || second.is_unknown() {
         // The search would find every patch where it was, without any residual, or none at all.
-        let still = || StoredFlow::still(first.0[0].width, first.0[0].height);
-        return (still(), still(), false);
+        return still(first);
+    }
+    if differ_by_noise(&first.0[0], &second.0[0]) {
+        // The search would follow the noise, and along edges far.
+        return still(first);
     }
     search(first, second, predictions, effort)
+}
+
+/// Returns the flows where nothing moves.
+fn still(frame: &Pyramid) -> (StoredFlow, StoredFlow, bool) {
+    let still = || StoredFlow::still(frame.0[0].width, frame.0[0].height);
+    (still(), still(), false)
 }
 
 /// Does what [`bidirectional`] does by searching, whatever the frames are.

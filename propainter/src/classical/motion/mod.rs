@@ -7,4 +7,5 @@ mod luma;
 pub mod patch;
 mod patch_sums;
 pub mod pyramid;
+mod stillness;
 pub mod template;
