@@ -8,7 +8,7 @@
 //! 2. `motion`: dense inverse search (DIS optical flow, Kroeger et al. 2016) estimates flow in
 //!    both directions between neighbouring frames, coarse to fine over a luma pyramid and only near
 //!    the hole. Edge-preserving diffusion completes the flow inside the hole. Two frames that cannot
-//!    be matched are a scene cut.
+//!    be matched are a scene cut. Between two that differ by noise alone nothing is searched.
 //! 3. `temporal`: trajectories follow the flow into the past and the future. At intervals,
 //!    patches around the hole are aligned with the frame reached, which corrects drift and exposure.
 //!    Each pixel of the hole is copied from the nearest frame that shows it. Pixels that no frame
