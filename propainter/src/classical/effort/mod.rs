@@ -41,6 +41,10 @@ pub struct Effort {
 /// The limits of the fill of what no frame shows.
 #[derive(Debug)]
 pub struct PatchEffort {
+    /// Largest width in pixels of the surroundings that patches come from.
+    pub surroundings: usize,
+    /// Largest number of comparisons of the first fill of the coarsest level.
+    pub comparisons: usize,
     /// Rounds of the patch search on the coarsest level, which cost next to nothing.
     pub first_rounds: usize,
     /// Rounds on every finer level.
@@ -71,6 +75,12 @@ impl Effort {
             Tier::Low => (1, [3, 2], 24, 4),
             Tier::Least => (1, [2, 1], 12, 2),
         };
+        let (surroundings, comparisons) = match tier {
+            Tier::Full | Tier::High => (usize::MAX, 1 << 20),
+            Tier::Medium => (96, 1 << 17),
+            Tier::Low => (64, 1 << 15),
+            Tier::Least => (48, 1 << 14),
+        };
         let (first_rounds, rounds, last_rounds, finest) = match tier {
             Tier::Full => (12, 3, 2, 0),
             Tier::High => (12, 2, 1, 0),
@@ -92,6 +102,8 @@ impl Effort {
             reach,
             alignments,
             patches: PatchEffort {
+                surroundings,
+                comparisons,
                 first_rounds,
                 rounds,
                 last_rounds,

@@ -22,13 +22,19 @@ const SURROUNDINGS: (usize, usize) = (32, 192);
 /// Width in pixels of the known rim that a trial fills, too.
 const TRIAL: usize = 4;
 
-/// Returns the start and length of an area with its surroundings, for columns and rows.
-fn with_surroundings(area: &Rect, (width, height): (usize, usize)) -> [(usize, usize); 2] {
+/// Returns the start and length of an area with its surroundings, of at most `most` pixels on a side,
+/// for columns and rows.
+fn with_surroundings(
+    area: &Rect,
+    (width, height): (usize, usize),
+    most: usize,
+) -> [(usize, usize); 2] {
     let around = area
         .columns
         .len()
         .max(area.rows.len())
-        .clamp(SURROUNDINGS.0, SURROUNDINGS.1);
+        .clamp(SURROUNDINGS.0, SURROUNDINGS.1)
+        .min(most);
     let span = |range: &Range<usize>, limit: usize| {
         let first = range.start.saturating_sub(around);
         (first, (range.end + around).min(limit) - first)
@@ -38,7 +44,7 @@ fn with_surroundings(area: &Rect, (width, height): (usize, usize)) -> [(usize, u
 
 /// Returns the number of pixels of an area with its surroundings.
 pub fn working_pixels(area: &Rect, size: (usize, usize)) -> usize {
-    let [(_, width), (_, height)] = with_surroundings(area, size);
+    let [(_, width), (_, height)] = with_surroundings(area, size, usize::MAX);
     width * height
 }
 
@@ -56,7 +62,11 @@ pub fn fill(
     effort: &Effort,
     cancel: &Cancel,
 ) -> Result<Vec<(usize, [u8; 3])>, Error> {
-    let [(x0, width), (y0, height)] = with_surroundings(area, (frame.width(), frame.height()));
+    let [(x0, width), (y0, height)] = with_surroundings(
+        area,
+        (frame.width(), frame.height()),
+        effort.patches.surroundings,
+    );
     let pixel_index = |i: usize| (y0 + i / width) * frame.width() + x0 + i % width;
     let finest = FillImage {
         width,
@@ -137,7 +147,7 @@ impl FillImage {
         let coarsest = levels.last().unwrap_or(self);
         let mut patch_match = PatchMatch::new(coarsest);
         patch_match.initialise();
-        patch_match.peel();
+        patch_match.peel(effort.patches.comparisons);
         patch_match.improve(effort.patches.first_rounds, effort, cancel)?;
         let (mut pixels, mut field) = (patch_match.pixels, Some(patch_match.field));
         let mut width = coarsest.width;

@@ -3,18 +3,18 @@
 
 use super::patch_match::{PATCH_SIDE, PatchMatch, RADIUS};
 
-/// Largest number of comparisons of the first fill, so that it takes milliseconds.
-const PEELED: usize = 1 << 20;
-
 impl PatchMatch<'_> {
     /// Fills the unknown pixels from the border inwards, layer by layer. Each pixel is copied from
-    /// the centre of the patch that is most similar where the patch around it is known.
-    pub fn peel(&mut self) {
+    /// the centre of the patch that is most similar where the patch around it is known, of as many as
+    /// `comparisons` in all allow.
+    pub fn peel(&mut self, comparisons: usize) {
         let (width, height) = (self.image.width, self.image.height);
         let mut left: Vec<bool> = self.image.unknown.clone();
         let mut pending: Vec<usize> = (0..left.len()).filter(|&i| left[i]).collect();
         // A thin hole is peeled at full size, where there are too many patches to compare all.
-        let step = (pending.len() * self.sources.len()).div_ceil(PEELED).max(1);
+        let step = (pending.len() * self.sources.len())
+            .div_ceil(comparisons)
+            .max(1);
         while !pending.is_empty() && !self.sources.is_empty() {
             let known_around = |i: usize| {
                 let (x, y) = (i % width, i / width);
