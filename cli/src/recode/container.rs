@@ -75,7 +75,7 @@ impl Container {
         }
     }
 
-    /// Returns whether the file stores the orientation, which [`super::orientation`] writes.
+    /// Returns whether the file stores the orientation, which [`super::metadata::orientation`] writes.
     pub fn stores_orientation(self) -> bool {
         matches!(self, Self::Mp4 | Self::Mov)
     }

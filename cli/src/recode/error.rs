@@ -61,7 +61,7 @@ pub enum RecodeError {
 
 impl RecodeError {
     /// Returns the error that a message on the bus reports. It names the outermost bin that the
-    /// element is in, which [`named`] names after its file.
+    /// element is in, which [`super::named`] names after its file.
     pub fn of_message(error: &gst::message::Error) -> Self {
         let parents = std::iter::successors(error.src().cloned(), gst::Object::parent);
         let inner = parents.take_while(|object| !object.is::<gst::Pipeline>());
