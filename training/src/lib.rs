@@ -1,0 +1,3 @@
+//! Training of the flow completion network and of the generator (spec: training).
+
+#![warn(missing_docs)]
