@@ -1,2 +1,4 @@
 //! Training, against the vectors of the official procedure and end to end. Each part of the crate
 //! `propainter-training` has a module of its own.
+
+mod networks;
