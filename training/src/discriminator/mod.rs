@@ -110,19 +110,25 @@ pub fn judge(weights: &Recorded, pass: &Pass, clips: Tensor<5>) -> Tensor<5> {
         if index > 0 {
             x = leaky_relu(x, SLOPE);
         }
-        let (weight, bias) = match layer.normalised {
-            true => (normalised(weights, pass, layer), None),
-            false => {
-                let bias = weights.get::<1>(&layer.key("bias"));
-                (
-                    weights.get(&layer.key("weight")),
-                    Some(bias.cast(x.dtype())),
-                )
-            }
-        };
-        let [down, right] = layer.padding;
-        let options = ConvOptions::new([1, 2, 2], [1, down, right], [1; 3], 1);
-        x = conv3d(x.clone(), weight.cast(x.dtype()), bias, options);
+        x = convolve(weights, pass, layer, x);
     }
     x.swap_dims(1, 2)
+}
+
+/// Computes one layer without its activation: `[B, I, T, H, W]` → `[B, O, T, H', W']`.
+pub fn convolve(weights: &Recorded, pass: &Pass, layer: &Layer, x: Tensor<5>) -> Tensor<5> {
+    let (weight, bias) = match layer.normalised {
+        true => (normalised(weights, pass, layer), None),
+        false => {
+            let bias = weights.get::<1>(&layer.key("bias"));
+            (
+                weights.get(&layer.key("weight")),
+                Some(bias.cast(x.dtype())),
+            )
+        }
+    };
+    let [down, right] = layer.padding;
+    let options = ConvOptions::new([1, 2, 2], [1, down, right], [1; 3], 1);
+    let weight = weight.cast(x.dtype());
+    conv3d(x, weight, bias, options)
 }

@@ -70,14 +70,44 @@ impl GeneratorLoss {
     }
 }
 
+/// The losses of the discriminator, each `[1]`.
+#[derive(Clone, Debug)]
+pub struct DiscriminatorLoss {
+    /// That of true clips, ⟨relu(1 − D)⟩.
+    pub truth: Tensor<1>,
+    /// That of composed clips, ⟨relu(1 + D)⟩.
+    pub composed: Tensor<1>,
+}
+
+impl DiscriminatorLoss {
+    /// Computes the losses from the discriminator's output for true clips and for composed ones,
+    /// through which no gradient goes to the generator.
+    pub fn new(truth: Tensor<5>, composed: Tensor<5>) -> Self {
+        Self {
+            truth: relu(truth.neg() + 1.0).mean(),
+            composed: relu(composed + 1.0).mean(),
+        }
+    }
+
+    /// Returns the total `[1]`, half the sum.
+    pub fn total(&self) -> Tensor<1> {
+        (self.truth.clone() + self.composed.clone()) / 2.0
+    }
+
+    /// Reads the losses of true and of composed clips and the total, waiting once.
+    pub fn values(&self) -> [f32; 3] {
+        let all = [self.truth.clone(), self.composed.clone(), self.total()].map(Tensor::inner);
+        let values = crate::parameters::host_values(&Tensor::cat(all.to_vec(), 0));
+        std::array::from_fn(|index| values[index])
+    }
+}
+
+/// Returns composed frames: the prediction in holes and the truth elsewhere, `[B, T, 3, H, W]`.
+pub fn compose(predicted: Tensor<5>, truth: Tensor<5>, holes: Tensor<5>) -> Tensor<5> {
+    truth * rest(&holes) + predicted * holes
+}
+
 /// Returns the adversarial loss before its weight, −⟨D(c)⟩, `[1]`.
 pub fn adversarial(judged: Tensor<5>) -> Tensor<1> {
     judged.mean().neg()
-}
-
-/// Returns the discriminator's loss of true clips, ⟨relu(1 − D)⟩, or of composed ones,
-/// ⟨relu(1 + D)⟩, `[1]`. Its total is half the sum of both.
-pub fn hinge(judged: Tensor<5>, of_truth: bool) -> Tensor<1> {
-    let judged = if of_truth { judged.neg() } else { judged };
-    relu(judged + 1.0).mean()
 }

@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 pub use census::census;
 pub use edge::edge;
 pub use flow::{FlowDirection, FlowLoss, FlowTerms, FlowValues};
-pub use generator::{GeneratorLoss, GeneratorValues, adversarial, hinge};
+pub use generator::{DiscriminatorLoss, GeneratorLoss, GeneratorValues, adversarial, compose};
 pub use smoothness::{first_order, second_order};
 
 /// Returns ⟨|a·w − b·w|⟩ / ⟨w⟩ for weights `w` of one channel; ⟨·⟩ is the mean over all elements, so
