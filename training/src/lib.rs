@@ -2,5 +2,12 @@
 
 #![warn(missing_docs)]
 
+pub mod checkpoint;
+pub mod discriminator;
+pub mod edges;
+pub mod loss;
+pub mod masks;
 pub mod networks;
+pub mod optimizer;
 pub mod parameters;
+pub mod random;

@@ -46,17 +46,13 @@ fn propagation(build: &mut Builder) {
     // Feature, warped state, flow, validity, two masks; feature, state, two masks.
     let (condition, features) = (2 * FEATURES + 2 + 1 + 2, 2 * FEATURES + 2);
     let module = "feat_prop_module";
-    let mut backbones = Vec::new();
-    for pass in ["backward_1", "forward_1"] {
-        build.deformable(
-            &format!("{module}.deform_align.{pass}"),
-            FEATURES,
-            condition,
-        );
-        backbones.push(format!("{module}.backbone.{pass}"));
+    let passes = ["backward_1", "forward_1"];
+    for pass in passes {
+        let prefix = format!("{module}.deform_align.{pass}");
+        build.deformable(&prefix, FEATURES, condition);
     }
-    backbones.push(format!("{module}.fuse"));
-    for prefix in backbones {
+    let backbones = passes.map(|pass| format!("{module}.backbone.{pass}"));
+    for prefix in backbones.into_iter().chain([format!("{module}.fuse")]) {
         build.layer(&format!("{prefix}.0"), &[FEATURES, features, 3, 3]);
         build.layer(&format!("{prefix}.2"), &[FEATURES, FEATURES, 3, 3]);
     }
