@@ -1,2 +1,10 @@
 //! Training, against the vectors of the official procedure and end to end. Each part of the crate
 //! `propainter-training` has a module of its own.
+
+mod checkpoint;
+mod discriminator;
+mod losses;
+mod masks;
+mod networks;
+mod optimizer;
+mod vectors;
