@@ -25,7 +25,10 @@ pub fn write_images(folder: &Path, size: Size, seed: u64, frames: usize) -> Path
     fs::create_dir_all(folder).unwrap();
     let scene = Scene::new(size.width, size.height, seed);
     for number in 0..frames {
-        write_png(&folder.join(format!("{number:05}.png")), &scene.truth(number));
+        write_png(
+            &folder.join(format!("{number:05}.png")),
+            &scene.truth(number),
+        );
     }
     folder.to_owned()
 }
@@ -38,7 +41,7 @@ pub fn write_video(file: &Path, frames: &[Frame]) {
     }
     run_pipeline(&format!(
         "multifilesrc location=\"{}/%05d.png\" caps=image/png,framerate=25/1 ! pngdec ! videoconvert \
-         ! video/x-raw,format=Y444 ! x264enc pass=quant quantizer=0 key-int-max=30 ! matroskamux ! filesink \
+         ! video/x-raw,format=I420 ! x264enc pass=quant quantizer=0 key-int-max=30 ! matroskamux ! filesink \
          location=\"{}\"",
         images.path().display(),
         file.display()
@@ -51,10 +54,17 @@ pub fn run_pipeline(line: &str) {
     let pipeline = gst::parse::launch(line).unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
-    let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &wanted);
+    let message = pipeline
+        .bus()
+        .unwrap()
+        .timed_pop_filtered(gst::ClockTime::from_seconds(60), &wanted);
     pipeline.set_state(gst::State::Null).unwrap();
     let message = message.expect("the pipeline ends within a minute");
-    assert_eq!(message.type_(), gst::MessageType::Eos, "{line}: {message:?}");
+    assert_eq!(
+        message.type_(),
+        gst::MessageType::Eos,
+        "{line}: {message:?}"
+    );
 }
 
 /// Returns a scan with a cache in a folder.

@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::Arc};
 use propainter::{Frame, internals::synthetic::Scene};
 use propainter_training::{
     data::{
-        Cache, Clips, DataError, Flow, Flows, Holes, Loader, Sample, Sampler, SamplerSettings, Scan,
-        Size, cache::CachedVideo, images::resized,
+        Cache, Clips, DataError, Flow, Flows, Holes, Loader, Sample, Sampler, SamplerSettings,
+        Scan, Size, cache::CachedVideo, images::resized,
     },
     random::Random,
 };
@@ -36,7 +36,12 @@ fn find(data: &Path, scan: &Scan) -> Result<Clips, DataError> {
 /// Returns clips of `count` folders of images, of 8 or more frames.
 fn folders(folder: &Path, count: u64) -> Clips {
     for seed in 0..count {
-        write_images(&folder.join(format!("clip{seed}")), SIZE, seed, 8 + seed as usize);
+        write_images(
+            &folder.join(format!("clip{seed}")),
+            SIZE,
+            seed,
+            8 + seed as usize,
+        );
     }
     find(folder, &scan(&folder.join("cache"), SIZE, 6)).unwrap()
 }
@@ -59,15 +64,23 @@ fn videos_end_at_scene_cuts_and_are_decoded_once() {
     assert_eq!(clips.clips[1].frame_name(2), "00047");
     let read = clips.clips[1].frames(&[2, 0], SIZE).unwrap();
     for (frame, number) in read.iter().zip([47, 45]) {
-        let difference = difference(frame, &resized(&frames[number], SIZE));
-        assert!(difference < 2.0, "frame {number} differs by {difference}");
+        // The conversion to YUV and back costs three levels; a frame earlier or later costs twice as much.
+        let from = |number: usize| difference(frame, &resized(&frames[number], SIZE));
+        assert!(
+            from(number) < 4.0 && from(number + 1) > from(number) + 1.0,
+            "{}",
+            from(number)
+        );
     }
 
     // The cache serves a second search, and the file itself when the cache is full; both are the same.
     let video = CachedVideo::open(&scan.cache, &file, SIZE).unwrap();
     let numbers = [66, 3, 67, 68, 0, 41];
     let cached = video.frames(&numbers).unwrap();
-    let entries: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries: Vec<_> = fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert_eq!(entries.len(), 2, "{entries:?}");
     let small = Arc::new(Cache::open(&folder.path().join("small"), 1000).unwrap());
     let decoded = CachedVideo::open(&small, &file, SIZE).unwrap();
@@ -76,7 +89,10 @@ fn videos_end_at_scene_cuts_and_are_decoded_once() {
 
     // An entry belongs to the file as it is.
     write_video(&file, &frames[..20]);
-    assert_eq!(CachedVideo::open(&scan.cache, &file, SIZE).unwrap().len(), 20);
+    assert_eq!(
+        CachedVideo::open(&scan.cache, &file, SIZE).unwrap().len(),
+        20
+    );
 }
 
 #[test]
@@ -95,15 +111,26 @@ fn the_cache_makes_room_by_what_nobody_uses() {
     let open = |limit| Arc::new(Cache::open(&cache, limit).unwrap());
     let all = |cache: &Arc<Cache>, files: &[std::path::PathBuf]| {
         let open = |file: &std::path::PathBuf| CachedVideo::open(cache, file, SIZE).unwrap();
-        files.iter().map(open).map(|video| video.is_cached()).collect::<Vec<_>>()
+        files
+            .iter()
+            .map(open)
+            .map(|video| video.is_cached())
+            .collect::<Vec<_>>()
     };
     // One process fills the cache with two videos; the third finds no room.
     assert_eq!(all(&open(2 * bytes + 1), &files), [true, true, false]);
     // Another process that needs the third alone gets room.
-    assert_eq!(all(&open(2 * bytes + 1), &files[2..]), [false], "its index is known");
+    assert_eq!(
+        all(&open(2 * bytes + 1), &files[2..]),
+        [false],
+        "its index is known"
+    );
     for index in fs::read_dir(&cache).unwrap() {
         let path = index.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             fs::remove_file(path).unwrap();
         }
     }
@@ -129,14 +156,24 @@ fn what_cannot_be_used_is_named_and_left_out() {
         data.join("sound.ogv").display()
     ));
     let scene = Scene::new(32, 80, 2);
-    write_video(&data.join("tall.mkv"), &(0..9).map(|t| scene.truth(t)).collect::<Vec<_>>());
+    write_video(
+        &data.join("tall.mkv"),
+        &(0..9).map(|t| scene.truth(t)).collect::<Vec<_>>(),
+    );
     let scan = scan(&folder.path().join("cache"), SIZE, 6);
     let clips = find(&data, &scan).unwrap();
     let names: Vec<&str> = clips.clips.iter().map(|clip| clip.name.as_str()).collect();
     assert_eq!(names, ["good", "tall.mkv"], "{:?}", clips.skipped);
     let says = |name: &str, what: &str| {
-        let lines: Vec<_> = clips.skipped.iter().filter(|line| line.contains(name)).collect();
-        assert!(lines.len() == 1 && lines[0].contains(what), "{name}: {lines:?}");
+        let lines: Vec<_> = clips
+            .skipped
+            .iter()
+            .filter(|line| line.contains(name))
+            .collect();
+        assert!(
+            lines.len() == 1 && lines[0].contains(what),
+            "{name}: {lines:?}"
+        );
     };
     says("short", "6 images, but a clip needs more than 6");
     says("torn.mp4", "");
@@ -150,8 +187,13 @@ fn what_cannot_be_used_is_named_and_left_out() {
     fs::remove_dir_all(data.join("good")).unwrap();
     fs::remove_file(data.join("tall.mkv")).unwrap();
     let error = find(&data, &scan).unwrap_err().to_string();
-    assert!(error.contains("no clip of more than 6 frames") && error.contains("torn.mp4"), "{error}");
-    let error = find(&folder.path().join("none"), &scan).unwrap_err().to_string();
+    assert!(
+        error.contains("no clip of more than 6 frames") && error.contains("torn.mp4"),
+        "{error}"
+    );
+    let error = find(&folder.path().join("none"), &scan)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("none cannot be read"), "{error}");
 }
 
@@ -164,8 +206,16 @@ fn lists_name_videos_beside_them_or_in_a_folder() {
     let list = folder.path().join("train.json");
     fs::write(&list, r#"{"a": 8, "b": 9}"#).unwrap();
     let clips = find(&list, &scan).unwrap();
-    assert_eq!((clips.clips.len(), clips.clips[0].len()), (1, 8), "the list's number counts");
-    assert!(clips.skipped[0].contains("states 9 frames, but 8 images"), "{:?}", clips.skipped);
+    assert_eq!(
+        (clips.clips.len(), clips.clips[0].len()),
+        (1, 8),
+        "the list's number counts"
+    );
+    assert!(
+        clips.skipped[0].contains("states 9 frames, but 8 images"),
+        "{:?}",
+        clips.skipped
+    );
     let list = folder.path().join("JPEGImages/train.txt");
     fs::write(&list, "b 8\n").unwrap();
     assert_eq!(find(&list, &scan).unwrap().clips[0].name, "b");
@@ -199,17 +249,25 @@ fn one_seed_makes_the_samples_whatever_the_number_of_threads() {
         names.dedup();
         assert_eq!(names.len(), 4, "{epochs:?}");
     }
-    assert!(epochs.windows(2).any(|pair| pair[0] != pair[1]), "{epochs:?}");
+    assert!(
+        epochs.windows(2).any(|pair| pair[0] != pair[1]),
+        "{epochs:?}"
+    );
 }
 
 #[test]
 fn fewer_clips_than_a_batch_occur_again() {
     let folder = tempfile::tempdir().unwrap();
-    let sampler = Sampler::new(settings(1, 5), folders(folder.path(), 2).clips, Arc::new(Rectangle));
+    let sampler = Sampler::new(
+        settings(1, 5),
+        folders(folder.path(), 2).clips,
+        Arc::new(Rectangle),
+    );
     assert_eq!(sampler.steps_per_epoch(), 1);
     let names = |epoch: u64| {
-        let mut names: Vec<String> =
-            (0..5).map(|k| sampler.sample(5 * epoch + k).unwrap().clip).collect();
+        let mut names: Vec<String> = (0..5)
+            .map(|k| sampler.sample(5 * epoch + k).unwrap().clip)
+            .collect();
         names.sort_unstable();
         names.iter().filter(|name| *name == "clip0").count()
     };
@@ -251,11 +309,18 @@ fn samples_are_reversed_and_mirrored_half_of_the_time_and_holes_are_not_mirrored
     struct Row;
     impl Holes for Row {
         fn draw(&self, _: &mut Random, size: Size, frames: usize) -> Vec<Vec<u8>> {
-            let hole = |frame| (0..size.pixels()).map(move |i| u8::from(i / size.width == frame && i % size.width < 9));
+            let hole = |frame| {
+                (0..size.pixels())
+                    .map(move |i| u8::from(i / size.width == frame && i % size.width < 9))
+            };
             (0..frames).map(|frame| hole(frame).collect()).collect()
         }
     }
-    let clips = find(data.parent().unwrap(), &scan(&folder.path().join("cache"), SIZE, 6)).unwrap();
+    let clips = find(
+        data.parent().unwrap(),
+        &scan(&folder.path().join("cache"), SIZE, 6),
+    )
+    .unwrap();
     let settings = SamplerSettings {
         flows: Some(flow_folder),
         ..settings(3, 1)
@@ -273,22 +338,37 @@ fn samples_are_reversed_and_mirrored_half_of_the_time_and_holes_are_not_mirrored
         let is_reversed = numbers[1] < numbers[0];
         mirrored += usize::from(is_mirrored);
         reversed += usize::from(is_reversed);
-        assert!(numbers[4] < numbers[5], "references are sorted and never reversed");
+        assert!(
+            numbers[4] < numbers[5],
+            "references are sorted and never reversed"
+        );
         for (hole, number) in sample.holes.iter().zip(&numbers) {
             let first = hole.hole().iter().position(|&hole| hole == 1);
-            assert_eq!(first, Some(number * SIZE.width), "the hole goes with its frame, not mirrored");
+            assert_eq!(
+                first,
+                Some(number * SIZE.width),
+                "the hole goes with its frame, not mirrored"
+            );
         }
         let flows = sample.flows.unwrap();
         for t in 0..3 {
-            let [forward, backward] = [&flows.forward[t], &flows.backward[t]].map(|flow| flow.vectors()[0]);
+            let [forward, backward] =
+                [&flows.forward[t], &flows.backward[t]].map(|flow| flow.vectors()[0]);
             let sign = if is_mirrored { -1.0 } else { 1.0 };
             let pair = numbers[t].min(numbers[t + 1]) as f32;
             let (along, against) = ([sign * pair, 0.0], [-sign * pair, 1.0]);
-            let expected = if is_reversed { (against, along) } else { (along, against) };
+            let expected = if is_reversed {
+                (against, along)
+            } else {
+                (along, against)
+            };
             assert_eq!((forward, backward), expected);
         }
     }
-    assert!((40..80).contains(&reversed) && (40..80).contains(&mirrored), "{reversed} {mirrored}");
+    assert!(
+        (40..80).contains(&reversed) && (40..80).contains(&mirrored),
+        "{reversed} {mirrored}"
+    );
     let validation = sampler.validation(0).unwrap();
     assert_eq!(validation, sampler.validation(0).unwrap());
     assert!(number_of(&validation.frames[0], &scene, false).is_some());
@@ -312,7 +392,12 @@ fn holes_that_have_no_losses_are_drawn_again_and_given_up_in_the_end() {
     let sampler = |share| Sampler::new(settings(1, 1), clips.clone(), Arc::new(Often(share)));
     for k in 0..50 {
         let sample = sampler(0.8).sample(k).unwrap();
-        assert!(sample.holes.iter().all(|hole| hole.hole().contains(&0) && hole.hole().contains(&1)));
+        assert!(
+            sample
+                .holes
+                .iter()
+                .all(|hole| hole.hole().contains(&0) && hole.hole().contains(&1))
+        );
     }
     assert!(matches!(sampler(1.0).sample(0), Err(DataError::Holes)));
 }
@@ -328,7 +413,10 @@ fn a_clip_that_breaks_is_named_once_and_replaced() {
     let samples: Vec<Sample> = (0..9).map(|k| sampler.sample(k).unwrap()).collect();
     assert!(samples.iter().all(|sample| sample.clip != "clip1"));
     let problems = sampler.new_problems();
-    assert!(!problems.is_empty() && problems.iter().all(|text| text.contains("clip1")), "{problems:?}");
+    assert!(
+        !problems.is_empty() && problems.iter().all(|text| text.contains("clip1")),
+        "{problems:?}"
+    );
     let mut once = problems.clone();
     once.dedup();
     assert_eq!(once, problems);
@@ -342,20 +430,38 @@ fn a_clip_that_breaks_is_named_once_and_replaced() {
 fn clips_kept_apart_are_chosen_by_the_seed() {
     let folder = tempfile::tempdir().unwrap();
     let clips = folders(folder.path(), 10);
-    let names = |clips: &Clips| clips.clips.iter().map(|clip| clip.name.clone()).collect::<Vec<_>>();
+    let names = |clips: &Clips| {
+        clips
+            .clips
+            .iter()
+            .map(|clip| clip.name.clone())
+            .collect::<Vec<_>>()
+    };
     let split = |percent, seed| {
         let (trained, apart) = clips.clone().split(percent, seed);
-        assert!(names(&apart).iter().all(|name| !names(&trained).contains(name)));
+        assert!(
+            names(&apart)
+                .iter()
+                .all(|name| !names(&trained).contains(name))
+        );
         assert_eq!(trained.clips.len() + apart.clips.len(), 10);
         names(&apart)
     };
     assert_eq!(split(20.0, 1), split(20.0, 1));
     assert!((2..9).any(|seed| split(20.0, 1) != split(20.0, seed)));
-    assert_eq!([0.0, 1.0, 20.0, 100.0].map(|percent| split(percent, 1).len()), [0, 1, 2, 9]);
+    assert_eq!(
+        [0.0, 1.0, 20.0, 100.0].map(|percent| split(percent, 1).len()),
+        [0, 1, 2, 9]
+    );
 }
 
 /// Returns the mean difference of two frames.
 fn difference(a: &Frame, b: &Frame) -> f64 {
-    let sum: u64 = a.rgb().iter().zip(b.rgb()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    let sum: u64 = a
+        .rgb()
+        .iter()
+        .zip(b.rgb())
+        .map(|(a, b)| u64::from(a.abs_diff(*b)))
+        .sum();
     sum as f64 / a.rgb().len() as f64
 }

@@ -2,9 +2,12 @@
 //! `propainter-training` has a module of its own.
 
 mod checkpoint;
+mod clips;
+mod data;
 mod discriminator;
 mod losses;
 mod masks;
 mod networks;
 mod optimizer;
+mod run;
 mod vectors;

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod checkpoint;
+pub mod data;
 pub mod discriminator;
 pub mod edges;
 pub mod loss;
@@ -11,3 +12,4 @@ pub mod networks;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;
+pub mod run;

@@ -75,7 +75,11 @@ impl Cache {
     /// The folder cannot be created or read.
     pub fn open(folder: &Path, limit: u64) -> Result<Self, DataError> {
         fs::create_dir_all(folder).map_err(DataError::write(folder))?;
-        let used = stored(folder).map_err(DataError::read(folder))?.iter().map(|(_, len, _)| len).sum();
+        let used = stored(folder)
+            .map_err(DataError::read(folder))?
+            .iter()
+            .map(|(_, len, _)| len)
+            .sum();
         let wanted = HashSet::new();
         Ok(Self {
             folder: folder.to_owned(),
@@ -193,8 +197,14 @@ struct FramesWriter<'a> {
 
 impl<'a> FramesWriter<'a> {
     fn new(cache: &'a Cache) -> Self {
-        let part = NamedTempFile::new_in(&cache.folder).ok().map(BufWriter::new);
-        Self { cache, part, bytes: 0 }
+        let part = NamedTempFile::new_in(&cache.folder)
+            .ok()
+            .map(BufWriter::new);
+        Self {
+            cache,
+            part,
+            bytes: 0,
+        }
     }
 
     fn push(&mut self, frame: &Frame) {
@@ -285,11 +295,18 @@ impl CachedVideo {
             found.extend(self.decode(group)?);
         }
         let frame = |number: &usize| {
-            let place = found.binary_search_by_key(number, |(number, _)| *number).ok()?;
+            let place = found
+                .binary_search_by_key(number, |(number, _)| *number)
+                .ok()?;
             Some(found[place].1.clone())
         };
         let frames: Option<Vec<_>> = numbers.iter().map(frame).collect();
-        let lost = || DataError::file(&self.file, "the video has fewer frames than when it was read first");
+        let lost = || {
+            DataError::file(
+                &self.file,
+                "the video has fewer frames than when it was read first",
+            )
+        };
         frames.ok_or_else(lost)
     }
 
@@ -314,17 +331,22 @@ impl CachedVideo {
         if times.is_sorted_by(|a, b| a < b) && numbers[0] > NEAR {
             let mut found = Vec::new();
             let last = numbers[numbers.len() - 1];
-            let sought = decode(&self.file, self.size, Some(times[numbers[0]]), |time, frame| {
-                if let Ok(number) = times.binary_search(&time)
-                    && numbers.binary_search(&number).is_ok()
-                {
-                    found.push((number, frame));
-                }
-                match time >= times[last] {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            });
+            let sought = decode(
+                &self.file,
+                self.size,
+                Some(times[numbers[0]]),
+                |time, frame| {
+                    if let Ok(number) = times.binary_search(&time)
+                        && numbers.binary_search(&number).is_ok()
+                    {
+                        found.push((number, frame));
+                    }
+                    match time >= times[last] {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
+                },
+            );
             if sought.is_ok() && found.iter().map(|(number, _)| number).eq(numbers) {
                 return Ok(found);
             }
@@ -356,5 +378,9 @@ fn key(file: &Path, size: Size) -> Result<String, DataError> {
     let changed = (about.mtime(), about.mtime_nsec());
     digest.update(format!("\0{VERSION} {} {changed:?} {size}", about.len()));
     let bytes = digest.finalize();
-    Ok(bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

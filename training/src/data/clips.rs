@@ -163,22 +163,39 @@ impl Clips {
         videos.shuffle(&mut random_of(seed, Subject::Apart, 0));
         let wanted = (percent / 100.0 * videos.len() as f64).round() as usize;
         let most = videos.len().saturating_sub(1);
-        let count = if percent > 0.0 { wanted.max(1).min(most) } else { 0 };
+        let count = if percent > 0.0 {
+            wanted.max(1).min(most)
+        } else {
+            0
+        };
         let apart: BTreeSet<String> = videos.into_iter().take(count).collect();
-        let (apart, trained) = self.clips.into_iter().partition(|clip| apart.contains(&clip.name));
+        let (apart, trained) = self
+            .clips
+            .into_iter()
+            .partition(|clip| apart.contains(&clip.name));
         let rest = Self {
             clips: apart,
             skipped: Vec::new(),
             uncached: 0,
         };
-        (Self { clips: trained, ..self }, rest)
+        (
+            Self {
+                clips: trained,
+                ..self
+            },
+            rest,
+        )
     }
 }
 
 /// Returns the videos and folders of images in a folder.
 fn named_in(data: &Path) -> Result<Vec<Named>, DataError> {
     let named = |path: PathBuf| Named {
-        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         path,
         frames: None,
     };
@@ -186,7 +203,10 @@ fn named_in(data: &Path) -> Result<Vec<Named>, DataError> {
         std::fs::metadata(data).map_err(DataError::read(data))?;
         return match has_extension(data, &VIDEO) {
             true => Ok(vec![named(data.to_owned())]),
-            false => Err(DataError::file(data, "this is no folder, no video and no list (.json, .txt)")),
+            false => Err(DataError::file(
+                data,
+                "this is no folder, no video and no list (.json, .txt)",
+            )),
         };
     }
     let mut found = Vec::new();
@@ -200,7 +220,10 @@ fn named_in(data: &Path) -> Result<Vec<Named>, DataError> {
         found.push(named(data.to_owned()));
     }
     match found.is_empty() {
-        true => Err(DataError::file(data, "the folder has neither videos nor folders of images")),
+        true => Err(DataError::file(
+            data,
+            "the folder has neither videos nor folders of images",
+        )),
         false => Ok(found),
     }
 }
@@ -220,7 +243,9 @@ fn read_all(videos: &[Named], scan: &Scan, progress: &mut dyn FnMut(usize, usize
                 let sender = sender;
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(video) = videos.get(number) else { break };
+                    let Some(video) = videos.get(number) else {
+                        break;
+                    };
                     let read = clips_of(video, scan);
                     done.lock().unwrap_or_else(PoisonError::into_inner)[number] = Some(read);
                     // The receiver lives as long as this scope.
@@ -249,12 +274,17 @@ fn clips_of(video: &Named, scan: &Scan) -> Read {
         let mut files = images_in(&video.path)?;
         let count = files.len();
         if let Some(stated) = video.frames.filter(|&stated| stated > count) {
-            return Err(short(format!("the list states {stated} frames, but {count} images are there")));
+            return Err(short(format!(
+                "the list states {stated} frames, but {count} images are there"
+            )));
         }
         files.truncate(video.frames.unwrap_or(count));
         if files.len() <= scan.frames {
             let count = files.len();
-            return Err(short(format!("{count} images, but a clip needs more than {}", scan.frames)));
+            return Err(short(format!(
+                "{count} images, but a clip needs more than {}",
+                scan.frames
+            )));
         }
         // The first image tells whether the folder can be read at all.
         read_image(&files[0], scan.size)?;
@@ -270,7 +300,11 @@ fn clips_of(video: &Named, scan: &Scan) -> Read {
     let scenes = starts.into_iter().zip(ends).map(|(start, end)| start..end);
     let (all, long): (Vec<_>, Vec<_>) = {
         let all: Vec<_> = scenes.collect();
-        let long = all.iter().filter(|scene| scene.len() > scan.frames).cloned().collect();
+        let long = all
+            .iter()
+            .filter(|scene| scene.len() > scan.frames)
+            .cloned()
+            .collect();
         (all, long)
     };
     if long.is_empty() {
@@ -279,7 +313,12 @@ fn clips_of(video: &Named, scan: &Scan) -> Read {
             scenes => format!(" in {scenes} scenes"),
         };
         let need = scan.frames;
-        return Err(short(format!("{count} frames{parts}, but a clip needs more than {need}")));
+        return Err(short(format!(
+            "{count} frames{parts}, but a clip needs more than {need}"
+        )));
     }
-    Ok((long.into_iter().map(|range| clip(&source, range)).collect(), cached))
+    Ok((
+        long.into_iter().map(|range| clip(&source, range)).collect(),
+        cached,
+    ))
 }

@@ -58,8 +58,11 @@ impl Flow {
     }
 
     fn of_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let header = bytes.split_first_chunk::<12>().filter(|(header, _)| header.starts_with(MAGIC));
-        let (header, values) = header.ok_or("this is no file of optical flow: it does not begin with PIEH")?;
+        let header = bytes
+            .split_first_chunk::<12>()
+            .filter(|(header, _)| header.starts_with(MAGIC));
+        let (header, values) =
+            header.ok_or("this is no file of optical flow: it does not begin with PIEH")?;
         let side = |at: usize| {
             let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
             usize::try_from(i32::from_le_bytes(bytes)).unwrap_or(0)
@@ -70,20 +73,29 @@ impl Flow {
             0 => Vec::new(),
             length if Some(length) == pixels.checked_mul(4) => {
                 let values = values.chunks_exact(2);
-                values.map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+                values
+                    .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                    .collect()
             }
             length if Some(length) == pixels.checked_mul(8) => {
                 let values = values.chunks_exact(4);
-                values.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+                values
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect()
             }
             _ => Vec::new(),
         };
         if floats.is_empty() {
             let length = values.len();
-            return Err(format!("the file states {size} pixels, to which its {length} bytes do not fit"));
+            return Err(format!(
+                "the file states {size} pixels, to which its {length} bytes do not fit"
+            ));
         }
         match floats.iter().all(|value| value.is_finite()) {
-            true => Ok(Self::new(size, floats.chunks_exact(2).map(|v| [v[0], v[1]]).collect())),
+            true => Ok(Self::new(
+                size,
+                floats.chunks_exact(2).map(|v| [v[0], v[1]]).collect(),
+            )),
             false => Err("the flow has a value that is not finite".to_owned()),
         }
     }
@@ -99,10 +111,11 @@ impl Flow {
         }
         let values = self.vectors.iter().flatten();
         bytes.extend(values.flat_map(|&value| f16::from_f32(value).to_le_bytes()));
-        let written = NamedTempFile::new_in(file.parent().unwrap_or(Path::new("."))).and_then(|mut part| {
-            part.write_all(&bytes)?;
-            part.persist(file).map_err(|error| error.error)
-        });
+        let written =
+            NamedTempFile::new_in(file.parent().unwrap_or(Path::new("."))).and_then(|mut part| {
+                part.write_all(&bytes)?;
+                part.persist(file).map_err(|error| error.error)
+            });
         written.map(|_| ()).map_err(DataError::write(file))
     }
 
@@ -154,8 +167,12 @@ impl Flows {
         };
         let pairs = || names.windows(2);
         Ok(Self {
-            forward: pairs().map(|pair| flow(&pair[0], &pair[1], "f")).collect::<Result<_, _>>()?,
-            backward: pairs().map(|pair| flow(&pair[1], &pair[0], "b")).collect::<Result<_, _>>()?,
+            forward: pairs()
+                .map(|pair| flow(&pair[0], &pair[1], "f"))
+                .collect::<Result<_, _>>()?,
+            backward: pairs()
+                .map(|pair| flow(&pair[1], &pair[0], "b"))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -165,7 +182,10 @@ impl Flows {
     /// A file cannot be written.
     pub fn write(&self, folder: &Path, names: &[String]) -> Result<(), DataError> {
         fs::create_dir_all(folder).map_err(DataError::write(folder))?;
-        for (pair, (forward, backward)) in names.windows(2).zip(self.forward.iter().zip(&self.backward)) {
+        for (pair, (forward, backward)) in names
+            .windows(2)
+            .zip(self.forward.iter().zip(&self.backward))
+        {
             forward.write(&folder.join(format!("{}_{}_f.flo", pair[0], pair[1])))?;
             backward.write(&folder.join(format!("{}_{}_b.flo", pair[1], pair[0])))?;
         }
@@ -199,10 +219,17 @@ mod tests {
     #[test]
     fn both_precisions_are_told_apart_by_the_length() {
         let flow = Flow::new(Size::new(2, 1), vec![[1.5, -2.25], [0.1, 300.0]]);
-        let header = [b"PIEH".as_slice(), &2_i32.to_le_bytes(), &1_i32.to_le_bytes()].concat();
+        let header = [
+            b"PIEH".as_slice(),
+            &2_i32.to_le_bytes(),
+            &1_i32.to_le_bytes(),
+        ]
+        .concat();
         let values = flow.vectors().as_flattened();
         let full = values.iter().flat_map(|value| value.to_le_bytes());
-        let half = values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes());
+        let half = values
+            .iter()
+            .flat_map(|&value| f16::from_f32(value).to_le_bytes());
         let full: Vec<u8> = header.iter().copied().chain(full).collect();
         let half: Vec<u8> = header.iter().copied().chain(half).collect();
         assert_eq!(Flow::of_bytes(&full), Ok(flow.clone()));
@@ -217,9 +244,18 @@ mod tests {
             (&full[..11], "begin with PIEH"),
             (&full[..12], "do not fit"),
             (&full[..27], "do not fit"),
-            (b"RIEH\x01\x00\x00\x00\x01\x00\x00\x00".as_slice(), "begin with PIEH"),
-            (b"PIEH\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", "do not fit"),
-            (b"PIEH\xff\xff\xff\x7f\xff\xff\xff\x7f\x00\x00\x00\x00", "do not fit"),
+            (
+                b"RIEH\x01\x00\x00\x00\x01\x00\x00\x00".as_slice(),
+                "begin with PIEH",
+            ),
+            (
+                b"PIEH\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00",
+                "do not fit",
+            ),
+            (
+                b"PIEH\xff\xff\xff\x7f\xff\xff\xff\x7f\x00\x00\x00\x00",
+                "do not fit",
+            ),
         ] {
             let problem = Flow::of_bytes(bytes).unwrap_err();
             assert!(problem.contains(says), "{problem}");
@@ -234,7 +270,10 @@ mod tests {
         let flow = ramp(Size::new(8, 4)).resized(Size::new(4, 8));
         // Pixel (1, 2): the centre lies at x = 2.5, y = 0.75 of the source.
         let [x, y] = flow.vectors()[2 * 4 + 1];
-        assert!((x - 2.5 * 0.5).abs() < 1e-6 && (y - 1.5 * 2.0).abs() < 1e-6, "{x} {y}");
+        assert!(
+            (x - 2.5 * 0.5).abs() < 1e-6 && (y - 1.5 * 2.0).abs() < 1e-6,
+            "{x} {y}"
+        );
     }
 
     #[test]
@@ -249,6 +288,9 @@ mod tests {
         assert_eq!(flows.forward, [constant(-2.0), constant(-1.0)]);
         assert_eq!(flows.backward, [constant(2.0), constant(1.0)]);
         let flow = Flow::new(size, vec![[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]);
-        assert_eq!(flow.mirrored().vectors(), [[-3.0, 7.0], [-2.0, 6.0], [-1.0, 5.0]]);
+        assert_eq!(
+            flow.mirrored().vectors(),
+            [[-3.0, 7.0], [-2.0, 6.0], [-1.0, 5.0]]
+        );
     }
 }

@@ -46,18 +46,29 @@ pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// Returns the name of a file without its extension.
 pub(super) fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Returns what files are ordered by: digits count as numbers, so that 10 comes after 9.
 fn order(path: &Path) -> (Vec<(String, u128)>, String) {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut parts = Vec::new();
     let mut rest = name.as_str();
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (text, after) = rest.split_at(digits);
-        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(after.len());
         let (number, after) = after.split_at(end);
         parts.push((text.to_owned(), number.parse().unwrap_or(u128::MAX)));
         rest = after;
@@ -72,7 +83,9 @@ fn order(path: &Path) -> (Vec<(String, u128)>, String) {
 pub fn read_image(file: &Path, size: Size) -> Result<Frame, DataError> {
     let reader = ImageReader::open(file).and_then(ImageReader::with_guessed_format);
     let image = reader.map_err(DataError::read(file))?.decode();
-    let image = image.map_err(|error| DataError::file(file, error.to_string()))?.into_rgb8();
+    let image = image
+        .map_err(|error| DataError::file(file, error.to_string()))?
+        .into_rgb8();
     let (width, height) = (image.width() as usize, image.height() as usize);
     if width == 0 || height == 0 {
         return Err(DataError::file(file, "the image has no pixels"));
@@ -153,7 +166,15 @@ mod tests {
     #[test]
     fn sizes_are_read_strictly() {
         assert_eq!("432x240".parse(), Ok(Size::new(432, 240)));
-        for bad in ["432", "432x", "430x240", "8x8", "432x240x3", "-64x64", "99999x64"] {
+        for bad in [
+            "432",
+            "432x",
+            "430x240",
+            "8x8",
+            "432x240x3",
+            "-64x64",
+            "99999x64",
+        ] {
             assert!(bad.parse::<Size>().is_err(), "{bad}");
         }
     }

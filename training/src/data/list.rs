@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataError, clips::Named, images::{entries, has_extension}};
+use super::{
+    DataError,
+    clips::Named,
+    images::{entries, has_extension},
+};
 
 /// Reads a list. The videos are folders (or files) of these names beside the list, or in the one
 /// folder beside it that has the first of them, such as `JPEGImages`.
@@ -34,8 +38,9 @@ pub(super) fn read(file: &Path) -> Result<Vec<Named>, DataError> {
 }
 
 fn of_json(text: &str) -> Result<BTreeMap<String, usize>, String> {
-    serde_json::from_str(text)
-        .map_err(|error| format!("this is no object of JSON from videos to numbers of frames: {error}"))
+    serde_json::from_str(text).map_err(|error| {
+        format!("this is no object of JSON from videos to numbers of frames: {error}")
+    })
 }
 
 fn of_text(text: &str) -> Result<BTreeMap<String, usize>, String> {
@@ -48,7 +53,9 @@ fn of_text(text: &str) -> Result<BTreeMap<String, usize>, String> {
         let parts = line.rsplit_once(char::is_whitespace);
         let video = parts.and_then(|(name, frames)| Some((name.trim(), frames.parse().ok()?)));
         let Some((name, frames)) = video else {
-            return Err(format!("line {number} is not the name of a video and the number of its frames"));
+            return Err(format!(
+                "line {number} is not the name of a video and the number of its frames"
+            ));
         };
         videos.insert(name.to_owned(), frames);
     }

@@ -108,7 +108,11 @@ impl Loader {
                     queue.wanted += 1;
                     break sample;
                 }
-                queue = self.shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self
+                    .shared
+                    .filled
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
             };
             drop(queue);
             self.shared.emptied.notify_all();
@@ -146,7 +150,10 @@ fn load(shared: &Shared, sampler: &Sampler, ahead: u64) {
     loop {
         let mut queue = shared.queue();
         while !queue.stopped && queue.next >= queue.wanted + ahead {
-            queue = shared.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = shared
+                .emptied
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if queue.stopped {
             return;

@@ -68,7 +68,9 @@ impl FromStr for Size {
             Some((Some(width), Some(height))) if width % 8 == 0 && height % 8 == 0 => {
                 Ok(Self { width, height })
             }
-            _ => Err("a size is WIDTHxHEIGHT, multiples of 8 from 64 to 4096, such as 432x240".into()),
+            _ => Err(
+                "a size is WIDTHxHEIGHT, multiples of 8 from 64 to 4096, such as 432x240".into(),
+            ),
         }
     }
 }

@@ -191,7 +191,12 @@ impl Sampler {
 
     /// Makes a sample of a clip (spec: training, section 1).
     fn make(&self, clip: &Clip, mut random: Random, vary: bool) -> Result<Sample, DataError> {
-        let SamplerSettings { size, local, references, .. } = self.settings;
+        let SamplerSettings {
+            size,
+            local,
+            references,
+            ..
+        } = self.settings;
         let (mut numbers, others) = choose(&mut random, clip.len(), local, references);
         numbers.extend(others);
         let mut holes = self.draw(&mut random, clip.len(), &numbers)?;
@@ -221,7 +226,12 @@ impl Sampler {
     }
 
     /// Draws holes until they can be trained with.
-    fn draw(&self, random: &mut Random, frames: usize, wanted: &[usize]) -> Result<Vec<Mask>, DataError> {
+    fn draw(
+        &self,
+        random: &mut Random,
+        frames: usize,
+        wanted: &[usize],
+    ) -> Result<Vec<Mask>, DataError> {
         let SamplerSettings { size, local, .. } = self.settings;
         let (frames, wanted) = shortened(frames, wanted);
         let draw = |_| {
@@ -232,18 +242,30 @@ impl Sampler {
             holes.map(mask).collect::<Vec<_>>()
         };
         let mut draws = (0..DRAWS).map(draw);
-        draws.find(|holes| usable(&holes[..local])).ok_or(DataError::Holes)
+        draws
+            .find(|holes| usable(&holes[..local]))
+            .ok_or(DataError::Holes)
     }
 
     fn flows(&self, clip: &Clip, numbers: &[usize]) -> Result<Option<Flows>, DataError> {
-        let Some(folder) = &self.settings.flows else { return Ok(None) };
-        let names: Vec<String> = numbers.iter().map(|&number| clip.frame_name(number)).collect();
+        let Some(folder) = &self.settings.flows else {
+            return Ok(None);
+        };
+        let names: Vec<String> = numbers
+            .iter()
+            .map(|&number| clip.frame_name(number))
+            .collect();
         Flows::read(&folder.join(&clip.name), &names, self.settings.size).map(Some)
     }
 }
 
 /// Chooses the numbers of consecutive local frames and of reference frames, which are sorted.
-fn choose(random: &mut Random, frames: usize, local: usize, references: usize) -> (Vec<usize>, Vec<usize>) {
+fn choose(
+    random: &mut Random,
+    frames: usize,
+    local: usize,
+    references: usize,
+) -> (Vec<usize>, Vec<usize>) {
     let first = random.random_range(0..=frames - local);
     let local: Vec<usize> = (first..first + local).collect();
     // Numbers of the frames that are not local, without the gap. The draws are few, so that a long
@@ -271,7 +293,10 @@ fn shortened(frames: usize, wanted: &[usize]) -> (usize, Vec<usize>) {
         before = number;
         places.insert(number, place);
     }
-    (place + 1, wanted.iter().map(|number| places[number]).collect())
+    (
+        place + 1,
+        wanted.iter().map(|number| places[number]).collect(),
+    )
 }
 
 /// Returns whether the losses of both directions are defined: the forward flows have the holes of all
@@ -319,7 +344,10 @@ mod tests {
     fn a_long_clip_costs_no_more_holes_than_a_short_one() {
         assert_eq!(shortened(512, &[500, 501, 3]), (512, vec![500, 501, 3]));
         // 3 frames, then 32 of the gap, then the local ones.
-        assert_eq!(shortened(100_000, &[50_000, 50_001, 3]), (37, vec![35, 36, 3]));
+        assert_eq!(
+            shortened(100_000, &[50_000, 50_001, 3]),
+            (37, vec![35, 36, 3])
+        );
     }
 
     #[test]

@@ -104,8 +104,14 @@ impl Decoder {
         let convert = make("videoconvert")?;
         let turn = make("videoflip")?;
         turn.set_property_from_str("video-direction", "auto");
-        let caps = gst_video::VideoCapsBuilder::new().format(VideoFormat::Rgb).build();
-        let sink = AppSink::builder().caps(&caps).sync(false).max_buffers(2).build();
+        let caps = gst_video::VideoCapsBuilder::new()
+            .format(VideoFormat::Rgb)
+            .build();
+        let sink = AppSink::builder()
+            .caps(&caps)
+            .sync(false)
+            .max_buffers(2)
+            .build();
         let pipeline = gst::Pipeline::new();
         let linked = pipeline
             .add_many([&source, &decode, &turn, &convert, sink.upcast_ref()])
@@ -126,18 +132,25 @@ impl Decoder {
             let linked = target.upgrade().is_some_and(|target| target.is_linked());
             flag.fetch_or(!linked, Ordering::AcqRel);
         });
-        Ok(Self { pipeline, sink, without_video })
+        Ok(Self {
+            pipeline,
+            sink,
+            without_video,
+        })
     }
 
     /// Goes to the last key frame that is not later than a time.
     fn seek(&self, time: u64) -> Result<(), String> {
         let paused = self.pipeline.set_state(gst::State::Paused);
         paused.map_err(|error| self.problem().unwrap_or_else(|| error.to_string()))?;
-        let wait = gst::ClockTime::try_from(TIMEOUT).unwrap_or(gst::ClockTime::NONE.unwrap_or(LOOK));
+        let wait =
+            gst::ClockTime::try_from(TIMEOUT).unwrap_or(gst::ClockTime::NONE.unwrap_or(LOOK));
         let (prerolled, ..) = self.pipeline.state(wait);
         prerolled.map_err(|error| self.problem().unwrap_or_else(|| error.to_string()))?;
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
-        let sought = self.pipeline.seek_simple(flags, gst::ClockTime::from_nseconds(time));
+        let sought = self
+            .pipeline
+            .seek_simple(flags, gst::ClockTime::from_nseconds(time));
         sought.map_err(|error| error.to_string())
     }
 
@@ -158,7 +171,9 @@ impl Decoder {
 fn frame_of(sample: &gst::Sample) -> Result<(u64, Frame), String> {
     let unusable = || "a frame could not be read".to_owned();
     let buffer = sample.buffer().ok_or_else(unusable)?;
-    let info = sample.caps().and_then(|caps| VideoInfo::from_caps(caps).ok());
+    let info = sample
+        .caps()
+        .and_then(|caps| VideoInfo::from_caps(caps).ok());
     let info = info.ok_or_else(unusable)?;
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, &info);
     let frame = frame.map_err(|_| unusable())?;

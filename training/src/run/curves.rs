@@ -36,7 +36,10 @@ fn curves(lines: &[Value]) -> BTreeMap<String, Curve> {
         for group in ["losses", "validation"] {
             for (name, value) in line[group].as_object().into_iter().flatten() {
                 if let Some(value) = value.as_f64() {
-                    curves.entry(format!("{group}: {name}")).or_default().push((step, value));
+                    curves
+                        .entry(format!("{group}: {name}"))
+                        .or_default()
+                        .push((step, value));
                 }
             }
         }
@@ -63,7 +66,11 @@ fn panel(picture: &mut Picture, (left, top): (usize, usize), name: &str, curve: 
     let range = |values: &mut dyn Iterator<Item = f64>| {
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(v), b.max(v)));
         // A flat curve lies in the middle.
-        if high > low { (low, high) } else { (low - 0.5, high + 0.5) }
+        if high > low {
+            (low, high)
+        } else {
+            (low - 0.5, high + 0.5)
+        }
     };
     let steps = range(&mut curve.iter().map(|point| point.0));
     let values = range(&mut curve.iter().map(|point| point.1));
@@ -75,14 +82,22 @@ fn panel(picture: &mut Picture, (left, top): (usize, usize), name: &str, curve: 
     for (y, value) in [(y0, values.1), (y0 + height - 1, values.0)] {
         line(picture, (x0, y), (x0 + width - 1, y), GREY);
         let label = number(value);
-        text(picture, (x0.saturating_sub(8 * label.len() + 4), y.saturating_sub(4)), &label);
+        text(
+            picture,
+            (x0.saturating_sub(8 * label.len() + 4), y.saturating_sub(4)),
+            &label,
+        );
     }
     line(picture, (x0, y0), (x0, y0 + height - 1), GREY);
     text(picture, (x0, top + 8), name);
     let last = number(steps.1);
     let under = y0 + height + 8;
     text(picture, (x0, under), &number(steps.0));
-    text(picture, ((x0 + width).saturating_sub(8 * last.len()), under), &last);
+    text(
+        picture,
+        ((x0 + width).saturating_sub(8 * last.len()), under),
+        &last,
+    );
     let places: Vec<_> = curve.iter().map(place).collect();
     for pair in places.windows(2) {
         line(picture, pair[0], pair[1], BLUE);
@@ -97,7 +112,10 @@ fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 1e7 || (size > 0.0 && size < 1e-3) => format!("{value:.2e}"),
         size if size >= 100.0 => format!("{value:.0}"),
-        _ => format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        _ => format!("{value:.4}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
     }
 }
 
@@ -114,7 +132,9 @@ fn line(picture: &mut Picture, from: (usize, usize), to: (usize, usize), colour:
 
 fn text(picture: &mut Picture, (x, y): (usize, usize), text: &str) {
     for (number, character) in text.chars().enumerate() {
-        let Some(glyph) = BASIC_LEGACY.get(character as usize) else { continue };
+        let Some(glyph) = BASIC_LEGACY.get(character as usize) else {
+            continue;
+        };
         for (row, bits) in glyph.iter().enumerate() {
             for column in (0..8).filter(|column| bits >> column & 1 == 1) {
                 picture.set(x + 8 * number + column, y + row, BLACK);
@@ -130,14 +150,18 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let all = [0.0, 0.25, -1.5, 123_456.7, 1e9, 1e-5];
-        assert_eq!(all.map(number), ["0", "0.25", "-1.5", "123457", "1.00e9", "1.00e-5"]);
+        assert_eq!(
+            all.map(number),
+            ["0", "0.25", "-1.5", "123457", "1.00e9", "1.00e-5"]
+        );
     }
 
     #[test]
     fn a_falling_curve_goes_down_in_its_panel() {
-        let lines = [1.0, 0.5, 0.0].iter().enumerate().map(|(step, loss)| {
-            serde_json::json!({ "step": step, "losses": { "total": loss } })
-        });
+        let lines = [1.0, 0.5, 0.0]
+            .iter()
+            .enumerate()
+            .map(|(step, loss)| serde_json::json!({ "step": step, "losses": { "total": loss } }));
         let lines: Vec<_> = lines.collect();
         let picture = draw(&curves(&lines));
         assert_eq!((picture.width, picture.height), PANEL);

@@ -115,7 +115,13 @@ impl Events {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn picture(&mut self, step: u64, tag: &str, size: (u32, u32), png: Vec<u8>) -> Result<(), RunError> {
+    pub fn picture(
+        &mut self,
+        step: u64,
+        tag: &str,
+        size: (u32, u32),
+        png: Vec<u8>,
+    ) -> Result<(), RunError> {
         let image = Image {
             width: size.0 as i32,
             height: size.1 as i32,
@@ -141,7 +147,9 @@ impl Events {
     fn add(&mut self, mut event: Event) -> Result<(), RunError> {
         event.wall_time = now();
         let record = record(&event.encode_to_vec());
-        self.file.write_all(&record).map_err(RunError::write(&self.path))
+        self.file
+            .write_all(&record)
+            .map_err(RunError::write(&self.path))
     }
 }
 
@@ -162,7 +170,9 @@ fn record(data: &[u8]) -> Vec<u8> {
 
 /// Returns the CRC-32C, rotated by 15 bits and moved, as TFRecord has it.
 fn checksum(data: &[u8]) -> u32 {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xA282_EAD8)
+    crc32c::crc32c(data)
+        .rotate_right(15)
+        .wrapping_add(0xA282_EAD8)
 }
 
 #[cfg(test)]
@@ -197,9 +207,15 @@ mod tests {
         assert_eq!(events[0].file_version.as_deref(), Some("brain.Event:2"));
         assert_eq!(events[2].step, 7);
         let value = &events[2].summary.as_ref().unwrap().values[0];
-        assert_eq!((value.tag.as_str(), value.simple_value), ("loss/total", Some(0.5)));
+        assert_eq!(
+            (value.tag.as_str(), value.simple_value),
+            ("loss/total", Some(0.5))
+        );
         let image = &events[3].summary.as_ref().unwrap().values[0].image;
-        assert_eq!(image.as_ref().map(|image| (image.width, image.height)), Some((4, 2)));
+        assert_eq!(
+            image.as_ref().map(|image| (image.width, image.height)),
+            Some((4, 2))
+        );
         let start = &read(&second.path)[1];
         assert_eq!((start.step, start.session_log.is_some()), (6, true));
     }
@@ -212,6 +228,9 @@ mod tests {
             0xE306_9283_u32.rotate_right(15).wrapping_add(0xA282_EAD8)
         );
         // The first record of a file that TensorFlow has written begins with 24 as its length.
-        assert_eq!(record(&[0; 24])[..12], [24, 0, 0, 0, 0, 0, 0, 0, 163, 127, 75, 34]);
+        assert_eq!(
+            record(&[0; 24])[..12],
+            [24, 0, 0, 0, 0, 0, 0, 0, 163, 127, 75, 34]
+        );
     }
 }

@@ -110,7 +110,8 @@ impl RunFolder {
                 "the run has version {found}; this program reads version {VERSION}"
             )));
         }
-        let settings = serde_json::from_value(settings).map_err(|error| damaged(error.to_string()))?;
+        let settings =
+            serde_json::from_value(settings).map_err(|error| damaged(error.to_string()))?;
         let this = Self {
             path: path.to_owned(),
             settings,
@@ -165,7 +166,10 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(RunError::read(&file))?,
         };
-        let step = text.lines().last().and_then(|line| line.trim().parse().ok());
+        let step = text
+            .lines()
+            .last()
+            .and_then(|line| line.trim().parse().ok());
         let Some(step) = step else {
             let problem = "the last line is no number of a step".to_owned();
             return Err(RunError::File { file, problem });
@@ -173,9 +177,10 @@ impl RunFolder {
         let file = self.position_file(step);
         match fs::read(&file) {
             // A run that was begun by another program has skipped nothing.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Some(Position { step, batches: step }))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Position {
+                step,
+                batches: step,
+            })),
             text => {
                 let text = text.map_err(RunError::read(&file))?;
                 let position = serde_json::from_slice(&text);
@@ -187,16 +192,23 @@ impl RunFolder {
         }
     }
 
-    /// Makes the checkpoint of a step, whose other files are written, the latest one.
+    /// Writes where a run is at a step, beside the other files of its checkpoint.
     ///
     /// # Errors
-    /// A file cannot be written; the latest checkpoint is the one before.
-    pub fn set_latest(&self, position: Position) -> Result<(), RunError> {
+    /// The file cannot be written.
+    pub fn write_position(&self, position: Position) -> Result<(), RunError> {
         let file = self.position_file(position.step);
         let text = serde_json::to_vec(&position).map_err(io::Error::other);
-        files::write(&file, &text.map_err(RunError::write(&file))?)?;
+        files::write(&file, &text.map_err(RunError::write(&file))?)
+    }
+
+    /// Makes the checkpoint of a step, whose files are written, the latest one.
+    ///
+    /// # Errors
+    /// The file that tells it cannot be written; the latest checkpoint is the one before.
+    pub fn set_latest(&self, step: u64) -> Result<(), RunError> {
         let file = self.checkpoints().join("latest.ckpt");
-        files::write(&file, format!("{}\n", position.step).as_bytes())
+        files::write(&file, format!("{step:06}\n").as_bytes())
     }
 
     fn position_file(&self, step: u64) -> PathBuf {
@@ -207,8 +219,12 @@ impl RunFolder {
     fn remove_parts(&self) -> Result<(), RunError> {
         for folder in [self.path.clone(), self.checkpoints(), self.samples()] {
             fs::create_dir_all(&folder).map_err(RunError::write(&folder))?;
-            for entry in fs::read_dir(&folder).map_err(RunError::read(&folder))?.flatten() {
-                if entry.file_name().to_string_lossy().starts_with(PART) {
+            for entry in fs::read_dir(&folder)
+                .map_err(RunError::read(&folder))?
+                .flatten()
+            {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with(PART) || name.ends_with(".part") {
                     fs::remove_file(entry.path()).map_err(RunError::write(entry.path()))?;
                 }
             }

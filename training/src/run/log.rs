@@ -27,7 +27,7 @@ impl Log {
     /// # Errors
     /// The file cannot be read or written.
     pub fn open(path: &Path, step: u64) -> Result<Self, RunError> {
-        let text = match path.exists() {
+        let text = match path.is_file() {
             true => fs::read_to_string(path).map_err(RunError::read(path))?,
             false => String::new(),
         };
@@ -65,7 +65,10 @@ impl Log {
 /// The file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Value>, RunError> {
     let text = fs::read_to_string(path).map_err(RunError::read(path))?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
 }
 
 fn step_of(line: &str) -> Option<u64> {

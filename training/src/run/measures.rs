@@ -14,7 +14,10 @@ pub fn psnr(frames: &[Frame], truth: &[Frame], holes: Option<&[Mask]>) -> f64 {
         let pixels = frame.rgb().chunks_exact(3).zip(truth.rgb().chunks_exact(3));
         for (at, (a, b)) in pixels.enumerate() {
             if holes.is_none_or(|holes| holes[number].hole()[at] == 1) {
-                let squares = a.iter().zip(b).map(|(&a, &b)| f64::from(a.abs_diff(b)).powi(2));
+                let squares = a
+                    .iter()
+                    .zip(b)
+                    .map(|(&a, &b)| f64::from(a.abs_diff(b)).powi(2));
                 sum += squares.sum::<f64>();
                 count += 3;
             }
@@ -27,7 +30,11 @@ pub fn psnr(frames: &[Frame], truth: &[Frame], holes: Option<&[Mask]>) -> f64 {
 /// Returns the mean structural similarity of the luma of frames to that of the true ones, with Gaussian
 /// windows of 11 pixels (Wang et al., 2004). Frames smaller than a window have none.
 pub fn ssim(frames: &[Frame], truth: &[Frame]) -> Option<f64> {
-    let means: Option<Vec<f64>> = frames.iter().zip(truth).map(|(a, b)| similarity(a, b)).collect();
+    let means: Option<Vec<f64>> = frames
+        .iter()
+        .zip(truth)
+        .map(|(a, b)| similarity(a, b))
+        .collect();
     let means = means.filter(|means| !means.is_empty())?;
     Some(means.iter().sum::<f64>() / means.len() as f64)
 }
@@ -41,7 +48,11 @@ fn similarity(a: &Frame, b: &Frame) -> Option<f64> {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).collect::<Vec<_>>();
     let blur = |plane: &[f64]| blurred(plane, width);
     let (mean_a, mean_b) = (blur(&a), blur(&b));
-    let (aa, bb, ab) = (blur(&product(&a, &a)), blur(&product(&b, &b)), blur(&product(&a, &b)));
+    let (aa, bb, ab) = (
+        blur(&product(&a, &a)),
+        blur(&product(&b, &b)),
+        blur(&product(&a, &b)),
+    );
     let (c1, c2) = ((0.01_f64 * 255.0).powi(2), (0.03_f64 * 255.0).powi(2));
     let value = |i: usize| {
         let (x, y) = (mean_a[i], mean_b[i]);
@@ -54,7 +65,8 @@ fn similarity(a: &Frame, b: &Frame) -> Option<f64> {
 
 fn luma(frame: &Frame) -> Vec<f64> {
     let pixels = frame.rgb().chunks_exact(3);
-    let luma = |p: &[u8]| 0.299 * f64::from(p[0]) + 0.587 * f64::from(p[1]) + 0.114 * f64::from(p[2]);
+    let luma =
+        |p: &[u8]| 0.299 * f64::from(p[0]) + 0.587 * f64::from(p[1]) + 0.114 * f64::from(p[2]);
     pixels.map(luma).collect()
 }
 
@@ -65,12 +77,19 @@ fn blurred(plane: &[f64], width: usize) -> Vec<f64> {
     let weights: Vec<f64> = (0..WINDOW).map(weight).collect();
     let sum: f64 = weights.iter().sum();
     let mean = |values: &mut dyn Iterator<Item = f64>| {
-        values.zip(&weights).map(|(value, weight)| value * weight).sum::<f64>() / sum
+        values
+            .zip(&weights)
+            .map(|(value, weight)| value * weight)
+            .sum::<f64>()
+            / sum
     };
     let columns = width - WINDOW + 1;
     let rows = plane.chunks_exact(width);
     let across: Vec<f64> = rows
-        .flat_map(|row| row.windows(WINDOW).map(|window| mean(&mut window.iter().copied())))
+        .flat_map(|row| {
+            row.windows(WINDOW)
+                .map(|window| mean(&mut window.iter().copied()))
+        })
         .collect();
     let height = plane.len() / width - WINDOW + 1;
     let place = |i: usize| (i / columns, i % columns);
@@ -115,6 +134,12 @@ mod tests {
         let c1 = (0.01_f64 * 255.0).powi(2);
         let expected = (2.0 * 100.0 * 150.0 + c1) / (100.0 * 100.0 + 150.0 * 150.0 + c1);
         assert!((flat - expected).abs() < 1e-6, "{flat} {expected}");
-        assert_eq!(ssim(&[Frame::new(8, 8, vec![0; 192])], &[Frame::new(8, 8, vec![0; 192])]), None);
+        assert_eq!(
+            ssim(
+                &[Frame::new(8, 8, vec![0; 192])],
+                &[Frame::new(8, 8, vec![0; 192])]
+            ),
+            None
+        );
     }
 }

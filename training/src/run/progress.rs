@@ -91,10 +91,18 @@ impl Meter {
     pub fn at(&mut self, now: Instant, step: u64, waited: Duration) -> (f64, f64) {
         self.waited += waited;
         self.seen.push_back((now, step, self.waited));
-        while self.seen.get(1).is_some_and(|(time, ..)| now - *time >= WINDOW) {
+        while self
+            .seen
+            .get(1)
+            .is_some_and(|(time, ..)| now - *time >= WINDOW)
+        {
             self.seen.pop_front();
         }
-        let (time, before, waited) = self.seen.front().copied().unwrap_or((now, step, self.waited));
+        let (time, before, waited) = self
+            .seen
+            .front()
+            .copied()
+            .unwrap_or((now, step, self.waited));
         let seconds = (now - time).as_secs_f64().max(1e-9);
         let share = (self.waited - waited).as_secs_f64() / seconds;
         ((step - before) as f64 / seconds, share.min(1.0))
@@ -105,7 +113,9 @@ impl Meter {
 /// than Linux).
 pub(super) fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }

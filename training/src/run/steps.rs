@@ -11,9 +11,9 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Losses, Observer, Progress, Report, RunError, RunFolder, Step, Trainer,
-    curves, files,
+    Losses, Observer, Progress, Report, RunError, RunFolder, Step, Trainer, curves,
     events::Events,
+    files,
     folder::Position,
     log::Log,
     measures::{psnr, ssim},
@@ -138,7 +138,11 @@ impl Going<'_> {
                 break;
             }
             let batch = self.loader.next_batch()?;
-            let step = self.run.trainer.step(&batch.samples).map_err(RunError::Training)?;
+            let step = self
+                .run
+                .trainer
+                .step(&batch.samples)
+                .map_err(RunError::Training)?;
             self.position.batches += 1;
             for problem in self.loader.sampler().new_problems() {
                 self.notice(&problem);
@@ -152,7 +156,10 @@ impl Going<'_> {
                     skips += 1;
                     self.skipped(&reason)?;
                     if skips == SKIPS {
-                        return Err(RunError::Skipped { count: skips, reason });
+                        return Err(RunError::Skipped {
+                            count: skips,
+                            reason,
+                        });
                     }
                     continue;
                 }
@@ -204,7 +211,8 @@ impl Going<'_> {
         self.progress.skipped += 1;
         let Position { step, batches } = self.position;
         self.notice(&format!("step {} was skipped: {reason}", step + 1));
-        self.log.add(&json!({ "step": step, "batch": batches, "skipped": reason }))
+        self.log
+            .add(&json!({ "step": step, "batch": batches, "skipped": reason }))
     }
 
     /// Adds the means since the last line to the log.
@@ -213,7 +221,12 @@ impl Going<'_> {
         if losses.is_empty() {
             return Ok(());
         }
-        let Progress { step, steps_per_second, waited, .. } = self.progress;
+        let Progress {
+            step,
+            steps_per_second,
+            waited,
+            ..
+        } = self.progress;
         self.log.add(&json!({
             "step": step,
             "losses": object(losses.iter().map(|(name, value)| (*name, *value))),
@@ -224,7 +237,9 @@ impl Going<'_> {
                 "device_memory": self.progress.device_memory,
             },
         }))?;
-        let losses = losses.iter().map(|(name, value)| (format!("losses/{name}"), *value));
+        let losses = losses
+            .iter()
+            .map(|(name, value)| (format!("losses/{name}"), *value));
         let mut numbers: Vec<_> = losses.collect();
         numbers.push(("time/steps_per_second".to_owned(), steps_per_second));
         numbers.push(("time/waited".to_owned(), waited));
@@ -236,9 +251,11 @@ impl Going<'_> {
     fn save(&mut self) -> Result<(), RunError> {
         let folder = self.run.folder;
         let step = self.position.step;
+        // A checkpoint that is the latest one has everything.
+        folder.write_position(self.position)?;
         let saved = self.run.trainer.save(&folder.checkpoints(), step);
         saved.map_err(RunError::Training)?;
-        folder.set_latest(self.position)?;
+        folder.set_latest(step)?;
         self.saved = Some(step);
         self.run.observer.report(&Report::Checkpoint { step });
         curves::write(&folder.log(), &folder.curves())
@@ -246,13 +263,28 @@ impl Going<'_> {
 
     /// Fills a sample and shows it: one that is kept apart, if there is any.
     fn show(&mut self, trained: &Sample) -> Result<(), RunError> {
-        let apart = self.run.validation.map(|apart| apart.validation(0)).transpose()?;
+        let apart = self
+            .run
+            .validation
+            .map(|apart| apart.validation(0))
+            .transpose()?;
         let sample = apart.as_ref().unwrap_or(trained);
-        let evaluation = self.run.trainer.evaluate(sample).map_err(RunError::Training)?;
+        let evaluation = self
+            .run
+            .trainer
+            .evaluate(sample)
+            .map_err(RunError::Training)?;
         let picture = side_by_side(sample, &evaluation.filled);
         let step = self.position.step;
-        let file = self.run.folder.samples().join(format!("step_{step:06}.png"));
-        let png = picture.png().map_err(std::io::Error::other).map_err(RunError::write(&file))?;
+        let file = self
+            .run
+            .folder
+            .samples()
+            .join(format!("step_{step:06}.png"));
+        let png = picture
+            .png()
+            .map_err(std::io::Error::other)
+            .map_err(RunError::write(&file))?;
         files::write(&file, &png)?;
         let size = (picture.width as u32, picture.height as u32);
         self.events.picture(step, "masked, filled, true", size, png)
@@ -260,7 +292,9 @@ impl Going<'_> {
 
     /// Fills the clips that are kept apart.
     fn validate(&mut self) -> Result<(), RunError> {
-        let Some(apart) = self.run.validation else { return Ok(()) };
+        let Some(apart) = self.run.validation else {
+            return Ok(());
+        };
         let mut sums = Sums::default();
         for number in 0..apart.clips().min(VALIDATED) {
             let sample = match apart.validation(number) {
@@ -270,7 +304,11 @@ impl Going<'_> {
                     continue;
                 }
             };
-            let evaluation = self.run.trainer.evaluate(&sample).map_err(RunError::Training)?;
+            let evaluation = self
+                .run
+                .trainer
+                .evaluate(&sample)
+                .map_err(RunError::Training)?;
             let (filled, truth) = (&evaluation.filled, &sample.frames[..sample.local]);
             let mut measures = vec![
                 ("psnr", psnr(filled, truth, None)),
@@ -281,21 +319,36 @@ impl Going<'_> {
             sums.add(&measures);
         }
         let step = self.position.step;
-        let means: Vec<_> = sums.take().into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+        let means: Vec<_> = sums
+            .take()
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v))
+            .collect();
         if means.is_empty() {
             return Ok(());
         }
         let measures = object(means.iter().map(|(name, value)| (name.as_str(), *value)));
-        self.log.add(&json!({ "step": step, "validation": measures }))?;
-        let tags: Vec<_> = means.iter().map(|(n, v)| (format!("validation/{n}"), *v)).collect();
+        self.log
+            .add(&json!({ "step": step, "validation": measures }))?;
+        let tags: Vec<_> = means
+            .iter()
+            .map(|(n, v)| (format!("validation/{n}"), *v))
+            .collect();
         self.events.numbers(step, &tags)?;
-        self.run.observer.report(&Report::Validation { step, measures: &means });
+        self.run.observer.report(&Report::Validation {
+            step,
+            measures: &means,
+        });
         Ok(())
     }
 }
 
 fn object<'a>(values: impl Iterator<Item = (&'a str, f64)>) -> Value {
-    Value::Object(values.map(|(name, value)| (name.to_owned(), json!(value))).collect::<Map<_, _>>())
+    Value::Object(
+        values
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 /// Sums of losses, for their means.
@@ -317,7 +370,10 @@ impl Sums {
     }
 
     fn means(&self) -> Losses {
-        self.sums.iter().map(|(name, sum)| (*name, sum / self.count as f64)).collect()
+        self.sums
+            .iter()
+            .map(|(name, sum)| (*name, sum / self.count as f64))
+            .collect()
     }
 
     fn take(&mut self) -> Losses {
