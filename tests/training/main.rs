@@ -5,5 +5,6 @@ mod checkpoint;
 mod discriminator;
 mod losses;
 mod masks;
+mod networks;
 mod optimizer;
 mod vectors;

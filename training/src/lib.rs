@@ -7,6 +7,7 @@ pub mod discriminator;
 pub mod edges;
 pub mod loss;
 pub mod masks;
+pub mod networks;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;

@@ -34,6 +34,12 @@ impl Recorded {
         }
     }
 
+    /// Returns the shape of the parameter `key` and its elements, if there is such a parameter.
+    pub fn leaf(&self, key: &str) -> Option<(&[usize], &Tensor<1>)> {
+        let leaf = self.leaves.get(key);
+        leaf.map(|(shape, values)| (&shape[..], values))
+    }
+
     /// Takes the gradients of the parameters from those of a backward pass. Parameters that are
     /// constants, or of which the loss is independent, have none.
     pub fn gradients(&self, tape: &mut Tape) -> Gradients {

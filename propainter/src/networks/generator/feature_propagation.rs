@@ -7,9 +7,11 @@ use burn::tensor::{Device, Tensor};
 use super::quarter_scale::QuarterScaleInputs;
 use crate::{
     Cancel, Error,
-    kernels::{concat::concat, device::is_cpu, warp::guided},
-    networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
-    weights::Checkpoint,
+    kernels::{concat::concat, device::by_operations, warp::guided},
+    networks::{
+        layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
+        parameters::ParameterSource,
+    },
 };
 
 /// The largest learned offset, in pixels at a quarter of the resolution.
@@ -24,13 +26,13 @@ pub struct FeaturePropagation {
 }
 
 impl FeaturePropagation {
-    /// Reads the propagation from the generator's checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let pass = |name| Pass::init(checkpoint, name, device);
+    /// Reads the propagation from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
+        let pass = |name| Pass::init(source, name, device);
         Self {
             backward: pass("backward_1"),
             forward: pass("forward_1"),
-            fuse: two_convolutions(checkpoint, "feat_prop_module.fuse", device),
+            fuse: two_convolutions(source, "feat_prop_module.fuse", device),
         }
     }
 
@@ -73,7 +75,7 @@ impl FeaturePropagation {
         }
 
         cancel.check()?;
-        if !is_cpu(&frames[0].device()) {
+        if !by_operations(&frames[0].device()) {
             let parts = [concat(backward), concat(forward), concat(masks)];
             let frames = concat(frames);
             let between = self.fuse[0].forward_joined(&parts.each_ref());
@@ -109,12 +111,12 @@ struct Pass {
 }
 
 impl Pass {
-    fn init(checkpoint: &Checkpoint, name: &str, device: &Device) -> Self {
+    fn init(source: &dyn ParameterSource, name: &str, device: &Device) -> Self {
         let align = format!("feat_prop_module.deform_align.{name}");
         let backbone = format!("feat_prop_module.backbone.{name}");
         Self {
-            align: DeformAlign::init(checkpoint, &align, LIMIT, device),
-            backbone: two_convolutions(checkpoint, &backbone, device),
+            align: DeformAlign::init(source, &align, LIMIT, device),
+            backbone: two_convolutions(source, &backbone, device),
         }
     }
 
@@ -140,10 +142,10 @@ impl Pass {
 }
 
 /// Reads two convolutions: `{key}.0` with leaky ReLU, then `{key}.2`.
-fn two_convolutions(checkpoint: &Checkpoint, key: &str, device: &Device) -> [Conv2d; 2] {
+fn two_convolutions(source: &dyn ParameterSource, key: &str, device: &Device) -> [Conv2d; 2] {
     [(0, Activation::Leaky(0.2)), (2, Activation::None)].map(|(layer, activation)| {
         let key = format!("{key}.{layer}");
-        Conv2d::init(checkpoint, &key, ConvGeometry::default(), device).then(activation)
+        Conv2d::init(source, &key, ConvGeometry::default(), device).then(activation)
     })
 }
 
