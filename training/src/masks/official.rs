@@ -129,3 +129,29 @@ fn cut(shape: &Shape) -> Shape {
         pixels: rows.flat_map(|row| row[left..right].to_vec()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_exactly_black_belongs_to_the_shape() {
+        let mut canvas = Canvas::new(8, 2);
+        canvas.rectangle(0.0, 0.0, 4.5, 2.0);
+        assert_eq!(resized(&canvas, 8, 2).pixels[..8], [1, 1, 1, 1, 0, 0, 0, 0]);
+        // The third pixel is the mean of two, of which one is half covered.
+        assert_eq!(resized(&canvas, 4, 1).pixels, [1, 1, 0, 0]);
+        canvas.rectangle(0.0, 0.0, 5.0, 2.0);
+        assert_eq!(resized(&canvas, 8, 2).pixels[..8], [1, 1, 1, 1, 1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn shapes_are_cut_without_the_last_row_and_column() {
+        let mut canvas = Canvas::new(8, 6);
+        canvas.rectangle(2.0, 1.0, 4.0, 3.0);
+        let shape = cut(&canvas.touched());
+        assert_eq!((shape.width, shape.height()), (3, 2));
+        assert_eq!(shape.pixels, [1; 6]);
+        assert_eq!(cut(&Canvas::new(3, 3).touched()).height(), 0);
+    }
+}
