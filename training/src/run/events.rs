@@ -1,5 +1,5 @@
-//! Files for TensorBoard: records with checksums (TFRecord), each an `Event` of its protocol buffers.
-//! Only the fields that are written are declared.
+//! Files for TensorBoard: records with checksums (TFRecord), each an `Event` of its protocol buffers. The
+//! crates that write them are not kept up; the few fields that are needed are encoded here.
 
 use std::{
     fs::{File, OpenOptions},
@@ -7,8 +7,6 @@ use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
-
-use prost::Message;
 
 use super::RunError;
 
@@ -19,54 +17,49 @@ pub struct Events {
     file: File,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Event {
-    #[prost(double, tag = "1")]
-    wall_time: f64,
-    #[prost(int64, tag = "2")]
-    step: i64,
-    #[prost(string, optional, tag = "3")]
-    file_version: Option<String>,
-    #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
-    #[prost(message, optional, tag = "7")]
-    session_log: Option<SessionLog>,
-}
+/// A message of protocol buffers, field by field.
+#[derive(Debug, Default)]
+struct Message(Vec<u8>);
 
-#[derive(Clone, PartialEq, Message)]
-struct Summary {
-    #[prost(message, repeated, tag = "1")]
-    values: Vec<Value>,
-}
+impl Message {
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
 
-#[derive(Clone, PartialEq, Message)]
-struct Value {
-    #[prost(string, tag = "1")]
-    tag: String,
-    #[prost(float, optional, tag = "2")]
-    simple_value: Option<f32>,
-    #[prost(message, optional, tag = "4")]
-    image: Option<Image>,
-}
+    /// Begins a field of a wire type: 0 a varint, 1 eight bytes, 2 bytes with their length, 5 four bytes.
+    fn field(mut self, number: u64, wire: u64) -> Self {
+        self.varint(number << 3 | wire);
+        self
+    }
 
-#[derive(Clone, PartialEq, Message)]
-struct Image {
-    #[prost(int32, tag = "1")]
-    height: i32,
-    #[prost(int32, tag = "2")]
-    width: i32,
-    /// 3 is RGB.
-    #[prost(int32, tag = "3")]
-    colourspace: i32,
-    #[prost(bytes = "vec", tag = "4")]
-    encoded: Vec<u8>,
-}
+    fn int(self, number: u64, value: u64) -> Self {
+        let mut this = self.field(number, 0);
+        this.varint(value);
+        this
+    }
 
-#[derive(Clone, PartialEq, Message)]
-struct SessionLog {
-    /// 1 is the start.
-    #[prost(int32, tag = "1")]
-    status: i32,
+    fn double(self, number: u64, value: f64) -> Self {
+        let mut this = self.field(number, 1);
+        this.0.extend(value.to_le_bytes());
+        this
+    }
+
+    fn float(self, number: u64, value: f32) -> Self {
+        let mut this = self.field(number, 5);
+        this.0.extend(value.to_le_bytes());
+        this
+    }
+
+    fn bytes(self, number: u64, bytes: &[u8]) -> Self {
+        let mut this = self.field(number, 2);
+        this.varint(bytes.len() as u64);
+        this.0.extend(bytes);
+        this
+    }
 }
 
 impl Events {
@@ -86,15 +79,9 @@ impl Events {
             }
         };
         let mut this = Self { path, file };
-        this.add(Event {
-            file_version: Some("brain.Event:2".to_owned()),
-            ..Event::default()
-        })?;
-        this.add(Event {
-            step: step as i64 + 1,
-            session_log: Some(SessionLog { status: 1 }),
-            ..Event::default()
-        })?;
+        // `Event.file_version`, then `Event.session_log` with `SessionLog.status`, which is START.
+        this.add(0, 3, b"brain.Event:2")?;
+        this.add(step + 1, 7, &Message::default().int(1, 1).0)?;
         Ok(this)
     }
 
@@ -103,12 +90,12 @@ impl Events {
     /// # Errors
     /// The file cannot be written.
     pub fn numbers(&mut self, step: u64, numbers: &[(String, f64)]) -> Result<(), RunError> {
-        let value = |(tag, number): &(String, f64)| Value {
-            tag: tag.clone(),
-            simple_value: Some(*number as f32),
-            image: None,
-        };
-        self.summary(step, numbers.iter().map(value).collect())
+        // `Summary.value` with `Value.tag` and `Value.simple_value`.
+        let summary = numbers.iter().fold(Message::default(), |summary, (tag, number)| {
+            let value = Message::default().bytes(1, tag.as_bytes()).float(2, *number as f32);
+            summary.bytes(1, &value.0)
+        });
+        self.add(step, 5, &summary.0)
     }
 
     /// Adds a picture, which is encoded as PNG.
@@ -120,36 +107,21 @@ impl Events {
         step: u64,
         tag: &str,
         size: (u32, u32),
-        png: Vec<u8>,
+        png: &[u8],
     ) -> Result<(), RunError> {
-        let image = Image {
-            width: size.0 as i32,
-            height: size.1 as i32,
-            colourspace: 3,
-            encoded: png,
-        };
-        let value = Value {
-            tag: tag.to_owned(),
-            simple_value: None,
-            image: Some(image),
-        };
-        self.summary(step, vec![value])
+        // `Image.height`, `width`, `colorspace`, where 3 is RGB, and `encoded_image_string`.
+        let (width, height) = (u64::from(size.0), u64::from(size.1));
+        let image = Message::default().int(1, height).int(2, width).int(3, 3).bytes(4, png);
+        let value = Message::default().bytes(1, tag.as_bytes()).bytes(4, &image.0);
+        self.add(step, 5, &Message::default().bytes(1, &value.0).0)
     }
 
-    fn summary(&mut self, step: u64, values: Vec<Value>) -> Result<(), RunError> {
-        self.add(Event {
-            step: step as i64,
-            summary: Some(Summary { values }),
-            ..Event::default()
-        })
-    }
-
-    fn add(&mut self, mut event: Event) -> Result<(), RunError> {
-        event.wall_time = now();
-        let record = record(&event.encode_to_vec());
-        self.file
-            .write_all(&record)
-            .map_err(RunError::write(&self.path))
+    /// Adds an event with the field `what`.
+    fn add(&mut self, step: u64, what: u64, bytes: &[u8]) -> Result<(), RunError> {
+        // `Event.wall_time` and `Event.step`.
+        let event = Message::default().double(1, now()).int(2, step).bytes(what, bytes);
+        let written = self.file.write_all(&record(&event.0));
+        written.map_err(RunError::write(&self.path))
     }
 }
 
@@ -179,8 +151,8 @@ fn checksum(data: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Returns the events of a file.
-    fn read(path: &Path) -> Vec<Event> {
+    /// Returns the events of a file without their time: what follows its nine bytes.
+    fn read(path: &Path) -> Vec<Vec<u8>> {
         let bytes = std::fs::read(path).unwrap();
         let mut rest = bytes.as_slice();
         let mut events = Vec::new();
@@ -188,7 +160,8 @@ mod tests {
             let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
             let data = &rest[12..12 + length];
             assert_eq!(rest[..16 + length], record(data));
-            events.push(Event::decode(data).unwrap());
+            assert_eq!(data[0], 0x09);
+            events.push(data[9..].to_vec());
             rest = &rest[16 + length..];
         }
         events
@@ -198,26 +171,18 @@ mod tests {
     fn a_file_tells_its_version_its_start_and_its_numbers() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = Events::create(folder.path(), 0).unwrap();
-        first.numbers(7, &[("loss/total".to_owned(), 0.5)]).unwrap();
-        first.picture(7, "sample", (4, 2), vec![1, 2, 3]).unwrap();
+        first.numbers(300, &[("loss".to_owned(), 0.5)]).unwrap();
+        first.picture(7, "a", (4, 2), &[1, 2, 3]).unwrap();
         let second = Events::create(folder.path(), 5).unwrap();
         assert_ne!(first.path, second.path);
-        let events = read(&first.path);
-        assert_eq!(events.len(), 4);
-        assert_eq!(events[0].file_version.as_deref(), Some("brain.Event:2"));
-        assert_eq!(events[2].step, 7);
-        let value = &events[2].summary.as_ref().unwrap().values[0];
-        assert_eq!(
-            (value.tag.as_str(), value.simple_value),
-            ("loss/total", Some(0.5))
-        );
-        let image = &events[3].summary.as_ref().unwrap().values[0].image;
-        assert_eq!(
-            image.as_ref().map(|image| (image.width, image.height)),
-            Some((4, 2))
-        );
-        let start = &read(&second.path)[1];
-        assert_eq!((start.step, start.session_log.is_some()), (6, true));
+        let [version, start, number, picture] = read(&first.path).try_into().unwrap();
+        assert_eq!(version, b"\x10\x00\x1a\x0dbrain.Event:2");
+        assert_eq!(start, b"\x10\x01\x3a\x02\x08\x01");
+        // Step 300, a summary of a value: the tag and 0.5.
+        assert_eq!(number, b"\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x00\x3f");
+        let image = b"\x22\x0b\x08\x02\x10\x04\x18\x03\x22\x03\x01\x02\x03";
+        assert_eq!(picture, [b"\x10\x07\x2a\x12\x0a\x10\x0a\x01a".as_slice(), image].concat());
+        assert_eq!(read(&second.path)[1], b"\x10\x06\x3a\x02\x08\x01");
     }
 
     #[test]

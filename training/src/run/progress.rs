@@ -44,6 +44,13 @@ impl Progress {
 /// What an observer is told.
 #[derive(Clone, Debug)]
 pub enum Report<'a> {
+    /// Videos of the data set are read.
+    Reading {
+        /// Number of videos that are read.
+        done: usize,
+        /// Number of all videos.
+        total: usize,
+    },
     /// A step was finished.
     Step(&'a Progress),
     /// A line was added to the log.
