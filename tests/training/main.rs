@@ -10,4 +10,5 @@ mod masks;
 mod networks;
 mod optimizer;
 mod run;
+mod steps;
 mod vectors;

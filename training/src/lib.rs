@@ -13,3 +13,4 @@ pub mod optimizer;
 pub mod parameters;
 pub mod random;
 pub mod run;
+pub mod train;

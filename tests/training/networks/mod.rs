@@ -1,7 +1,7 @@
 //! The networks that record gradients, against the vectors of the official training.
 
 mod operations;
-mod steps;
+pub(super) mod steps;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use propainter::weights::Network;

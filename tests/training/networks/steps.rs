@@ -57,7 +57,7 @@ fn flow_completion_predicts_and_learns_as_the_official_one() {
 }
 
 /// The inputs of the generator for a clip.
-pub(super) fn generator_clip(inputs: &Vectors, b: usize) -> GeneratorClip {
+pub(crate) fn generator_clip(inputs: &Vectors, b: usize) -> GeneratorClip {
     let get = |key: &str| clip(inputs, key, b, &device());
     GeneratorClip {
         updated: get("updated_frames"),

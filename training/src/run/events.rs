@@ -91,10 +91,14 @@ impl Events {
     /// The file cannot be written.
     pub fn numbers(&mut self, step: u64, numbers: &[(String, f64)]) -> Result<(), RunError> {
         // `Summary.value` with `Value.tag` and `Value.simple_value`.
-        let summary = numbers.iter().fold(Message::default(), |summary, (tag, number)| {
-            let value = Message::default().bytes(1, tag.as_bytes()).float(2, *number as f32);
-            summary.bytes(1, &value.0)
-        });
+        let summary = numbers
+            .iter()
+            .fold(Message::default(), |summary, (tag, number)| {
+                let value = Message::default()
+                    .bytes(1, tag.as_bytes())
+                    .float(2, *number as f32);
+                summary.bytes(1, &value.0)
+            });
         self.add(step, 5, &summary.0)
     }
 
@@ -111,15 +115,24 @@ impl Events {
     ) -> Result<(), RunError> {
         // `Image.height`, `width`, `colorspace`, where 3 is RGB, and `encoded_image_string`.
         let (width, height) = (u64::from(size.0), u64::from(size.1));
-        let image = Message::default().int(1, height).int(2, width).int(3, 3).bytes(4, png);
-        let value = Message::default().bytes(1, tag.as_bytes()).bytes(4, &image.0);
+        let image = Message::default()
+            .int(1, height)
+            .int(2, width)
+            .int(3, 3)
+            .bytes(4, png);
+        let value = Message::default()
+            .bytes(1, tag.as_bytes())
+            .bytes(4, &image.0);
         self.add(step, 5, &Message::default().bytes(1, &value.0).0)
     }
 
     /// Adds an event with the field `what`.
     fn add(&mut self, step: u64, what: u64, bytes: &[u8]) -> Result<(), RunError> {
         // `Event.wall_time` and `Event.step`.
-        let event = Message::default().double(1, now()).int(2, step).bytes(what, bytes);
+        let event = Message::default()
+            .double(1, now())
+            .int(2, step)
+            .bytes(what, bytes);
         let written = self.file.write_all(&record(&event.0));
         written.map_err(RunError::write(&self.path))
     }
@@ -179,9 +192,15 @@ mod tests {
         assert_eq!(version, b"\x10\x00\x1a\x0dbrain.Event:2");
         assert_eq!(start, b"\x10\x01\x3a\x02\x08\x01");
         // Step 300, a summary of a value: the tag and 0.5.
-        assert_eq!(number, b"\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x00\x3f");
+        assert_eq!(
+            number,
+            b"\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x00\x3f"
+        );
         let image = b"\x22\x0b\x08\x02\x10\x04\x18\x03\x22\x03\x01\x02\x03";
-        assert_eq!(picture, [b"\x10\x07\x2a\x12\x0a\x10\x0a\x01a".as_slice(), image].concat());
+        assert_eq!(
+            picture,
+            [b"\x10\x07\x2a\x12\x0a\x10\x0a\x01a".as_slice(), image].concat()
+        );
         assert_eq!(read(&second.path)[1], b"\x10\x06\x3a\x02\x08\x01");
     }
 

@@ -85,6 +85,16 @@ impl RunFolder {
         Ok(this)
     }
 
+    /// Removes what [`create`](Self::create) made, of a run that could not start.
+    pub fn discard(self) {
+        // What cannot be removed stays; the reason why the run could not start is the better news.
+        let _ = fs::remove_file(self.path.join("settings.json"));
+        let _ = fs::remove_dir(self.checkpoints());
+        let _ = fs::remove_dir(self.samples());
+        let _ = fs::remove_file(self.path.join("lock"));
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// Opens the folder of a run.
     ///
     /// # Errors

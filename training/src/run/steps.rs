@@ -287,7 +287,8 @@ impl Going<'_> {
             .map_err(RunError::write(&file))?;
         files::write(&file, &png)?;
         let size = (picture.width as u32, picture.height as u32);
-        self.events.picture(step, "masked, filled, true", size, &png)
+        self.events
+            .picture(step, "masked, filled, true", size, &png)
     }
 
     /// Fills the clips that are kept apart.
