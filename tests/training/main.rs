@@ -7,4 +7,5 @@ mod losses;
 mod masks;
 mod networks;
 mod optimizer;
+mod steps;
 mod vectors;
