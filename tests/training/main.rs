@@ -7,5 +7,4 @@ mod losses;
 mod masks;
 mod networks;
 mod optimizer;
-mod steps;
 mod vectors;

@@ -11,4 +11,3 @@ pub mod networks;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;
-pub mod step;

@@ -119,22 +119,6 @@ pub struct FlowValues {
     pub total: f32,
 }
 
-impl FlowValues {
-    /// Returns the mean of each value.
-    pub fn mean(all: &[Self]) -> Self {
-        let mean =
-            |value: &dyn Fn(&Self) -> f32| all.iter().map(value).sum::<f32>() / all.len() as f32;
-        let terms = |way: usize| std::array::from_fn(|term| mean(&|one| one.terms[way][term]));
-        Self {
-            terms: [terms(0), terms(1)],
-            flow: mean(&|one| one.flow),
-            census: mean(&|one| one.census),
-            edge: mean(&|one| one.edge),
-            total: mean(&|one| one.total),
-        }
-    }
-}
-
 impl FlowLoss {
     /// Computes the losses of the forward and of the backward flows.
     pub fn new(forward: FlowDirection, backward: FlowDirection) -> Self {

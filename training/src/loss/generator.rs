@@ -31,19 +31,6 @@ pub struct GeneratorValues {
     pub total: f32,
 }
 
-impl GeneratorValues {
-    /// Returns the mean of each value.
-    pub fn mean(all: &[Self]) -> Self {
-        let mean = |value: fn(&Self) -> f32| all.iter().map(value).sum::<f32>() / all.len() as f32;
-        Self {
-            hole: mean(|one| one.hole),
-            rest: mean(|one| one.rest),
-            adversarial: mean(|one| one.adversarial),
-            total: mean(|one| one.total),
-        }
-    }
-}
-
 impl GeneratorLoss {
     /// Computes the losses over local and reference frames.
     ///

@@ -4,10 +4,8 @@ mod accumulation;
 mod adam;
 mod loss_scale;
 mod schedule;
-mod step;
 
 pub use accumulation::Accumulation;
 pub use adam::{Adam, AdamSettings, AdamState};
 pub use loss_scale::{LossScale, LossScaleState, TooManySkips};
 pub use schedule::{CosineRestarts, MultiStep};
-pub use step::{Optimizer, Outcome};
