@@ -1,6 +1,7 @@
 //! Training, against the vectors of the official procedure and end to end. Each part of the crate
 //! `propainter-training` has a module of its own.
 
+mod accumulation;
 mod checkpoint;
 mod clips;
 mod data;
