@@ -4,6 +4,7 @@
 mod accumulation;
 mod checkpoint;
 mod clips;
+mod convolution;
 mod data;
 mod discriminator;
 mod losses;
@@ -12,4 +13,5 @@ mod networks;
 mod optimizer;
 mod run;
 mod steps;
+mod trainings;
 mod vectors;

@@ -1,36 +1,21 @@
-//! Steps of both trainings against the vectors of the official ones, and whole runs: what is trained is
-//! played.
+//! Steps of both trainings against the vectors of the official ones.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
-use propainter::{
-    Config, DeviceChoice, InpaintedFrame, Model, Session,
-    internals::synthetic::Scene,
-    weights::{Checkpoint, FilePrecision, Network, write_safetensors},
-};
+use propainter::weights::Network;
 use propainter_tests::golden::{Vectors, generated_tensors};
 use propainter_training::{
-    checkpoint::{self, Saved},
-    data::Size,
     discriminator::Discriminator,
     networks::state,
     optimizer::MultiStep,
     parameters::Parameters,
-    run::{Ended, Losses, Observer, Report, Step, log},
-    train::{
-        FlowCompletionTrainer, GeneratorPart, GeneratorTrainer, Kind, Settings, batch::Clips,
-        resume, start,
-    },
+    run::{Losses, Step},
+    train::{FlowCompletionTrainer, GeneratorPart, GeneratorTrainer, batch::Clips},
 };
 use serde_json::Value;
 
-use super::{clips::write_images, networks::steps::generator_clip};
+use super::networks::steps::generator_clip;
 use crate::vectors::{self, assert_figure, assert_steps, figures, frames, sliced, vectors};
 
 /// The CPU, which does not record.
@@ -55,6 +40,19 @@ fn by_key(parameters: &Parameters) -> BTreeMap<String, Vec<f32>> {
     tensors.map(|(key, tensor)| (key, tensor.data)).collect()
 }
 
+/// Leaves out where the gradient is next to nothing: the first step may take either sign there.
+fn clear(gradient: &[f32], values: [Vec<f32>; 2]) -> (Vec<f32>, Vec<f32>) {
+    let least = 1e-4 * gradient.iter().fold(0.0, |most: f32, g| most.max(g.abs()));
+    let [ours, official] = values.map(|values| {
+        let pairs = values.into_iter().zip(gradient);
+        pairs
+            .filter(|(_, g)| g.abs() >= least)
+            .map(|(value, _)| value)
+            .collect()
+    });
+    (ours, official)
+}
+
 /// Holds the parameters after a step to the vectors. The key bias of the attention has no gradient but
 /// noise.
 fn assert_after(
@@ -69,17 +67,12 @@ fn assert_after(
         if !vectors.keys().contains(&name) || key.ends_with("attention.key.bias") {
             continue;
         }
-        let mut ours = sliced(values, &figures["params"][key], "row_step");
-        let mut official = vectors.floats(&name);
-        if step == 1 {
-            // Where the gradient is next to nothing, the first step may take either sign.
-            let gradient = vectors.floats(&format!("grad.{key}"));
-            let least = 1e-4 * gradient.iter().fold(0.0, |most: f32, g| most.max(g.abs()));
-            let mut clear = gradient.iter().map(|g| g.abs() >= least);
-            ours.retain(|_| clear.next().unwrap_or(true));
-            let mut clear = gradient.iter().map(|g| g.abs() >= least);
-            official.retain(|_| clear.next().unwrap_or(true));
-        }
+        let ours = sliced(values, &figures["params"][key], "row_step");
+        let official = vectors.floats(&name);
+        let (ours, official) = match step {
+            1 => clear(&vectors.floats(&format!("grad.{key}")), [ours, official]),
+            _ => (ours, official),
+        };
         assert_steps(&ours, &official, rate, tolerance, &name);
         compared += 1;
     }
@@ -102,12 +95,13 @@ fn assert_accumulated(
         }
         let parameter = &figures["params"][key];
         let row = |values: &[f32]| sliced(values, parameter, "accumulated_row_step");
-        let expected: Vec<f32> = row(before)
-            .iter()
-            .zip(vectors.floats(&name))
-            .map(|(&old, g)| old - (rate * f64::from(g) / (f64::from(g.abs()) + 1e-8)) as f32)
-            .collect();
-        assert_steps(&row(&after[key]), &expected, rate, tolerance, &name);
+        let gradient = vectors.floats(&name);
+        let step = |(old, &g): (f32, &f32)| {
+            old - (rate * f64::from(g) / (f64::from(g.abs()) + 1e-8)) as f32
+        };
+        let expected = row(before).into_iter().zip(&gradient).map(step).collect();
+        let (ours, expected) = clear(&gradient, [row(&after[key]), expected]);
+        assert_steps(&ours, &expected, rate, tolerance, &name);
         compared += 1;
     }
     assert!(compared > 2, "{compared} tensors");
@@ -276,279 +270,5 @@ fn steps_of_the_generator_and_its_discriminator_are_the_official_ones() {
         &after,
         (&judge_vectors, &judge_figures),
         (rate, 0.01),
-    );
-}
-
-/// Settings of a run at a tiny size, of folders of images.
-fn settings(home: &Path, steps: u64) -> Settings {
-    let data = home.join("data");
-    for seed in 0..3 {
-        let folder = data.join(seed.to_string());
-        if !folder.exists() {
-            write_images(&folder, Size::new(64, 64), seed, 8);
-        }
-    }
-    let weights = |network: Network| {
-        let file = home.join(format!("{}.safetensors", network.file_stem()));
-        if !file.exists() {
-            let tensors = generated_tensors_of(network);
-            let checkpoint = Checkpoint::from_tensors(network, tensors).expect("whole");
-            write_safetensors(&checkpoint, &file, FilePrecision::Full).expect("written");
-        }
-        file
-    };
-    Settings {
-        data,
-        size: (64, 64),
-        batch: 2,
-        at_once: 1,
-        steps,
-        local: 4,
-        references: 0,
-        seed: 11,
-        masks: "official".to_owned(),
-        cache: home.join("cache"),
-        cache_limit: 1 << 30,
-        flows: None,
-        validation_percent: 34.0,
-        validation: None,
-        init: None,
-        init_discriminator: None,
-        freeze: Vec::new(),
-        learning_rate: None,
-        raft: Some(weights(Network::Raft)),
-        flow_completion: Some(weights(Network::FlowCompletion)),
-        device: "cpu".to_owned(),
-        threads: 1,
-        log_every: 2,
-        checkpoint_every: 5,
-        sample_every: 10,
-    }
-}
-
-/// Weights by the rule, which need no file of vectors.
-fn generated_tensors_of(network: Network) -> Vec<(String, propainter::weights::HostTensor)> {
-    propainter::weights::generated_tensors(network)
-}
-
-/// Fills a clip with the networks of a folder of checkpoints.
-fn play(weights: &Path) -> Vec<InpaintedFrame> {
-    let scene = Scene::new(64, 64, 5);
-    let mut session = Session::open(Config {
-        model: Model::Propainter,
-        weights: Some(weights.to_owned()),
-        device: DeviceChoice::Cpu,
-        ..Config::new(64, 64)
-    })
-    .expect("the session reads the checkpoints");
-    let mut frames = Vec::new();
-    for t in 0..6 {
-        frames.extend(
-            session
-                .push(scene.frame(t), &scene.mask(t))
-                .expect("a frame"),
-        );
-    }
-    frames.extend(session.drain().expect("the rest"));
-    frames
-}
-
-/// Remarks of a run, which may stop it at a step.
-#[derive(Default)]
-struct Notes<'a> {
-    texts: Vec<String>,
-    stop_at: Option<(u64, &'a AtomicBool)>,
-}
-
-impl Observer for Notes<'_> {
-    fn report(&mut self, report: &Report<'_>) {
-        match report {
-            Report::Notice(text) => self.texts.push((*text).to_owned()),
-            Report::Step(progress) => {
-                if let Some((step, stop)) = self.stop_at
-                    && progress.step >= step
-                {
-                    stop.store(true, Ordering::Relaxed);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Returns the files of the last checkpoint of a run, but for the time in archives.
-fn weights_of(folder: &Path, network: Network, step: u64) -> Saved {
-    checkpoint::read(&folder.join("checkpoints"), network, step).expect("a whole checkpoint")
-}
-
-#[test]
-fn twenty_steps_of_flow_completion_are_played_and_go_on_bit_for_bit() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let settings = settings(home, 20);
-    let never = AtomicBool::new(false);
-    let whole = home.join("whole");
-    let mut notes = Notes::default();
-    let summary = start(Kind::FlowCompletion, &settings, &whole, &mut notes, &never).unwrap();
-    assert_eq!(
-        (summary.ended, summary.progress.step),
-        (Ended::Finished, 20)
-    );
-    assert!(
-        notes.texts.iter().any(|text| text.contains("3 clips")),
-        "{:?}",
-        notes.texts
-    );
-    let lines = log::read(&whole.join("log.jsonl")).unwrap();
-    let last = lines
-        .iter()
-        .rfind(|line| line["validation"].is_object())
-        .expect("a validation");
-    for measure in ["psnr", "psnr_hole", "ssim", "flow_error_hole"] {
-        assert!(last["validation"][measure].is_number(), "{last}");
-    }
-
-    // Stopped and gone on with, it is the same.
-    let parts = home.join("parts");
-    let stop = AtomicBool::new(false);
-    let mut notes = Notes {
-        stop_at: Some((7, &stop)),
-        ..Notes::default()
-    };
-    let summary = start(Kind::FlowCompletion, &settings, &parts, &mut notes, &stop).unwrap();
-    assert_eq!((summary.ended, summary.progress.step), (Ended::Stopped, 7));
-    resume(&parts, &mut Notes::default(), &never).unwrap();
-    let network = Network::FlowCompletion;
-    assert_eq!(
-        weights_of(&parts, network, 20),
-        weights_of(&whole, network, 20)
-    );
-
-    // A session reads the checkpoint as it is and fills a clip with it.
-    let weights = home.join("weights");
-    fs::create_dir(&weights).unwrap();
-    let copy = |from: PathBuf, name: &str| fs::copy(from, weights.join(name)).unwrap();
-    copy(
-        whole.join("checkpoints/gen_000020.pth"),
-        "recurrent_flow_completion.pth",
-    );
-    copy(
-        home.join("raft-things.safetensors"),
-        "raft-things.safetensors",
-    );
-    let generator =
-        Checkpoint::from_tensors(Network::Generator, generated_tensors_of(Network::Generator));
-    let file = weights.join("ProPainter.safetensors");
-    write_safetensors(&generator.unwrap(), &file, FilePrecision::Full).unwrap();
-    let frames = play(&weights);
-    assert_eq!(frames.len(), 6);
-}
-
-#[test]
-fn steps_of_the_generator_go_on_bit_for_bit() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let settings = Settings {
-        local: 3,
-        references: 2,
-        batch: 1,
-        checkpoint_every: 2,
-        sample_every: 2,
-        ..settings(home, 3)
-    };
-    let never = AtomicBool::new(false);
-    let whole = home.join("whole");
-    start(
-        Kind::Generator,
-        &settings,
-        &whole,
-        &mut Notes::default(),
-        &never,
-    )
-    .unwrap();
-    let parts = home.join("parts");
-    let stop = AtomicBool::new(false);
-    let mut notes = Notes {
-        stop_at: Some((1, &stop)),
-        ..Notes::default()
-    };
-    start(Kind::Generator, &settings, &parts, &mut notes, &stop).unwrap();
-    resume(&parts, &mut Notes::default(), &never).unwrap();
-    let network = Network::Generator;
-    assert_eq!(
-        weights_of(&parts, network, 3),
-        weights_of(&whole, network, 3)
-    );
-}
-
-#[test]
-fn settings_that_cannot_work_are_named_before_anything_is_written() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let good = settings(home, 1);
-    let never = AtomicBool::new(false);
-    let run = home.join("run");
-    let says = |kind, settings: Settings, text: &str| {
-        let error = start(kind, &settings, &run, &mut Notes::default(), &never);
-        let error = error.map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains(text), "{error}");
-        assert!(!run.exists(), "{text}");
-    };
-    let with = |change: &dyn Fn(&mut Settings)| {
-        let mut settings = good.clone();
-        change(&mut settings);
-        settings
-    };
-    use Kind::{FlowCompletion, Generator};
-    says(
-        FlowCompletion,
-        with(&|s| s.size = (60, 64)),
-        "multiples of 8",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| (s.batch, s.at_once) = (3, 2)),
-        "divide the clips of a step",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| s.masks = "hole".to_owned()),
-        "there are no masks `hole`",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| s.raft = None),
-        "needs a checkpoint of RAFT",
-    );
-    says(
-        Generator,
-        with(&|s| s.flow_completion = None),
-        "needs checkpoints of RAFT and of flow",
-    );
-    let raft = good.raft.clone();
-    says(
-        Generator,
-        with(&|s| s.flow_completion = raft.clone()),
-        "raft-things",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| s.freeze = vec!["decoder9".to_owned()]),
-        "`decoder9`",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| s.init = raft.clone()),
-        "raft-things",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| s.data = home.join("none")),
-        "none",
-    );
-    says(
-        FlowCompletion,
-        with(&|s| s.local = 8),
-        "no clip of more than 8 frames",
     );
 }
