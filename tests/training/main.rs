@@ -3,6 +3,7 @@
 
 mod accumulation;
 mod checkpoint;
+mod cli;
 mod clips;
 mod convolution;
 mod data;

@@ -13,6 +13,7 @@ mod formats;
 mod generated;
 mod layout;
 mod source;
+mod torchvision;
 
 pub use checkpoint::{Checkpoint, HostTensor};
 pub use convert::{FilePrecision, part_of, write_safetensors};
