@@ -212,7 +212,7 @@ impl Settings {
         if self.local < 2 || self.batch == 0 || self.at_once == 0 {
             return wrong("a clip needs two local frames at least, and a step one clip");
         }
-        if self.batch % self.at_once != 0 {
+        if !self.batch.is_multiple_of(self.at_once) {
             return wrong(
                 "the clips at once have to divide the clips of a step, so that all count alike",
             );
