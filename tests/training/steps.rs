@@ -7,15 +7,14 @@ use propainter::weights::Network;
 use propainter_tests::golden::{Vectors, generated_tensors};
 use propainter_training::{
     discriminator::Discriminator,
-    networks::state,
+    networks::{Computing, GeneratorClip, state},
     optimizer::MultiStep,
     parameters::Parameters,
     run::{Losses, Step},
-    train::{FlowCompletionTrainer, GeneratorPart, GeneratorTrainer, batch::Clips},
+    train::{FlowCompletionTrainer, GeneratorPart, GeneratorTrainer, Learning, batch::Clips},
 };
 use serde_json::Value;
 
-use super::networks::steps::generator_clip;
 use crate::vectors::{self, assert_figure, assert_steps, figures, frames, sliced, vectors};
 
 /// The CPU, which does not record.
@@ -107,6 +106,28 @@ fn assert_accumulated(
     assert!(compared > 2, "{compared} tensors");
 }
 
+fn learning(schedule: &MultiStep) -> Learning {
+    Learning {
+        held: Vec::new(),
+        schedule: schedule.clone(),
+        computing: Computing::default(),
+    }
+}
+
+/// What the frozen networks make of a clip of the vectors.
+fn generator_clip(inputs: &Vectors, number: usize) -> GeneratorClip {
+    let get = |key: &str| {
+        let all = inputs.tensor::<5>(key, &device());
+        one(&all, number).squeeze_dim::<4>(0)
+    };
+    GeneratorClip {
+        updated: get("updated_frames"),
+        masks: get("masks"),
+        updated_masks: get("updated_masks"),
+        flows: [get("completed_f"), get("completed_b")],
+    }
+}
+
 fn one<const D: usize>(video: &Tensor<D>, number: usize) -> Tensor<D> {
     video.clone().narrow(0, number, 1)
 }
@@ -132,7 +153,7 @@ fn steps_of_flow_completion_are_the_official_ones() {
     let schedule = MultiStep::flow_completion();
     let rate = schedule.rate(0);
     let trainer =
-        || FlowCompletionTrainer::new(initial.clone(), None, (&[], schedule.clone()), 2, &device());
+        || FlowCompletionTrainer::new(initial.clone(), None, learning(&schedule), 2, &device());
     let mut whole = trainer();
     for step in 1..=3 {
         let ours = losses(whole.step_on(vec![(clips.clone(), edges.clone())]).unwrap());
@@ -198,8 +219,14 @@ fn steps_of_the_generator_and_its_discriminator_are_the_official_ones() {
     let rate = schedule.rate(0);
     let trainer = || {
         let judge = Discriminator::new(judge.clone(), &device());
-        let rates = (&[] as &[String], schedule.clone());
-        GeneratorTrainer::new(initial.clone(), judge, None, rates, 1, &device())
+        GeneratorTrainer::new(
+            initial.clone(),
+            judge,
+            None,
+            learning(&schedule),
+            1,
+            &device(),
+        )
     };
     let mut whole = trainer();
     for step in 1..=3 {

@@ -12,5 +12,6 @@ pub mod networks;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;
+pub mod recompute;
 pub mod run;
 pub mod train;

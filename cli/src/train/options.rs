@@ -83,6 +83,12 @@ pub struct NewRun {
     /// Device that computes: auto, cpu or cuda:N
     #[arg(long, default_value_t)]
     pub device: DeviceChoice,
+    /// Number type of the trained network; fp16 scales the losses
+    #[arg(long, value_name = "TYPE", default_value = "fp32", value_parser = ["fp32", "bf16", "fp16"])]
+    pub precision: String,
+    /// Compute parts of the network again in the backward pass: slower, with less memory
+    #[arg(long)]
+    pub recompute: bool,
     /// Number of threads that load samples [default: half of the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -148,6 +154,8 @@ impl NewRun {
             raft,
             flow_completion,
             device: self.device.to_string(),
+            precision: self.precision.clone(),
+            recompute: self.recompute,
             threads: self.threads.map_or(threads.max(1), usize::from),
             log_every: self.log_every,
             checkpoint_every: self.checkpoint_every.unwrap_or(if is_generator {

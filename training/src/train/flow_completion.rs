@@ -10,15 +10,15 @@ use propainter::{
 
 use super::{
     batch::{Clips, filled},
-    optimisation::{Optimisation, recording},
+    optimisation::{Learning, Optimisation},
 };
 use crate::{
     checkpoint::{self, Progress, Saved},
     data::Sample,
     edges::edges,
     loss::{FlowDirection, FlowLoss, FlowValues},
-    networks::{FlowCompletionNet, Frozen, FrozenClip, state},
-    optimizer::{Accumulation, MultiStep},
+    networks::{Computing, FlowCompletionNet, Frozen, FrozenClip, state},
+    optimizer::Accumulation,
     parameters::{Parameters, host_values},
     run::{
         Evaluation, Losses, Step, Trainer,
@@ -31,6 +31,7 @@ pub struct FlowCompletionTrainer {
     device: Device,
     parameters: Parameters,
     optimisation: Optimisation,
+    computing: Computing,
     /// The checkpoint of RAFT; without it the flows have to be computed before.
     raft: Option<(Checkpoint, Frozen)>,
     /// Number of clips that are computed at once.
@@ -38,19 +39,19 @@ pub struct FlowCompletionTrainer {
 }
 
 impl FlowCompletionTrainer {
-    /// Begins with `parameters` on `device`, which does not record. Those that `held` names stay as they
-    /// are.
+    /// Begins with `parameters` on `device`, which does not record.
     pub fn new(
         parameters: Parameters,
         raft: Option<Checkpoint>,
-        (held, schedule): (&[String], MultiStep),
+        learning: Learning,
         at_once: usize,
         device: &Device,
     ) -> Self {
         Self {
             device: device.clone(),
             parameters,
-            optimisation: Optimisation::new(held, schedule),
+            optimisation: Optimisation::new(&learning),
+            computing: learning.computing,
             raft: raft.map(|raft| {
                 let network = Frozen::new(&raft, None, device);
                 (raft, network)
@@ -83,7 +84,7 @@ impl FlowCompletionTrainer {
         let mut means: Losses = Vec::new();
         for (clips, edges) in parts {
             let recorded = self.parameters.record(|key| self.optimisation.trains(key));
-            let network = FlowCompletionNet::new(&recorded, &recording(&self.device));
+            let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
             let loss = loss(&network, &clips, &edges);
             let losses = named(&loss.values());
             if let Some(reason) = not_finite(&losses) {
@@ -171,7 +172,7 @@ impl Trainer for FlowCompletionTrainer {
         let clips = Clips::new(std::slice::from_ref(sample), self.flows(), &self.device);
         let clip = clips.clip(0);
         let recorded = self.parameters.record(|_| false);
-        let network = FlowCompletionNet::new(&recorded, &recording(&self.device));
+        let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
         let (local, flows) = (clips.local(), clips.flows.clone());
         let predicted = network.forward(flows.clone(), clips.holes.clone().narrow(1, 0, local));
         let error = |way: usize| {

@@ -8,15 +8,15 @@ use propainter::{Cancel, weights::Network};
 use super::{
     batch::{Clip, Clips, filled},
     flow_completion::add,
-    optimisation::{Optimisation, recording},
+    optimisation::{Learning, Optimisation},
 };
 use crate::{
     checkpoint::{self, Progress, Saved},
     data::Sample,
     discriminator::{Discriminator, judge},
     loss::{DiscriminatorLoss, GeneratorLoss, compose},
-    networks::{Frozen, FrozenClip, GeneratorClip, GeneratorNet, state},
-    optimizer::{Accumulation, MultiStep},
+    networks::{Computing, Frozen, FrozenClip, GeneratorClip, GeneratorNet, state},
+    optimizer::Accumulation,
     parameters::Parameters,
     run::{
         Evaluation, Losses, Step, Trainer,
@@ -29,6 +29,7 @@ pub struct GeneratorTrainer {
     device: Device,
     parameters: Parameters,
     optimisation: Optimisation,
+    computing: Computing,
     discriminator: Discriminator,
     judging: Optimisation,
     /// Computes the inputs from samples.
@@ -49,21 +50,26 @@ pub struct GeneratorPart {
 
 impl GeneratorTrainer {
     /// Begins with these networks on `device`, which does not record. `frozen` computes flows and
-    /// completes them. Parameters of the generator that `held` names stay as they are.
+    /// completes them.
     pub fn new(
         parameters: Parameters,
         discriminator: Discriminator,
         frozen: Option<Frozen>,
-        (held, schedule): (&[String], MultiStep),
+        learning: Learning,
         at_once: usize,
         device: &Device,
     ) -> Self {
         Self {
             device: device.clone(),
             parameters,
-            optimisation: Optimisation::new(held, schedule.clone()),
+            optimisation: Optimisation::new(&learning),
+            computing: learning.computing,
             discriminator,
-            judging: Optimisation::new(&[], schedule),
+            judging: Optimisation::new(&Learning {
+                held: Vec::new(),
+                computing: Computing::default(),
+                ..learning
+            }),
             frozen,
             at_once,
         }
@@ -108,7 +114,7 @@ impl GeneratorTrainer {
         let mut composed = Vec::new();
         for part in &parts {
             let recorded = self.parameters.record(|key| self.optimisation.trains(key));
-            let network = GeneratorNet::new(&recorded, &recording(&self.device));
+            let network = GeneratorNet::new(&recorded, &self.device, self.computing);
             let clips: Result<Vec<_>, _> = part
                 .inputs
                 .iter()
@@ -217,7 +223,7 @@ impl Trainer for GeneratorTrainer {
     fn evaluate(&self, sample: &Sample) -> Result<Evaluation, TrainError> {
         let part = self.part(std::slice::from_ref(sample))?;
         let recorded = self.parameters.record(|_| false);
-        let network = GeneratorNet::new(&recorded, &recording(&self.device));
+        let network = GeneratorNet::new(&recorded, &self.device, self.computing);
         let predicted = network.forward(part.inputs[0].clone())?;
         let frames = predicted.inner().narrow(0, 0, sample.local);
         Ok(Evaluation {

@@ -13,5 +13,6 @@ pub mod setup;
 pub use self::{
     flow_completion::FlowCompletionTrainer,
     generator::{GeneratorPart, GeneratorTrainer},
+    optimisation::Learning,
     setup::{Kind, Settings, SetupError, resume, start},
 };

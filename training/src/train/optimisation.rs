@@ -2,13 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
+use propainter::DType;
 
 use crate::{
     checkpoint::OptimizerRecord,
+    networks::Computing,
     optimizer::{Adam, AdamSettings, LossScale, MultiStep, TooManySkips},
     parameters::{Gradients, Parameters},
 };
+
+/// How a training learns.
+#[derive(Clone, Debug)]
+pub struct Learning {
+    /// Parameters that stay as they are, as [`AdamSettings::held`] names them.
+    pub held: Vec<String>,
+    /// The learning rates.
+    pub schedule: MultiStep,
+    /// How the trained network is computed. In fp16 the losses are scaled.
+    pub computing: Computing,
+}
+
+impl Learning {
+    /// Returns the loss scale at the start.
+    pub(super) fn scale(&self) -> LossScale {
+        match self.computing.numbers {
+            DType::F16 => LossScale::dynamic(),
+            _ => LossScale::off(),
+        }
+    }
+}
 
 /// The optimiser of a network.
 #[derive(Clone, Debug)]
@@ -20,17 +42,17 @@ pub(super) struct Optimisation {
 }
 
 impl Optimisation {
-    /// Begins with no step taken; the parameters `held` stay as they are.
-    pub fn new(held: &[String], schedule: MultiStep) -> Self {
+    /// Begins with no step taken.
+    pub fn new(learning: &Learning) -> Self {
         let settings = AdamSettings {
-            held: held.to_vec(),
+            held: learning.held.clone(),
             ..AdamSettings::default()
         };
         Self {
             adam: Adam::new(settings.clone()),
             settings,
-            schedule,
-            scale: LossScale::off(),
+            schedule: learning.schedule.clone(),
+            scale: learning.scale(),
         }
     }
 
@@ -74,12 +96,7 @@ impl Optimisation {
         self.adam = Adam::resume(self.settings.clone(), record.adam, parameters);
         self.schedule = record.schedule;
         if let Some(state) = record.scale {
-            self.scale = LossScale::off().resume(state);
+            self.scale = self.scale.clone().resume(state);
         }
     }
-}
-
-/// Returns the device that records what is computed on `device`.
-pub(super) fn recording(device: &Device) -> Device {
-    device.clone().autodiff()
 }

@@ -7,22 +7,23 @@ use std::{
 
 use burn::tensor::Device;
 use propainter::{
-    DeviceChoice,
+    DType, DeviceChoice, Precision,
     weights::{Checkpoint, Network, WeightsError},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{FlowCompletionTrainer, GeneratorTrainer};
+use super::{FlowCompletionTrainer, GeneratorTrainer, optimisation::Learning};
 use crate::{
     checkpoint::{CheckpointError, read_discriminator, read_network},
     data::{Cache, Clips, DataError, Holes, Sampler, SamplerSettings, Scan, Size},
     discriminator::Discriminator,
     masks::{Mixture, MixtureError},
-    networks::{Frozen, initial, state},
+    networks::{Computing, Frozen, initial, state},
     optimizer::MultiStep,
     parameters::Parameters,
     random::{Random, random},
+    recompute::Segments,
     run::{Observer, Report, Run, RunError, RunFolder, Schedule, Summary, Trainer},
 };
 
@@ -109,6 +110,10 @@ pub struct Settings {
     pub flow_completion: Option<PathBuf>,
     /// Device that computes: auto, cpu or cuda:N.
     pub device: String,
+    /// Number type of the trained network: fp32, bf16 or fp16.
+    pub precision: String,
+    /// Whether parts of the network are computed again in the backward pass, which takes less memory.
+    pub recompute: bool,
     /// Number of threads that load samples.
     pub threads: usize,
     /// Steps between two lines of the log.
@@ -218,6 +223,7 @@ impl Settings {
             );
         }
         self.masks.parse::<Mixture>()?;
+        self.computing()?;
         match kind {
             Kind::Generator if self.flow_completion.is_none() || self.raft.is_none() => {
                 wrong("the generator needs checkpoints of RAFT and of flow completion")
@@ -243,6 +249,24 @@ impl Settings {
             flows: self.flows.clone(),
         };
         Sampler::new(settings, clips.clips, masks.clone())
+    }
+
+    /// Returns how the trained network is computed.
+    fn computing(&self) -> Result<Computing, SetupError> {
+        let numbers = match self.precision.parse()? {
+            Precision::Fp32 | Precision::Auto => DType::F32,
+            Precision::Bf16 => DType::Bf16,
+            Precision::Fp16 => DType::F16,
+            Precision::Tf32 => {
+                let text = "training knows the precisions fp32, bf16 and fp16";
+                return Err(SetupError::Setting(text.to_owned()));
+            }
+        };
+        let segments = match self.recompute {
+            true => Segments::ALL,
+            false => Segments::NONE,
+        };
+        Ok(Computing { numbers, segments })
     }
 
     /// Finds the clips of a data set and reports what is left out.
@@ -309,14 +333,15 @@ impl Settings {
         let mut schedule = kind.schedule();
         schedule.initial = self.learning_rate.unwrap_or(schedule.initial);
         let raft = read(Network::Raft, &self.raft)?;
-        let rates = (self.freeze.as_slice(), schedule);
+        let learning = Learning {
+            held: self.freeze.clone(),
+            schedule,
+            computing: self.computing()?,
+        };
+        let at_once = self.at_once;
         Ok(match kind {
             Kind::FlowCompletion => Box::new(FlowCompletionTrainer::new(
-                parameters,
-                raft,
-                rates,
-                self.at_once,
-                device,
+                parameters, raft, learning, at_once, device,
             )),
             Kind::Generator => {
                 let completion = read(Network::FlowCompletion, &self.flow_completion)?;
@@ -325,12 +350,11 @@ impl Settings {
                     Some(file) => Discriminator::new(read_discriminator(file)?, device),
                     None => Discriminator::init(&mut random(&[self.seed, DISCRIMINATOR]), device),
                 };
-                let at_once = self.at_once;
                 Box::new(GeneratorTrainer::new(
                     parameters,
                     discriminator,
                     frozen,
-                    rates,
+                    learning,
                     at_once,
                     device,
                 ))
