@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use gst::prelude::*;
@@ -68,12 +68,14 @@ pub fn run_pipeline(line: &str) {
 }
 
 /// Returns a scan with a cache in a folder.
-pub fn scan(cache: &Path, size: Size, frames: usize) -> Scan {
+pub fn scan(cache: &Path, size: Size, frames: usize) -> Scan<'static> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
     Scan {
         size,
         frames,
         cache: Arc::new(Cache::open(cache, 1 << 30).unwrap()),
         threads: 2,
+        stop: &NEVER,
     }
 }
 

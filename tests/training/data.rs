@@ -1,6 +1,10 @@
 //! Data sets, samples and the loader.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use propainter::{Frame, internals::synthetic::Scene};
 use propainter_training::{
@@ -29,7 +33,7 @@ fn settings(seed: u64, batch: usize) -> SamplerSettings {
     }
 }
 
-fn find(data: &Path, scan: &Scan) -> Result<Clips, DataError> {
+fn find(data: &Path, scan: &Scan<'_>) -> Result<Clips, DataError> {
     Clips::find(data, scan, &mut |_, _| ())
 }
 
@@ -195,6 +199,21 @@ fn what_cannot_be_used_is_named_and_left_out() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("none cannot be read"), "{error}");
+}
+
+#[test]
+fn a_search_that_is_stopped_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    write_images(&folder.path().join("clip"), SIZE, 1, 9);
+    let stop = AtomicBool::new(true);
+    let scan = Scan {
+        stop: &stop,
+        ..scan(&folder.path().join("cache"), SIZE, 6)
+    };
+    assert!(matches!(
+        find(folder.path(), &scan),
+        Err(DataError::Stopped)
+    ));
 }
 
 #[test]

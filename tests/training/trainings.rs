@@ -3,7 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 use propainter::{
@@ -119,6 +122,30 @@ fn weights_of(folder: &Path, network: Network, step: u64) -> Saved {
     checkpoint::read(&folder.join("checkpoints"), network, step).expect("a whole checkpoint")
 }
 
+/// Longest wait for seven steps of a process.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// What the next test kills.
+#[test]
+#[ignore = "another test starts it as a process of its own"]
+fn a_training_to_be_killed() {
+    let home = std::env::var("PROPAINTER_TEST_RUN").expect("the folder of the test");
+    let home = Path::new(&home);
+    let settings = Settings {
+        log_every: 1,
+        ..settings(home, 10)
+    };
+    let (parts, never) = (home.join("parts"), AtomicBool::new(false));
+    start(
+        Kind::FlowCompletion,
+        &settings,
+        &parts,
+        &mut Notes::default(),
+        &never,
+    )
+    .unwrap();
+}
+
 #[test]
 fn twenty_steps_of_flow_completion_are_played_and_go_on_bit_for_bit() {
     let home = tempfile::tempdir().unwrap();
@@ -146,19 +173,28 @@ fn twenty_steps_of_flow_completion_are_played_and_go_on_bit_for_bit() {
         assert!(last["validation"][measure].is_number(), "{last}");
     }
 
-    // Stopped and gone on with, it is the same.
+    // Killed and gone on with, it is the same.
     let parts = home.join("parts");
-    let stop = AtomicBool::new(false);
-    let mut notes = Notes {
-        stop_at: Some((7, &stop)),
-        ..Notes::default()
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "trainings::a_training_to_be_killed"])
+        .env("PROPAINTER_TEST_RUN", home)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let seventh = || {
+        let lines = log::read(&parts.join("log.jsonl")).unwrap_or_default();
+        lines.iter().any(|line| line["step"] == 7)
     };
-    let settings = Settings {
-        steps: 10,
-        ..settings
-    };
-    let summary = start(Kind::FlowCompletion, &settings, &parts, &mut notes, &stop).unwrap();
-    assert_eq!((summary.ended, summary.progress.step), (Ended::Stopped, 7));
+    let begun = Instant::now();
+    while !seventh() {
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < LIMIT);
+        thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let latest = fs::read_to_string(parts.join("checkpoints/latest.ckpt")).unwrap();
+    assert_eq!(latest.trim(), "000005");
     resume(&parts, &mut Notes::default(), &never).unwrap();
     let network = Network::FlowCompletion;
     assert_eq!(

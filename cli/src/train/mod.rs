@@ -15,6 +15,7 @@ use std::{
 use clap::{Args, Subcommand};
 use propainter::weights::WeightsError;
 use propainter_training::{
+    data::DataError,
     run::{Ended, Observer, Summary},
     train::{Kind, SetupError, resume, start},
 };
@@ -103,7 +104,9 @@ impl CommandError {
     /// Returns the exit status of the program.
     pub fn status(&self) -> u8 {
         match self {
-            Self::Interrupted { .. } => INTERRUPTED,
+            Self::Interrupted { .. } | Self::Setup(SetupError::Data(DataError::Stopped)) => {
+                INTERRUPTED
+            }
             _ => 1,
         }
     }

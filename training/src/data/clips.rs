@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -76,7 +76,7 @@ impl Clip {
 
 /// What clips are looked for.
 #[derive(Debug)]
-pub struct Scan {
+pub struct Scan<'a> {
     /// The size that frames are trained at.
     pub size: Size,
     /// The number of frames that a clip must exceed.
@@ -85,6 +85,8 @@ pub struct Scan {
     pub cache: Arc<Cache>,
     /// Number of videos that are decoded at once.
     pub threads: usize,
+    /// When set, no further video is read.
+    pub stop: &'a AtomicBool,
 }
 
 /// The clips of a data set.
@@ -113,10 +115,10 @@ impl Clips {
     /// be used is named in `skipped`. `progress` is told how many videos of how many are read.
     ///
     /// # Errors
-    /// The data set cannot be read, or has no clip that is long enough.
+    /// The data set cannot be read, has no clip that is long enough, or the search is stopped.
     pub fn find(
         data: &Path,
-        scan: &Scan,
+        scan: &Scan<'_>,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, DataError> {
         let videos = match has_extension(data, &["json", "txt"]) {
@@ -136,6 +138,9 @@ impl Clips {
                 }
                 Err(error) => found.skipped.push(error.to_string()),
             }
+        }
+        if scan.stop.load(Ordering::Relaxed) {
+            return Err(DataError::Stopped);
         }
         if found.clips.is_empty() {
             let mut problems = String::new();
@@ -232,7 +237,11 @@ fn named_in(data: &Path) -> Result<Vec<Named>, DataError> {
 type Read = Result<(Vec<Clip>, bool), DataError>;
 
 /// Reads the videos on several threads and returns them in their order.
-fn read_all(videos: &[Named], scan: &Scan, progress: &mut dyn FnMut(usize, usize)) -> Vec<Read> {
+fn read_all(
+    videos: &[Named],
+    scan: &Scan<'_>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Vec<Read> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<Option<Read>>> = Mutex::new(videos.iter().map(|_| None).collect());
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -243,7 +252,8 @@ fn read_all(videos: &[Named], scan: &Scan, progress: &mut dyn FnMut(usize, usize
                 let sender = sender;
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(video) = videos.get(number) else {
+                    let video = videos.get(number);
+                    let Some(video) = video.filter(|_| !scan.stop.load(Ordering::Relaxed)) else {
                         break;
                     };
                     let read = clips_of(video, scan);
@@ -263,7 +273,7 @@ fn read_all(videos: &[Named], scan: &Scan, progress: &mut dyn FnMut(usize, usize
 }
 
 /// Reads a video or a folder of images.
-fn clips_of(video: &Named, scan: &Scan) -> Read {
+fn clips_of(video: &Named, scan: &Scan<'_>) -> Read {
     let short = |what: String| DataError::file(&video.path, what);
     let clip = |source: &Arc<Source>, range| Clip {
         name: video.name.clone(),

@@ -112,6 +112,9 @@ pub enum DataError {
         /// The first problems, as text that goes on.
         problems: String,
     },
+    /// The search for clips was stopped.
+    #[error("stopped while videos were read; those that were stay in the cache")]
+    Stopped,
     /// The holes cannot be trained with.
     #[error("100 draws in a row gave a hole that is empty or covers the frame; choose other masks")]
     Holes,

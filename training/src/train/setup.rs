@@ -171,7 +171,7 @@ pub fn start(
     let values =
         serde_json::to_value(settings).map_err(|error| SetupError::Setting(error.to_string()))?;
     let folder = RunFolder::create(folder, kind.name(), values)?;
-    match Prepared::new(kind, settings, observer) {
+    match Prepared::new(kind, settings, observer, stop) {
         Ok(prepared) => go(prepared, settings, &folder, observer, stop),
         Err(error) => {
             folder.discard();
@@ -203,7 +203,7 @@ pub fn resume(
     let settings: Settings = serde_json::from_value(folder.settings().clone())
         .map_err(|error| damaged(error.to_string()))?;
     settings.check(kind)?;
-    let prepared = Prepared::new(kind, &settings, observer)?;
+    let prepared = Prepared::new(kind, &settings, observer, stop)?;
     go(prepared, &settings, &folder, observer, stop)
 }
 
@@ -275,12 +275,14 @@ impl Settings {
         data: &Path,
         cache: &Arc<Cache>,
         observer: &mut dyn Observer,
+        stop: &AtomicBool,
     ) -> Result<Clips, DataError> {
         let scan = Scan {
             size: self.size(),
             frames: self.local + self.references,
             cache: cache.clone(),
             threads: self.threads,
+            stop,
         };
         let clips = Clips::find(data, &scan, &mut |done, total| {
             observer.report(&Report::Reading { done, total });
@@ -375,14 +377,15 @@ impl Prepared {
         kind: Kind,
         settings: &Settings,
         observer: &mut dyn Observer,
+        stop: &AtomicBool,
     ) -> Result<Self, SetupError> {
         let device = settings.device.parse::<DeviceChoice>()?.open()?;
         // First, since a wrong checkpoint is found sooner than the frames of all videos.
         let trainer = settings.trainer(kind, &device)?;
         let cache = Arc::new(Cache::open(&settings.cache, settings.cache_limit)?);
-        let found = settings.clips(&settings.data, &cache, observer)?;
+        let found = settings.clips(&settings.data, &cache, observer, stop)?;
         let (trained, apart) = match &settings.validation {
-            Some(data) => (found, settings.clips(data, &cache, observer)?),
+            Some(data) => (found, settings.clips(data, &cache, observer, stop)?),
             None => found.split(settings.validation_percent, settings.seed),
         };
         let masks = Arc::new(settings.masks.parse::<Mixture>()?);
