@@ -11,3 +11,4 @@ pub mod networks;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;
+pub mod recompute;

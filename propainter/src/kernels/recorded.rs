@@ -24,7 +24,7 @@ use burn_cubecl::Cube;
 pub struct InputGradients<'a> {
     wanted: &'a [bool],
     add: &'a mut dyn FnMut(usize, DispatchTensor),
-    add_to_leaf: &'a mut dyn FnMut(&Tensor<1>, Tensor<1>),
+    add_to_leaf: &'a mut dyn FnMut(NodeId, Tensor<1>),
 }
 
 impl InputGradients<'_> {
@@ -40,10 +40,34 @@ impl InputGradients<'_> {
         }
     }
 
-    /// Adds to the gradient of a leaf, a tensor that requires gradients, which need not be an input of
-    /// the operation.
-    pub fn add_to_leaf(&mut self, leaf: &Tensor<1>, gradient: Tensor<1>) {
-        (self.add_to_leaf)(leaf, gradient);
+    /// Adds to the gradient of a leaf, which need not be an input of the operation.
+    pub fn add_to_leaf(&mut self, leaf: &Leaf, gradient: Tensor<1>) {
+        (self.add_to_leaf)(leaf.id, gradient);
+    }
+}
+
+/// A tensor that requires gradients, outside of the record.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    id: NodeId,
+    values: Tensor<1>,
+}
+
+impl Leaf {
+    /// Returns the leaf of a tensor that requires gradients.
+    ///
+    /// # Panics
+    /// Panics if the tensor's device does not record operations.
+    pub fn of(tensor: &Tensor<1>) -> Self {
+        let flex = tensor.clone().try_into_primitive::<Autodiff<Flex>>();
+        let id = flex.map_or_else(|_| Cube::recorded(tensor.clone()).id(), |leaf| leaf.id());
+        let values = tensor.clone().inner();
+        Self { id, values }
+    }
+
+    /// Returns the values, on the device below.
+    pub fn values(&self) -> &Tensor<1> {
+        &self.values
     }
 }
 
@@ -152,9 +176,7 @@ impl<B: Below, const N: usize, const D: usize> Backward<B, N> for Operation<D> {
             &mut InputGradients {
                 wanted: &wanted,
                 add: &mut |input, gradient| found.push((input, gradient)),
-                add_to_leaf: &mut |leaf, gradient| {
-                    leaves.push((B::recorded(leaf.clone()).id(), gradient));
-                },
+                add_to_leaf: &mut |leaf, gradient| leaves.push((leaf, gradient)),
             },
         );
         for (input, gradient) in found {

@@ -1,11 +1,14 @@
 //! The networks that record gradients, against the vectors of the official training.
 
+mod initial;
 mod operations;
+mod precision;
+mod recompute;
 mod steps;
 
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor};
 use propainter::weights::Network;
-use propainter_tests::golden::{Vectors, generated_tensors, read};
+use propainter_tests::golden::{Vectors, generated_tensors};
 use propainter_training::{networks::state, parameters::Recorded};
 use serde_json::Value;
 
@@ -19,24 +22,6 @@ fn parameters(network: Network) -> Option<Recorded> {
     let tensors = generated_tensors(network)?;
     let parameters = state(network, tensors, &device()).expect("generated weights fit the layout");
     Some(parameters.record(|_| true))
-}
-
-/// The numbers of the weights rule for a name.
-fn rule<const D: usize>(name: &str, shape: [usize; D]) -> Tensor<D> {
-    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let count: usize = shape.iter().product();
-    let values: Vec<f32> = (1..=count as u64)
-        .map(|i| {
-            let mut z = seed.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^= z >> 31;
-            ((z >> 40) as f64 / f64::from(1 << 24) * 2.0 - 1.0) as f32
-        })
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), &device())
 }
 
 /// A tensor of the vectors that requires gradients.
@@ -65,10 +50,27 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     (difference / norm).sqrt()
 }
 
-/// The JSON beside vectors.
-fn figures(name: &str) -> Option<Value> {
-    let bytes = read(&format!("training/{name}.json"))?;
-    Some(serde_json::from_slice(&bytes).expect("valid JSON"))
+/// The gradients of all parameters but the key biases of the attention, whose true gradient is 0: from
+/// the first key to the last.
+fn all_gradients(recorded: &Recorded, gradients: &mut Gradients) -> Vec<(String, Vec<f32>)> {
+    let gradients = recorded.gradients(gradients);
+    let known = gradients
+        .iter()
+        .filter(|(key, _)| !key.ends_with("attention.key.bias"));
+    known
+        .map(|(key, gradient)| (key.to_owned(), values(gradient.clone())))
+        .collect()
+}
+
+/// The distance of all gradients together.
+fn gradient_distance(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f64 {
+    let joined = |all: &[(String, Vec<f32>)]| -> Vec<f32> {
+        all.iter()
+            .flat_map(|(_, gradient)| gradient)
+            .copied()
+            .collect()
+    };
+    distance(&joined(a), &joined(b))
 }
 
 /// Holds the gradients of all parameters to the vectors' and their L2 norms to the figures'.

@@ -17,7 +17,8 @@ use propainter::{
 use propainter_tests::golden::Vectors;
 use propainter_training::parameters::Recorded;
 
-use super::{backward, device, distance, leaf, parameters, rule, values};
+use super::{backward, device, distance, leaf, parameters, values};
+use crate::vectors::rule_tensor;
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -58,7 +59,7 @@ fn deformable_convolution_has_the_official_gradients() {
         weight.clone(),
         bias.clone(),
     );
-    let upstream = rule("training/ops/deform_conv", out.dims());
+    let upstream = rule_tensor("training/ops/deform_conv", out.dims(), &device());
     let grads = backward(out, upstream.clone());
     assert_gradient(x.grad(&grads), &expected, "deform_conv.dx");
     assert_gradient(offset.grad(&grads), &expected, "deform_conv.doffset");
@@ -82,7 +83,7 @@ fn warping_has_the_official_gradients() {
     };
     let (x, flow) = (leaf::<4>(&vectors, "x"), leaf::<4>(&vectors, "flow"));
     let out = warp(x.clone(), flow.clone(), Sampling::Bilinear);
-    let upstream = rule("training/ops/warp", out.dims());
+    let upstream = rule_tensor("training/ops/warp", out.dims(), &device());
     let grads = backward(out, upstream);
     assert_gradient(x.grad(&grads), &expected, "warp.dx");
     assert_gradient(flow.grad(&grads), &expected, "warp.dflow");
@@ -116,7 +117,11 @@ fn window_attention_has_the_official_gradients() {
     let nothing = Tensor::zeros([5, 10, 9, 512], &device().autodiff());
     let block = &generator.transformer.blocks[0];
     let out = block.attention.forward_added(rows, nothing, &plan);
-    let upstream = rule("training/ops/attention_exact", [1, 5, 10, 9, 512]);
+    let upstream = rule_tensor(
+        "training/ops/attention_exact",
+        [1, 5, 10, 9, 512],
+        &device(),
+    );
     let mut grads = backward(out, upstream.reshape([5, 10, 9, 512]));
     assert_gradient(x.grad(&grads), &expected, "attention_exact.dx");
     let gradients = recorded.gradients(&mut grads);
@@ -154,7 +159,7 @@ fn the_feed_forward_has_the_official_gradients() {
     let out = block
         .feed_forward
         .forward(x.clone().reshape([2, 10, 9, 512]), None, [30, 26]);
-    let upstream = rule("training/ops/feed_forward", [1, 180, 512]);
+    let upstream = rule_tensor("training/ops/feed_forward", [1, 180, 512], &device());
     let mut grads = backward(out, upstream.reshape([2, 10, 9, 512]));
     assert_gradient(x.grad(&grads), &expected, "feed_forward.dx");
     let gradients = recorded.gradients(&mut grads);
@@ -176,12 +181,12 @@ fn soft_split_and_composition_have_the_official_gradients() {
     let out = generator
         .composition
         .forward(tokens.clone().reshape([2, 10, 9, 512]), [30, 26]);
-    let upstream = rule("training/ops/soft_comp", out.dims());
+    let upstream = rule_tensor("training/ops/soft_comp", out.dims(), &device());
     let grads = backward(out, upstream);
     assert_gradient(tokens.grad(&grads), &expected, "soft_comp.dtokens");
     let x = leaf::<4>(&vectors, "x");
     let out = generator.split.forward(x.clone());
-    let upstream = rule("training/ops/soft_split", [1, 2, 10, 9, 512]);
+    let upstream = rule_tensor("training/ops/soft_split", [1, 2, 10, 9, 512], &device());
     let grads = backward(out, upstream.reshape([2, 10, 9, 512]));
     let dx = x.grad(&grads).map(|dx| dx.narrow(0, 0, 1).narrow(1, 0, 32));
     assert_gradient(dx, &expected, "soft_split.dx");

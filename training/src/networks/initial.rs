@@ -1,12 +1,18 @@
 //! Initial weights by the official rules (training section 6, "Initial weights").
 
-use std::f64::consts::TAU;
-
 use burn::tensor::Device;
 use propainter::weights::{HostTensor, Network};
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
 
 use super::state::trained;
-use crate::parameters::Parameters;
+use crate::{
+    parameters::Parameters,
+    random::{Random, random},
+};
+
+/// Tells these random numbers from others of the same seed.
+const SUBJECT: u64 = 0x77_65_69_67_68_74;
 
 /// Standard deviation of the generator's weights.
 const DEVIATION: f64 = 0.02;
@@ -21,7 +27,7 @@ pub fn initial(network: Network, seed: u64, device: &Device) -> Parameters {
             _ => shape,
         };
         let rule = rule(network, key, shape, weight);
-        let mut random = Random::new(seed, index as u64);
+        let mut random = random(&[seed, SUBJECT, index as u64]);
         let data = (0..shape.iter().product()).map(|_| rule.draw(&mut random) as f32);
         let shape = shape.clone();
         (
@@ -71,35 +77,11 @@ impl Rule {
     fn draw(self, random: &mut Random) -> f64 {
         match self {
             Self::Constant(value) => value,
-            Self::Uniform(bound) => bound * (2.0 * random.uniform() - 1.0),
+            Self::Uniform(bound) => bound * (2.0 * random.random::<f64>() - 1.0),
             Self::Normal(deviation) => {
-                let radius = (-2.0 * (1.0 - random.uniform()).ln()).sqrt();
-                deviation * radius * (TAU * random.uniform()).cos()
+                let draw: f64 = StandardNormal.sample(random);
+                deviation * draw
             }
         }
     }
-}
-
-/// The random numbers of one parameter (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-
-    fn new(seed: u64, index: u64) -> Self {
-        Self(mix(seed ^ mix(index.wrapping_add(Self::STEP))))
-    }
-
-    /// Returns a number of at least 0 and below 1.
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(Self::STEP);
-        (mix(self.0) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
-/// The finaliser of SplitMix64.
-fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
 }

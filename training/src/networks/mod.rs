@@ -5,6 +5,7 @@
 //! [`Recorded`](crate::parameters::Recorded) parameters, whose gradients the backward pass gives.
 //! [`Frozen`] computes what the generator's training takes as given.
 
+mod computing;
 mod edge_head;
 mod flow_completion;
 mod frozen;
@@ -13,6 +14,7 @@ mod initial;
 mod source;
 mod state;
 
+pub use computing::Computing;
 pub use flow_completion::{FlowCompletionNet, FlowPrediction};
 pub use frozen::{Frozen, FrozenClip};
 pub use generator::{GeneratorClip, GeneratorNet};

@@ -40,6 +40,12 @@ impl Recorded {
         leaf.map(|(shape, values)| (&shape[..], values))
     }
 
+    /// Returns all parameters: key, shape and elements.
+    pub fn leaves(&self) -> impl Iterator<Item = (&str, &[usize], &Tensor<1>)> {
+        let leaves = self.leaves.iter();
+        leaves.map(|(key, (shape, values))| (key.as_str(), &shape[..], values))
+    }
+
     /// Takes the gradients of the parameters from those of a backward pass. Parameters that are
     /// constants, or of which the loss is independent, have none.
     pub fn gradients(&self, tape: &mut Tape) -> Gradients {

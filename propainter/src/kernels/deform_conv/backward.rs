@@ -105,7 +105,6 @@ impl Gradients {
     ) -> Self {
         let [batch, channels, height, width] = x.dims();
         let [outputs, ..] = weight.dims();
-        let groups = modulation.dims()[1] / TAPS;
         let (plane, rows) = (height * width, channels * TAPS);
         let matrix = upcast(weight.clone()).reshape([1, outputs, rows]);
         let gradient: Tensor<3> = gradient.reshape([batch, outputs, plane]);

@@ -2,7 +2,7 @@
 //! section 3).
 
 mod decoder;
-mod propagation;
+pub mod propagation;
 mod video;
 
 use std::{collections::VecDeque, ops::Range};

@@ -57,8 +57,16 @@ pub struct Pass {
 #[derive(Debug, Default)]
 pub struct PassState([Option<Tensor<4>>; 2]);
 
+impl PassState {
+    /// Returns the state of a pass with these last states, the latest first.
+    pub fn of(states: [Option<Tensor<4>>; 2]) -> Self {
+        Self(states)
+    }
+}
+
 impl Pass {
-    fn init(source: &dyn ParameterSource, key: &str, name: &str, device: &Device) -> Self {
+    /// Reads the pass `name`, `backward_` or `forward_`, of `{key}.*`.
+    pub fn init(source: &dyn ParameterSource, key: &str, name: &str, device: &Device) -> Self {
         let conv = |i: usize| {
             let key = format!("{key}.backbone.{name}.{i}");
             Conv2d::init(source, &key, ConvGeometry::default(), device)

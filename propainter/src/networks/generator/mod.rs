@@ -5,7 +5,7 @@ pub mod attention;
 pub mod attention_plan;
 pub(crate) mod decoder;
 pub(crate) mod encoder;
-mod feature_propagation;
+pub mod feature_propagation;
 mod feed_forward;
 mod patches;
 mod quarter_scale;

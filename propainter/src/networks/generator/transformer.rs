@@ -115,7 +115,8 @@ pub struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    fn init(source: &dyn ParameterSource, index: usize, device: &Device) -> Self {
+    /// Reads block `index` from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, index: usize, device: &Device) -> Self {
         let key = format!("transformers.transformer.{index}");
         let norm = |name| LayerNorm::init(source, &format!("{key}.{name}"), device);
         let attention = format!("{key}.attention");
