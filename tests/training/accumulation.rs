@@ -7,7 +7,7 @@ use propainter_training::{
     discriminator::{Discriminator, judge},
     edges::edges,
     loss::{DiscriminatorLoss, FlowDirection, FlowLoss, GeneratorLoss, compose},
-    networks::{FlowCompletionNet, GeneratorClip, GeneratorNet, state},
+    networks::{Computing, FlowCompletionNet, GeneratorClip, GeneratorNet, state},
     optimizer::Accumulation,
     parameters::{Gradients, Parameters},
 };
@@ -68,7 +68,7 @@ fn accumulated_gradients_of_flow_completion_are_the_official_ones() {
         let get = |key: &str| vectors.tensor::<5>(key, &device).narrow(0, clip, 1);
         let [masks, forward, backward] = ["masks", "flows_f", "flows_b"].map(get);
         let weights = parameters.record(|_| true);
-        let network = FlowCompletionNet::new(&weights, &device);
+        let network = FlowCompletionNet::new(&weights, &device, Computing::default());
         let predicted = network.forward([forward.clone(), backward.clone()], masks.clone());
         let pairs = |video: &Tensor<5>, first: usize| video.clone().narrow(1, first, 3);
         let direction = |way: usize, truth: &Tensor<5>| FlowDirection {
@@ -134,7 +134,7 @@ fn accumulated_gradients_of_generator_and_discriminator_are_the_official_ones() 
         let truth = clip(frames(&inputs, &device), index);
         let holes = clip(inputs.tensor("masks", &device), index);
         let weights = parameters.record(|_| true);
-        let network = GeneratorNet::new(&weights, &device);
+        let network = GeneratorNet::new(&weights, &device, Computing::default());
         let predicted = network
             .forward(generator_clip(&inputs, index))
             .expect("a clip");

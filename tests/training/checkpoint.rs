@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     env, fs,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -319,6 +320,46 @@ fn wrong_files_are_named_with_the_key() {
         misshapen.to_string().contains("upsample.2.conv.bias"),
         "{misshapen}"
     );
+}
+
+/// A file of PyTorch's whose object is what the pickle makes.
+fn pickled(path: &Path, pickle: &[u8]) {
+    let mut zip = zip::ZipWriter::new(fs::File::create(path).expect("a file"));
+    let stored = zip::write::SimpleFileOptions::default();
+    let stored = stored.compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("archive/data.pkl", stored)
+        .expect("a member");
+    zip.write_all(pickle).expect("a written pickle");
+    zip.finish().expect("a whole archive");
+}
+
+#[test]
+fn hostile_optimiser_files_are_refused() {
+    let error = |pickle: &[u8]| {
+        let error = error(|folder| pickled(&folder.path().join("opt_000020.pth"), pickle));
+        error.to_string()
+    };
+    // A list that holds itself.
+    let own = error(b"\x80\x02]q\x00h\x00a.");
+    assert!(
+        own.contains("opt_000020.pth: its values are nested"),
+        "{own}"
+    );
+    // Lists of two of the one before: 2 to the power of 14 times a text of 1 KiB.
+    let mut doubled = [b"\x80\x02X\x00\x04\x00\x00".as_slice(), &[b'x'; 1024]].concat();
+    for level in 0..14 {
+        doubled.extend([b'q', level, b']', b'(', b'h', level, b'h', level, b'e']);
+    }
+    doubled.push(b'.');
+    let doubled = error(&doubled);
+    assert!(doubled.contains("larger than the file"), "{doubled}");
+    let called = error(b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.");
+    assert!(
+        called.contains("`os.system`") && called.contains("not run"),
+        "{called}"
+    );
+    let number = error(b"\x80\x02K\x07.");
+    assert!(number.contains("is missing"), "{number}");
 }
 
 /// Names the folder to the process whose files may not grow.

@@ -1,7 +1,7 @@
 //! The census loss: what a completed flow leads to should look like where it starts.
 
 use burn::tensor::Tensor;
-use propainter::internals::kernels::warp::{Sampling, warp_reference};
+use propainter::internals::kernels::warp::{self, Sampling};
 
 use super::neighbours::Neighbours;
 
@@ -23,7 +23,7 @@ pub fn census(
     combined: Tensor<4>,
     holes: Tensor<4>,
 ) -> Tensor<1> {
-    let warp = |flow: Tensor<4>| warp_reference(other.clone(), flow, Sampling::Bilinear);
+    let warp = |flow: Tensor<4>| warp::warp(other.clone(), flow, Sampling::Bilinear);
     let error = (current.clone() - warp(truth)).abs().sum_dim(1);
     let confidence = (error.clone() * error * -50.0).exp();
     let distance = distance(&grey(current), &grey(warp(combined)));
