@@ -5,6 +5,7 @@
 //! - [`mod@run`]: removes what masks mark from videos
 //! - [`monitor`]: plays a pipeline and shows memory and progress
 //! - [`weights`]: downloads, checks and converts checkpoints
+//! - [`train`]: trains networks
 //! - [`mod@bench`]: measures the speed of the engine
 //! - [`check`]: checks a GPU and measures it
 //! - [`advise`]: settings, time and cost of a clip on cards and rented machines
@@ -40,6 +41,8 @@ pub mod recode;
 pub mod report;
 pub mod run;
 pub mod segments;
+#[cfg_attr(not(feature = "training"), path = "train/no_training.rs")]
+pub mod train;
 pub mod units;
 #[cfg_attr(not(feature = "networks"), path = "no_networks.rs")]
 pub mod weights;
@@ -73,6 +76,7 @@ pub enum Command {
     Demo(demo::Options),
     Monitor(monitor::Options),
     Weights(weights::Options),
+    Train(train::Options),
     Bench(bench::Options),
     Check(check::Options),
     Advise(advise::Options),
@@ -146,6 +150,14 @@ pub fn run(
                 message: error.to_string(),
             };
             ("weights", result.map_err(failure))
+        }
+        Command::Train(options) => {
+            let result = train::run(options, console);
+            let failure = |error: train::CommandError| Failure {
+                status: error.status(),
+                message: error.to_string(),
+            };
+            ("train", result.map_err(failure))
         }
         Command::Bench(options) => ("bench", bench::run(options, console).map_err(Failure::of)),
         Command::Check(options) => ("check", check::run(options, console).map_err(Failure::of)),

@@ -28,6 +28,14 @@ pub fn clip() -> ProgressBar {
     )
 }
 
+/// Returns a bar for the steps of a training, whose message tells everything but their number.
+pub fn steps() -> ProgressBar {
+    styled(
+        ProgressBar::no_length(),
+        "{bar:24}  {human_pos} of {human_len}  {wide_msg}",
+    )
+}
+
 fn styled(bar: ProgressBar, style: &str) -> ProgressBar {
     match ProgressStyle::with_template(style) {
         Ok(style) => bar.with_style(style),

@@ -33,25 +33,8 @@ pub(super) fn run(
     for (network, file) in files(environment, options)? {
         let folder = options.to.as_deref();
         let folder = folder.or(file.parent()).unwrap_or(Path::new(""));
-        let target = folder.join(format!("{}.safetensors", network.file_stem()));
         let source = Checkpoint::read(network, &file)?;
-        create_folder(folder)?;
-        let existing = Existing::with_force(options.force);
-        let inputs = std::slice::from_ref(&file);
-        let target = output::check(&target, inputs, existing).map_err(|error| {
-            CommandError::Other(match error {
-                OutputError::Input { .. } => format!(
-                    "{} would replace itself; give another folder with --to",
-                    file.display()
-                ),
-                other => other.to_string(),
-            })
-        })?;
-        let replaces = target.exists();
-        // The library writes beside the target and renames.
-        let remove_on_interrupt = RemoveOnInterrupt::new(&part_of(&target));
-        write_safetensors(&source, &target, precision)?;
-        drop(remove_on_interrupt);
+        let (target, replaces) = write(&source, &file, folder, precision, options.force)?;
         let written = Checkpoint::read(network, &target)?;
         let bytes = fs::metadata(&target).map_or(0, |metadata| metadata.len());
         console.say(&format!(
@@ -67,6 +50,39 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// Writes a checkpoint that was read from `file` into a folder, under the name of its network. Returns
+/// the path, and whether a file was replaced.
+///
+/// # Errors
+/// The file exists and may not be replaced, is `file` itself, or cannot be written.
+pub(super) fn write(
+    source: &Checkpoint,
+    file: &Path,
+    folder: &Path,
+    precision: FilePrecision,
+    force: bool,
+) -> Result<(PathBuf, bool), CommandError> {
+    let target = folder.join(format!("{}.safetensors", source.network().file_stem()));
+    create_folder(folder)?;
+    let existing = Existing::with_force(force);
+    let inputs = [file.to_owned()];
+    let target = output::check(&target, &inputs, existing).map_err(|error| {
+        CommandError::Other(match error {
+            OutputError::Input { .. } => format!(
+                "{} would replace itself; give another folder with --to",
+                file.display()
+            ),
+            other => other.to_string(),
+        })
+    })?;
+    let replaces = target.exists();
+    // The library writes beside the target and renames.
+    let remove_on_interrupt = RemoveOnInterrupt::new(&part_of(&target));
+    write_safetensors(source, &target, precision)?;
+    drop(remove_on_interrupt);
+    Ok((target, replaces))
 }
 
 /// Returns the checkpoints to convert: the given files, or the official ones that are installed.

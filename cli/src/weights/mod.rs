@@ -1,9 +1,10 @@
-//! `propainter weights`: downloads the official checkpoints, lists the installed ones, and converts
-//! them to safetensors.
+//! `propainter weights`: downloads the official checkpoints, lists the installed ones, converts them to
+//! safetensors, and imports RAFT from torchvision.
 
 mod convert;
 mod download;
 mod fetch;
+mod import;
 mod licence;
 mod list;
 mod release;
@@ -18,7 +19,7 @@ use crate::Console;
 pub use download::{DownloadError, RetryPolicy};
 pub use release::{Asset, BASE_URL, OFFICIAL};
 
-/// Downloads, lists and converts the checkpoints of the ProPainter networks.
+/// Downloads, lists, converts and imports the checkpoints of the ProPainter networks.
 ///
 /// Checkpoints are searched in the folder that PROPAINTER_WEIGHTS names, then in
 /// $XDG_DATA_HOME/propainter or ~/.local/share/propainter.
@@ -37,6 +38,7 @@ enum Command {
     Fetch(FetchOptions),
     List(ListOptions),
     Convert(ConvertOptions),
+    Import(ImportOptions),
 }
 
 /// Downloads the official checkpoints: 190 MiB, under a non-commercial licence.
@@ -79,6 +81,19 @@ struct ConvertOptions {
     #[arg(long)]
     fp32: bool,
     /// Replace existing files.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Writes RAFT from torchvision's raft_large, which has a BSD licence, as a checkpoint of the element.
+#[derive(Debug, Args)]
+struct ImportOptions {
+    /// File of torchvision, such as raft_large_C_T_SKHT_V2-ff5fadd5.pth
+    file: PathBuf,
+    /// Folder to write to [default: the first one that is searched].
+    #[arg(long, value_name = "FOLDER")]
+    to: Option<PathBuf>,
+    /// Replace an existing file.
     #[arg(long)]
     force: bool,
 }
@@ -145,5 +160,6 @@ pub fn run(
         Command::Fetch(options) => fetch::run(environment, options, console),
         Command::List(options) => list::run(environment, options, console),
         Command::Convert(options) => convert::run(environment, options, console),
+        Command::Import(options) => import::run(environment, options, console),
     }
 }

@@ -17,6 +17,12 @@ pub fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }
 
+/// Returns whether networks on `device` are made of single operations: on the CPU, and on a device that
+/// records operations. Elsewhere they are made of kernels that join operations.
+pub fn by_operations(device: &Device) -> bool {
+    is_cpu(device) || device.is_autodiff()
+}
+
 impl DType {
     /// Returns the tensor library's name of the type.
     pub fn tensor_dtype(self) -> TensorDType {

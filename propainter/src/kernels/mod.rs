@@ -53,6 +53,8 @@ pub mod pools;
 pub mod propagation;
 pub mod quarter_flow;
 mod receptive_field;
+#[cfg(feature = "training")]
+pub mod recorded;
 pub mod replicate_pad;
 pub mod residual;
 pub mod token_pool;

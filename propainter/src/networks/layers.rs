@@ -1,65 +1,45 @@
-//! The layers that the networks share: parameters from a checkpoint and a forward function. The result
-//! has the data type of the input.
+//! The layers that the networks share: parameters and a forward function. The result has the data type
+//! of the input.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+
+use super::parameters::{ParameterSource, parameter, reshaped};
 
 pub use crate::kernels::conv::{Activation, ConvGeometry};
 use crate::{
     DType,
     kernels::{
         conv::{
-            PackedConv, activate,
+            PackedConv, activate, conv2d_reference,
             cube::{Fusion, GpuConv},
         },
-        deform_conv::{PackedDeformConv, SamplingPoints, deform_conv_on_gpu, pack_weight},
+        deform_conv::{
+            PackedDeformConv, SamplingPoints, deform_conv_at, deform_conv_on_gpu, pack_weight,
+        },
         flops,
-        linear::{PackedLinear, cube::GpuLinear},
+        linear::{PackedLinear, cube::GpuLinear, linear_reference},
         upcast::upcast,
     },
-    weights::Checkpoint,
 };
-
-/// Returns the checkpoint's tensor `key` on `device`, in the checkpoint's data type
-/// ([`DType::weights_on`]).
-///
-/// [`DType::weights_on`]: crate::DType::weights_on
-///
-/// # Panics
-/// Panics if `key` is not in the network's layout, or has another rank there. A checkpoint holds
-/// exactly the layout of its network.
-pub fn parameter<const D: usize>(checkpoint: &Checkpoint, key: &str, device: &Device) -> Tensor<D> {
-    let shape = &checkpoint.get(key).shape;
-    let shape = shape[..].try_into().expect("a tensor of this rank");
-    reshaped(checkpoint, key, shape, device)
-}
-
-/// Returns the same as [`parameter`], with another shape.
-fn reshaped<const D: usize>(
-    checkpoint: &Checkpoint,
-    key: &str,
-    shape: [usize; D],
-    device: &Device,
-) -> Tensor<D> {
-    let data = TensorData::new(checkpoint.get(key).data.clone(), shape);
-    Tensor::from_data(data, (device, checkpoint.numbers().weights_on(device)))
-}
 
 /// Groups of the deformable convolutions.
 const GROUPS: usize = 16;
 
-/// A layer's parameters, packed for our CPU kernels or for our GPU kernels.
+/// A layer's parameters: packed for our CPU kernels or for our GPU kernels, or as they are for the
+/// reference form, on a device that records operations.
 #[derive(Debug)]
-enum Parameters<C, G> {
+enum Parameters<C, G, R> {
     Cpu(C),
     Gpu(G),
+    Reference(R),
 }
 
-impl<C, G> Parameters<C, G> {
-    /// Takes the CPU form if there is one, else the GPU form.
-    fn new(cpu: Option<C>, gpu: impl FnOnce() -> Option<G>) -> Self {
+impl<C, G, R> Parameters<C, G, R> {
+    /// Takes the CPU form if there is one, else the GPU form if there is one.
+    fn new(cpu: Option<C>, gpu: impl FnOnce() -> Option<G>, reference: impl FnOnce() -> R) -> Self {
         match cpu {
             Some(cpu) => Self::Cpu(cpu),
-            None => Self::Gpu(gpu().expect("a tensor of the CPU device or of a CubeCL device")),
+            None => gpu().map_or_else(|| Self::Reference(reference()), Self::Gpu),
         }
     }
 }
@@ -67,7 +47,7 @@ impl<C, G> Parameters<C, G> {
 /// A 2D convolution with bias. The size of the kernel is that of the weight.
 #[derive(Debug)]
 pub struct Conv2d {
-    parameters: Parameters<PackedConv, GpuConv>,
+    parameters: Parameters<PackedConv, GpuConv, Box<(Tensor<4>, Tensor<1>)>>,
     geometry: ConvGeometry,
     activation: Activation,
     /// Products that are summed for one element of the output.
@@ -81,24 +61,24 @@ impl Conv2d {
     /// # Panics
     /// Panics if the weight has another shape; as [`parameter`].
     pub fn init(
-        checkpoint: &Checkpoint,
+        source: &dyn ParameterSource,
         key: &str,
         geometry: ConvGeometry,
         device: &Device,
     ) -> Self {
         let name = format!("{key}.weight");
-        let shape = &checkpoint.get(&name).shape;
+        let shape = source.shape(&name);
         let [rows, columns] = match shape[2..] {
             [rows, columns] | [1, rows, columns] | [rows, 1, columns] => [rows, columns],
             _ => panic!("{key} is no 2D convolution: {shape:?}"),
         };
         let shape = [shape[0], shape[1], rows, columns];
         Self::of(
-            reshaped(checkpoint, &name, shape, device),
-            parameter(checkpoint, &format!("{key}.bias"), device),
+            reshaped(source, &name, shape, device),
+            parameter(source, &format!("{key}.bias"), device),
             geometry,
         )
-        .computing_in(checkpoint.numbers())
+        .computing_in(source.numbers())
     }
 
     /// Makes a convolution of `weight` `[O, I/groups, kh, kw]` and `bias` `[O]`.
@@ -106,7 +86,11 @@ impl Conv2d {
         let packed = PackedConv::new(&weight, &bias, geometry);
         let [_, inputs, rows, columns] = weight.dims();
         Self {
-            parameters: Parameters::new(packed, || GpuConv::new(&weight, &bias, geometry)),
+            parameters: Parameters::new(
+                packed,
+                || GpuConv::new(&weight, &bias, geometry),
+                || Box::new((weight.clone(), bias.clone())),
+            ),
             geometry,
             activation: Activation::None,
             products: inputs * rows * columns,
@@ -143,8 +127,8 @@ impl Conv2d {
     /// freed before it convolves.
     pub fn forward_joining(&self, parts: Vec<Tensor<4>>) -> Tensor<4> {
         match &self.parameters {
-            Parameters::Cpu(_) => self.forward(interleave(parts, self.geometry.groups)),
             Parameters::Gpu(_) => self.forward_joined(&parts.iter().collect::<Vec<_>>()),
+            _ => self.forward(interleave(parts, self.geometry.groups)),
         }
     }
 
@@ -161,18 +145,21 @@ impl Conv2d {
 
     fn run(&self, parts: &[&Tensor<4>], addend: Option<Tensor<4>>, after: Activation) -> Tensor<4> {
         let groups = self.geometry.groups;
+        let joined = || match parts {
+            [x] => (*x).clone(),
+            parts => interleave(parts.iter().map(|&x| x.clone()).collect(), groups),
+        };
+        let finished = |out: Tensor<4>, addend: Option<Tensor<4>>| match addend {
+            Some(addend) => activate(out + addend, after),
+            None => activate(out, after),
+        };
         let out = match &self.parameters {
-            Parameters::Cpu(packed) => {
-                let joined = match parts {
-                    [x] => (*x).clone(),
-                    parts => interleave(parts.iter().map(|&x| x.clone()).collect(), groups),
-                };
-                let out = packed.apply(&joined, self.activation);
-                let out = match addend {
-                    Some(addend) => out + addend,
-                    None => out,
-                };
-                activate(out, after)
+            Parameters::Cpu(packed) => finished(packed.apply(&joined(), self.activation), addend),
+            Parameters::Reference(tensors) => {
+                let (weight, bias) = (**tensors).clone();
+                let (geometry, activation) = (self.geometry, self.activation);
+                let out = conv2d_reference(joined(), weight, bias, geometry, activation);
+                finished(out, addend)
             }
             Parameters::Gpu(packed) => {
                 let activation = self.activation;
@@ -208,30 +195,30 @@ fn interleave(parts: Vec<Tensor<4>>, groups: usize) -> Tensor<4> {
 /// A fully connected layer.
 #[derive(Debug)]
 pub struct Linear {
-    parameters: Parameters<PackedLinear, GpuLinear>,
+    parameters: Parameters<PackedLinear, GpuLinear, (Tensor<2>, Tensor<1>)>,
     inputs: usize,
 }
 
 impl Linear {
     /// Reads `{key}.weight` `[O, I]` and `{key}.bias` `[O]`.
-    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
-        let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
+    pub fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
+        let weight: Tensor<2> = parameter(source, &format!("{key}.weight"), device);
         let weight = weight.transpose(); // [I, O]
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
-        Self::of(weight, bias, checkpoint.numbers())
+        let bias = parameter(source, &format!("{key}.bias"), device);
+        Self::of(weight, bias, source.numbers())
     }
 
     /// Reads several layers of the same input as one. Their outputs follow each other.
-    pub fn joined(checkpoint: &Checkpoint, keys: &[String], device: &Device) -> Self {
+    pub fn joined(source: &dyn ParameterSource, keys: &[String], device: &Device) -> Self {
         let weights = keys.iter().map(|key| {
-            let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
+            let weight: Tensor<2> = parameter(source, &format!("{key}.weight"), device);
             weight.transpose() // [I, O]
         });
         let weight = Tensor::cat(weights.collect(), 1);
         let bias = keys
             .iter()
-            .map(|key| parameter(checkpoint, &format!("{key}.bias"), device));
-        Self::of(weight, Tensor::cat(bias.collect(), 0), checkpoint.numbers())
+            .map(|key| parameter(source, &format!("{key}.bias"), device));
+        Self::of(weight, Tensor::cat(bias.collect(), 0), source.numbers())
     }
 
     /// Makes a layer of `weight` `[I, O]` and `bias` `[O]`, with products on a GPU as `numbers` wants
@@ -240,10 +227,11 @@ impl Linear {
         let packed = PackedLinear::new(&weight, &bias);
         Self {
             inputs: weight.dims()[0],
-            parameters: Parameters::new(packed, || {
-                let packed = GpuLinear::new(&weight, &bias)?;
-                Some(packed.rounding(numbers.into()))
-            }),
+            parameters: Parameters::new(
+                packed,
+                || Some(GpuLinear::new(&weight, &bias)?.rounding(numbers.into())),
+                || (weight.clone(), bias.clone()),
+            ),
         }
     }
 
@@ -258,10 +246,16 @@ impl Linear {
         x: Tensor<D>,
         addend: Option<Tensor<D>>,
     ) -> Tensor<D> {
-        let out = match (&self.parameters, addend) {
-            (Parameters::Cpu(packed), None) => packed.apply(&x),
-            (Parameters::Cpu(packed), Some(addend)) => packed.apply(&x) + addend,
-            (Parameters::Gpu(packed), addend) => packed.apply_onto(&x, addend.as_ref()),
+        let added = |out: Tensor<D>, addend: Option<Tensor<D>>| match addend {
+            Some(addend) => out + addend,
+            None => out,
+        };
+        let out = match &self.parameters {
+            Parameters::Cpu(packed) => added(packed.apply(&x), addend),
+            Parameters::Gpu(packed) => packed.apply_onto(&x, addend.as_ref()),
+            Parameters::Reference((weight, bias)) => {
+                added(linear_reference(x, weight.clone(), bias.clone()), addend)
+            }
         };
         flops::count(self.inputs * out.dims().iter().product::<usize>());
         out
@@ -273,31 +267,37 @@ impl Linear {
 #[derive(Debug)]
 pub struct DeformAlign {
     offsets: [Conv2d; 4],
-    parameters: Parameters<PackedDeformConv, Box<(Tensor<2>, Tensor<1>)>>,
+    parameters:
+        Parameters<PackedDeformConv, Box<(Tensor<2>, Tensor<1>)>, Box<(Tensor<4>, Tensor<1>)>>,
     limit: f64,
 }
 
 impl DeformAlign {
     /// Reads `{key}.conv_offset.{0,2,4,6}`, `{key}.weight` and `{key}.bias`. `limit` bounds the learned
     /// offsets, in pixels (spec sections 3 and 5).
-    pub fn init(checkpoint: &Checkpoint, key: &str, limit: f64, device: &Device) -> Self {
+    pub fn init(source: &dyn ParameterSource, key: &str, limit: f64, device: &Device) -> Self {
         // Deformable convolutions compute in 32 bits.
-        let weight = upcast(parameter(checkpoint, &format!("{key}.weight"), device));
-        let bias = upcast(parameter(checkpoint, &format!("{key}.bias"), device));
+        let weight = upcast(parameter(source, &format!("{key}.weight"), device));
+        let bias = upcast(parameter(source, &format!("{key}.bias"), device));
         let packed = PackedDeformConv::new(&weight, &bias, GROUPS);
         Self {
             offsets: [0, 2, 4, 6].map(|i| {
                 let key = format!("{key}.conv_offset.{i}");
-                let conv = Conv2d::init(checkpoint, &key, ConvGeometry::default(), device);
+                let conv = Conv2d::init(source, &key, ConvGeometry::default(), device);
                 conv.then(if i < 6 {
                     Activation::Leaky(0.1)
                 } else {
                     Activation::None
                 })
             }),
-            parameters: Parameters::new(packed, || {
-                Some(Box::new((pack_weight(weight, GROUPS), bias)))
-            }),
+            parameters: Parameters::new(
+                packed,
+                || {
+                    let packed = || (pack_weight(weight.clone(), GROUPS), bias.clone());
+                    (!weight.is_autodiff()).then(|| Box::new(packed()))
+                },
+                || Box::new((weight.clone(), bias.clone())),
+            ),
             limit,
         }
     }
@@ -331,6 +331,10 @@ impl DeformAlign {
             Parameters::Gpu(tensors) => {
                 let (weight, bias) = &**tensors;
                 deform_conv_on_gpu(&x, &points, weight, bias, GROUPS)
+            }
+            Parameters::Reference(tensors) => {
+                let (weight, bias) = (**tensors).clone();
+                deform_conv_at(x, points, weight, bias)
             }
         };
         flops::count(9 * inputs * out.dims().iter().product::<usize>());

@@ -5,6 +5,7 @@ pub mod flow_completion;
 pub mod generator;
 pub mod image_propagation;
 pub mod layers;
+pub mod parameters;
 mod precision;
 pub mod raft;
 pub mod stored;

@@ -55,9 +55,19 @@ impl Checkpoint {
         path: &Path,
         file: &StateFile,
     ) -> Result<Self, WeightsError> {
+        Self::from_state_as(network, path, file, str::to_owned)
+    }
+
+    /// Reads a checkpoint whose tensors have the keys that `own_key` makes of those in the file.
+    pub(super) fn from_state_as(
+        network: Network,
+        path: &Path,
+        file: &StateFile,
+        own_key: impl Fn(&str) -> String,
+    ) -> Result<Self, WeightsError> {
         let offers = (0..file.len())
             .map(|index| Offer {
-                key: file.key(index).to_owned(),
+                key: own_key(file.key(index)),
                 tensor: Tensor::File(file, index),
             })
             .collect();

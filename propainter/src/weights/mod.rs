@@ -13,12 +13,13 @@ mod formats;
 mod generated;
 mod layout;
 mod source;
+mod torchvision;
 
 pub use checkpoint::{Checkpoint, HostTensor};
 pub use convert::{FilePrecision, part_of, write_safetensors};
 pub use error::{TensorProblem, WeightsError};
 pub use find::{Paths, find, find_in, search_folders};
-pub use formats::{ElementType, Form, StateFile};
+pub use formats::{ElementType, Form, Object, StateFile, read_object};
 pub use generated::generated_tensors;
 pub use layout::{Layout, Role, Slot};
 pub use source::WeightsSource;

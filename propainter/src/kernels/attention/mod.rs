@@ -1,5 +1,7 @@
 //! Scaled dot-product attention over a batch of windows and heads (spec section 6).
 
+#[cfg(feature = "training")]
+mod backward;
 pub mod cpu;
 mod cube;
 pub mod windows;
@@ -40,6 +42,11 @@ pub fn gathered_attention(
     windows: usize,
     scale: f64,
 ) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if queries.is_autodiff() {
+        let tables = [queries, keys, values];
+        return backward::gathered_attention(tables, [query_rows, key_rows], windows, scale);
+    }
     let size = queries.dims()[1];
     let gather = |table: &Tensor<2>, rows: &Tensor<1, Int>| {
         let count = rows.dims()[0] / windows;

@@ -5,6 +5,8 @@
 //! `tiling` and read the zero-padded copies of `padded`. On a GPU a convolution is an implicit matrix
 //! product (`cube`).
 
+#[cfg(feature = "training")]
+mod backward;
 pub mod cube;
 mod direct;
 mod geometry;
@@ -51,6 +53,12 @@ pub fn conv2d_reference(
 
 /// Applies an activation with the tensor library's operation.
 pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if let Activation::Leaky(slope) = activation
+        && x.is_autodiff()
+    {
+        return backward::leaky_relu(&x, slope);
+    }
     match activation {
         Activation::None => x,
         Activation::Relu => activation::relu(x),

@@ -1,6 +1,8 @@
 //! Modulated deformable convolution (DCNv2) with a 3×3 kernel, stride 1, padding 1 (spec
 //! section 0).
 
+#[cfg(feature = "training")]
+mod backward;
 mod cpu;
 mod cube;
 mod sampler;
@@ -33,6 +35,14 @@ pub enum SamplingPoints {
 }
 
 impl SamplingPoints {
+    /// Returns the number of groups of channels that have points of their own.
+    fn groups(&self) -> usize {
+        match self {
+            Self::Given { modulation, .. } => modulation.dims()[1] / 9,
+            Self::Learned { raw, .. } => raw.dims()[1] / 27,
+        }
+    }
+
     /// Returns the offsets and the modulation, shaped as in [`SamplingPoints::Given`]. Those of
     /// [`SamplingPoints::Learned`] are in 32 bits.
     pub fn resolve(self) -> (Tensor<4>, Tensor<4>) {
@@ -70,8 +80,30 @@ pub fn deform_conv(
     weight: Tensor<4>,
     bias: Tensor<1>,
 ) -> Tensor<4> {
-    let groups = modulation.dims()[1] / 9;
-    let points = SamplingPoints::Given { offset, modulation };
+    deform_conv_at(
+        x,
+        SamplingPoints::Given { offset, modulation },
+        weight,
+        bias,
+    )
+}
+
+/// Convolves as [`deform_conv`] does, at any points. On a device that records operations, a flow of the
+/// points is a constant.
+pub fn deform_conv_at(
+    x: Tensor<4>,
+    points: SamplingPoints,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if x.is_autodiff() || weight.is_autodiff() {
+        return backward::deform_conv(&x, &points, &weight, &bias).unwrap_or_else(|| {
+            let (offset, modulation) = points.resolve();
+            deform_conv_reference(x, offset, modulation, weight, bias)
+        });
+    }
+    let groups = points.groups();
     match PackedDeformConv::new(&weight, &bias, groups) {
         Some(packed) => packed.apply(&x, &points),
         None => deform_conv_on_gpu(&x, &points, &pack_weight(weight, groups), &bias, groups),

@@ -1,6 +1,8 @@
 //! Unfolding an image into overlapping patches of 7×7 with stride 3 and padding 3, and folding them
 //! back (spec section 6).
 
+#[cfg(feature = "training")]
+mod backward;
 mod cpu;
 pub mod cube;
 
@@ -29,6 +31,10 @@ pub fn patches(size: [usize; 2]) -> [usize; 2] {
 
 /// Cuts an image into patches, with zeros outside the image: `[B, C, H, W]` → `[B, patches, C·49]`.
 pub fn unfold(x: Tensor<4>) -> Tensor<3> {
+    #[cfg(feature = "training")]
+    if x.is_autodiff() {
+        return backward::unfold(&x);
+    }
     cpu::unfold(&x)
         .or_else(|| cube::unfold(&x))
         .unwrap_or_else(|| unfold_reference(x))
@@ -36,6 +42,10 @@ pub fn unfold(x: Tensor<4>) -> Tensor<3> {
 
 /// Sums overlapping patches to an image: `[B, patches, C·49]` → `[B, C, H, W]`.
 pub fn fold(x: Tensor<3>, size: [usize; 2]) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if x.is_autodiff() {
+        return backward::fold(&x, size);
+    }
     cpu::fold(&x, size)
         .or_else(|| cube::fold(&x, size))
         .unwrap_or_else(|| fold_reference(x, size))

@@ -1,5 +1,7 @@
 //! GELU by the error function: x/2 · (1 + erf(x/√2)).
 
+#[cfg(feature = "training")]
+mod backward;
 mod cpu;
 mod cube;
 
@@ -9,6 +11,10 @@ use super::upcast::in_f32;
 
 /// Applies GELU to every element.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "training")]
+    if x.is_autodiff() {
+        return backward::gelu(&x);
+    }
     cpu::gelu(&x)
         .or_else(|| cube::gelu(&x))
         .unwrap_or_else(|| gelu_reference(x))

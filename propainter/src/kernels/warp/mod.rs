@@ -1,5 +1,7 @@
 //! Warping by a flow, and the forward–backward check (spec section 0).
 
+#[cfg(feature = "training")]
+mod backward;
 mod cpu;
 pub mod cube;
 pub mod guided;
@@ -24,6 +26,13 @@ pub enum Sampling {
 ///
 /// Returns `[B, C, H, W]`.
 pub fn warp(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if sampling == Sampling::Bilinear
+        && (x.is_autodiff() || flow.is_autodiff())
+        && let Some(warped) = backward::warp_bilinear(&x, &flow)
+    {
+        return warped;
+    }
     cpu::warp(&x, &flow, sampling)
         .or_else(|| cube::warp(&x, &flow, sampling))
         .unwrap_or_else(|| warp_reference(x, flow, sampling))
@@ -83,20 +92,8 @@ pub fn warp_reference(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tens
 }
 
 fn warp_in_f32(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
-    let [batch, _, height, width] = x.dims();
-    let device = x.device();
-    let axis = |size: usize, shape: [usize; 4]| {
-        Tensor::<1, Int>::arange(0..size as i64, &device)
-            .float()
-            .reshape(shape)
-    };
-    let through = |position: Tensor<4>, size: usize| {
-        let normalised = position * 2.0 / (size.max(2) - 1) as f32 - 1.0;
-        (normalised + 1.0) / 2.0 * (size - 1) as f32
-    };
-    let part = |channel: usize| flow.clone().slice([0..batch, channel..channel + 1]);
-    let sx = through(part(0) + axis(width, [1, 1, 1, width]), width);
-    let sy = through(part(1) + axis(height, [1, 1, height, 1]), height);
+    let [_, _, height, width] = x.dims();
+    let [sx, sy] = [0, 1].map(|axis| position(&flow, axis, [height, width]));
     match sampling {
         Sampling::Nearest => corner(&x, sy.round(), sx.round()),
         Sampling::Bilinear => {
@@ -110,6 +107,18 @@ fn warp_in_f32(x: Tensor<4>, flow: Tensor<4>, sampling: Sampling) -> Tensor<4> {
                 + corner(&x, bottom, right) * (dy * dx)
         }
     }
+}
+
+/// Returns the columns (axis 0) or rows (axis 1) `[B, 1, H, W]` that `flow` leads to from each pixel.
+fn position(flow: &Tensor<4>, axis: usize, [height, width]: [usize; 2]) -> Tensor<4> {
+    let (size, shape) = match axis {
+        0 => (width, [1, 1, 1, width]),
+        _ => (height, [1, 1, height, 1]),
+    };
+    let pixels = Tensor::<1, Int>::arange(0..size as i64, &flow.device());
+    let position = flow.clone().narrow(1, axis, 1) + pixels.float().reshape(shape);
+    let normalised = position * 2.0 / (size.max(2) - 1) as f32 - 1.0;
+    (normalised + 1.0) / 2.0 * (size - 1) as f32
 }
 
 /// Returns `x` at integer coordinates `[B, 1, H, W]`, 0 outside the image.

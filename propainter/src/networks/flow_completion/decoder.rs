@@ -7,8 +7,10 @@ use super::LEAKY;
 use crate::{
     Cancel, Error, Rect,
     kernels::upsample::{source_lines, upsample2x},
-    networks::layers::{Activation, Conv2d, ConvGeometry},
-    weights::Checkpoint,
+    networks::{
+        layers::{Activation, Conv2d, ConvGeometry},
+        parameters::ParameterSource,
+    },
 };
 
 /// Three steps, each of a convolution, upsampling by 2, and a convolution.
@@ -20,12 +22,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Reads the decoder from the checkpoint of flow completion.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+    /// Reads the decoder from the parameters of flow completion.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
         let step = |key: &str, last: Activation| {
             let conv = |name: &str| {
                 let key = format!("{key}.{name}");
-                Conv2d::init(checkpoint, &key, ConvGeometry::default(), device)
+                Conv2d::init(source, &key, ConvGeometry::default(), device)
             };
             [conv("0").then(LEAKY), conv("2.conv").then(last)]
         };

@@ -2,7 +2,7 @@
 //! section 3).
 
 mod decoder;
-mod propagation;
+pub mod propagation;
 mod video;
 
 use std::{collections::VecDeque, ops::Range};
@@ -11,13 +11,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     layers::{Activation, Conv2d, ConvGeometry},
+    parameters::ParameterSource,
     stored::{Placement, StoredTensor},
 };
 pub use crate::kernels::flow_input::combine;
 use crate::{
     Cancel, Error, Rect,
     kernels::{concat::concat, flow_input::masked_flows_reference, replicate_pad::replicate_pad},
-    weights::Checkpoint,
 };
 pub use decoder::Decoder;
 use propagation::{PassState, Propagation};
@@ -75,12 +75,11 @@ pub struct Video<'a> {
 }
 
 impl FlowCompletion {
-    /// Reads the network from its checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let conv = |key: &str, geometry| Conv2d::init(checkpoint, key, geometry, device);
+    /// Reads the network from its parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
+        let conv = |key: &str, geometry| Conv2d::init(source, key, geometry, device);
         let encoder = |key: &str| {
-            let part =
-                |i: usize, stride| P3d::init(checkpoint, &format!("{key}.{i}"), stride, device);
+            let part = |i: usize, stride| P3d::init(source, &format!("{key}.{i}"), stride, device);
             [part(0, 1), part(2, 2)]
         };
         Self {
@@ -92,8 +91,8 @@ impl FlowCompletion {
                 let geometry = ConvGeometry::padding(reach, reach).dilation(reach);
                 conv(&format!("mid_dilation.{i}"), geometry).then(LEAKY)
             }),
-            propagation: Propagation::init(checkpoint, "feat_prop_module", device),
-            decoder: Decoder::init(checkpoint, device),
+            propagation: Propagation::init(source, "feat_prop_module", device),
+            decoder: Decoder::init(source, device),
         }
     }
 

@@ -4,8 +4,10 @@ use burn::tensor::{Device, Tensor};
 
 use crate::{
     kernels::concat::concat,
-    networks::layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
-    weights::Checkpoint,
+    networks::{
+        layers::{Activation, Conv2d, ConvGeometry, DeformAlign},
+        parameters::ParameterSource,
+    },
 };
 
 /// The largest learned offset, in pixels.
@@ -23,13 +25,13 @@ pub struct Propagation {
 
 impl Propagation {
     /// Reads `{key}.*`.
-    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
-        let pass = |name| Pass::init(checkpoint, key, name, device);
+    pub fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
+        let pass = |name| Pass::init(source, key, name, device);
         Self {
             backward: pass("backward_"),
             forward: pass("forward_"),
             fusion: Conv2d::init(
-                checkpoint,
+                source,
                 &format!("{key}.fusion"),
                 ConvGeometry::padding(0, 0),
                 device,
@@ -55,19 +57,22 @@ pub struct Pass {
 #[derive(Debug, Default)]
 pub struct PassState([Option<Tensor<4>>; 2]);
 
+impl PassState {
+    /// Returns the state of a pass with these last states, the latest first.
+    pub fn of(states: [Option<Tensor<4>>; 2]) -> Self {
+        Self(states)
+    }
+}
+
 impl Pass {
-    fn init(checkpoint: &Checkpoint, key: &str, name: &str, device: &Device) -> Self {
+    /// Reads the pass `name`, `backward_` or `forward_`, of `{key}.*`.
+    pub fn init(source: &dyn ParameterSource, key: &str, name: &str, device: &Device) -> Self {
         let conv = |i: usize| {
             let key = format!("{key}.backbone.{name}.{i}");
-            Conv2d::init(checkpoint, &key, ConvGeometry::default(), device)
+            Conv2d::init(source, &key, ConvGeometry::default(), device)
         };
         Self {
-            align: DeformAlign::init(
-                checkpoint,
-                &format!("{key}.deform_align.{name}"),
-                LIMIT,
-                device,
-            ),
+            align: DeformAlign::init(source, &format!("{key}.deform_align.{name}"), LIMIT, device),
             backbone: [conv(0).then(Activation::Leaky(0.1)), conv(2)],
         }
     }

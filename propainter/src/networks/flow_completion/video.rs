@@ -4,12 +4,12 @@ use burn::tensor::{Device, Tensor};
 
 use super::LEAKY;
 use crate::{
-    kernels::{concat::concat, device::is_cpu},
+    kernels::{concat::concat, device::by_operations},
     networks::{
-        layers::{Conv2d, ConvGeometry, parameter},
+        layers::{Conv2d, ConvGeometry},
+        parameters::{ParameterSource, parameter},
         stored::owned,
     },
-    weights::Checkpoint,
 };
 
 /// The frames on each side that the convolution in time reads.
@@ -37,10 +37,10 @@ pub struct TimeContext(Option<Tensor<4>>);
 
 impl P3d {
     /// Reads `{key}.conv1.0` and `{key}.conv2.0`.
-    pub fn init(checkpoint: &Checkpoint, key: &str, stride: usize, device: &Device) -> Self {
+    pub fn init(source: &dyn ParameterSource, key: &str, stride: usize, device: &Device) -> Self {
         let space = ConvGeometry::default().stride(stride);
-        let space = Conv2d::init(checkpoint, &format!("{key}.conv1.0"), space, device);
-        let time = TimeConv::init(checkpoint, &format!("{key}.conv2.0"), device);
+        let space = Conv2d::init(source, &format!("{key}.conv1.0"), space, device);
+        let time = TimeConv::init(source, &format!("{key}.conv2.0"), device);
         Self {
             space: space.then(LEAKY),
             time,
@@ -79,21 +79,21 @@ impl P3d {
 
 impl TimeConv {
     /// Reads `{key}.weight` and `{key}.bias`. Frames beyond the ends are zeros in the input.
-    fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
-        if is_cpu(device) {
+    fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
+        if by_operations(device) {
             let geometry = ConvGeometry {
                 padding: [0, 0],
                 dilation: [REACH, 1],
                 ..ConvGeometry::default()
             };
-            return Self::Rows(Conv2d::init(checkpoint, key, geometry, device).then(LEAKY));
+            return Self::Rows(Conv2d::init(source, key, geometry, device).then(LEAKY));
         }
-        let weight: Tensor<5> = parameter(checkpoint, &format!("{key}.weight"), device);
+        let weight: Tensor<5> = parameter(source, &format!("{key}.weight"), device);
         let [outputs, inputs, taps, ..] = weight.dims();
         // The parts are joined along the channels: [O, taps · I, 1, 1].
         let weight: Tensor<3> = weight.reshape([outputs, inputs, taps]).swap_dims(1, 2);
         let weight = weight.reshape([outputs, taps * inputs, 1, 1]);
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        let bias = parameter(source, &format!("{key}.bias"), device);
         let joined = Conv2d::of(weight, bias, ConvGeometry::padding(0, 0));
         Self::Joined(joined.then(LEAKY))
     }

@@ -10,12 +10,14 @@ use super::{
 use crate::{
     kernels::{
         attention::{gathered_attention, windowed_attention, windows::DeviceWindowLists},
-        device::is_cpu,
+        device::by_operations,
         token_pool::{PoolGrid, pool_in_table, pool_reference},
         upcast::upcast,
     },
-    networks::layers::{Linear, parameter},
-    weights::Checkpoint,
+    networks::{
+        layers::Linear,
+        parameters::{ParameterSource, parameter},
+    },
 };
 
 /// Heads of the attention.
@@ -67,7 +69,7 @@ impl DeviceAttentionPlan {
             scope: scope.clone(),
             key_frames: indices(scope.keys.iter().copied(), device),
             query_frames: indices(scope.queries.iter().copied(), device),
-            windows: if is_cpu(device) {
+            windows: if by_operations(device) {
                 let plan = AttentionPlan::new(grid, scope, masked);
                 Windows::Batches(Box::new(Batches::new(&plan, device)))
             } else {
@@ -178,26 +180,22 @@ enum Inputs {
 
 impl WindowAttention {
     /// Reads `{key}.*`.
-    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
-        let linear = |name: &str| Linear::init(checkpoint, &format!("{key}.{name}"), device);
-        let pool: Tensor<4> = parameter(checkpoint, &format!("{key}.pool_layer.weight"), device);
+    pub fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
+        let linear = |name: &str| Linear::init(source, &format!("{key}.{name}"), device);
+        let pool: Tensor<4> = parameter(source, &format!("{key}.pool_layer.weight"), device);
         let names = ["query", "key", "value"];
         Self {
-            inputs: if is_cpu(device) {
+            inputs: if by_operations(device) {
                 Inputs::Separate(Box::new(names.map(linear)))
             } else {
                 let keys = names.map(|name| format!("{key}.{name}"));
-                Inputs::Joined(Box::new(Linear::joined(checkpoint, &keys, device)))
+                Inputs::Joined(Box::new(Linear::joined(source, &keys, device)))
             },
             projection: linear("proj"),
             pool: upcast(pool)
                 .permute([1, 2, 3, 0])
                 .reshape([1, POOL, 1, POOL, CHANNELS]),
-            pool_bias: upcast(parameter(
-                checkpoint,
-                &format!("{key}.pool_layer.bias"),
-                device,
-            )),
+            pool_bias: upcast(parameter(source, &format!("{key}.pool_layer.bias"), device)),
         }
     }
 

@@ -14,9 +14,9 @@ use crate::{
     },
     networks::{
         layers::{Activation, Conv2d, ConvGeometry},
+        parameters::ParameterSource,
         strips::join,
     },
-    weights::Checkpoint,
 };
 
 /// Channels at full resolution.
@@ -30,11 +30,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Reads the decoder from the generator's checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+    /// Reads the decoder from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
         let conv = |layer: &str, activation: Activation| {
             let key = format!("decoder.{layer}");
-            Conv2d::init(checkpoint, &key, ConvGeometry::default(), device).then(activation)
+            Conv2d::init(source, &key, ConvGeometry::default(), device).then(activation)
         };
         let leaky = Activation::Leaky(0.2);
         Self {

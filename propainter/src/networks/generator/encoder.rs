@@ -4,12 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::{
-    networks::{
-        layers::{Activation, Conv2d, ConvGeometry},
-        strips::{join, source_rows},
-    },
-    weights::Checkpoint,
+use crate::networks::{
+    layers::{Activation, Conv2d, ConvGeometry},
+    parameters::ParameterSource,
+    strips::{join, source_rows},
 };
 
 /// Groups of the convolutions that read the features at a quarter of the resolution again.
@@ -27,11 +25,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Reads the encoder from the generator's checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+    /// Reads the encoder from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
         let conv = |layer: usize, geometry: ConvGeometry| {
             let key = format!("encoder.layers.{layer}");
-            Conv2d::init(checkpoint, &key, geometry, device).then(Activation::Leaky(0.2))
+            Conv2d::init(source, &key, geometry, device).then(Activation::Leaky(0.2))
         };
         let same = ConvGeometry::default();
         let grouped = |i: usize| conv(10 + 2 * i, same.groups(GROUPS[i]));

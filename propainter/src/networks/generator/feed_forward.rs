@@ -4,7 +4,10 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{CHANNELS, frames_at_once, in_tiles, patches::PatchLayer};
-use crate::{kernels::fold, networks::layers::Linear, weights::Checkpoint};
+use crate::{
+    kernels::fold,
+    networks::{layers::Linear, parameters::ParameterSource},
+};
 
 /// Channels of the averaged image.
 const HIDDEN: usize = 40;
@@ -18,10 +21,10 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// Reads `{key}.fc1.0` and `{key}.fc2.1`.
-    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
+    pub fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
         Self {
-            expand: Linear::init(checkpoint, &format!("{key}.fc1.0"), device),
-            contract: PatchLayer::init(checkpoint, &format!("{key}.fc2.1"), device),
+            expand: Linear::init(source, &format!("{key}.fc1.0"), device),
+            contract: PatchLayer::init(source, &format!("{key}.fc2.1"), device),
         }
     }
 

@@ -5,7 +5,7 @@ pub mod attention;
 pub mod attention_plan;
 pub(crate) mod decoder;
 pub(crate) mod encoder;
-mod feature_propagation;
+pub mod feature_propagation;
 mod feed_forward;
 mod patches;
 mod quarter_scale;
@@ -27,11 +27,10 @@ pub use self::{
     transformer::{Transformer, TransformerBlock},
 };
 use self::{decoder::ReceptiveField, token_grid::mask_tokens};
-use super::strips::Strips;
+use super::{parameters::ParameterSource, strips::Strips};
 use crate::{
     Cancel, Error, Rect,
     kernels::{concat::concat, device::is_cpu},
-    weights::Checkpoint,
 };
 
 /// Channels of the features.
@@ -94,15 +93,15 @@ impl GeneratorInput {
 }
 
 impl Generator {
-    /// Reads the network from its checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+    /// Reads the network from its parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
         Self {
-            encoder: Encoder::init(checkpoint, device),
-            propagation: FeaturePropagation::init(checkpoint, device),
-            split: SoftSplit::init(checkpoint, device),
-            transformer: Transformer::init(checkpoint, device),
-            composition: SoftComposition::init(checkpoint, device),
-            decoder: Decoder::init(checkpoint, device),
+            encoder: Encoder::init(source, device),
+            propagation: FeaturePropagation::init(source, device),
+            split: SoftSplit::init(source, device),
+            transformer: Transformer::init(source, device),
+            composition: SoftComposition::init(source, device),
+            decoder: Decoder::init(source, device),
         }
     }
 

@@ -5,12 +5,14 @@ use burn::tensor::{Device, Tensor};
 use crate::{
     kernels::{
         conv::cube::{Fusion, GpuConv},
-        device::is_cpu,
+        device::by_operations,
         flops,
         fold::{self, AREA, PADDING, SIDE, STRIDE},
     },
-    networks::layers::{ConvGeometry, Linear, parameter},
-    weights::Checkpoint,
+    networks::{
+        layers::{ConvGeometry, Linear},
+        parameters::{ParameterSource, parameter},
+    },
 };
 
 /// A fully connected layer that reads the 7×7 patches of an image.
@@ -27,12 +29,12 @@ enum Form {
 
 impl PatchLayer {
     /// Reads `{key}.weight` `[O, C·49]` and `{key}.bias` `[O]`.
-    pub fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
-        if is_cpu(device) {
-            return Self(Form::Patches(Linear::init(checkpoint, key, device)));
+    pub fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
+        if by_operations(device) {
+            return Self(Form::Patches(Linear::init(source, key, device)));
         }
-        let weight: Tensor<2> = parameter(checkpoint, &format!("{key}.weight"), device);
-        let bias = parameter(checkpoint, &format!("{key}.bias"), device);
+        let weight: Tensor<2> = parameter(source, &format!("{key}.weight"), device);
+        let bias = parameter(source, &format!("{key}.bias"), device);
         let [outputs, inputs] = weight.dims();
         let weight = weight.reshape([outputs, inputs / AREA, SIDE, SIDE]);
         let geometry = ConvGeometry::padding(PADDING, PADDING).stride(STRIDE);

@@ -7,9 +7,11 @@ use super::{
 };
 use crate::{
     Rect,
-    kernels::{conv::winograd::transform::OUTPUTS, device::is_cpu, fold},
-    networks::layers::{Activation, Conv2d, ConvGeometry, Linear},
-    weights::Checkpoint,
+    kernels::{conv::winograd::transform::OUTPUTS, device::by_operations, fold},
+    networks::{
+        layers::{Activation, Conv2d, ConvGeometry, Linear},
+        parameters::ParameterSource,
+    },
 };
 
 /// The soft split: embeds each of the overlapping patches of the features as a token.
@@ -17,16 +19,16 @@ use crate::{
 pub struct SoftSplit(PatchLayer);
 
 impl SoftSplit {
-    /// Reads the split from the generator's checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        Self(PatchLayer::init(checkpoint, "ss.embedding", device))
+    /// Reads the split from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
+        Self(PatchLayer::init(source, "ss.embedding", device))
     }
 
     /// Splits features into tokens: `[B, 128, H/4, W/4]` → `[B, rows, columns, 512]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [frames, _, height, width] = x.dims();
         let device = x.device();
-        let at_once = match is_cpu(&device) {
+        let at_once = match by_operations(&device) {
             true => {
                 let tokens = TokenGrid::over([height, width]).tokens();
                 frames_at_once(&device, tokens * FEATURES * fold::AREA)
@@ -45,12 +47,12 @@ pub struct SoftComposition {
 }
 
 impl SoftComposition {
-    /// Reads the composition from the generator's checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
+    /// Reads the composition from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
         let geometry = ConvGeometry::default();
         Self {
-            embedding: Linear::init(checkpoint, "sc.embedding", device),
-            smooth: Conv2d::init(checkpoint, "sc.bias_conv", geometry, device),
+            embedding: Linear::init(source, "sc.embedding", device),
+            smooth: Conv2d::init(source, "sc.bias_conv", geometry, device),
         }
     }
 

@@ -12,8 +12,7 @@ use super::{
 use crate::{
     Cancel, Error, Rect,
     kernels::{layer_norm::layer_norm, upcast::upcast},
-    networks::layers::parameter,
-    weights::Checkpoint,
+    networks::parameters::{ParameterSource, parameter},
 };
 
 /// Block i takes keys from every `DILATION`-th frame, starting with frame i mod `DILATION`.
@@ -27,9 +26,9 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// Reads the transformer from the generator's checkpoint.
-    pub fn init(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let block = |i| TransformerBlock::init(checkpoint, i, device);
+    /// Reads the transformer from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, device: &Device) -> Self {
+        let block = |i| TransformerBlock::init(source, i, device);
         Self {
             blocks: [0, 1, 2, 3, 4, 5, 6, 7].map(block),
         }
@@ -116,14 +115,15 @@ pub struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    fn init(checkpoint: &Checkpoint, index: usize, device: &Device) -> Self {
+    /// Reads block `index` from the generator's parameters.
+    pub fn init(source: &dyn ParameterSource, index: usize, device: &Device) -> Self {
         let key = format!("transformers.transformer.{index}");
-        let norm = |name| LayerNorm::init(checkpoint, &format!("{key}.{name}"), device);
+        let norm = |name| LayerNorm::init(source, &format!("{key}.{name}"), device);
         let attention = format!("{key}.attention");
         Self {
             norms: ["norm1", "norm2"].map(norm),
-            attention: WindowAttention::init(checkpoint, &attention, device),
-            feed_forward: FeedForward::init(checkpoint, &format!("{key}.mlp"), device),
+            attention: WindowAttention::init(source, &attention, device),
+            feed_forward: FeedForward::init(source, &format!("{key}.mlp"), device),
         }
     }
 
@@ -160,10 +160,10 @@ struct LayerNorm {
 }
 
 impl LayerNorm {
-    fn init(checkpoint: &Checkpoint, key: &str, device: &Device) -> Self {
+    fn init(source: &dyn ParameterSource, key: &str, device: &Device) -> Self {
         Self {
-            gain: upcast(parameter(checkpoint, &format!("{key}.weight"), device)),
-            shift: upcast(parameter(checkpoint, &format!("{key}.bias"), device)),
+            gain: upcast(parameter(source, &format!("{key}.weight"), device)),
+            shift: upcast(parameter(source, &format!("{key}.bias"), device)),
         }
     }
 

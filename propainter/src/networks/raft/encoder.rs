@@ -4,7 +4,10 @@ use burn::tensor::{Device, Tensor};
 
 use crate::{
     kernels::{instance_norm::instance_norm, residual::rectified_sum},
-    networks::layers::{Activation, Conv2d, ConvGeometry, parameter},
+    networks::{
+        layers::{Activation, Conv2d, ConvGeometry},
+        parameters::parameter,
+    },
     weights::Checkpoint,
 };
 

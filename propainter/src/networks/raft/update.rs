@@ -4,7 +4,10 @@ use burn::tensor::{Device, Tensor};
 
 use crate::{
     kernels::gates,
-    networks::layers::{Activation, Conv2d, ConvGeometry, parameter},
+    networks::{
+        layers::{Activation, Conv2d, ConvGeometry},
+        parameters::parameter,
+    },
     weights::Checkpoint,
 };
 

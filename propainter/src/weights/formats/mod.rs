@@ -7,6 +7,7 @@
 mod cursor;
 mod elements;
 mod legacy;
+mod object;
 mod pickle;
 mod safetensors;
 mod state_dict;
@@ -19,6 +20,7 @@ use std::{fmt, fs::File, io::Read, path::Path};
 use super::WeightsError;
 pub use elements::ElementType;
 use elements::Entry;
+pub use object::Object;
 
 /// The reason why a file is no readable checkpoint, in a few words.
 #[derive(Debug)]
@@ -141,6 +143,24 @@ impl StateFile {
     pub fn integers(&self, index: usize) -> Option<Vec<i64>> {
         self.entries[index].integers(&self.bytes)
     }
+}
+
+/// Reads a file of PyTorch's zip format that holds more than a state dict, such as the state of an
+/// optimiser; `max_bytes` as for [`StateFile::read`].
+///
+/// # Errors
+/// As [`StateFile::read`].
+pub fn read_object(path: &Path, max_bytes: u64) -> Result<Object, WeightsError> {
+    let bytes = read_bytes(path, max_bytes)?;
+    let object = match form(&bytes) {
+        Ok(Form::Zip) => zip::object(&bytes),
+        Ok(other) => problem(format!("it is in the format {other}, not PyTorch zip")),
+        Err(problem) => Err(problem),
+    };
+    object.map_err(|Problem(problem)| WeightsError::Form {
+        file: path.to_owned(),
+        problem,
+    })
 }
 
 fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, WeightsError> {

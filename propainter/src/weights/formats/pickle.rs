@@ -1,4 +1,5 @@
-//! Runs the subset of Python's pickle instructions that state dicts need, protocols 2 to 5.
+//! Runs the subset of Python's pickle instructions that state dicts, also those of optimisers and
+//! schedules, need: protocols 2 to 5.
 //!
 //! Values are in one list and refer to each other by index, so nothing here recurses, however
 //! values are nested. One limit on the number of instructions bounds values, stack, marks and memo
@@ -13,7 +14,8 @@ use super::{
     value::{Id, Value, value},
 };
 
-/// Largest number of instructions; the largest network's state dict takes 7,000.
+/// Largest number of instructions; the largest network's state dict takes 7,000, its optimiser's state
+/// 20,000.
 const MAX_STEPS: usize = 1 << 16;
 
 /// The values of a pickle after its last instruction.
@@ -94,8 +96,8 @@ impl<'a> Unpickler<'a> {
             b'M' => self.int(|at| at.u16().map(i128::from))?,
             0x8a => self.int(long)?,
             b'G' => {
-                self.at.take(8)?;
-                self.push(Value::Float);
+                let float = f64::from_bits(self.at.u64()?.swap_bytes());
+                self.push(Value::Float(float));
             }
             b'X' => self.text(|at| at.u32().map(|length| length as usize))?,
             0x8c => self.text(|at| at.u8().map(usize::from))?,

@@ -60,25 +60,29 @@ impl<'p, 'a> StateDict<'p, 'a> {
         locate: impl Fn(StorageRef<'a>) -> Parsed<Range<usize>>,
     ) -> Parsed<Vec<Entry>> {
         let entry = |(key, tensor): &(&str, &TensorRef<'a>)| {
-            let storage = tensor.storage;
-            let range = locate(storage)?;
-            if storage.elements.checked_mul(storage.kind.size()) != Some(range.len()) {
-                return problem(format!(
-                    "its storage {} has {} bytes where {} elements are claimed",
-                    storage.key,
-                    range.len(),
-                    storage.elements
-                ));
-            }
-            Entry::new(
-                (*key).to_owned(),
-                storage.kind,
-                tensor.shape.clone(),
-                tensor.strides.clone(),
-                tensor.offset,
-                range,
-            )
+            self::entry((*key).to_owned(), tensor, locate(tensor.storage)?)
         };
         self.tensors.iter().map(entry).collect()
     }
+}
+
+/// Returns a tensor under `key`, whose storage has the bytes `range`.
+pub(super) fn entry(key: String, tensor: &TensorRef<'_>, range: Range<usize>) -> Parsed<Entry> {
+    let storage = tensor.storage;
+    if storage.elements.checked_mul(storage.kind.size()) != Some(range.len()) {
+        return problem(format!(
+            "its storage {} has {} bytes where {} elements are claimed",
+            storage.key,
+            range.len(),
+            storage.elements
+        ));
+    }
+    Entry::new(
+        key,
+        storage.kind,
+        tensor.shape.clone(),
+        tensor.strides.clone(),
+        tensor.offset,
+        range,
+    )
 }

@@ -25,6 +25,7 @@ pub(super) fn global(module: &str, name: &str) -> Parsed<Global> {
     };
     match (module, name) {
         ("collections", "OrderedDict") => return Ok(Global::OrderedDict),
+        ("collections", "Counter") => return Ok(Global::Counter),
         ("torch._utils", "_rebuild_tensor_v2") => return Ok(Global::RebuildTensor),
         ("torch._utils", "_rebuild_parameter") => return Ok(Global::RebuildParameter),
         ("torch", name) => {
@@ -49,7 +50,11 @@ pub(super) fn call<'a>(
     arguments: &[Id],
 ) -> Parsed<Value<'a>> {
     match (function, arguments) {
-        (Global::OrderedDict, []) => Ok(Value::Dict(Vec::new())),
+        (Global::OrderedDict | Global::Counter, []) => Ok(Value::Dict(Vec::new())),
+        (Global::Counter, [counts]) => match value(values, *counts) {
+            Value::Dict(items) => Ok(Value::Dict(items.clone())),
+            _ => problem("its pickle makes a counter without a dict"),
+        },
         // The remaining arguments are requires_grad, backward_hooks and metadata.
         (Global::RebuildTensor, [storage, offset, shape, strides, ..]) => {
             let Value::Storage(storage) = value(values, *storage) else {

@@ -11,8 +11,7 @@ pub(super) enum Value<'a> {
     None,
     Bool(bool),
     Int(i128),
-    /// The number itself is never needed.
-    Float,
+    Float(f64),
     Text(&'a str),
     Tuple(Vec<Id>),
     List(Vec<Id>),
@@ -27,6 +26,7 @@ pub(super) enum Value<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Global {
     OrderedDict,
+    Counter,
     RebuildTensor,
     RebuildParameter,
     Storage(ElementType),

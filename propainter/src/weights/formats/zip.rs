@@ -8,7 +8,13 @@
 use std::{collections::HashMap, ops::Range};
 
 use super::{
-    Parsed, cursor::Cursor, elements::Entry, pickle::Pickle, problem, state_dict::StateDict,
+    Parsed,
+    cursor::Cursor,
+    elements::Entry,
+    object::{self, Object},
+    pickle::Pickle,
+    problem,
+    state_dict::StateDict,
     value::StorageRef,
 };
 
@@ -21,25 +27,67 @@ const END_BYTES: usize = 22;
 const MAX_MEMBERS: u16 = 4096;
 
 pub(super) fn entries(file: &[u8]) -> Parsed<Vec<Entry>> {
-    let members = members(file)?;
-    let Some((prefix, pickle)) = members.iter().find_map(|(name, range)| {
-        let prefix = name.strip_suffix("data.pkl")?;
-        (prefix.is_empty() || prefix.ends_with('/')).then_some((prefix, range))
-    }) else {
-        return problem("it is a zip archive without PyTorch's data.pkl");
-    };
-    if let Some(order) = members.get(format!("{prefix}byteorder").as_str())
-        && &file[order.clone()] != b"little"
-    {
-        return problem("it was saved on a big-endian machine");
+    let archive = Archive::open(file)?;
+    let pickle = archive.pickle()?;
+    StateDict::new(&pickle)?.entries(|storage| archive.locate(storage))
+}
+
+/// Returns whatever the archive holds.
+pub(super) fn object(file: &[u8]) -> Parsed<Object> {
+    let archive = Archive::open(file)?;
+    object::build(&archive.pickle()?, file, |storage| archive.locate(storage))
+}
+
+/// An archive of PyTorch's.
+struct Archive<'a> {
+    file: &'a [u8],
+    members: HashMap<&'a str, Range<usize>>,
+    /// What the names of all members begin with.
+    prefix: &'a str,
+}
+
+impl<'a> Archive<'a> {
+    fn open(file: &'a [u8]) -> Parsed<Self> {
+        let members = members(file)?;
+        let prefix = members.keys().find_map(|name| {
+            let prefix = name.strip_suffix("data.pkl")?;
+            (prefix.is_empty() || prefix.ends_with('/')).then_some(prefix)
+        });
+        let Some(prefix) = prefix else {
+            return problem("it is a zip archive without PyTorch's data.pkl");
+        };
+        let archive = Self {
+            file,
+            members,
+            prefix,
+        };
+        if let Some(order) = archive.member("byteorder")
+            && &file[order] != b"little"
+        {
+            return problem("it was saved on a big-endian machine");
+        }
+        Ok(archive)
     }
-    let (pickle, _) = Pickle::load(&file[pickle.clone()])?;
-    StateDict::new(&pickle)?.entries(|StorageRef { key, .. }| {
-        match members.get(format!("{prefix}data/{key}").as_str()) {
-            Some(range) => Ok(range.clone()),
+
+    fn member(&self, name: &str) -> Option<Range<usize>> {
+        self.members
+            .get(format!("{}{name}", self.prefix).as_str())
+            .cloned()
+    }
+
+    fn pickle(&self) -> Parsed<Pickle<'a>> {
+        let range = self.member("data.pkl");
+        let (pickle, _) = Pickle::load(&self.file[range.unwrap_or_default()])?;
+        Ok(pickle)
+    }
+
+    /// Returns the bytes of a storage.
+    fn locate(&self, StorageRef { key, .. }: StorageRef<'_>) -> Parsed<Range<usize>> {
+        match self.member(&format!("data/{key}")) {
+            Some(range) => Ok(range),
             None => problem(format!("its storage {key} is missing")),
         }
-    })
+    }
 }
 
 /// Every member's bytes by name, their checksums verified.

@@ -34,9 +34,11 @@ pub(super) fn build(build: &mut Builder) {
 }
 
 fn propagation(build: &mut Builder) {
+    for pass in ["backward_", "forward_"] {
+        build.deformable(&format!("feat_prop_module.deform_align.{pass}"), 256, 384);
+    }
     // The forward pass also sees the backward pass's state.
     for (pass, features) in [("backward_", 256), ("forward_", 384)] {
-        build.deformable(&format!("feat_prop_module.deform_align.{pass}"), 256, 384);
         let backbone = format!("feat_prop_module.backbone.{pass}");
         build.layer(&format!("{backbone}.0"), &[128, features, 3, 3]);
         build.layer(&format!("{backbone}.2"), &[128, 128, 3, 3]);

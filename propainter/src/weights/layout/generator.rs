@@ -29,33 +29,30 @@ pub(super) fn build(build: &mut Builder) {
             &[out, input, 3, 3],
         );
     }
-    propagation(build);
-    build.layer("ss.embedding", &[TOKEN, FEATURES * TAPS]);
-    for block in 0..8 {
-        transformer_block(build, &format!("transformers.transformer.{block}"));
-    }
-    build.layer("sc.embedding", &[FEATURES * TAPS, TOKEN]);
-    build.layer("sc.bias_conv", &[FEATURES, FEATURES, 3, 3]);
     build.layer("decoder.0.conv", &[128, 128, 3, 3]);
     build.layer("decoder.2", &[64, 128, 3, 3]);
     build.layer("decoder.4.conv", &[64, 64, 3, 3]);
     build.layer("decoder.6", &[3, 64, 3, 3]);
+    build.layer("ss.embedding", &[TOKEN, FEATURES * TAPS]);
+    build.layer("sc.embedding", &[FEATURES * TAPS, TOKEN]);
+    build.layer("sc.bias_conv", &[FEATURES, FEATURES, 3, 3]);
+    propagation(build);
+    for block in 0..8 {
+        transformer_block(build, &format!("transformers.transformer.{block}"));
+    }
 }
 
 fn propagation(build: &mut Builder) {
     // Feature, warped state, flow, validity, two masks; feature, state, two masks.
     let (condition, features) = (2 * FEATURES + 2 + 1 + 2, 2 * FEATURES + 2);
     let module = "feat_prop_module";
-    let mut backbones = vec![format!("{module}.fuse")];
-    for pass in ["backward_1", "forward_1"] {
-        build.deformable(
-            &format!("{module}.deform_align.{pass}"),
-            FEATURES,
-            condition,
-        );
-        backbones.push(format!("{module}.backbone.{pass}"));
+    let passes = ["backward_1", "forward_1"];
+    for pass in passes {
+        let prefix = format!("{module}.deform_align.{pass}");
+        build.deformable(&prefix, FEATURES, condition);
     }
-    for prefix in backbones {
+    let backbones = passes.map(|pass| format!("{module}.backbone.{pass}"));
+    for prefix in backbones.into_iter().chain([format!("{module}.fuse")]) {
         build.layer(&format!("{prefix}.0"), &[FEATURES, features, 3, 3]);
         build.layer(&format!("{prefix}.2"), &[FEATURES, FEATURES, 3, 3]);
     }
@@ -63,13 +60,13 @@ fn propagation(build: &mut Builder) {
 
 fn transformer_block(build: &mut Builder, prefix: &str) {
     let attention = format!("{prefix}.attention");
+    let rolled = rolled_indices();
+    let key = format!("{attention}.valid_ind_rolled");
+    build.slot(key, &[rolled.len()], Role::Buffer(rolled));
     for name in ["key", "query", "value", "proj"] {
         build.layer(&format!("{attention}.{name}"), &[TOKEN, TOKEN]);
     }
     build.layer(&format!("{attention}.pool_layer"), &[TOKEN, 1, 4, 4]);
-    let rolled = rolled_indices();
-    let key = format!("{attention}.valid_ind_rolled");
-    build.slot(key, &[rolled.len()], Role::Buffer(rolled));
     build.norm(&format!("{prefix}.norm1"), TOKEN);
     build.norm(&format!("{prefix}.norm2"), TOKEN);
     build.layer(&format!("{prefix}.mlp.fc1.0"), &[40 * TAPS, TOKEN]);

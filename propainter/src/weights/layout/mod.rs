@@ -45,7 +45,8 @@ impl Slot {
 /// Every tensor that a network's checkpoint may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The tensors, each under its own key.
+    /// The tensors, each under its own key; for flow completion and generator in the order of the
+    /// official state dict.
     pub slots: Vec<Slot>,
 }
 

@@ -1,0 +1,162 @@
+//! Flow completion with its edge head, on whole clips (training section 3).
+
+use burn::tensor::{DType, Device, Tensor};
+use propainter::internals::networks::flow_completion::{
+    Decoder, EncoderContext, FlowCompletion, network_input,
+    propagation::{Pass, PassState, Propagation},
+};
+
+use super::{
+    computing::{Computing, Runner, frames},
+    edge_head::EdgeHead,
+};
+use crate::parameters::Recorded;
+
+/// The key of the propagation.
+const PROPAGATION: &str = "feat_prop_module";
+
+/// The network of one step.
+pub struct FlowCompletionNet(Runner);
+
+/// What the network predicts of a batch of clips: forward, then backward.
+pub struct FlowPrediction {
+    /// The flows of the whole picture, `[B, N, 2, H, W]` in pixels, in 32 bits.
+    pub flows: [Tensor<5>; 2],
+    /// How likely each pixel is an edge of the flow, `[B, N, 1, H, W]`, in 32 bits.
+    pub edges: [Tensor<5>; 2],
+}
+
+impl FlowCompletionNet {
+    /// Builds the network on recorded parameters, which are on `device`.
+    pub fn new(parameters: &Recorded, device: &Device, computing: Computing) -> Self {
+        Self(Runner::new(parameters, device, computing))
+    }
+
+    /// Predicts the flows of clips.
+    ///
+    /// - `flows`: the true flows forward and backward, `[B, N, 2, H, W]` in pixels, with sides that are
+    ///   multiples of 8. No gradient reaches them
+    /// - `masks`: `[B, N + 1, 1, H, W]`, 1 inside the hole
+    pub fn forward(&self, flows: [Tensor<5>; 2], masks: Tensor<5>) -> FlowPrediction {
+        let [batch, count, _, height, width] = flows[0].dims();
+        let clip = |x: &Tensor<5>, b: usize| -> Tensor<4> {
+            let [_, frames, channels, ..] = x.dims();
+            let clip = x.clone().narrow(0, b, 1).inner();
+            clip.reshape([frames, channels, height, width])
+        };
+        let predicted: Vec<_> = (0..batch)
+            .map(|b| {
+                let masks = clip(&masks, b);
+                let at = |start| masks.clone().narrow(0, start, count);
+                let forward = self.predict(clip(&flows[0], b), at(0));
+                // The network reads the backward direction reversed in time.
+                let backward = clip(&flows[1], b).flip([0]);
+                let mut backward = self.predict(backward, at(1).flip([0]));
+                backward.reverse();
+                [forward, backward]
+            })
+            .collect();
+        let joined = |direction: usize, what: &dyn Fn(&Tensor<4>) -> Tensor<4>| {
+            let clip = |clip: &[Vec<Tensor<4>>; 2]| {
+                Tensor::cat(clip[direction].iter().map(what).collect(), 0)
+            };
+            Tensor::stack(predicted.iter().map(clip).collect(), 0)
+        };
+        FlowPrediction {
+            flows: [0, 1].map(|direction| joined(direction, &Tensor::clone)),
+            edges: [0, 1].map(|direction| joined(direction, &|flow| self.edges(flow.clone()))),
+        }
+    }
+
+    /// Predicts the flows of one direction, `[N, 2, H, W]`, flow by flow.
+    fn predict(&self, flows: Tensor<4>, masks: Tensor<4>) -> Vec<Tensor<4>> {
+        let runner = &self.0;
+        let segments = runner.computing.segments;
+        let input = runner.input(network_input(flows, masks));
+        let [fine, coarse] = self.encode(input);
+        let (fine, coarse) = (frames(&fine), frames(&coarse));
+        let count = coarse.len();
+        let mut states = [None, None];
+        let mut backward = Vec::with_capacity(count); // last frame first
+        for x in coarse.iter().rev() {
+            backward.push(self.step("backward_", vec![x.clone()], &mut states));
+        }
+        backward.reverse();
+        let mut states = [None, None];
+        let all = coarse.into_iter().zip(backward).zip(fine);
+        let flows = all.map(|((x, backward), fine)| {
+            let known = vec![x.clone(), backward.clone()];
+            let forward = self.step("forward_", known, &mut states);
+            let device = runner.device.clone();
+            let inputs = vec![x, backward, forward];
+            let fused = runner.run(segments.propagation, inputs, move |source, inputs| {
+                let propagation = Propagation::init(source, PROPAGATION, &device);
+                propagation.fuse(&inputs[0], &inputs[1], &inputs[2])
+            });
+            let device = runner.device.clone();
+            let flow = runner.run(
+                segments.decoder,
+                vec![fused, fine],
+                move |source, inputs| {
+                    let [fused, fine] = inputs.try_into().expect("two inputs");
+                    let decoder = Decoder::init(source, &device);
+                    decoder.full(decoder.half(decoder.quarter(fused) + fine))
+                },
+            );
+            flow.cast(DType::F32)
+        });
+        flows.collect()
+    }
+
+    /// Encodes the input of one direction: `[N, 64, H/4, W/4]` and `[N, 128, H/8, W/8]`.
+    fn encode(&self, input: Tensor<4>) -> [Tensor<4>; 2] {
+        const WHOLE: &str = "all frames of a whole video";
+        let runner = &self.0;
+        let again = runner.computing.segments.encoder;
+        let device = runner.device.clone();
+        let fine = runner.run(again, vec![input], move |source, mut inputs| {
+            let network = FlowCompletion::init(source, &device);
+            let x = network.downsample(inputs.remove(0));
+            let fine = network.encode1(x, &mut EncoderContext::default(), true);
+            fine.expect(WHOLE)
+        });
+        let device = runner.device.clone();
+        let coarse = runner.run(again, vec![fine.clone()], move |source, mut inputs| {
+            let network = FlowCompletion::init(source, &device);
+            let coarse = network.encode2(inputs.remove(0), &mut EncoderContext::default(), true);
+            network.dilate(coarse.expect(WHOLE))
+        });
+        [fine, coarse]
+    }
+
+    /// Does a step of a pass. `known` are the features of the frame, then its states of earlier passes.
+    fn step(
+        &self,
+        name: &'static str,
+        known: Vec<Tensor<4>>,
+        states: &mut [Option<Tensor<4>>; 2],
+    ) -> Tensor<4> {
+        let runner = &self.0;
+        let (count, device) = (known.len(), runner.device.clone());
+        let mut inputs = known;
+        inputs.extend(states.iter().flatten().cloned());
+        let again = runner.computing.segments.propagation;
+        let state = runner.run(again, inputs, move |source, inputs| {
+            let known: Vec<_> = inputs[..count].iter().collect();
+            let state = |i: usize| inputs.get(count + i).cloned();
+            let mut states = PassState::of([state(0), state(1)]);
+            Pass::init(source, PROPAGATION, name, &device).step(&known, &mut states)
+        });
+        *states = [Some(state.clone()), states[0].take()];
+        state
+    }
+
+    /// Predicts the edges of a flow `[1, 2, H, W]`.
+    fn edges(&self, flow: Tensor<4>) -> Tensor<4> {
+        let device = self.0.device.clone();
+        let again = self.0.computing.segments.decoder;
+        self.0.run(again, vec![flow], move |source, mut inputs| {
+            EdgeHead::init(source, &device).forward(inputs.remove(0))
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! Training of flow completion (spec: training, sections 3 and 4).
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use propainter::{
+    Border, Cancel, Mask, fill_single_frame,
+    weights::{Checkpoint, Network},
+};
+
+use super::{
+    batch::{Clips, filled},
+    optimisation::{Learning, Optimisation},
+};
+use crate::{
+    checkpoint::{self, Progress, Saved},
+    data::Sample,
+    edges::edges,
+    loss::{FlowDirection, FlowLoss, FlowValues},
+    networks::{Computing, FlowCompletionNet, Frozen, FrozenClip, state},
+    optimizer::Accumulation,
+    parameters::{Parameters, host_values},
+    run::{
+        Evaluation, Losses, Step, Trainer,
+        trainer::{TrainError, not_finite},
+    },
+};
+
+/// Flow completion, while it is trained.
+pub struct FlowCompletionTrainer {
+    device: Device,
+    parameters: Parameters,
+    optimisation: Optimisation,
+    computing: Computing,
+    /// The checkpoint of RAFT; without it the flows have to be computed before.
+    raft: Option<(Checkpoint, Frozen)>,
+    /// Number of clips that are computed at once.
+    at_once: usize,
+}
+
+impl FlowCompletionTrainer {
+    /// Begins with `parameters` on `device`, which does not record.
+    pub fn new(
+        parameters: Parameters,
+        raft: Option<Checkpoint>,
+        learning: Learning,
+        at_once: usize,
+        device: &Device,
+    ) -> Self {
+        Self {
+            device: device.clone(),
+            parameters,
+            optimisation: Optimisation::new(&learning),
+            computing: learning.computing,
+            raft: raft.map(|raft| {
+                let network = Frozen::new(&raft, None, device);
+                (raft, network)
+            }),
+            at_once,
+        }
+    }
+
+    /// Returns the parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn flows(&self) -> Option<&Frozen> {
+        self.raft.as_ref().map(|(_, network)| network)
+    }
+
+    /// Makes a step on micro-batches: clips, and the edges of their true flows forward and backward.
+    /// The losses of each are normalised by its own holes; the step goes along their mean.
+    ///
+    /// # Errors
+    /// The gradients of too many steps in a row are not finite.
+    ///
+    /// # Panics
+    /// If there is no micro-batch, or the device fails.
+    pub fn step_on(&mut self, parts: Vec<(Clips, [Tensor<5>; 2])>) -> Result<Step, TrainError> {
+        let mut sum = Accumulation::new(parts.len());
+        let factor = sum.weight() * self.optimisation.scale.factor();
+        let count = parts.len() as f64;
+        let mut means: Losses = Vec::new();
+        for (clips, edges) in parts {
+            let recorded = self.parameters.record(|key| self.optimisation.trains(key));
+            let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
+            let loss = loss(&network, &clips, &edges);
+            let losses = named(&loss.values());
+            if let Some(reason) = not_finite(&losses) {
+                return Ok(Step::Skipped(reason));
+            }
+            add(&mut means, losses, count);
+            let mut tape = (loss.total() * factor).backward();
+            sum.add(recorded.gradients(&mut tape));
+        }
+        let Some(gradients) = self.optimisation.unscale(sum.finish())? else {
+            return Ok(Step::Skipped("a gradient is not finite".to_owned()));
+        };
+        self.optimisation.step(&mut self.parameters, &gradients);
+        Ok(Step::Done(means))
+    }
+
+    /// Returns the checkpoint of the network as it is.
+    fn as_checkpoint(&self) -> Result<Checkpoint, TrainError> {
+        Ok(Checkpoint::from_tensors(
+            Network::FlowCompletion,
+            self.parameters.to_host(),
+        )?)
+    }
+}
+
+/// Computes the losses of clips.
+fn loss(network: &FlowCompletionNet, clips: &Clips, edges: &[Tensor<5>; 2]) -> FlowLoss {
+    let local = clips.local();
+    let at = |video: &Tensor<5>, first: usize| video.clone().narrow(1, first, local - 1);
+    let flows = clips.flows.clone();
+    let predicted = network.forward(flows, clips.holes.clone().narrow(1, 0, local));
+    let [forward, backward] = [0, 1].map(|way| FlowDirection {
+        predicted: predicted.flows[way].clone(),
+        predicted_edges: predicted.edges[way].clone(),
+        truth: clips.flows[way].clone().autodiff(),
+        edges: edges[way].clone().autodiff(),
+        holes: at(&clips.holes, way).autodiff(),
+        current: at(&clips.frames, way).autodiff(),
+        other: at(&clips.frames, 1 - way).autodiff(),
+    });
+    FlowLoss::new(forward, backward)
+}
+
+/// Returns the losses by name; the terms are the means of both directions.
+fn named(values: &FlowValues) -> Losses {
+    let [forward, backward] = values.terms;
+    let mean = |term: usize| f64::from(forward[term] + backward[term]) / 2.0;
+    vec![
+        ("total", f64::from(values.total)),
+        ("flow", f64::from(values.flow)),
+        ("census", f64::from(values.census)),
+        ("edge", f64::from(values.edge)),
+        ("l1_hole", mean(0)),
+        ("l1_rest", mean(1)),
+    ]
+}
+
+/// Adds the losses of one of `count` parts to their means.
+pub(super) fn add(means: &mut Losses, losses: Losses, count: f64) {
+    if means.is_empty() {
+        means.extend(losses.iter().map(|(name, _)| (*name, 0.0)));
+    }
+    for ((_, mean), (_, value)) in means.iter_mut().zip(losses) {
+        *mean += value / count;
+    }
+}
+
+impl Trainer for FlowCompletionTrainer {
+    fn name(&self) -> &'static str {
+        "flow-completion"
+    }
+
+    fn step(&mut self, samples: &[Sample]) -> Result<Step, TrainError> {
+        let parts = samples.chunks(self.at_once).map(|samples| {
+            let clips = Clips::new(samples, self.flows(), &self.device);
+            let edges = clips.flows.clone().map(edges);
+            (clips, edges)
+        });
+        self.step_on(parts.collect())
+    }
+
+    /// Completes the flows and propagates images along them; what no frame shows is filled from the
+    /// pixels around it.
+    fn evaluate(&self, sample: &Sample) -> Result<Evaluation, TrainError> {
+        let clips = Clips::new(std::slice::from_ref(sample), self.flows(), &self.device);
+        let clip = clips.clip(0);
+        let recorded = self.parameters.record(|_| false);
+        let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
+        let (local, flows) = (clips.local(), clips.flows.clone());
+        let predicted = network.forward(flows.clone(), clips.holes.clone().narrow(1, 0, local));
+        let error = |way: usize| {
+            let holes = clips.holes.clone().narrow(1, way, local - 1);
+            let error = predicted.flows[way].clone().inner() - flows[way].clone();
+            let length = (error.clone() * error).sum_dim(2).sqrt();
+            (length * holes.clone()).mean() / holes.mean()
+        };
+        let error = host_values(&((error(0) + error(1)) / 2.0))[0];
+        let measures = vec![("flow_error_hole", f64::from(error))];
+        let Some((raft, _)) = &self.raft else {
+            let filled = sample.frames[..local].to_vec();
+            return Ok(Evaluation { filled, measures });
+        };
+        let frozen = Frozen::new(raft, Some(&self.as_checkpoint()?), &self.device);
+        let at = |video: Tensor<4>| video.narrow(0, 0, local);
+        let input = frozen.generator_input(
+            FrozenClip {
+                frames: at(clip.frames),
+                masks: at(clip.holes),
+                flows: clip.flows,
+            },
+            &Cancel::default(),
+        )?;
+        let mut frames = filled(sample, &input.updated);
+        let missing = host_values(&input.updated_masks.flatten(0, 3));
+        for (frame, missing) in frames
+            .iter_mut()
+            .zip(missing.chunks_exact(sample.holes[0].hole().len()))
+        {
+            let missing = missing.iter().map(|&value| u8::from(value > 0.5)).collect();
+            let mask = Mask::from_luma(frame.width(), frame.height(), missing);
+            *frame = fill_single_frame(frame, &mask, 0, Border::default()).frame;
+        }
+        Ok(Evaluation {
+            filled: frames,
+            measures,
+        })
+    }
+
+    fn save(&self, folder: &Path, step: u64) -> Result<(), TrainError> {
+        let saved = Saved {
+            network: self.parameters.to_host(),
+            discriminator: None,
+            progress: Progress {
+                epoch: 0,
+                iteration: step,
+                network: self.optimisation.record(),
+                discriminator: None,
+                notes: Default::default(),
+            },
+        };
+        Ok(checkpoint::write(folder, Network::FlowCompletion, &saved)?)
+    }
+
+    fn load(&mut self, folder: &Path, step: u64) -> Result<(), TrainError> {
+        let saved = checkpoint::read(folder, Network::FlowCompletion, step)?;
+        self.parameters = state(Network::FlowCompletion, saved.network, &self.device)?;
+        self.optimisation
+            .resume(saved.progress.network, &self.parameters);
+        Ok(())
+    }
+}

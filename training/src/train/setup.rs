@@ -1,0 +1,425 @@
+//! A run from its settings.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use burn::tensor::Device;
+use propainter::{
+    DType, DeviceChoice, Precision,
+    weights::{Checkpoint, Network, WeightsError},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{FlowCompletionTrainer, GeneratorTrainer, optimisation::Learning};
+use crate::{
+    checkpoint::{CheckpointError, read_discriminator, read_network},
+    data::{Cache, Clips, DataError, Holes, Sampler, SamplerSettings, Scan, Size},
+    discriminator::Discriminator,
+    masks::{Mixture, MixtureError},
+    networks::{Computing, Frozen, initial, state},
+    optimizer::MultiStep,
+    parameters::Parameters,
+    random::{Random, random},
+    recompute::Segments,
+    run::{Observer, Report, Run, RunError, RunFolder, Schedule, Summary, Trainer},
+};
+
+/// Part of the key of the discriminator's first weights.
+const DISCRIMINATOR: u64 = 100;
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The flow completion network.
+    FlowCompletion,
+    /// The generator, against a discriminator.
+    Generator,
+}
+
+impl Kind {
+    /// Returns the name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FlowCompletion => "flow-completion",
+            Self::Generator => "generator",
+        }
+    }
+
+    /// Returns the network that is trained.
+    pub fn network(self) -> Network {
+        match self {
+            Self::FlowCompletion => Network::FlowCompletion,
+            Self::Generator => Network::Generator,
+        }
+    }
+
+    fn schedule(self) -> MultiStep {
+        match self {
+            Self::FlowCompletion => MultiStep::flow_completion(),
+            Self::Generator => MultiStep::generator(),
+        }
+    }
+}
+
+/// The settings of a run, as its folder keeps them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The data set: a folder of videos or of folders of images, or a list.
+    pub data: PathBuf,
+    /// The size that frames are trained at: multiples of 8, at least 64.
+    pub size: (usize, usize),
+    /// Number of clips of a step.
+    pub batch: usize,
+    /// Number of clips that are computed at once.
+    pub at_once: usize,
+    /// Number of steps.
+    pub steps: u64,
+    /// Number of consecutive frames of a clip.
+    pub local: usize,
+    /// Number of reference frames of a clip; flow completion needs none.
+    pub references: usize,
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// The masks, as [`Mixture`] reads them.
+    pub masks: String,
+    /// Folder of decoded videos.
+    pub cache: PathBuf,
+    /// Bytes that the cache may hold.
+    pub cache_limit: u64,
+    /// Folder of flows that were computed before.
+    pub flows: Option<PathBuf>,
+    /// Share of the videos that is kept apart for validation, in percent.
+    pub validation_percent: f64,
+    /// A data set for validation, in place of a share.
+    pub validation: Option<PathBuf>,
+    /// Checkpoint that the network starts from.
+    pub init: Option<PathBuf>,
+    /// Checkpoint that the discriminator starts from.
+    pub init_discriminator: Option<PathBuf>,
+    /// Keys of parameters, or their beginnings or ends, that stay as they are.
+    pub freeze: Vec<String>,
+    /// Learning rate at the start, in place of the official one.
+    pub learning_rate: Option<f64>,
+    /// Checkpoint of RAFT; flow completion needs none where flows were computed before.
+    pub raft: Option<PathBuf>,
+    /// Checkpoint of flow completion, for the generator.
+    pub flow_completion: Option<PathBuf>,
+    /// Device that computes: auto, cpu or cuda:N.
+    pub device: String,
+    /// Number type of the trained network: fp32, bf16 or fp16.
+    pub precision: String,
+    /// Whether parts of the network are computed again in the backward pass, which takes less memory.
+    pub recompute: bool,
+    /// Number of threads that load samples.
+    pub threads: usize,
+    /// Steps between two lines of the log.
+    pub log_every: u64,
+    /// Steps between two checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between two pictures.
+    pub sample_every: u64,
+}
+
+/// An error that keeps a run from starting, or ends it.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The run fails.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A checkpoint to start from cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint of a network that is not trained cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The masks are not known.
+    #[error(transparent)]
+    Masks(#[from] MixtureError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] propainter::Error),
+    /// A setting is missing, or wrong for the training.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl Holes for Mixture {
+    fn draw(&self, random: &mut Random, size: Size, frames: usize) -> Vec<Vec<u8>> {
+        Mixture::draw(self, random, size.width, size.height, frames)
+    }
+}
+
+/// Starts a run in a new folder.
+///
+/// # Errors
+/// The settings, the data, a checkpoint or the folder cannot be used, or the run ends with an error.
+pub fn start(
+    kind: Kind,
+    settings: &Settings,
+    folder: &Path,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Summary, SetupError> {
+    settings.check(kind)?;
+    let values =
+        serde_json::to_value(settings).map_err(|error| SetupError::Setting(error.to_string()))?;
+    let folder = RunFolder::create(folder, kind.name(), values)?;
+    match Prepared::new(kind, settings, observer, stop) {
+        Ok(prepared) => go(prepared, settings, &folder, observer, stop),
+        Err(error) => {
+            folder.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Goes on with the run of a folder.
+///
+/// # Errors
+/// As [`start`].
+pub fn resume(
+    folder: &Path,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Summary, SetupError> {
+    let file = folder.join("settings.json");
+    let folder = RunFolder::open(folder)?;
+    let damaged = |problem| RunError::File { file, problem };
+    let kind = [Kind::FlowCompletion, Kind::Generator];
+    let Some(kind) = kind
+        .into_iter()
+        .find(|kind| kind.name() == folder.training())
+    else {
+        let problem = format!("there is no training `{}`", folder.training());
+        return Err(damaged(problem).into());
+    };
+    let settings: Settings = serde_json::from_value(folder.settings().clone())
+        .map_err(|error| damaged(error.to_string()))?;
+    settings.check(kind)?;
+    let prepared = Prepared::new(kind, &settings, observer, stop)?;
+    go(prepared, &settings, &folder, observer, stop)
+}
+
+impl Settings {
+    fn check(&self, kind: Kind) -> Result<(), SetupError> {
+        let wrong = |text: &str| Err(SetupError::Setting(text.to_owned()));
+        let (width, height) = self.size;
+        if width % 8 != 0 || height % 8 != 0 || width < 64 || height < 64 {
+            return wrong("the size of frames has to be multiples of 8 from 64 on");
+        }
+        if self.local < 2 || self.batch == 0 || self.at_once == 0 {
+            return wrong("a clip needs two local frames at least, and a step one clip");
+        }
+        if !self.batch.is_multiple_of(self.at_once) {
+            return wrong(
+                "the clips at once have to divide the clips of a step, so that all count alike",
+            );
+        }
+        self.masks.parse::<Mixture>()?;
+        self.computing()?;
+        match kind {
+            Kind::Generator if self.flow_completion.is_none() || self.raft.is_none() => {
+                wrong("the generator needs checkpoints of RAFT and of flow completion")
+            }
+            Kind::FlowCompletion if self.raft.is_none() && self.flows.is_none() => wrong(
+                "flow completion needs a checkpoint of RAFT, or flows that were computed before",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn size(&self) -> Size {
+        Size::new(self.size.0, self.size.1)
+    }
+
+    fn sampler(&self, clips: Clips, masks: &Arc<Mixture>) -> Sampler {
+        let settings = SamplerSettings {
+            seed: self.seed,
+            size: self.size(),
+            local: self.local,
+            references: self.references,
+            batch: self.batch,
+            flows: self.flows.clone(),
+        };
+        Sampler::new(settings, clips.clips, masks.clone())
+    }
+
+    /// Returns how the trained network is computed.
+    fn computing(&self) -> Result<Computing, SetupError> {
+        let numbers = match self.precision.parse()? {
+            Precision::Fp32 | Precision::Auto => DType::F32,
+            Precision::Bf16 => DType::Bf16,
+            Precision::Fp16 => DType::F16,
+            Precision::Tf32 => {
+                let text = "training knows the precisions fp32, bf16 and fp16";
+                return Err(SetupError::Setting(text.to_owned()));
+            }
+        };
+        let segments = match self.recompute {
+            true => Segments::ALL,
+            false => Segments::NONE,
+        };
+        Ok(Computing { numbers, segments })
+    }
+
+    /// Finds the clips of a data set and reports what is left out.
+    fn clips(
+        &self,
+        data: &Path,
+        cache: &Arc<Cache>,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Clips, DataError> {
+        let scan = Scan {
+            size: self.size(),
+            frames: self.local + self.references,
+            cache: cache.clone(),
+            threads: self.threads,
+            stop,
+        };
+        let clips = Clips::find(data, &scan, &mut |done, total| {
+            observer.report(&Report::Reading { done, total });
+        })?;
+        for skipped in &clips.skipped {
+            observer.report(&Report::Notice(&format!("left out: {skipped}")));
+        }
+        let mut found = format!("{}: {} clips", data.display(), clips.clips.len());
+        if !clips.skipped.is_empty() {
+            found += &format!(", {} videos left out", clips.skipped.len());
+        }
+        if clips.uncached > 0 {
+            let uncached = clips.uncached;
+            found +=
+                &format!(", {uncached} videos do not fit into the cache and are decoded each time");
+        }
+        observer.report(&Report::Notice(&found));
+        Ok(clips)
+    }
+
+    /// Returns the first parameters of the network.
+    fn parameters(&self, kind: Kind, device: &Device) -> Result<Parameters, SetupError> {
+        let network = kind.network();
+        Ok(match &self.init {
+            Some(file) => state(network, read_network(file, network)?, device)?,
+            None => initial(network, self.seed, device),
+        })
+    }
+
+    fn trainer(&self, kind: Kind, device: &Device) -> Result<Box<dyn Trainer>, SetupError> {
+        let read = |network, file: &Option<PathBuf>| {
+            file.as_ref()
+                .map(|file| Checkpoint::read(network, file))
+                .transpose()
+        };
+        let parameters = self.parameters(kind, device)?;
+        for pattern in &self.freeze {
+            let adam = crate::optimizer::AdamSettings {
+                held: vec![pattern.clone()],
+                ..Default::default()
+            };
+            if !parameters
+                .iter()
+                .any(|parameter| adam.holds(&parameter.key))
+            {
+                let text = format!("no parameter is named, begins or ends with `{pattern}`");
+                return Err(SetupError::Setting(text));
+            }
+        }
+        let mut schedule = kind.schedule();
+        schedule.initial = self.learning_rate.unwrap_or(schedule.initial);
+        let raft = read(Network::Raft, &self.raft)?;
+        let learning = Learning {
+            held: self.freeze.clone(),
+            schedule,
+            computing: self.computing()?,
+        };
+        let at_once = self.at_once;
+        Ok(match kind {
+            Kind::FlowCompletion => Box::new(FlowCompletionTrainer::new(
+                parameters, raft, learning, at_once, device,
+            )),
+            Kind::Generator => {
+                let completion = read(Network::FlowCompletion, &self.flow_completion)?;
+                let frozen = raft.map(|raft| Frozen::new(&raft, completion.as_ref(), device));
+                let discriminator = match &self.init_discriminator {
+                    Some(file) => Discriminator::new(read_discriminator(file)?, device),
+                    None => Discriminator::init(&mut random(&[self.seed, DISCRIMINATOR]), device),
+                };
+                Box::new(GeneratorTrainer::new(
+                    parameters,
+                    discriminator,
+                    frozen,
+                    learning,
+                    at_once,
+                    device,
+                ))
+            }
+        })
+    }
+}
+
+/// What a run needs beside its folder.
+struct Prepared {
+    trainer: Box<dyn Trainer>,
+    sampler: Arc<Sampler>,
+    validation: Option<Sampler>,
+}
+
+impl Prepared {
+    fn new(
+        kind: Kind,
+        settings: &Settings,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Self, SetupError> {
+        let device = settings.device.parse::<DeviceChoice>()?.open()?;
+        // First, since a wrong checkpoint is found sooner than the frames of all videos.
+        let trainer = settings.trainer(kind, &device)?;
+        let cache = Arc::new(Cache::open(&settings.cache, settings.cache_limit)?);
+        let found = settings.clips(&settings.data, &cache, observer, stop)?;
+        let (trained, apart) = match &settings.validation {
+            Some(data) => (found, settings.clips(data, &cache, observer, stop)?),
+            None => found.split(settings.validation_percent, settings.seed),
+        };
+        let masks = Arc::new(settings.masks.parse::<Mixture>()?);
+        let validation = (!apart.clips.is_empty()).then(|| settings.sampler(apart, &masks));
+        let sampler = Arc::new(settings.sampler(trained, &masks));
+        Ok(Self {
+            trainer,
+            sampler,
+            validation,
+        })
+    }
+}
+
+fn go(
+    mut prepared: Prepared,
+    settings: &Settings,
+    folder: &RunFolder,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Summary, SetupError> {
+    let run = Run {
+        folder,
+        trainer: prepared.trainer.as_mut(),
+        sampler: prepared.sampler,
+        validation: prepared.validation.as_ref(),
+        threads: settings.threads,
+        schedule: Schedule {
+            steps: settings.steps,
+            log_every: settings.log_every,
+            checkpoint_every: settings.checkpoint_every,
+            sample_every: settings.sample_every,
+        },
+        observer,
+        stop,
+    };
+    Ok(run.go()?)
+}
