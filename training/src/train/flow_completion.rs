@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Border, Cancel, Mask, fill_single_frame,
     weights::{Checkpoint, Network},
@@ -10,6 +10,7 @@ use propainter::{
 
 use super::{
     batch::{Clips, filled},
+    membrane,
     optimisation::{Learning, Optimisation},
 };
 use crate::{
@@ -152,6 +153,21 @@ pub(super) fn add(means: &mut Losses, losses: Losses, count: f64) {
     }
 }
 
+/// Fills the holes `[1, n, 1, H, W]` of flows `[1, n, 2, H, W]` by a membrane.
+fn filled_by_membrane(flows: &Tensor<5>, holes: &Tensor<5>) -> Tensor<5> {
+    let [_, _, _, height, width] = flows.dims();
+    let [mut values, holes] = [flows, holes].map(|x| host_values(&x.clone().flatten(0, 4)));
+    let planes = values.chunks_exact_mut(height * width);
+    for (plane, hole) in planes.zip(
+        holes
+            .chunks_exact(height * width)
+            .flat_map(|hole| [hole; 2]),
+    ) {
+        membrane::fill(plane, hole, width);
+    }
+    Tensor::from_data(TensorData::new(values, flows.dims()), &flows.device())
+}
+
 impl Trainer for FlowCompletionTrainer {
     fn name(&self) -> &'static str {
         "flow-completion"
@@ -175,14 +191,26 @@ impl Trainer for FlowCompletionTrainer {
         let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
         let (local, flows) = (clips.local(), clips.flows.clone());
         let predicted = network.forward(flows.clone(), clips.holes.clone().narrow(1, 0, local));
-        let error = |way: usize| {
-            let holes = clips.holes.clone().narrow(1, way, local - 1);
-            let error = predicted.flows[way].clone().inner() - flows[way].clone();
+        let holes = |way: usize| clips.holes.clone().narrow(1, way, local - 1);
+        let error = |way: usize, completed: Tensor<5>| {
+            let error = completed - flows[way].clone();
             let length = (error.clone() * error).sum_dim(2).sqrt();
-            (length * holes.clone()).mean() / holes.mean()
+            (length * holes(way)).mean() / holes(way).mean()
         };
-        let error = host_values(&((error(0) + error(1)) / 2.0))[0];
-        let measures = vec![("flow_error_hole", f64::from(error))];
+        let mean = |completed: &dyn Fn(usize) -> Tensor<5>| {
+            let error = (error(0, completed(0)) + error(1, completed(1))) / 2.0;
+            f64::from(host_values(&error)[0])
+        };
+        let measures = vec![
+            (
+                "flow_error_hole",
+                mean(&|way| predicted.flows[way].clone().inner()),
+            ),
+            (
+                "flow_error_membrane",
+                mean(&|way| filled_by_membrane(&flows[way], &holes(way))),
+            ),
+        ];
         let Some((raft, _)) = &self.raft else {
             let filled = sample.frames[..local].to_vec();
             return Ok(Evaluation { filled, measures });

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod flow_completion;
 pub mod generator;
+mod membrane;
 mod optimisation;
 pub mod setup;
 
