@@ -167,7 +167,7 @@ impl Trainer for FlowCompletionTrainer {
     }
 
     /// Completes the flows and propagates images along them; what no frame shows is filled from the
-    /// pixels around it.
+    /// pixels around it. Without RAFT only the flows are measured.
     fn evaluate(&self, sample: &Sample) -> Result<Evaluation, TrainError> {
         let clips = Clips::new(std::slice::from_ref(sample), self.flows(), &self.device);
         let clip = clips.clip(0);
@@ -184,7 +184,7 @@ impl Trainer for FlowCompletionTrainer {
         let error = host_values(&((error(0) + error(1)) / 2.0))[0];
         let measures = vec![("flow_error_hole", f64::from(error))];
         let Some((raft, _)) = &self.raft else {
-            let filled = sample.frames[..local].to_vec();
+            let filled = Vec::new();
             return Ok(Evaluation { filled, measures });
         };
         let frozen = Frozen::new(raft, Some(&self.as_checkpoint()?), &self.device);
