@@ -246,6 +246,15 @@ impl Images {
         let (element, sink) = (named("inpaint"), named("sink"));
         let source: gst_app::AppSrc = named("source").downcast().expect("an appsrc");
         source.set_caps(Some(&self.info.to_caps().expect("valid caps")));
+        let bus = pipeline.bus().expect("a pipeline has one");
+        let late = Arc::new(Mutex::new(Vec::new()));
+        let noted = late.clone();
+        bus.set_sync_handler(move |_, message| {
+            if let gst::MessageView::Qos(qos) = message.view() {
+                noted.lock().expect("no panic").extend(qos.get().1);
+            }
+            gst::BusSyncReply::Pass
+        });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let images = Arc::new(self);
         let (to, from, weak) = (seen.clone(), images.clone(), element.downgrade());
@@ -278,7 +287,6 @@ impl Images {
         let computed = (computed(true) - start).as_secs_f64() * 1e3 / count as f64;
         source.end_of_stream().expect("taken");
         let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        let bus = pipeline.bus().expect("a pipeline has one");
         let end = bus.timed_pop_filtered(None, &kinds).expect("an end");
         assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
         let stats: gst::Structure = element.property("stats");
@@ -297,9 +305,18 @@ impl Images {
         let mut times = seen.times.clone();
         times.sort_by(f64::total_cmp);
         let at = |share: usize| times[(times.len() - 1) * share / 100];
+        let late = late.lock().expect("no panic");
+        let first = late
+            .iter()
+            .take(3)
+            .map(|time| format!(" {:.2}", time.mseconds() as f64 / 1e3));
         format!(
-            "{} of {count} | {:.1} | {:.1} | {:.1} | {computed:.1} | {:.2} | {:.1} | {} | {} | {}",
+            "{} of {count}{} | {:.1} | {:.1} | {:.1} | {computed:.1} | {:.2} | {:.1} | {} | {} | {}",
             number("late"),
+            match late.is_empty() {
+                true => String::new(),
+                false => format!(" (at{} s)", first.collect::<String>()),
+            },
             at(100),
             at(99),
             at(50),

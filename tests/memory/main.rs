@@ -4,6 +4,7 @@
 mod budgets;
 mod model;
 mod strips;
+mod training;
 mod window;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -190,13 +190,13 @@ impl ParameterSource for Again<'_> {
         let Parameter { leaf, trained, .. } = self.parameter(key);
         let values = || leaf.values().clone().autodiff();
         if !(self.recorded && *trained) {
-            return Values::Tensor(values());
+            return Values::Tensor(Box::new(values()));
         }
         let mut made = self.made.borrow_mut();
         let made = made
             .entry(key.to_owned())
             .or_insert_with(|| values().require_grad());
-        Values::Tensor(made.clone())
+        Values::Tensor(Box::new(made.clone()))
     }
 
     fn numbers(&self) -> DType {

@@ -16,13 +16,14 @@ use burn::{
         },
         tensor::FloatTensor,
     },
-    tensor::Tensor,
+    tensor::{DType, Tensor},
 };
 use burn_cubecl::Cube;
 
 /// The gradients that a backward pass computes.
 pub struct InputGradients<'a> {
-    wanted: &'a [bool],
+    /// The data types of the inputs whose gradients are wanted.
+    wanted: &'a [Option<DType>],
     add: &'a mut dyn FnMut(usize, DispatchTensor),
     add_to_leaf: &'a mut dyn FnMut(NodeId, Tensor<1>),
 }
@@ -30,13 +31,13 @@ pub struct InputGradients<'a> {
 impl InputGradients<'_> {
     /// Returns whether the gradient of this input is wanted.
     pub fn wants(&self, input: usize) -> bool {
-        self.wanted[input]
+        self.wanted[input].is_some()
     }
 
-    /// Adds to the gradient of an input, if it is wanted.
+    /// Adds to the gradient of an input, if it is wanted. It is converted to the input's data type.
     pub fn add<const D: usize>(&mut self, input: usize, gradient: impl FnOnce() -> Tensor<D>) {
-        if self.wants(input) {
-            (self.add)(input, gradient().into_dispatch());
+        if let Some(dtype) = self.wanted[input] {
+            (self.add)(input, gradient().cast(dtype).into_dispatch());
         }
     }
 
@@ -73,12 +74,18 @@ impl Leaf {
 
 /// An input of an operation.
 #[derive(Debug)]
-pub struct Input(DispatchTensor);
+pub struct Input {
+    tensor: DispatchTensor,
+    dtype: DType,
+}
 
 impl<const D: usize> From<&Tensor<D>> for Input {
     /// A tensor of a device that does not record operations becomes a constant.
     fn from(tensor: &Tensor<D>) -> Self {
-        Self(tensor.clone().autodiff().into_dispatch())
+        Self {
+            tensor: tensor.clone().autodiff().into_dispatch(),
+            dtype: tensor.dtype(),
+        }
     }
 }
 
@@ -92,7 +99,10 @@ pub fn record<const N: usize, const D: usize>(
     output: Tensor<D>,
     backward: impl Fn(Tensor<D>, &mut InputGradients<'_>) + Send + Sync + 'static,
 ) -> Tensor<D> {
-    let step = BackwardStep(Arc::new(backward));
+    let step = BackwardStep {
+        inputs: inputs.iter().map(|input| input.dtype).collect(),
+        backward: Arc::new(backward),
+    };
     match output.clone().try_into_primitive::<Flex>() {
         Ok(primitive) => record_on::<Flex, N, D>(inputs, primitive, step),
         Err(_) => {
@@ -106,9 +116,15 @@ pub fn record<const N: usize, const D: usize>(
     }
 }
 
-/// A backward pass.
+/// Computes the gradients of the inputs from the output's.
+type Gradient<const D: usize> = dyn Fn(Tensor<D>, &mut InputGradients<'_>) + Send + Sync;
+
+/// A backward pass, and the data types of the inputs.
 #[derive(Clone)]
-struct BackwardStep<const D: usize>(Arc<dyn Fn(Tensor<D>, &mut InputGradients<'_>) + Send + Sync>);
+struct BackwardStep<const D: usize> {
+    inputs: Vec<DType>,
+    backward: Arc<Gradient<D>>,
+}
 
 impl<const D: usize> fmt::Debug for BackwardStep<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,10 +184,12 @@ impl<B: Below, const N: usize, const D: usize> Backward<B, N> for Operation<D> {
     ) {
         let gradient = B::tensor(grads.consume::<B>(&ops.node));
         let parents: [Option<NodeId>; N] = ops.parents.map(|parent| parent.map(|node| node.id));
-        let wanted = parents.map(|parent| parent.is_some());
+        let wanted = ops.state.inputs.iter().zip(&parents);
+        let wanted = wanted.map(|(dtype, parent)| parent.map(|_| *dtype));
+        let wanted: Vec<_> = wanted.collect();
         let mut found = Vec::new();
         let mut leaves = Vec::new();
-        (ops.state.0)(
+        (ops.state.backward)(
             gradient,
             &mut InputGradients {
                 wanted: &wanted,
@@ -196,7 +214,7 @@ fn record_on<B: Below, const N: usize, const D: usize>(
     output: FloatTensor<B>,
     step: BackwardStep<D>,
 ) -> Tensor<D> {
-    let inputs = inputs.map(|input| B::recorded(Tensor::<1>::from_dispatch(input.0)));
+    let inputs = inputs.map(|input| B::recorded(Tensor::<1>::from_dispatch(input.tensor)));
     let nodes = inputs.each_ref().map(|input| input.node());
     let prepared = Backward::<B, N>::prepare::<NoCheckpointing>(Operation::<D>, nodes);
     let recorded = match prepared.compute_bound().stateful() {

@@ -25,6 +25,9 @@ use crate::{
 /// Groups of the deformable convolutions.
 const GROUPS: usize = 16;
 
+/// A weight and a bias.
+type Tensors<const D: usize> = Box<(Tensor<D>, Tensor<1>)>;
+
 /// A layer's parameters: packed for our CPU kernels or for our GPU kernels, or as they are for the
 /// reference form, on a device that records operations.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl<C, G, R> Parameters<C, G, R> {
 /// A 2D convolution with bias. The size of the kernel is that of the weight.
 #[derive(Debug)]
 pub struct Conv2d {
-    parameters: Parameters<PackedConv, GpuConv, Box<(Tensor<4>, Tensor<1>)>>,
+    parameters: Parameters<PackedConv, GpuConv, Tensors<4>>,
     geometry: ConvGeometry,
     activation: Activation,
     /// Products that are summed for one element of the output.
@@ -195,7 +198,7 @@ fn interleave(parts: Vec<Tensor<4>>, groups: usize) -> Tensor<4> {
 /// A fully connected layer.
 #[derive(Debug)]
 pub struct Linear {
-    parameters: Parameters<PackedLinear, GpuLinear, (Tensor<2>, Tensor<1>)>,
+    parameters: Parameters<PackedLinear, GpuLinear, Tensors<2>>,
     inputs: usize,
 }
 
@@ -230,7 +233,7 @@ impl Linear {
             parameters: Parameters::new(
                 packed,
                 || Some(GpuLinear::new(&weight, &bias)?.rounding(numbers.into())),
-                || (weight.clone(), bias.clone()),
+                || Box::new((weight.clone(), bias.clone())),
             ),
         }
     }
@@ -253,8 +256,9 @@ impl Linear {
         let out = match &self.parameters {
             Parameters::Cpu(packed) => added(packed.apply(&x), addend),
             Parameters::Gpu(packed) => packed.apply_onto(&x, addend.as_ref()),
-            Parameters::Reference((weight, bias)) => {
-                added(linear_reference(x, weight.clone(), bias.clone()), addend)
+            Parameters::Reference(tensors) => {
+                let (weight, bias) = (**tensors).clone();
+                added(linear_reference(x, weight, bias), addend)
             }
         };
         flops::count(self.inputs * out.dims().iter().product::<usize>());
@@ -267,8 +271,7 @@ impl Linear {
 #[derive(Debug)]
 pub struct DeformAlign {
     offsets: [Conv2d; 4],
-    parameters:
-        Parameters<PackedDeformConv, Box<(Tensor<2>, Tensor<1>)>, Box<(Tensor<4>, Tensor<1>)>>,
+    parameters: Parameters<PackedDeformConv, Tensors<2>, Tensors<4>>,
     limit: f64,
 }
 

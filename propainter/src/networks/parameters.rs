@@ -27,7 +27,7 @@ pub enum Values<'a> {
     /// In host memory.
     Host(&'a [f32]),
     /// As a tensor in 32 bits, which may record operations.
-    Tensor(Tensor<1>),
+    Tensor(Box<Tensor<1>>),
 }
 
 impl ParameterSource for Checkpoint {

@@ -52,6 +52,15 @@ fn a_frame_that_would_be_late_gets_less_effort_until_there_is_time_again() {
 }
 
 #[test]
+fn a_stream_starts_with_the_least_effort_as_its_cost_is_not_known() {
+    let mut live = live("effort", "fill");
+    stream(&mut live, ClockTime::ZERO, 8);
+    let stats = live.accounts();
+    assert_eq!(stats.get("effort"), Ok("least"), "{stats}");
+    assert_eq!(stats.get("late"), Ok(0u64), "{stats}");
+}
+
+#[test]
 fn without_leave_the_effort_stays_full() {
     for (allowed, policy) in [("none", "fill"), ("effort", "wait")] {
         let mut live = live(allowed, policy);

@@ -46,7 +46,7 @@ fn flow_completion_is_the_same_with_and_without_recomputation() {
         };
         let (vectors, out) = flow_completion(&recorded, computing)?;
         let mut gradients = weighted_flows(&vectors, &out).backward();
-        let flows = out.flows.map(|flow| values(flow));
+        let flows = out.flows.map(values);
         Some((flows, all_gradients(&recorded, &mut gradients)))
     };
     let Some((flows, gradients)) = run(Segments::NONE) else {

@@ -17,7 +17,7 @@ impl ParameterSource for Recorded {
 
     fn values(&self, key: &str) -> Values<'_> {
         match self.leaf(key) {
-            Some((_, values)) => Values::Tensor(values.clone()),
+            Some((_, values)) => Values::Tensor(Box::new(values.clone())),
             None => panic!("the network has no parameter `{key}`"),
         }
     }

@@ -60,17 +60,23 @@ pub fn deadline(run: &Run) -> Option<Deadline> {
 }
 
 /// Returns how long the next call of a session may take, by the frame that the source pad waits for;
-/// `None` if frames wait until they are done, or if the engine may not search less.
+/// `None` if frames wait until they are done, or if the engine may not search less. Before the clock
+/// runs, a call may take the interval between frames.
 pub fn time_limit(cx: &Context) -> Option<TimeLimit> {
     let (due, interval) = {
         let run = &cx.state.lock().run;
         let allowed = run.settings.allow_degradation;
-        let limited = run.live && run.playing && allowed.contains(AllowedDegradation::EFFORT);
-        (limited.then(|| deadline(run))??, run.frame_duration())
+        if !run.live || !run.may_be_late() || !allowed.contains(AllowedDegradation::EFFORT) {
+            return None;
+        }
+        let due = run.playing.then(|| deadline(run)).flatten();
+        (due, run.frame_duration())
     };
-    let now = cx.element.current_running_time()?;
-    // The frame has to be written and sent as well.
-    let left = due.time().saturating_sub(now + interval / SENDING);
+    let left = match due.zip(cx.element.current_running_time()) {
+        // The frame has to be written and sent as well.
+        Some((due, now)) => due.time().saturating_sub(now + interval / SENDING),
+        None => interval,
+    };
     Some(TimeLimit {
         interval: interval.into(),
         left: left.into(),

@@ -3,7 +3,8 @@
 //! It is a state machine that knows no clock. Each step of a frame has an expected time at full
 //! effort, learnt from the time that it took at the tier in force. The tier goes down as soon as a
 //! frame is expected to take too long, and up one step at a time after many frames that left time
-//! for it. A step up that does not last doubles the wait for the next one.
+//! for it. A step up that does not last doubles the wait for the next one. A stream starts at the least
+//! tier, as nothing is known of its cost.
 
 use std::time::Duration;
 
@@ -89,8 +90,8 @@ pub struct EffortControl {
 impl Default for EffortControl {
     fn default() -> Self {
         Self {
-            tier: Tier::Medium,
-            current: Tier::Medium,
+            tier: Tier::Least,
+            current: Tier::Least,
             expected: [Duration::ZERO; 3],
             size: 1,
             overran: false,

@@ -4,6 +4,10 @@
 //! show what moves fast or alone, tiles of 64×64 and the frame what moves too slowly to be seen in a
 //! cell. All sums are whole numbers.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rayon::prelude::*;
+
 use super::pyramid::PyramidLevel;
 
 /// Side of a cell in pixels.
@@ -28,7 +32,7 @@ const MIN_MOTION: f64 = 0.02;
 const MIN_SIGNIFICANCE: f64 = 50.0;
 
 /// Sums over the pixels of a cell or a tile.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
     pixels: i64,
     /// Squares of the differences.
@@ -78,24 +82,36 @@ pub fn differ_by_noise(first: &PyramidLevel, second: &PyramidLevel) -> bool {
         return false;
     }
     let (columns, rows) = (first.width.div_ceil(CELL), first.height.div_ceil(CELL));
-    let across = columns.div_ceil(TILE);
-    let mut tiles = vec![Sums::default(); across * rows.div_ceil(TILE)];
-    let (mut squares, mut loud) = (Vec::new(), 0);
-    for row in 0..rows {
-        for column in 0..columns {
-            let cell = cell(first, second, column, row);
-            tiles[row / TILE * across + column / TILE].add(&cell);
-            if cell.pixels < MIN_PIXELS {
-                continue;
+    let loud = AtomicUsize::new(0);
+    let bands = (0..rows.div_ceil(TILE)).into_par_iter().map(|band| {
+        let mut tiles = vec![Sums::default(); columns.div_ceil(TILE)];
+        let mut squares = Vec::new();
+        for row in band * TILE..((band + 1) * TILE).min(rows) {
+            let mut loud_here = 0;
+            for column in 0..columns {
+                let cell = cell(first, second, column, row);
+                tiles[column / TILE].add(&cell);
+                if cell.pixels < MIN_PIXELS {
+                    continue;
+                }
+                if cell.is_motion_of_a_cell() {
+                    return None;
+                }
+                let mean = cell.squares / cell.pixels;
+                loud_here += usize::from(mean > MAX_NOISE);
+                squares.push(mean);
             }
-            let mean = cell.squares / cell.pixels;
-            loud += usize::from(mean > MAX_NOISE);
-            if cell.is_motion_of_a_cell() || 2 * loud > columns * rows {
-                return false;
+            if 2 * (loud.fetch_add(loud_here, Relaxed) + loud_here) > columns * rows {
+                return None;
             }
-            squares.push(mean);
         }
-    }
+        Some((tiles, squares))
+    });
+    let Some(bands) = bands.collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let (tiles, squares): (Vec<_>, Vec<_>) = bands.into_iter().unzip();
+    let (mut tiles, mut squares) = (tiles.concat(), squares.concat());
     if squares.len() < MIN_CELLS {
         return false;
     }
@@ -112,34 +128,54 @@ pub fn differ_by_noise(first: &PyramidLevel, second: &PyramidLevel) -> bool {
 
 /// Returns the sums of a cell over the pixels that are known, with those beside them, in both levels.
 fn cell(first: &PyramidLevel, second: &PyramidLevel, column: usize, row: usize) -> Sums {
+    let width = CELL.min(first.width - column * CELL);
     let mut sums = Sums::default();
-    let stride = first.stride;
     for y in row * CELL..((row + 1) * CELL).min(first.height) {
         let start = first.offset((column * CELL) as isize, y as isize);
-        let width = CELL.min(first.width - column * CELL);
-        for at in start..start + width {
-            let beside = [at, at - 1, at + 1, at - stride, at + stride];
-            if beside
-                .iter()
-                .any(|&at| first.valid[at] & second.valid[at] == 0)
-            {
-                continue;
-            }
-            let both = |at: usize| i64::from(first.luma[at]) + i64::from(second.luma[at]);
-            let difference = i64::from(first.luma[at]) - i64::from(second.luma[at]);
-            let gradient = [
-                both(at + 1) - both(at - 1),
-                both(at + stride) - both(at - stride),
-            ];
-            sums.pixels += 1;
-            sums.squares += difference * difference;
-            for (axis, gradient) in gradient.into_iter().enumerate() {
-                sums.gradients[axis] += gradient * gradient;
-                sums.products[axis] += gradient * difference;
-            }
-        }
+        sums.add(&match width {
+            // The compiler turns a row of known length into vectors.
+            CELL => pixels(first, second, start, CELL),
+            _ => pixels(first, second, start, width),
+        });
     }
     sums
+}
+
+/// Returns the sums of `width` pixels of a row, at most [`CELL`].
+#[inline(always)]
+fn pixels(first: &PyramidLevel, second: &PyramidLevel, start: usize, width: usize) -> Sums {
+    let stride = first.stride;
+    let around = |stored: &[u8]| {
+        [start, start - 1, start + 1, start - stride, start + stride].map(|at| {
+            let mut row = [0; CELL];
+            row[..width].copy_from_slice(&stored[at..at + width]);
+            row
+        })
+    };
+    let valid = [around(&first.valid), around(&second.valid)];
+    let luma = [around(&first.luma), around(&second.luma)];
+    let mut sums = [[0i32; CELL]; 6];
+    for x in 0..CELL {
+        let known = valid.iter().flatten().fold(1, |known, row| known & row[x]);
+        let known = i32::from(known);
+        let both = |place: usize| i32::from(luma[0][place][x]) + i32::from(luma[1][place][x]);
+        let difference = known * (i32::from(luma[0][0][x]) - i32::from(luma[1][0][x]));
+        let gradients = [both(2) - both(1), both(4) - both(3)];
+        sums[0][x] = known;
+        sums[1][x] = difference * difference;
+        for (axis, gradient) in gradients.into_iter().enumerate() {
+            sums[2 + axis][x] = known * gradient * gradient;
+            sums[4 + axis][x] = gradient * difference;
+        }
+    }
+    let [pixels, squares, across, down, product_across, product_down] =
+        sums.map(|row| i64::from(row.iter().sum::<i32>()));
+    Sums {
+        pixels,
+        squares,
+        gradients: [across, down],
+        products: [product_across, product_down],
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +202,52 @@ mod tests {
             }
         }
         frame
+    }
+
+    /// The sums of a cell, pixel by pixel.
+    fn cell_reference(levels: [&PyramidLevel; 2], column: usize, row: usize) -> Sums {
+        let mut sums = Sums::default();
+        let [first, second] = levels;
+        let stride = first.stride;
+        for y in row * CELL..((row + 1) * CELL).min(first.height) {
+            for x in column * CELL..((column + 1) * CELL).min(first.width) {
+                let at = first.offset(x as isize, y as isize);
+                let beside = [at, at - 1, at + 1, at - stride, at + stride];
+                let known = |&at: &usize| levels.iter().all(|level| level.valid[at] == 1);
+                if !beside.iter().all(known) {
+                    continue;
+                }
+                let both = |at: usize| levels.map(|l| i64::from(l.luma[at])).iter().sum::<i64>();
+                let difference = i64::from(first.luma[at]) - i64::from(second.luma[at]);
+                sums.pixels += 1;
+                sums.squares += difference * difference;
+                for (axis, step) in [1, stride].into_iter().enumerate() {
+                    let gradient = both(at + step) - both(at - step);
+                    sums.gradients[axis] += gradient * gradient;
+                    sums.products[axis] += gradient * difference;
+                }
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn a_row_at_once_gives_the_sums_of_its_pixels() {
+        let grey = Frame::new(83, 45, vec![128; 3 * 83 * 45]);
+        let mut hole = Mask::empty(83, 45);
+        hole.add_rectangle(61, 20, 30, 12);
+        let map = SourceMap::new(&hole);
+        let levels = [1, 2].map(|seed| {
+            let frame = noisy(grey.clone(), seed, 120.0);
+            Pyramid::new(&frame, map.as_ref())
+        });
+        let levels = [&levels[0].0[0], &levels[1].0[0]];
+        for row in 0..45usize.div_ceil(CELL) {
+            for column in 0..83usize.div_ceil(CELL) {
+                let fast = cell(levels[0], levels[1], column, row);
+                assert_eq!(fast, cell_reference(levels, column, row), "{column}, {row}");
+            }
+        }
     }
 
     fn is_still(first: &Frame, second: &Frame) -> bool {

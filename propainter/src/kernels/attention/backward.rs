@@ -35,7 +35,6 @@ fn table_gradients(
 ) -> [Tensor<2>; 3] {
     let [windows, queries, size] = gradient.dims();
     let keys = key_rows.dims()[0] / windows;
-    let dtype = gradient.dtype();
     let [q, k, v] = tables;
     let mut sums = tables.each_ref().map(|table| upcast(table.zeros_like()));
     let tile = (SCORES / (queries * keys)).clamp(1, windows);
@@ -70,5 +69,5 @@ fn table_gradients(
             None => sum,
         });
     }
-    sums.map(|sum| sum.cast(dtype))
+    sums
 }

@@ -33,8 +33,9 @@ pub fn deform_conv(
         let (x, weight) = (below.clone(), kept.clone());
         move |gradient: Tensor<4>, inputs: &mut InputGradients<'_>, last: [usize; 2]| {
             let (offset, modulation) = points.clone().resolve();
-            let found = Gradients::new(&x, &offset, &modulation, &weight, upcast(gradient.clone()));
-            inputs.add(0, || found.x.cast(x.dtype()));
+            let gradient = upcast(gradient);
+            let found = Gradients::new(&x, &offset, &modulation, &weight, gradient.clone());
+            inputs.add(0, || found.x);
             inputs.add(last[0], || found.weight);
             inputs.add(last[1], || {
                 gradient.sum_dims(&[0, 2, 3]).reshape([weight.dims()[0]])
@@ -44,9 +45,13 @@ pub fn deform_conv(
     };
     Some(match points.clone() {
         SamplingPoints::Given { offset, modulation } => {
-            let inputs = [x.into(), (&offset).into(), (&modulation).into()];
-            let [x, o, m] = inputs;
-            let inputs = [x, o, m, weight.into(), bias.into()];
+            let inputs = [
+                x.into(),
+                (&offset).into(),
+                (&modulation).into(),
+                weight.into(),
+                bias.into(),
+            ];
             let points = SamplingPoints::Given {
                 offset: offset.inner(),
                 modulation: modulation.inner(),
@@ -84,7 +89,7 @@ fn raw_gradient(raw: &Tensor<4>, limit: f32, [offset, modulation]: [Tensor<4>; 2
     let offset = offset * (-(tanh.clone() * tanh) + 1.0) * limit;
     let gate = burn::tensor::activation::sigmoid(values.narrow(1, split, split / 2));
     let modulation = modulation * gate.clone() * (-gate + 1.0);
-    Tensor::cat(vec![offset, modulation], 1).cast(raw.dtype())
+    Tensor::cat(vec![offset, modulation], 1)
 }
 
 /// The gradients of all that a deformable convolution reads but its bias, in 32 bits.
@@ -116,7 +121,7 @@ impl Gradients {
             x: found.x,
             offset: found.offset,
             modulation: found.modulation,
-            weight: products.sum_dim(0).reshape(flat).cast(weight.dtype()),
+            weight: products.sum_dim(0).reshape(flat),
         }
     }
 }

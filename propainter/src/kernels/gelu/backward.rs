@@ -15,8 +15,7 @@ pub fn gelu<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
             let x = upcast(kept.clone());
             let below = (x.clone() * FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
             let density = (x.clone() * x.clone() * -0.5).exp() / TAU.sqrt();
-            let dtype = gradient.dtype();
-            (upcast(gradient) * (below + x * density)).cast(dtype)
+            upcast(gradient) * (below + x * density)
         });
     })
 }

@@ -12,7 +12,6 @@ pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, shift: &Tensor<1>) -> Tensor<
     let output = super::layer_norm(kept.clone(), &gain_inner, &shift_inner, 0);
     let inputs = [x.into(), gain.into(), shift.into()];
     record(inputs, output, move |gradient, inputs| {
-        let dtype = gradient.dtype();
         let gradient = upcast(gradient);
         let x = upcast(kept.clone());
         let centred = x.clone() - x.mean_dim(1);
@@ -28,7 +27,7 @@ pub fn layer_norm(x: &Tensor<2>, gain: &Tensor<1>, shift: &Tensor<1>) -> Tensor<
             let scaled = gradient * scale.clone();
             let along = (scaled.clone() * normed.clone()).mean_dim(1);
             let centred = scaled.clone() - scaled.mean_dim(1) - normed * along;
-            (centred * factor).cast(dtype)
+            centred * factor
         });
     })
 }
