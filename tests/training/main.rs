@@ -3,9 +3,6 @@
 
 mod accumulation;
 mod checkpoint;
-mod cli;
-mod clips;
-mod convolution;
 mod data;
 mod discriminator;
 mod losses;
@@ -13,6 +10,5 @@ mod masks;
 mod networks;
 mod optimizer;
 mod run;
-mod steps;
 mod trainings;
 mod vectors;

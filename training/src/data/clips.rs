@@ -17,9 +17,9 @@ use rand::seq::SliceRandom;
 use super::{
     Cache, DataError, Size,
     cache::CachedVideo,
+    draws::{Subject, random_of},
     images::{entries, has_extension, images_in, read_image, stem},
-    list,
-    sample::{Subject, random_of},
+    list::{self, Named},
     video::VIDEO,
 };
 
@@ -98,15 +98,6 @@ pub struct Clips {
     pub skipped: Vec<String>,
     /// Number of videos whose frames did not fit into the cache, so that each use decodes them.
     pub uncached: usize,
-}
-
-/// A video that a data set names.
-#[derive(Clone, Debug)]
-pub(super) struct Named {
-    pub name: String,
-    pub path: PathBuf,
-    /// The number of frames that a list states.
-    pub frames: Option<usize>,
 }
 
 impl Clips {

@@ -9,9 +9,17 @@ use std::{
 
 use super::{
     DataError,
-    clips::Named,
     images::{entries, has_extension},
 };
+
+/// A video that a data set names.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub name: String,
+    pub path: PathBuf,
+    /// The number of frames that a list states.
+    pub frames: Option<usize>,
+}
 
 /// Reads a list. The videos are folders (or files) of these names beside the list, or in the one
 /// folder beside it that has the first of them, such as `JPEGImages`.

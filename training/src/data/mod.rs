@@ -5,12 +5,14 @@
 //! - [`cache`]: frames of videos at the training size, on disk
 //! - [`clips`]: the clips of a data set
 //! - [`list`]: data sets with a list of their videos
+//! - [`draws`]: what random numbers are drawn for
 //! - [`flow`]: files of precomputed optical flow
 //! - [`sample`]: sample k of a run, a pure function of the seed, k and the data set
 //! - [`loader`]: threads that have samples ready
 
 pub mod cache;
 pub mod clips;
+mod draws;
 pub mod flow;
 pub mod images;
 pub mod list;

@@ -10,8 +10,11 @@ use std::{
 use propainter::{Frame, Mask};
 use rand::{RngExt, seq::SliceRandom};
 
-use super::{Clip, DataError, Flows, Size};
-use crate::random::{Random, random};
+use super::{
+    Clip, DataError, Flows, Size,
+    draws::{Subject, random_of},
+};
+use crate::random::Random;
 
 /// Number of draws of holes after which a sample is given up.
 const DRAWS: usize = 100;
@@ -20,24 +23,6 @@ const DRAWS: usize = 100;
 /// that a sample does not have are drawn only up to `FAR` frames in a row.
 const ALL_HOLES: usize = 512;
 const FAR: usize = 32;
-
-/// What random numbers are drawn for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Subject {
-    /// The clips that are kept apart.
-    Apart,
-    /// The order of an epoch.
-    Order,
-    /// A sample that is trained on.
-    Trained,
-    /// A sample for validation.
-    Validated,
-}
-
-/// Returns the random numbers of the `number`th of a subject.
-pub(super) fn random_of(seed: u64, subject: Subject, number: u64) -> Random {
-    random(&[seed, subject as u64, number])
-}
 
 /// Draws the holes of a clip.
 pub trait Holes: fmt::Debug + Send + Sync {
@@ -323,6 +308,7 @@ fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::random;
 
     #[test]
     fn references_are_spread_over_all_frames_that_are_not_local() {

@@ -13,6 +13,8 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,9 @@ use super::{
     RunError,
     files::{self, PART},
 };
+
+/// Time after which a lock counts as that of another run.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Version of the folder's files.
 const VERSION: u32 = 1;
@@ -243,12 +248,20 @@ impl RunFolder {
     }
 }
 
+/// Locks a folder. The lock of a process that is about to end, or that is starting another one, may last
+/// a moment longer than its run.
 fn lock(path: &Path) -> Result<File, RunError> {
     let file = path.join("lock");
     let lock = File::create(&file).map_err(RunError::write(&file))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(RunError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(RunError::write(file)(error)),
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::sleep(PATIENCE / 20);
+            }
+            Err(TryLockError::WouldBlock) => return Err(RunError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(RunError::write(file)(error)),
+        }
     }
 }

@@ -274,6 +274,9 @@ impl Going<'_> {
             .trainer
             .evaluate(sample)
             .map_err(RunError::Training)?;
+        if evaluation.filled.is_empty() {
+            return Ok(());
+        }
         let picture = side_by_side(sample, &evaluation.filled);
         let step = self.position.step;
         let file = self
@@ -311,11 +314,12 @@ impl Going<'_> {
                 .evaluate(&sample)
                 .map_err(RunError::Training)?;
             let (filled, truth) = (&evaluation.filled, &sample.frames[..sample.local]);
-            let mut measures = vec![
-                ("psnr", psnr(filled, truth, None)),
-                ("psnr_hole", psnr(filled, truth, Some(&sample.holes))),
-            ];
-            measures.extend(ssim(filled, truth).map(|ssim| ("ssim", ssim)));
+            let mut measures = Vec::new();
+            if !filled.is_empty() {
+                measures.push(("psnr", psnr(filled, truth, None)));
+                measures.push(("psnr_hole", psnr(filled, truth, Some(&sample.holes))));
+                measures.extend(ssim(filled, truth).map(|ssim| ("ssim", ssim)));
+            }
             measures.extend(evaluation.measures);
             sums.add(&measures);
         }

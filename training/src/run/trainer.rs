@@ -21,7 +21,8 @@ pub enum Step {
 /// What the networks make of a sample.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The filled local frames; outside the holes they are the true ones.
+    /// The filled local frames; outside the holes they are the true ones. None if the training does not
+    /// fill frames.
     pub filled: Vec<Frame>,
     /// Measures of the training's own.
     pub measures: Losses,

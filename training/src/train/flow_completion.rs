@@ -183,7 +183,7 @@ impl Trainer for FlowCompletionTrainer {
     }
 
     /// Completes the flows and propagates images along them; what no frame shows is filled from the
-    /// pixels around it.
+    /// pixels around it. Without RAFT only the flows are measured.
     fn evaluate(&self, sample: &Sample) -> Result<Evaluation, TrainError> {
         let clips = Clips::new(std::slice::from_ref(sample), self.flows(), &self.device);
         let clip = clips.clip(0);
@@ -212,7 +212,7 @@ impl Trainer for FlowCompletionTrainer {
             ),
         ];
         let Some((raft, _)) = &self.raft else {
-            let filled = sample.frames[..local].to_vec();
+            let filled = Vec::new();
             return Ok(Evaluation { filled, measures });
         };
         let frozen = Frozen::new(raft, Some(&self.as_checkpoint()?), &self.device);

@@ -1,5 +1,7 @@
 //! Runs: steps, checkpoints, what interrupts them and how they go on.
 
+mod convolution;
+
 use std::{
     fs,
     path::Path,
@@ -21,10 +23,8 @@ use propainter_training::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    clips::{Rectangle, scan, write_images},
-    convolution::{Convolution, SIZE},
-};
+use self::convolution::{Convolution, SIZE};
+use super::data::clips::{Rectangle, scan, write_images};
 
 const SCHEDULE: Schedule = Schedule {
     steps: 60,

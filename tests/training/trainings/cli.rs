@@ -9,7 +9,7 @@ use propainter_cli::{Console, weights::Environment};
 use propainter_training::data::Size;
 use serde_json::Value;
 
-use super::clips::write_images;
+use crate::data::clips::write_images;
 
 /// Runs `propainter train` and returns status, output and errors.
 fn train(arguments: &[&str]) -> (u8, String, String) {

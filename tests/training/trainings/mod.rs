@@ -1,5 +1,8 @@
 //! Whole trainings at a tiny size: they go on bit for bit, and what they have trained is played.
 
+mod cli;
+mod steps;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -21,7 +24,7 @@ use propainter_training::{
     train::{Kind, Settings, resume, start},
 };
 
-use super::clips::write_images;
+use super::data::clips::write_images;
 
 /// Settings of a run at a tiny size, of folders of images.
 fn settings(home: &Path, steps: u64) -> Settings {

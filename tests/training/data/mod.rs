@@ -1,5 +1,7 @@
 //! Data sets, samples and the loader.
 
+pub mod clips;
+
 use std::{
     fs,
     path::Path,
@@ -15,7 +17,7 @@ use propainter_training::{
     random::Random,
 };
 
-use super::clips::{Rectangle, run_pipeline, scan, write_images, write_video};
+use self::clips::{Rectangle, run_pipeline, scan, write_images, write_video};
 
 const SIZE: Size = Size {
     width: 64,
