@@ -9,6 +9,10 @@
 //! - the **GPU form** in `cube.rs`, written in CubeCL. One source serves CUDA and CubeCL's CPU
 //!   runtime, on which the tests run it.
 //!
+//! For training, some operations also have a backward pass of their own in `backward.rs`; the tensor
+//! library derives that of the others from their reference form. Recorded operations keep what their
+//! backward pass reads (`recorded`).
+//!
 //! `mod.rs` also holds the operation's types and the function that callers use; it takes the fast
 //! form for the device that the tensors are on. A test holds every fast form to the reference form.
 //! All forms take and return tensors of 32 or of 16 bits, and accumulate sums in 32 bits.

@@ -1,6 +1,6 @@
 //! The networks of inference, on recorded parameters and whole clips.
 //!
-//! [`state`] brings parameters into the order of a network's state dict, [`initial`] makes new ones.
+//! [`state()`] brings parameters into the order of a network's state dict, [`initial()`] makes new ones.
 //! [`FlowCompletionNet`] and [`GeneratorNet`] are built anew for each step from
 //! [`Recorded`](crate::parameters::Recorded) parameters, whose gradients the backward pass gives.
 //! [`Frozen`] computes what the generator's training takes as given.

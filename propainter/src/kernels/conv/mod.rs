@@ -36,6 +36,12 @@ pub fn conv2d_reference(
     geometry: ConvGeometry,
     activation: Activation,
 ) -> Tensor<4> {
+    #[cfg(feature = "training")]
+    if x.is_autodiff()
+        && let Some(out) = backward::conv2d_in_16_bits(&x, &weight, &bias, geometry)
+    {
+        return activate(out, activation);
+    }
     let ConvGeometry {
         stride,
         padding,
