@@ -1,7 +1,7 @@
 //! The discriminator: spectral norms, and a step on the clips of the vectors. Steps 2 and 3 need the
 //! generator's updates; they are tested where both networks are trained together.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use propainter_training::{
     discriminator::{self, Discriminator, LAYERS, convolve, judge},
     loss::{self, DiscriminatorLoss, GeneratorLoss},
@@ -11,7 +11,7 @@ use propainter_training::{
 
 use crate::vectors::{
     self, assert_figure, assert_near, assert_steps, by_key, device, figures, frames, host, norm,
-    rule_tensor, sliced, slices, vectors,
+    relative, rule_tensor, sliced, slices, vectors,
 };
 
 #[test]
@@ -176,6 +176,43 @@ fn a_step_judges_learns_and_iterates_as_the_official_one() {
         "of_composed_for_generator",
         1e-4,
     );
+}
+
+/// Convolutions have the type of the clips; parameters, their norms and their gradients stay in 32 bits.
+#[test]
+fn sixteen_bits_judge_and_learn_nearly_the_same() {
+    let (Some(tensors), Some(step)) = (vectors::discriminator(), vectors("generator_step")) else {
+        return;
+    };
+    let device = device();
+    let mut network = Discriminator::new(tensors, &device);
+    // The first norms are far too small, as u and v begin at random: fp16 would overflow.
+    let pass = network.next_pass();
+    let run = |numbers: DType| {
+        let clips = step.tensor::<5>("pred", &device).cast(numbers);
+        let weights = network.parameters().record(|_| true);
+        let out = judge(&weights, &pass, clips).cast(DType::F32);
+        let mut tape = DiscriminatorLoss::new(out.clone(), out.clone())
+            .total()
+            .backward();
+        let gradients = weights.gradients(&mut tape);
+        let gradients = gradients
+            .iter()
+            .flat_map(|(_, gradient)| host(gradient.clone()));
+        (host(out), gradients.collect::<Vec<_>>())
+    };
+    let (out, gradients) = run(DType::F32);
+    // Six layers there and back, each rounding to 2⁻⁹ or 2⁻¹².
+    for (numbers, near, near_gradients) in [(DType::BF16, 0.02, 0.1), (DType::F16, 0.003, 0.02)] {
+        let (judged, learnt) = run(numbers);
+        let errors = [relative(&judged, &out), relative(&learnt, &gradients)];
+        println!("{numbers:?}: {errors:?}");
+        assert!(
+            errors[0] > 0.0 && errors[0] < near,
+            "{numbers:?}: {errors:?}"
+        );
+        assert!(errors[1] < near_gradients, "{numbers:?}: {errors:?}");
+    }
 }
 
 #[test]
