@@ -85,7 +85,7 @@ struct ConvertOptions {
     force: bool,
 }
 
-/// Writes RAFT from torchvision's raft_large, which has a BSD licence, as a checkpoint of the element.
+/// Writes the raft_large of torchvision, which has a BSD licence, as a checkpoint of the element.
 #[derive(Debug, Args)]
 struct ImportOptions {
     /// File of torchvision, such as raft_large_C_T_SKHT_V2-ff5fadd5.pth
