@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::weights::HostTensor;
 use propainter_training::{
-    optimizer::{Accumulation, Adam, AdamSettings, CosineRestarts, LossScale, MultiStep},
+    optimizer::{Accumulation, Adam, AdamSettings, LossScale, MultiStep},
     parameters::{Gradients, Parameters},
 };
 
@@ -177,24 +177,6 @@ fn rates_fall_at_milestones_counted_in_finished_steps() {
     let generator = MultiStep::generator();
     assert_eq!(generator.rate(399_999), 1e-4);
     assert!((generator.rate(400_000) / 1e-5 - 1.0).abs() < 1e-12);
-}
-
-#[test]
-fn cosine_rates_restart() {
-    let cosine = CosineRestarts {
-        initial: 1e-3,
-        periods: vec![(100, 1.0), (50, 0.5)],
-    };
-    let middle = 1e-7 + 0.5 * (1e-3 - 1e-7);
-    for (finished, rate) in [
-        (0, 1e-3),
-        (50, middle),
-        (100, 1e-7 + 0.5 * (1e-3 - 1e-7)),
-        (125, 1e-7 + 0.25 * (1e-3 - 1e-7)),
-        (150, 1e-7),
-    ] {
-        assert!((cosine.rate(finished) - rate).abs() < 1e-12, "{finished}");
-    }
 }
 
 #[test]

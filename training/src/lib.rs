@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod discriminator;
 pub mod edges;
+mod files;
 pub mod loss;
 pub mod masks;
 pub mod networks;

@@ -70,12 +70,8 @@ fn summary(progress: &Progress) -> String {
         .collect();
     parts.push(format!("{:.2} steps/s", progress.steps_per_second));
     parts.push(format!("waited {:.0} %", 100.0 * progress.waited));
-    for (name, memory) in [
-        ("device", progress.device_memory),
-        ("host", progress.host_memory),
-    ] {
-        parts.extend(memory.map(|memory| format!("{name} {}", units::bytes(memory))));
-    }
+    let memory = progress.host_memory;
+    parts.extend(memory.map(|memory| format!("{} of memory", units::bytes(memory))));
     if let Some(left) = progress.left() {
         let minutes = left.as_secs() / 60;
         parts.push(format!("{}:{:02} h left", minutes / 60, minutes % 60));
@@ -110,7 +106,6 @@ impl Observer for JsonLines<'_> {
                 "steps_per_second": progress.steps_per_second,
                 "seconds_left": progress.left().map(|left| left.as_secs_f64()),
                 "waited": progress.waited,
-                "device_bytes": progress.device_memory,
                 "host_bytes": progress.host_memory,
                 "skipped": progress.skipped,
             })),

@@ -3,6 +3,7 @@
 use std::{fs, io, path::Path, thread, time::Duration};
 
 use propainter_training::{
+    checkpoint,
     data::{Sample, Size},
     run::{
         Evaluation, Step, Trainer,
@@ -135,7 +136,7 @@ impl Trainer for Convolution {
             json!({ "bits": bits, "steps": self.steps }).to_string(),
         )?;
         fs::rename(part, folder.join(format!("gen_{step:06}.json")))?;
-        Ok(())
+        Ok(checkpoint::set_latest(folder, step)?)
     }
 
     fn load(&mut self, folder: &Path, step: u64) -> Result<(), TrainError> {

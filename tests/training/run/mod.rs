@@ -379,7 +379,7 @@ fn a_folder_has_one_run_and_one_process() {
             .latest()
             .unwrap_err()
             .to_string()
-            .contains("no number")
+            .contains("not the number of a step")
     );
     // As the official training leaves it.
     fs::write(folder.checkpoints().join("latest.ckpt"), "000005\n000010\n").unwrap();

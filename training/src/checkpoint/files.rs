@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use propainter::weights::part_of;
-
 use super::CheckpointError;
+use crate::files;
 
 /// The file of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +51,11 @@ pub fn latest(folder: &Path) -> Result<Option<u64>, CheckpointError> {
     }
 }
 
-/// Makes `step` the latest.
-pub(super) fn set_latest(folder: &Path, step: u64) -> Result<(), CheckpointError> {
+/// Makes a step, whose files are written, the latest of a folder.
+///
+/// # Errors
+/// The list of steps cannot be written; the latest step is the one before.
+pub fn set_latest(folder: &Path, step: u64) -> Result<(), CheckpointError> {
     replace(&list(folder), |file| writeln!(file, "{step:06}"))
 }
 
@@ -61,26 +63,13 @@ fn list(folder: &Path) -> PathBuf {
     folder.join("latest.ckpt")
 }
 
-/// Writes a file beside `path`, then renames it to `path`; after that it is on the disk.
+/// Writes a file, which appears complete or not at all.
 pub(super) fn replace(
     path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    content: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
 ) -> Result<(), CheckpointError> {
-    let part = part_of(path);
-    let written = File::create(&part).and_then(|file| {
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        content(&mut file)?;
-        file.into_inner()?.sync_all()?;
-        fs::rename(&part, path)?;
-        // The name is on the disk when its folder is.
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-    });
-    written.map_err(|source| {
-        // The remains are useless; a failure to remove them is not reported.
-        let _ = fs::remove_file(&part);
-        CheckpointError::Write {
-            file: path.to_owned(),
-            source,
-        }
+    files::replace(path, content).map_err(|source| CheckpointError::Write {
+        file: path.to_owned(),
+        source,
     })
 }

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, path::Path};
 use propainter::weights::{HostTensor, Network};
 
 pub use error::CheckpointError;
-pub use files::{Kind, latest, path};
+pub use files::{Kind, latest, path, set_latest};
 pub use optimizer_file::{OptimizerRecord, Progress};
 pub use state_dict::{read_discriminator, read_network, write_safetensors};
 
@@ -57,7 +57,7 @@ pub fn write(folder: &Path, network: Network, saved: &Saved) -> Result<(), Check
         state_dict::write_discriminator(&file(Kind::Discriminator), discriminator)?;
     }
     optimizer_file::write(&file(Kind::Optimizer), network, &saved.progress)?;
-    files::set_latest(folder, step)
+    set_latest(folder, step)
 }
 
 /// Reads the latest step of `folder`; `None` if there is none.

@@ -4,9 +4,9 @@
 use std::{fs, io::Write, path::Path};
 
 use half::f16;
-use tempfile::NamedTempFile;
 
 use super::{DataError, Size, images::taps};
+use crate::files;
 
 const MAGIC: &[u8; 4] = b"PIEH";
 
@@ -111,12 +111,7 @@ impl Flow {
         }
         let values = self.vectors.iter().flatten();
         bytes.extend(values.flat_map(|&value| f16::from_f32(value).to_le_bytes()));
-        let written =
-            NamedTempFile::new_in(file.parent().unwrap_or(Path::new("."))).and_then(|mut part| {
-                part.write_all(&bytes)?;
-                part.persist(file).map_err(|error| error.error)
-            });
-        written.map(|_| ()).map_err(DataError::write(file))
+        files::replace(file, |part| part.write_all(&bytes)).map_err(DataError::write(file))
     }
 
     /// Returns the flow of frames of another size: interpolated bilinearly, x and y in pixels of

@@ -8,4 +8,4 @@ mod schedule;
 pub use accumulation::Accumulation;
 pub use adam::{Adam, AdamSettings, AdamState};
 pub use loss_scale::{LossScale, LossScaleState, TooManySkips};
-pub use schedule::{CosineRestarts, MultiStep};
+pub use schedule::MultiStep;

@@ -1,7 +1,5 @@
 //! Learning rates (spec: training, section 7).
 
-use std::f64::consts::PI;
-
 /// The learning rate falls by a factor at milestones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MultiStep {
@@ -36,33 +34,5 @@ impl MultiStep {
     pub fn rate(&self, finished: u64) -> f64 {
         let passed = self.milestones.iter().filter(|&&m| m <= finished).count();
         self.initial * self.gamma.powi(passed as i32)
-    }
-}
-
-/// The learning rate falls along a cosine to 10⁻⁷ in each period. No official training uses it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CosineRestarts {
-    /// The rate at the start of a period of weight 1.
-    pub initial: f64,
-    /// The steps of each period, and the weight of its rate. The last period goes on for ever.
-    pub periods: Vec<(u64, f64)>,
-}
-
-impl CosineRestarts {
-    /// The rate at the end of a period.
-    const LEAST: f64 = 1e-7;
-
-    /// Returns the rate of the step after `finished` steps.
-    pub fn rate(&self, finished: u64) -> f64 {
-        let mut start = 0;
-        for (index, &(period, weight)) in self.periods.iter().enumerate() {
-            if finished < start + period || index + 1 == self.periods.len() {
-                let part = (finished - start) as f64 / period as f64;
-                let above = weight * 0.5 * (self.initial - Self::LEAST);
-                return Self::LEAST + above * (1.0 + (PI * part).cos());
-            }
-            start += period;
-        }
-        self.initial
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use font8x8::legacy::BASIC_LEGACY;
 use serde_json::Value;
 
-use super::{RunError, files, log, pictures::Picture};
+use super::{RunError, log, pictures::Picture};
 
 /// Size of a panel and the margins of its plot (left, right, top, bottom), in pixels.
 const PANEL: (usize, usize) = (560, 200);
@@ -25,7 +25,7 @@ type Curve = Vec<(f64, f64)>;
 pub fn write(log: &Path, file: &Path) -> Result<(), RunError> {
     let picture = draw(&curves(&log::read(log)?));
     let png = picture.png().map_err(std::io::Error::other);
-    files::write(file, &png.map_err(RunError::write(file))?)
+    super::write(file, &png.map_err(RunError::write(file))?)
 }
 
 /// Returns the losses and the measures of validation by name.

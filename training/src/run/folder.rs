@@ -20,10 +20,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    RunError,
-    files::{self, PART},
-};
+use super::{RunError, write};
+use crate::{checkpoint, files::PART};
 
 /// Time after which a lock counts as that of another run.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -86,7 +84,7 @@ impl RunFolder {
         }
         let text = serde_json::to_vec_pretty(&this.settings).map_err(io::Error::other);
         let file = path.join("settings.json");
-        files::write(&file, &text.map_err(RunError::write(&file))?)?;
+        write(&file, &text.map_err(RunError::write(&file))?)?;
         Ok(this)
     }
 
@@ -176,18 +174,8 @@ impl RunFolder {
     /// # Errors
     /// The file that tells it cannot be read, or tells no number.
     pub fn latest(&self) -> Result<Option<Position>, RunError> {
-        let file = self.checkpoints().join("latest.ckpt");
-        let text = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(RunError::read(&file))?,
-        };
-        let step = text
-            .lines()
-            .last()
-            .and_then(|line| line.trim().parse().ok());
-        let Some(step) = step else {
-            let problem = "the last line is no number of a step".to_owned();
-            return Err(RunError::File { file, problem });
+        let Some(step) = checkpoint::latest(&self.checkpoints())? else {
+            return Ok(None);
         };
         let file = self.position_file(step);
         match fs::read(&file) {
@@ -214,16 +202,7 @@ impl RunFolder {
     pub fn write_position(&self, position: Position) -> Result<(), RunError> {
         let file = self.position_file(position.step);
         let text = serde_json::to_vec(&position).map_err(io::Error::other);
-        files::write(&file, &text.map_err(RunError::write(&file))?)
-    }
-
-    /// Makes the checkpoint of a step, whose files are written, the latest one.
-    ///
-    /// # Errors
-    /// The file that tells it cannot be written; the latest checkpoint is the one before.
-    pub fn set_latest(&self, step: u64) -> Result<(), RunError> {
-        let file = self.checkpoints().join("latest.ckpt");
-        files::write(&file, format!("{step:06}\n").as_bytes())
+        write(&file, &text.map_err(RunError::write(&file))?)
     }
 
     fn position_file(&self, step: u64) -> PathBuf {
@@ -239,7 +218,7 @@ impl RunFolder {
                 .flatten()
             {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with(PART) || name.ends_with(".part") {
+                if name.ends_with(PART) {
                     fs::remove_file(entry.path()).map_err(RunError::write(entry.path()))?;
                 }
             }

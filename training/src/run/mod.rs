@@ -2,7 +2,6 @@
 //!
 //! - [`trainer`]: what a training is to a run
 //! - [`folder`]: the folder of a run, which one process at a time may use
-//! - [`files`]: files that appear complete or not at all
 //! - [`steps`]: the steps of a run, from its latest checkpoint on
 //! - [`progress`]: how far a run is, and who is told
 //! - [`log`]: one line of JSON for each entry of the log
@@ -13,7 +12,6 @@
 
 pub mod curves;
 pub mod events;
-pub mod files;
 pub mod folder;
 pub mod log;
 pub mod measures;
@@ -22,11 +20,15 @@ pub mod progress;
 pub mod steps;
 pub mod trainer;
 
-use std::{error::Error, io, path::PathBuf};
+use std::{
+    error::Error,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
-use crate::data::DataError;
+use crate::{checkpoint::CheckpointError, data::DataError, files};
 
 pub use self::{
     folder::RunFolder,
@@ -80,6 +82,9 @@ pub enum RunError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The list of checkpoints is not what it should be.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The data fails.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -114,4 +119,9 @@ impl RunError {
             _ => Self::Write { file, source },
         }
     }
+}
+
+/// Writes a file, which appears complete or not at all.
+fn write(file: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    files::replace(file, |part| part.write_all(bytes)).map_err(RunError::write(file))
 }

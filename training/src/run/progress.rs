@@ -26,8 +26,6 @@ pub struct Progress {
     pub waited: f64,
     /// Bytes of memory of the process, if the system tells.
     pub host_memory: Option<u64>,
-    /// Bytes of memory of the device, if there is one that tells.
-    pub device_memory: Option<u64>,
     /// Number of steps that were skipped since the process began.
     pub skipped: u64,
 }

@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 use super::{
     Losses, Observer, Progress, Report, RunError, RunFolder, Step, Trainer, curves,
     events::Events,
-    files,
     folder::Position,
     log::Log,
     measures::{psnr, ssim},
     pictures::side_by_side,
     progress::{Meter, resident},
+    write,
 };
 use crate::data::{Loader, Sample, Sampler};
 
@@ -201,7 +201,6 @@ impl Going<'_> {
             steps_per_second,
             waited: share,
             host_memory: resident(),
-            device_memory: self.run.trainer.device_memory(),
             ..self.progress
         };
         self.run.observer.report(&Report::Step(&self.progress));
@@ -234,7 +233,6 @@ impl Going<'_> {
                 "steps_per_second": steps_per_second,
                 "waited": waited,
                 "host_memory": self.progress.host_memory,
-                "device_memory": self.progress.device_memory,
             },
         }))?;
         let losses = losses
@@ -255,7 +253,6 @@ impl Going<'_> {
         folder.write_position(self.position)?;
         let saved = self.run.trainer.save(&folder.checkpoints(), step);
         saved.map_err(RunError::Training)?;
-        folder.set_latest(step)?;
         self.saved = Some(step);
         self.run.observer.report(&Report::Checkpoint { step });
         curves::write(&folder.log(), &folder.curves())
@@ -288,7 +285,7 @@ impl Going<'_> {
             .png()
             .map_err(std::io::Error::other)
             .map_err(RunError::write(&file))?;
-        files::write(&file, &png)?;
+        write(&file, &png)?;
         let size = (picture.width as u32, picture.height as u32);
         self.events
             .picture(step, "masked, filled, true", size, &png)

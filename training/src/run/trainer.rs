@@ -50,7 +50,7 @@ pub trait Trainer {
     fn evaluate(&self, sample: &Sample) -> Result<Evaluation, TrainError>;
 
     /// Writes everything that a later step depends on into files of `folder` that bear the number
-    /// `step`, each of which appears complete or not at all.
+    /// `step`, each of which appears complete or not at all, and then makes it the latest step.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -61,11 +61,6 @@ pub trait Trainer {
     /// # Errors
     /// A file is missing, damaged or of another network.
     fn load(&mut self, folder: &Path, step: u64) -> Result<(), TrainError>;
-
-    /// Returns the bytes of device memory in use, if there is a device that reports it.
-    fn device_memory(&self) -> Option<u64> {
-        None
-    }
 }
 
 /// Returns why a step with these losses must be skipped, if one is not finite.
