@@ -5,11 +5,10 @@ export CUDARC_CUDA_VERSION := 12000
 
 .PHONY: demo test slurm-test gpu-test lint bench soak setup plugin kit
 
-# `make` builds the whole workspace, with the networks, so that every build of the tensor library has
-# the same features and happens once. For a package, without the tests' entry points, build
-# `cargo build --release -p gst-plugin-propainter -p propainter-cli` alone.
+# `make` builds what is installed, with the networks. The tests' entry points are no part of it: a
+# build of the whole workspace has them, so it leaves the plugin out and takes its own engine.
 plugin: setup
-	cargo build --release --workspace
+	cargo build --release -p gst-plugin-propainter -p propainter-cli
 	@$(links)
 
 # The program acts as the subcommand that the name of a link to it ends with.
@@ -42,21 +41,21 @@ lint: setup
 	@sh scripts/lint.sh
 
 bench: plugin
-	cargo build --release --workspace --examples
+	cargo build --release --workspace --exclude gst-plugin-propainter --examples
 	target/release/examples/stages
 	target/release/examples/propagation_speed
 
 # Memory stays flat over 20,000 frames; and the tests that are too long for `make test`.
 soak: export G_DEBUG = fatal-warnings
 soak: plugin
-	cargo test --release --workspace --test all -- --ignored
-	cargo test --release --workspace --test memory -- --include-ignored
+	cargo test --release --workspace --exclude gst-plugin-propainter --test all -- --ignored
+	cargo test --release --workspace --exclude gst-plugin-propainter --test memory -- --include-ignored
 	sh scripts/soak.sh
 
 # The tests on the virtual GPU that are too long for `make test`: the networks' golden vectors, computed
 # from the PTX of every kernel; memory of large frames; every allocation and launch that can fail.
 gpu-test: plugin
-	cargo test --release --workspace --test all -- gpu:: --include-ignored
+	cargo test --release --workspace --exclude gst-plugin-propainter --test all -- gpu:: --include-ignored
 
 # deploy/slurm.sbatch on a Slurm that is started for it: needs root, and installs Slurm.
 slurm-test: plugin

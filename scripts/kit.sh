@@ -14,7 +14,7 @@ most=60000000
 
 # The workspace as a whole, so that every dependency has the features that it is built with anyway.
 [ "${1:-}" = --no-build ] ||
-    cargo build --release --workspace --features propainter-cli/kit --bin propainter-check
+    cargo build --release -p propainter-cli --features kit --bin propainter-check
 
 rm -rf "$folder"
 mkdir -p "$folder/lib"

@@ -31,4 +31,9 @@ optional typos
 optional cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 optional kubernetes-validate --strict --quiet deploy/kubernetes-job.yaml
 cargo clippy --release --workspace --all-targets -- -D warnings
+# What is installed has no entry points of the tests.
+if cargo tree -p gst-plugin-propainter -p propainter-cli -e normal --prefix none -f "{p} {f}" | grep -w internals; then
+    echo "lint: these would be installed with the feature internals, which is for tests"
+    exit 1
+fi
 RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items

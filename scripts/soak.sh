@@ -4,5 +4,5 @@
 #   soak.sh [--frames N] [--networks [--weights FOLDER]] [property=value ...]
 set -eu
 cd "$(dirname "$0")/.."
-cargo build --release --workspace --examples
+cargo build --release --workspace --exclude gst-plugin-propainter --examples
 exec target/release/examples/soak "$@"

@@ -55,6 +55,7 @@ fn default_windows_give_the_official_output() {
 }
 
 #[test]
+#[ignore = "long: make soak"]
 fn short_windows_give_the_official_output() {
     reproduces("short_windows");
 }
@@ -70,6 +71,7 @@ fn a_clip_that_is_made_wider_gives_the_official_output() {
 }
 
 #[test]
+#[ignore = "long: make soak"]
 fn a_clip_that_is_made_taller_gives_the_official_output() {
     reproduces("outpaint_tall");
 }

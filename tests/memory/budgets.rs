@@ -7,7 +7,7 @@ use propainter::{
 
 use super::{hole, networks, run, turn};
 
-const SIZE: [usize; 2] = [128, 128];
+const SIZE: [usize; 2] = [96, 64];
 const FRAMES: usize = 10;
 
 fn small() -> Option<Config> {

@@ -21,23 +21,23 @@ use super::{hole, networks, run, turn};
 /// the plans, counted from the fastest in tenths of all; the hole's share of each side.
 type Setting = ([usize; 2], [usize; 3], usize, DType, usize, f64);
 
-const SETTINGS: [Setting; 12] = [
+const SETTINGS: [Setting; 6] = [
     ([128, 128], [6, 4, 3], 6, DType::F32, 0, 1.0),
-    ([128, 128], [6, 4, 3], 14, DType::F32, 10, 1.0),
     ([192, 128], [8, 6, 4], 10, DType::F32, 10, 0.3),
     ([128, 192], [5, 4, 1], 7, DType::F16, 10, 1.0),
-    ([256, 128], [6, 10, 10], 10, DType::F32, 10, 0.2),
     ([256, 128], [4, 2, 2], 6, DType::F16, 5, 1.0),
-    ([256, 256], [6, 4, 3], 5, DType::F32, 0, 1.0),
     ([256, 256], [6, 4, 3], 4, DType::Bf16, 5, 0.4),
-    ([320, 192], [6, 6, 10], 5, DType::F16, 10, 0.5),
-    ([384, 256], [4, 4, 2], 3, DType::F32, 10, 1.0),
     ([64, 48], [8, 4, 4], 9, DType::F32, 10, 1.0),
-    ([512, 320], [2, 2, 1], 3, DType::F32, 5, 1.0),
 ];
 
-/// More of them, as many again.
-const MORE_SETTINGS: [Setting; 12] = [
+/// More of them.
+const MORE_SETTINGS: [Setting; 18] = [
+    ([128, 128], [6, 4, 3], 14, DType::F32, 10, 1.0),
+    ([256, 128], [6, 10, 10], 10, DType::F32, 10, 0.2),
+    ([256, 256], [6, 4, 3], 5, DType::F32, 0, 1.0),
+    ([320, 192], [6, 6, 10], 5, DType::F16, 10, 0.5),
+    ([384, 256], [4, 4, 2], 3, DType::F32, 10, 1.0),
+    ([512, 320], [2, 2, 1], 3, DType::F32, 5, 1.0),
     ([128, 128], [12, 10, 10], 12, DType::F32, 5, 1.0),
     ([128, 128], [16, 10, 10], 16, DType::F16, 0, 1.0),
     ([128, 128], [16, 10, 10], 16, DType::F16, 10, 1.0),
@@ -64,14 +64,16 @@ fn the_model_is_near_what_is_counted_and_never_below() {
     let _turn = turn();
     let settings = SETTINGS.map(|setting| (setting, None)).into_iter();
     let sliding = SLIDING.map(|(setting, lookahead)| (setting, Some(lookahead)));
-    assert_near(settings.chain(sliding));
+    assert_near(settings.chain(sliding.into_iter().skip(2)));
 }
 
 #[test]
 #[ignore = "long: make soak"]
 fn the_model_is_near_in_more_settings() {
     let _turn = turn();
-    assert_near(MORE_SETTINGS.map(|setting| (setting, None)).into_iter());
+    let settings = MORE_SETTINGS.map(|setting| (setting, None)).into_iter();
+    let sliding = SLIDING.map(|(setting, lookahead)| (setting, Some(lookahead)));
+    assert_near(settings.chain(sliding.into_iter().take(2)));
 }
 
 /// Runs the settings, each with its look-ahead where it slides, and fails where the model of a

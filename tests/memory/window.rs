@@ -104,6 +104,16 @@ fn rayon_warm() {
     session.drain().expect("drain");
 }
 
+/// The names of the settings that are left to `make soak`.
+const LONG: [&str; 6] = [
+    "logo, long",
+    "half",
+    "short",
+    "narrow border, scaled, whole",
+    "scaled, whole",
+    "feathered",
+];
+
 fn settings() -> Vec<Setting> {
     let setting = |name, config, holes, frames| Setting {
         name,
@@ -192,6 +202,18 @@ fn settings() -> Vec<Setting> {
 
 #[test]
 fn the_model_is_near_what_is_counted_and_never_below() {
+    assert_near(|name| !LONG.contains(&name));
+}
+
+#[test]
+#[ignore = "long: make soak"]
+fn the_model_is_near_in_more_settings() {
+    assert_near(|name| LONG.contains(&name));
+}
+
+/// Runs the settings of which `wanted` wants the name, and fails where the model is below what was
+/// counted, or far above it.
+fn assert_near(wanted: impl Fn(&str) -> bool) {
     let _turn = turn();
     let mut wrong = Vec::new();
     println!("| setting | counted MB | model MB | above |");
@@ -200,7 +222,7 @@ fn the_model_is_near_what_is_counted_and_never_below() {
         config,
         holes,
         frames,
-    } in settings()
+    } in settings().into_iter().filter(|setting| wanted(setting.name))
     {
         // What a pan shows is copied, what nothing shows is invented.
         let runs = [(-2.3, 0.1), (0.0, 0.0)].map(|pan| {
@@ -257,10 +279,10 @@ fn crops_that_are_laid_out_again_stay_within_the_model() {
 #[test]
 fn a_budget_is_kept_by_a_shorter_window_then_by_a_smaller_picture() {
     let _turn = turn();
-    for (holes, whole) in [(LOGO, false), (CORNERS, true), (HALF, false)] {
+    for (holes, whole) in [(LOGO, false), (CORNERS, true)] {
         let config = Config {
             whole,
-            ..config(432, 240, 40)
+            ..config(320, 184, 40)
         };
         let all = run(config.clone(), holes, 50).expect("nothing is too much");
         assert!(all.degraded.is_empty() && all.look_ahead == 20);
@@ -311,7 +333,7 @@ fn what_may_not_be_given_up_is_an_error_that_says_what_is_enough() {
                 allow_degradation: allowed,
                 ..Limits::default()
             },
-            ..config(480, 272, 16)
+            ..config(320, 184, 16)
         };
         // At the start no hole is known yet, and with the first one it is.
         let mut budget = 1;

@@ -81,7 +81,7 @@ fn cuts(name: &str, clip: &Clip) -> u64 {
 fn a_splice_is_one_cut_and_neither_scene_sees_the_other() {
     for (width, height, seeds) in [(64, 48, [4, 6]), (64, 48, [1, 2]), (136, 96, [4, 6])] {
         let scenes = seeds.map(|seed| Scene::new(width, height, seed));
-        let [first, second] = scenes.map(|scene| clip(&scene, 9));
+        let [first, second] = scenes.map(|scene| clip(&scene, 7));
         // The networks are slow: one run is enough.
         let networks = networks(width, height).filter(|_| seeds[0] == 4 && width == 64);
         let configs = [Some(propagation(width, height)), networks];
@@ -89,8 +89,8 @@ fn a_splice_is_one_cut_and_neither_scene_sees_the_other() {
             let spliced = [first.clone(), second.clone()].concat();
             let (done, found) = run(&config, &spliced);
             assert_eq!(found, 1, "{width}x{height} {seeds:?}");
-            assert!(done[..9] == run(&config, &first).0, "a ghost before");
-            assert!(done[9..] == run(&config, &second).0, "a ghost after");
+            assert!(done[..7] == run(&config, &first).0, "a ghost before");
+            assert!(done[7..] == run(&config, &second).0, "a ghost after");
         }
     }
 }
@@ -217,7 +217,7 @@ fn memory_that_runs_out_around_a_cut_loses_no_frame() {
         return;
     };
     let spliced = [1, 2]
-        .map(|seed| clip(&Scene::new(64, 48, seed), 9))
+        .map(|seed| clip(&Scene::new(64, 48, seed), 7))
         .concat();
     // The fault occurs in the drain at the cut: at once, or when some frames are final.
     for after in [0, 2] {

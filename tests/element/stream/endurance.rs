@@ -201,14 +201,14 @@ fn a_storm_of_seeks_ends_where_the_last_one_leads() {
 #[test]
 fn two_and_four_elements_in_a_row_give_every_frame() {
     for elements in [2, 4] {
-        let pipeline = pipeline(elements, 400);
+        let pipeline = pipeline(elements, 120);
         let out = pipeline.by_name("out").unwrap();
         let recorder = Recorder::on(&out.static_pad("sink").unwrap());
         for _ in 0..2 {
             recorder.forget();
             pipeline.set_state(gst::State::Playing).unwrap();
             finish(&pipeline);
-            assert_eq!(frames(&recorder.so_far()), (0..400).collect::<Vec<_>>());
+            assert_eq!(frames(&recorder.so_far()), (0..120).collect::<Vec<_>>());
             pipeline.set_state(gst::State::Null).unwrap();
         }
         // And in the middle of it.
