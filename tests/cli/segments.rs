@@ -208,7 +208,7 @@ fn segments_of_the_networks_are_joined_to_the_frames_of_one_run() {
         return;
     }
     let place = Place::new(18);
-    check(&place, &small, &[(9, 2)]);
+    check(&place, &small, &[(9, 3)]);
     let crops = [&small[..], &["--mode=sliding"]].concat();
     let words = [
         "plan", "clip.mkv", "--mask", "masks", "-o", "job", "--force",
