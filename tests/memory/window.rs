@@ -222,7 +222,9 @@ fn assert_near(wanted: impl Fn(&str) -> bool) {
         config,
         holes,
         frames,
-    } in settings().into_iter().filter(|setting| wanted(setting.name))
+    } in settings()
+        .into_iter()
+        .filter(|setting| wanted(setting.name))
     {
         // What a pan shows is copied, what nothing shows is invented.
         let runs = [(-2.3, 0.1), (0.0, 0.0)].map(|pan| {
