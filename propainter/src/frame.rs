@@ -2,7 +2,6 @@
 //! changed.
 
 pub mod device;
-#[cfg(feature = "networks")]
 mod fill;
 
 use std::sync::Arc;
@@ -48,7 +47,11 @@ impl Frame {
         Self {
             width,
             height,
-            pixels: Arc::new(Pixels::Device(DeviceFrame::new(pixels, None))),
+            pixels: Arc::new(Pixels::Device(DeviceFrame::new(
+                pixels,
+                Rect::whole([height, width]),
+                None,
+            ))),
         }
     }
 
@@ -86,6 +89,20 @@ impl Frame {
         match &*self.pixels {
             Pixels::Host(_) => None,
             Pixels::Device(frame) => Some(frame),
+        }
+    }
+
+    /// Returns a part of the frame.
+    pub(crate) fn cut(&self, part: &Rect) -> Self {
+        let [height, width] = part.size();
+        let pixels = match &*self.pixels {
+            Pixels::Host(rgb) => Pixels::Host(part.cut(rgb, 3, self.width)),
+            Pixels::Device(frame) => Pixels::Device(frame.cut(part)),
+        };
+        Self {
+            width,
+            height,
+            pixels: Arc::new(pixels),
         }
     }
 

@@ -15,12 +15,18 @@ pub trait DeviceMemory: fmt::Debug + Send + Sync {
     /// Returns the address on the device.
     fn address(&self) -> u64;
 
-    /// Copies every `step`-th pixel of every `step`-th row of a frame of `size` (rows, columns) to the
-    /// host, as RGB bytes.
+    /// Copies every `step`-th pixel of every `step`-th row of a part of a frame of `size` (rows, columns)
+    /// to the host, as RGB bytes.
     ///
     /// # Errors
     /// What the device says.
-    fn rgb(&self, samples: &Samples, size: [usize; 2], step: usize) -> Result<Vec<u8>, String>;
+    fn rgb(
+        &self,
+        samples: &Samples,
+        size: [usize; 2],
+        part: &Rect,
+        step: usize,
+    ) -> Result<Vec<u8>, String>;
 
     /// Returns the memory as what made it knows it.
     fn as_any(&self) -> &dyn Any;
@@ -82,7 +88,6 @@ pub struct DevicePixels {
     pub samples: Samples,
     /// Rows and columns.
     pub size: [usize; 2],
-    host: OnceLock<Vec<u8>>,
 }
 
 impl DevicePixels {
@@ -92,17 +97,7 @@ impl DevicePixels {
             memory,
             samples,
             size,
-            host: OnceLock::new(),
         }
-    }
-
-    /// Copies every `step`-th pixel of every `step`-th row to the host.
-    ///
-    /// # Panics
-    /// The device fails. Whoever calls an engine turns this into an error.
-    fn read(&self, step: usize) -> Vec<u8> {
-        let read = self.memory.rgb(&self.samples, self.size, step);
-        read.unwrap_or_else(|problem| panic!("a frame cannot be read: {problem}"))
     }
 }
 
@@ -117,22 +112,39 @@ pub struct Overlay {
     pub rgb: Vec<u8>,
 }
 
-/// A frame on a device, with other pixels in a hole if there is an overlay.
+impl Overlay {
+    /// Returns where a rectangle of a part of the frame, within the overlay's area, lies in the area.
+    fn within(&self, inner: &Rect, part: &Rect) -> Rect {
+        let part = [part.rows.start, part.columns.start];
+        let area = [self.area.rows.start, self.area.columns.start];
+        match inner.is_empty() {
+            true => Rect::default(),
+            false => inner.map(|range, axis| {
+                range.start + part[axis] - area[axis]..range.end + part[axis] - area[axis]
+            }),
+        }
+    }
+}
+
+/// A part of a frame on a device, with other pixels in a hole if there is an overlay.
 #[derive(Clone, Debug)]
 pub struct DeviceFrame {
     /// The frame.
     pub pixels: Arc<DevicePixels>,
+    /// The part of it.
+    pub part: Rect,
     /// The other pixels.
     pub overlay: Option<Overlay>,
-    /// Both together on the host, once somebody has asked for them.
+    /// All together on the host, once somebody has asked for them.
     joined: OnceLock<Vec<u8>>,
 }
 
 impl DeviceFrame {
-    /// Returns the frame in `pixels` with this overlay.
-    pub fn new(pixels: Arc<DevicePixels>, overlay: Option<Overlay>) -> Self {
+    /// Returns a part of the frame in `pixels` with this overlay.
+    pub fn new(pixels: Arc<DevicePixels>, part: Rect, overlay: Option<Overlay>) -> Self {
         Self {
             pixels,
+            part,
             overlay,
             joined: OnceLock::new(),
         }
@@ -140,13 +152,11 @@ impl DeviceFrame {
 
     /// Returns the RGB bytes; copies them to the host if they are not there yet.
     pub fn rgb(&self) -> &[u8] {
-        let pixels = &self.pixels;
-        let source = || pixels.host.get_or_init(|| pixels.read(1));
-        let Some(Overlay { hole, area, rgb }) = &self.overlay else {
-            return source();
-        };
         self.joined.get_or_init(|| {
-            let mut joined = source().clone();
+            let mut joined = self.sampled(1);
+            let Some(Overlay { hole, area, rgb }) = &self.overlay else {
+                return joined;
+            };
             let width = hole.width();
             let lines = rgb.chunks_exact(3 * area.columns.len().max(1));
             for (row, line) in area.rows.clone().zip(lines) {
@@ -170,18 +180,51 @@ impl DeviceFrame {
         fill.map(Vec::as_mut_slice).unwrap_or_default()
     }
 
-    /// Returns every `step`-th pixel of every `step`-th row.
+    /// Copies every `step`-th pixel of every `step`-th row to the host, without the overlay.
+    ///
+    /// # Panics
+    /// The device fails. Whoever calls an engine turns this into an error.
     pub fn sampled(&self, step: usize) -> Vec<u8> {
-        self.pixels.read(step)
+        let DevicePixels {
+            memory,
+            samples,
+            size,
+        } = &*self.pixels;
+        let read = memory.rgb(samples, *size, &self.part, step);
+        read.unwrap_or_else(|problem| panic!("a frame cannot be read: {problem}"))
+    }
+
+    /// Returns a part of this part.
+    pub fn cut(&self, part: &Rect) -> Self {
+        let [top, left] = [self.part.rows.start, self.part.columns.start];
+        let whole = Rect::new([
+            top + part.rows.start..top + part.rows.end,
+            left + part.columns.start..left + part.columns.end,
+        ]);
+        let overlay = self.overlay.as_ref().map(|overlay| {
+            let [height, width] = part.size();
+            let hole = part.cut(overlay.hole.hole(), 1, overlay.hole.width());
+            let hole = Mask::from_hole(width, height, hole);
+            let area = hole.bounding_box();
+            let inside = overlay.within(&area, part);
+            Overlay {
+                rgb: inside.cut(&overlay.rgb, 3, overlay.area.columns.len()),
+                hole,
+                area,
+            }
+        });
+        Self::new(self.pixels.clone(), whole, overlay)
     }
 
     /// Returns the bytes that are on the host for this frame alone.
+    #[cfg(feature = "networks")]
     pub fn host_bytes(&self) -> usize {
         self.overlay.as_ref().map_or(0, |overlay| overlay.rgb.len())
     }
 
     /// Returns whether both are the same; `None` if only their bytes can tell.
     pub fn is_same(&self, other: &Self) -> Option<bool> {
-        Arc::ptr_eq(&self.pixels, &other.pixels).then(|| self.overlay == other.overlay)
+        let same = Arc::ptr_eq(&self.pixels, &other.pixels) && self.part == other.part;
+        same.then(|| self.overlay == other.overlay)
     }
 }

@@ -10,6 +10,7 @@ use crate::Rect;
 
 impl Frame {
     /// Returns the bytes that the frame takes on the host.
+    #[cfg(feature = "networks")]
     pub(crate) fn host_bytes(&self) -> usize {
         match &*self.pixels {
             Pixels::Host(rgb) => rgb.len(),
@@ -32,7 +33,8 @@ impl Frame {
                     area: area.clone(),
                     rgb,
                 };
-                Pixels::Device(DeviceFrame::new(frame.pixels.clone(), Some(overlay)))
+                let (pixels, part) = (frame.pixels.clone(), frame.part.clone());
+                Pixels::Device(DeviceFrame::new(pixels, part, Some(overlay)))
             }
         };
         Self {

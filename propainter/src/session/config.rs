@@ -248,12 +248,11 @@ impl Config {
     /// as far as it is known before a session is open.
     #[doc(hidden)]
     pub fn frames_may_stay_on_device(&self) -> bool {
-        let whole = self.border.is_empty()
-            && self.crop_mode == CropMode::Whole
-            && self.mask_feather == 0
-            && self.processing_size() == (self.width, self.height);
+        let unscaled = self.crop_mode == CropMode::Crops
+            || self.processing_size() == (self.width, self.height);
+        let stays = self.border.is_empty() && self.mask_feather == 0 && unscaled;
         let networks = || self.model_to_open() == Model::Propainter;
-        whole && self.device != DeviceChoice::Cpu && networks()
+        stays && self.device != DeviceChoice::Cpu && networks()
     }
 
     /// Returns a notice where the settings of [`Model::Auto`] suggest that the networks are expected

@@ -1,6 +1,5 @@
 //! Frames in the context of the networks: they stay on the device.
 
-use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
 use propainter_tests::golden::weights_folder;
@@ -41,46 +40,71 @@ fn upload(elements: &str, info: &VideoInfo) -> String {
     format!("cudaupload ! capsfilter caps=\"{caps}\" ! {elements}")
 }
 
-/// What crosses the bus for frames on the host and in CUDA memory, in bytes without the masks.
+/// Work is done before the host asks, as while frames wait for later ones; and nothing is computed.
+const COUNTED: [(&str, &str); 2] = [("VIRTUAL_GPU_MODE", "count"), ("VIRTUAL_GPU_LATE", "0")];
+
+/// Returns the waits of the host but those for events, which are the tensor library's.
+fn waits(counts: Counts) -> u64 {
+    counts.stream_waits + counts.context_waits + counts.waiting_copies
+}
+
 #[test]
 fn no_frame_comes_to_the_host_or_goes_to_the_device() {
     let test = "no_frame_comes_to_the_host_or_goes_to_the_device";
-    let Some(networks) = networks("mode=sliding scene-cuts=false") else {
+    let sliding = "mode=sliding lookahead=3 scene-cuts=false crop-mode=off";
+    let Some(networks) = networks(sliding) else {
         return;
     };
-    // Work is done before the host asks, as while it waits for later frames.
-    let settings = [("VIRTUAL_GPU_MODE", "count"), ("VIRTUAL_GPU_LATE", "0")];
-    if !on_gpu(module_path!(), test, &settings) {
+    if !on_gpu(module_path!(), test, &COUNTED) {
         return;
     }
     for format in FORMATS {
         let info = info(format);
-        let frames = FRAMES as u64;
         // The first one compiles the kernels.
         played(&upload(&networks, &info), &info);
-        let (_, upload_alone) = played(&upload("identity", &info), &info);
+        let (_, before) = played(&upload("identity", &info), &info);
         let (_, there) = played(&upload(&networks, &info), &info);
         let (_, on_host) = played(&networks, &info);
-        println!("{format}\nthere: {there:?}\nhost: {on_host:?}\nupload: {upload_alone:?}");
-        let planes = u64::from(info.n_planes());
-        assert_eq!(there.device_copies, frames * planes);
-        // The fill alone comes to the host, as it does where frames are there.
+        println!("{format}\nthere: {there:?}\nhost: {on_host:?}\nupload: {before:?}");
+        let (frames, planes) = (FRAMES as u64, u64::from(info.n_planes()));
+        assert_eq!(there.device_copies, frames * planes, "{format}");
+        // The fill alone comes to the host, as of frames that are there.
         assert_eq!(there.download_bytes, on_host.download_bytes, "{format}");
-        let hole = (HOLE[2] + 2) as u64 * (HOLE[3] + 2) as u64;
-        assert!(there.download_bytes < frames * 12 * hole, "{format}");
-        // Whole frames go up for neither of the networks that read them; the fills do.
-        let up = there.upload_bytes - upload_alone.upload_bytes;
+        // Masks and fills go up, and no frame for any of the networks.
+        let up = there.upload_bytes - before.upload_bytes;
         let rgb = 3 * u64::from(SIZE.0 * SIZE.1);
-        assert!(up + frames * rgb < on_host.upload_bytes, "{format}: {up}");
-        // One wait of the host for a frame, before it goes on.
-        let waits =
-            |counts: Counts| counts.stream_waits + counts.context_waits + counts.waiting_copies;
+        assert!(
+            up + 2 * frames * rgb < on_host.upload_bytes,
+            "{format}: {up}"
+        );
+        // The host waits once for each frame, before it goes on.
         assert_eq!(
-            waits(there) - waits(upload_alone) - waits(on_host),
-            frames,
+            waits(there),
+            waits(before) + waits(on_host) + frames,
             "{format}"
         );
     }
+}
+
+#[test]
+fn crops_of_frames_are_read_where_the_frames_lie() {
+    let test = "crops_of_frames_are_read_where_the_frames_lie";
+    // As sliding windows are by default.
+    let Some(networks) = networks("mode=sliding lookahead=3") else {
+        return;
+    };
+    if !on_gpu(module_path!(), test, &COUNTED) {
+        return;
+    }
+    let info = VideoInfo::builder(VideoFormat::Nv12, 1280, 720).fps(gst::Fraction::new(25, 1));
+    let info = info.build().expect("valid caps");
+    let (_, before) = played(&upload("identity", &info), &info);
+    let (_, there) = played(&upload(&networks, &info), &info);
+    println!("there: {there:?}\nupload: {before:?}");
+    let frame = info.size() as u64;
+    assert_eq!(there.device_copy_bytes, FRAMES as u64 * frame);
+    // Samples for the detection of scene cuts, and fills.
+    assert!(there.download_bytes < FRAMES as u64 * frame / 8);
 }
 
 /// The same frames come out, wherever they are.

@@ -2,12 +2,12 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use propainter::{
-    Frame, Mask,
+    Frame, Mask, Rect,
     internals::{
         device_frames::{Overlay, Samples, YuvMatrix},
         kernels::pixels::{
             FrameBytes,
-            samples::{joined_of, sampled},
+            samples::{DevicePart, joined_of, sampled},
         },
     },
 };
@@ -92,11 +92,28 @@ fn pixel(memory: &[u8], samples: &Samples, [height, width]: [usize; 2], at: usiz
     sums.map(|sum| ((sum + 32768).div_euclid(65536)).clamp(0, 255) as u8)
 }
 
-/// Returns a frame as the host makes it of samples.
-fn on_host(memory: &[u8], samples: &Samples, size: [usize; 2]) -> Frame {
-    let pixels = 0..size[0] * size[1];
+/// Returns a part of a frame as the host makes it of samples.
+fn on_host(memory: &[u8], samples: &Samples, size: [usize; 2], part: &Rect) -> Frame {
+    let rows = part.rows.clone();
+    let pixels = rows.flat_map(|row| {
+        part.columns
+            .clone()
+            .map(move |column| row * size[1] + column)
+    });
     let rgb = pixels.flat_map(|at| pixel(memory, samples, size, at));
-    Frame::new(size[1], size[0], rgb.collect())
+    Frame::new(part.columns.len(), part.rows.len(), rgb.collect())
+}
+
+/// Returns every layout with every size, and the whole of it and a part.
+fn cases() -> Vec<(Samples, [usize; 2], Rect)> {
+    let sizes = layouts()
+        .into_iter()
+        .flat_map(|s| SIZES.map(|size| (s, size)));
+    let cases = sizes.flat_map(|(samples, size)| {
+        let part = Rect::new(size.map(|side| side / 3..side));
+        [Rect::whole(size), part].map(|part| (samples, size, part))
+    });
+    cases.collect()
 }
 
 fn uploaded(memory: &[u8], device: &Device) -> Tensor<1, Int> {
@@ -107,51 +124,68 @@ fn uploaded(memory: &[u8], device: &Device) -> Tensor<1, Int> {
 #[test]
 fn pixels_come_to_the_host_as_it_makes_them_itself() {
     for (device, _) in devices() {
-        for (samples, size) in layouts().iter().flat_map(|s| SIZES.map(|size| (s, size))) {
-            let memory = bytes(length(samples, size), 3);
-            let expected = on_host(&memory, samples, size);
+        for (samples, size, part) in cases() {
+            let memory = bytes(length(&samples, size), 3);
+            let expected = on_host(&memory, &samples, size, &part);
+            let there = DevicePart {
+                tensor: &uploaded(&memory, &device),
+                samples: &samples,
+                size,
+                part: &part,
+            };
             for step in [1, 3] {
-                let out = sampled(&uploaded(&memory, &device), samples, size, step).unwrap();
-                let rows = expected.rgb().chunks_exact(3 * size[1]).step_by(step);
-                let pixels = rows.flat_map(|row| row.chunks_exact(3).step_by(step).flatten());
+                let out = sampled(&there, step).unwrap();
+                let rows = expected.rgb().chunks_exact(3 * expected.width());
+                let pixels = rows.step_by(step);
+                let pixels = pixels.flat_map(|row| row.chunks_exact(3).step_by(step).flatten());
                 let [out, expected] = [out, pixels.copied().collect()].map(|bytes: Vec<u8>| {
                     let floats: Vec<f32> = bytes.into_iter().map(f32::from).collect();
                     Tensor::<1>::from_floats(&floats[..], &Device::flex())
                 });
-                let what = format!("{samples:?} {size:?} {step}");
+                let what = format!("{there:?} {step}");
                 assert_close(out, &expected, 0.0, 0.0, &what);
             }
         }
     }
 }
 
+/// Returns other pixels for the hole, and the frame with them.
+fn fill(frame: &Frame, hole: &Mask) -> (Overlay, Frame) {
+    let area = hole.bounding_box();
+    let overlay = Overlay {
+        rgb: bytes(3 * area.pixels(), 9),
+        hole: hole.clone(),
+        area,
+    };
+    let (width, mut filled) = (frame.width(), frame.rgb().to_vec());
+    for (at, pixel) in filled.chunks_exact_mut(3).enumerate() {
+        let inside = overlay.area.index([at / width, at % width]);
+        if let Some(inside) = inside.filter(|_| hole.hole()[at] == 1) {
+            pixel.copy_from_slice(&overlay.rgb[3 * inside..][..3]);
+        }
+    }
+    let filled = Frame::new(width, frame.height(), filled);
+    (overlay, filled)
+}
+
 #[test]
 fn tensors_are_those_of_the_frame_with_its_fill() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
-            for (samples, size @ [height, width]) in
-                layouts().iter().flat_map(|s| SIZES.map(|size| (s, size)))
-            {
-                let memory = bytes(length(samples, size), 5);
-                let frame = on_host(&memory, samples, size);
+            for (samples, size, part) in cases() {
+                let memory = bytes(length(&samples, size), 5);
+                let frame = on_host(&memory, &samples, size, &part);
                 let [hole, missing] = [2, 3].map(|every| {
-                    let hole = (0..height * width).map(|at| u8::from(at % every == 0));
-                    Mask::from_luma(width, height, hole.collect())
+                    let hole = (0..part.pixels()).map(|at| u8::from(at % every == 0));
+                    Mask::from_luma(frame.width(), frame.height(), hole.collect())
                 });
-                let area = hole.bounding_box();
-                let overlay = Overlay {
-                    rgb: bytes(3 * area.pixels(), 9),
-                    hole: hole.clone(),
-                    area,
+                let there = DevicePart {
+                    tensor: &uploaded(&memory, &device),
+                    samples: &samples,
+                    size,
+                    part: &part,
                 };
-                let mut filled = frame.rgb().to_vec();
-                for (at, pixel) in filled.chunks_exact_mut(3).enumerate() {
-                    let inside = overlay.area.index([at / width, at % width]);
-                    if let Some(inside) = inside.filter(|_| hole.hole()[at] == 1) {
-                        pixel.copy_from_slice(&overlay.rgb[3 * inside..][..3]);
-                    }
-                }
-                let filled = Frame::new(width, height, filled);
+                let (overlay, filled) = fill(&frame, &hole);
                 let both = [hole.hole(), missing.hole()];
                 for (frame, overlay) in [(&frame, None), (&filled, Some(&overlay))] {
                     for (masks, blank) in
@@ -162,10 +196,9 @@ fn tensors_are_those_of_the_frame_with_its_fill() {
                             masks,
                             blank,
                         };
-                        let there = uploaded(&memory, &device);
-                        let out = joined_of(&bytes, &there, samples, overlay, dtype);
+                        let out = joined_of(&bytes, &there, overlay, dtype);
                         let expected = bytes.joined(&Device::flex(), DType::F32);
-                        let what = format!("{samples:?} {size:?} {dtype:?}");
+                        let what = format!("{there:?} {dtype:?}");
                         assert_close(out.expect("a GPU"), &expected, bound, 0.0, &what);
                     }
                 }

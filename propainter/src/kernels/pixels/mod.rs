@@ -13,6 +13,7 @@ use crate::{Frame, Rect};
 /// A frame and its masks.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameBytes<'a> {
+    /// The frame.
     pub frame: &'a Frame,
     /// Masks, 0 or 1, row by row.
     pub masks: &'a [&'a [u8]],

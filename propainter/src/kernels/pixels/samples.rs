@@ -10,13 +10,14 @@ use burn_cubecl::{
 
 use super::{FrameBytes, read_bytes, store::Slot};
 use crate::{
+    Rect,
     frame::device::{DeviceFrame, Overlay, Samples, YuvMatrix},
     kernels::cube::{elem_type, launch_size},
 };
 
 /// What is compiled into the kernels of [`Samples`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Form {
+struct Form {
     /// Offsets of red, green and blue in pixels of so many bytes; else luma and pairs of chroma.
     packed: Option<(usize, [usize; 3])>,
     /// Bytes of a sample.
@@ -25,7 +26,13 @@ pub struct Form {
 
 /// What is told when the kernels are launched.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
-pub struct Layout {
+struct Layout {
+    /// Of the frame in memory.
+    frame_width: usize,
+    frame_plane: usize,
+    /// The part of it that is read.
+    top: usize,
+    left: usize,
     width: usize,
     plane: usize,
     shift: u32,
@@ -40,7 +47,7 @@ pub struct Layout {
 
 /// A part of the frame whose pixels come from elsewhere, in the hole that begins at `hole`.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
-pub struct Part {
+struct Part {
     top: usize,
     left: usize,
     rows: usize,
@@ -54,8 +61,8 @@ pub struct Part {
 fn sample(samples: &Tensor<u8>, at: usize, layout: &Layout, #[comptime] form: Form) -> i32 {
     let mut value = u32::cast_from(samples[at * comptime!(form.bytes)]);
     if comptime!(form.bytes == 2) {
-        value += u32::cast_from(samples[2 * at + 1]) << 8u32;
-        value = value >> layout.shift;
+        let word = value + (u32::cast_from(samples[2 * at + 1]) << 8u32);
+        value = word >> layout.shift;
     }
     i32::cast_from(value)
 }
@@ -71,13 +78,15 @@ fn channel(sum: i32) -> u32 {
 #[cube]
 fn pixel(
     samples: &Tensor<u8>,
-    row: usize,
-    column: usize,
+    row_in_part: usize,
+    column_in_part: usize,
     layout: &Layout,
     #[comptime] form: Form,
 ) -> Array<u32> {
     let mut rgb = Array::<u32>::new(3usize);
-    let at = row * layout.width + column;
+    let row = layout.top + row_in_part;
+    let column = layout.left + column_in_part;
+    let at = row * layout.frame_width + column;
     if comptime!(form.packed.is_some()) {
         let (step, offsets) = comptime!(form.packed.unwrap_or((0, [0; 3])));
         #[unroll]
@@ -85,8 +94,8 @@ fn pixel(
             rgb[c] = u32::cast_from(samples[at * step + comptime!(offsets[c])]);
         }
     } else {
-        let half = (layout.width + 1) / 2;
-        let pair = layout.plane + 2 * (row / 2 * half + column / 2);
+        let half = layout.frame_width.div_ceil(2);
+        let pair = layout.frame_plane + 2 * (row / 2 * half + column / 2);
         let y = sample(samples, at, layout, form);
         let u = sample(samples, pair, layout, form) - layout.gray;
         let v = sample(samples, pair + 1, layout, form) - layout.gray;
@@ -116,16 +125,12 @@ fn samples_kernel<F: Float>(
     }
     let (row, column) = (at / layout.width, at % layout.width);
     let mut rgb = pixel(samples, row, column, &layout, form);
-    if row >= part.top
-        && row < part.top + part.rows
-        && column >= part.left
-        && column < part.left + part.columns
-    {
-        if u32::cast_from(host[part.hole + at]) != 0 {
-            let inside = (row - part.top) * part.columns + column - part.left;
-            for c in 0..3usize {
-                rgb[c] = u32::cast_from(host[part.first + 3 * inside + c]);
-            }
+    let beside = row < part.top || column < part.left;
+    let beyond = row >= part.top + part.rows || column >= part.left + part.columns;
+    if !beside && !beyond && u32::cast_from(host[part.hole + at]) != 0 {
+        let inside = (row - part.top) * part.columns + column - part.left;
+        for c in 0..3usize {
+            rgb[c] = u32::cast_from(host[part.first + 3 * inside + c]);
         }
     }
     let mut seen = true;
@@ -186,11 +191,15 @@ fn form(samples: &Samples) -> (Form, u32, YuvMatrix) {
     }
 }
 
-fn layout(samples: &Samples, [height, width]: [usize; 2]) -> LayoutLaunch {
+fn layout(samples: &Samples, [height, width]: [usize; 2], part: &Rect) -> LayoutLaunch {
     let (_, shift, m) = form(samples);
     LayoutLaunch::new(
         width,
         height * width,
+        part.rows.start,
+        part.columns.start,
+        part.columns.len(),
+        part.pixels(),
         shift,
         m.luma_offset,
         m.luma_gain,
@@ -210,22 +219,44 @@ pub fn joined(
     dtype: DType,
 ) -> Option<Burn<4>> {
     let slot = frame.pixels.memory.as_any().downcast_ref::<Slot>()?;
-    let tensor = slot.tensor();
-    let (samples, overlay) = (&frame.pixels.samples, frame.overlay.as_ref());
-    (tensor.device() == *device).then(|| joined_of(bytes, tensor, samples, overlay, dtype))?
+    let there = DevicePart {
+        tensor: slot.tensor(),
+        samples: &frame.pixels.samples,
+        size: frame.pixels.size,
+        part: &frame.part,
+    };
+    (there.tensor.device() == *device).then(|| {
+        let overlay = frame.overlay.as_ref();
+        joined_of(bytes, &there, overlay, dtype)
+    })?
 }
 
-/// Computes [`FrameBytes::joined`], but of a frame whose samples are in `tensor`, with an overlay if there
-/// is one. Returns `None` if the tensor is not on a GPU.
+/// A part of a frame whose samples are in a tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct DevicePart<'a> {
+    /// The samples, as bytes.
+    pub tensor: &'a Burn<1, Int>,
+    /// How they lie there.
+    pub samples: &'a Samples,
+    /// Rows and columns of the frame.
+    pub size: [usize; 2],
+    /// The part.
+    pub part: &'a Rect,
+}
+
+/// Computes [`FrameBytes::joined`], but of a part of a frame on a device, with an overlay if there is one.
+/// Returns `None` if the tensor is not on a GPU.
 pub fn joined_of(
     bytes: &FrameBytes<'_>,
-    tensor: &Burn<1, Int>,
-    samples: &Samples,
+    there: &DevicePart<'_>,
     overlay: Option<&Overlay>,
     dtype: DType,
 ) -> Option<Burn<4>> {
+    let DevicePart {
+        tensor, samples, ..
+    } = *there;
     let memory = tensor.clone().try_into_primitive::<Cube>().ok()?;
-    let size @ [height, width] = bytes.size();
+    let [height, width] = bytes.size();
     let (plane, count) = (height * width, bytes.masks.len());
     let mut host: Vec<u8> = bytes.masks.concat();
     let mut part = [0; 6];
@@ -260,7 +291,7 @@ pub fn joined_of(
         memory.into_tensor_arg(),
         host.into_tensor_arg(),
         out.clone().into_tensor_arg(),
-        layout(samples, size),
+        layout(samples, there.size, there.part),
         PartLaunch::new(top, left, rows, columns, hole, first),
         form(samples).0,
         count,
@@ -275,19 +306,20 @@ fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> 
     empty_device_contiguous_dtype(client, device, shape.into(), dtype)
 }
 
-/// Copies every `step`-th pixel of every `step`-th row of the frame in `tensor` to the host, as RGB bytes.
+/// Copies every `step`-th pixel of every `step`-th row of a part to the host, as RGB bytes.
 ///
 /// # Errors
 /// What the device says.
-pub fn sampled(
-    tensor: &Burn<1, Int>,
-    samples: &Samples,
-    size: [usize; 2],
-    step: usize,
-) -> Result<Vec<u8>, String> {
+pub fn sampled(there: &DevicePart<'_>, step: usize) -> Result<Vec<u8>, String> {
+    let DevicePart {
+        tensor,
+        samples,
+        size,
+        part,
+    } = *there;
     let primitive = tensor.clone().try_into_primitive::<Cube>();
     let memory = primitive.map_err(|_| "the frame is not on a GPU".to_owned())?;
-    let [rows, columns] = size.map(|side| side.div_ceil(step));
+    let [rows, columns] = part.size().map(|side| side.div_ceil(step));
     let count = rows * columns;
     let out = empty(&memory, [3 * count], DType::U8);
     let (cubes, dim) = launch_size(&out, count);
@@ -297,7 +329,7 @@ pub fn sampled(
         dim,
         memory.into_tensor_arg(),
         out.clone().into_tensor_arg(),
-        layout(samples, size),
+        layout(samples, size, part),
         step,
         columns,
         count,

@@ -12,8 +12,9 @@ use burn_cubecl::Cube;
 use cubecl_cuda::CudaRuntime;
 use cubecl_runtime::runtime::Runtime;
 
-use super::samples::sampled;
+use super::samples::{DevicePart, sampled};
 use crate::{
+    Rect,
     frame::device::{DeviceMemory, DeviceStore, Samples},
     kernels::pools::{DeviceStream, dedicated},
 };
@@ -112,9 +113,20 @@ impl DeviceMemory for Slot {
         self.owned().address
     }
 
-    fn rgb(&self, samples: &Samples, size: [usize; 2], step: usize) -> Result<Vec<u8>, String> {
-        let read = || sampled(self.tensor(), samples, size, step);
-        self.stream.enter(read)
+    fn rgb(
+        &self,
+        samples: &Samples,
+        size: [usize; 2],
+        part: &Rect,
+        step: usize,
+    ) -> Result<Vec<u8>, String> {
+        let there = DevicePart {
+            tensor: self.tensor(),
+            samples,
+            size,
+            part,
+        };
+        self.stream.enter(|| sampled(&there, step))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -261,8 +261,8 @@ impl Crops {
     /// the host.
     pub fn device_store(&self) -> Option<Arc<dyn DeviceStore>> {
         let (config, builder) = (&self.config, self.builder()?);
-        let same = builder.processing() == (config.width, config.height);
-        let stays = same && !config.whole && config.frames_may_stay_on_device();
+        let unscaled = self.cropped || builder.processing() == (config.width, config.height);
+        let stays = unscaled && !config.whole && config.frames_may_stay_on_device();
         builder.networks().filter(|_| stays)?.device_store()
     }
 
