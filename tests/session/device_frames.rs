@@ -10,7 +10,7 @@ use propainter::{
     internals::device_frames::{DeviceMemory, DevicePixels, Samples},
 };
 
-use super::{middle, networks, propagation, push, scene};
+use super::{middle, networks, propagation, scene};
 
 /// Memory with the RGB bytes of a frame, and the parts and steps that were read of all frames.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ fn run(config: &Config, on_device: bool) -> (Vec<InpaintedFrame>, Vec<(Rect, usi
     let (scene, mask) = (scene(config), middle(config));
     let mut session = Session::open(config.clone()).expect("the session opens");
     let mut done = Vec::new();
-    for t in 0..10 {
+    for t in 0..7 {
         let frame = scene.frame(t);
         let size = [frame.height(), frame.width()];
         let there = |frame| {

@@ -7,6 +7,10 @@ pub mod store;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, Transaction};
 
+use self::{
+    samples::{DevicePart, joined_of},
+    store::Slot,
+};
 use super::device::is_cpu;
 use crate::{Frame, Rect};
 
@@ -50,9 +54,26 @@ impl FrameBytes<'_> {
 
     /// Computes [`Self::joined`] on a GPU; returns `None` for the CPU device.
     fn on_gpu(&self, device: &Device, dtype: DType) -> Option<Tensor<4>> {
-        let frame = self.frame.device();
-        let there = frame.and_then(|frame| samples::joined(self, frame, device, dtype));
+        let there = self.where_it_lies(device, dtype);
         there.or_else(|| cube::joined(self, device, dtype))
+    }
+
+    /// Computes [`Self::joined`] of a frame that lies on this device; returns `None` for others.
+    fn where_it_lies(&self, device: &Device, dtype: DType) -> Option<Tensor<4>> {
+        let frame = self.frame.device()?;
+        let there = DevicePart {
+            tensor: frame
+                .pixels
+                .memory
+                .as_any()
+                .downcast_ref::<Slot>()?
+                .tensor(),
+            samples: &frame.pixels.samples,
+            size: frame.pixels.size,
+            part: &frame.part,
+        };
+        let overlay = frame.overlay.as_ref();
+        (there.tensor.device() == *device).then(|| joined_of(self, &there, overlay, dtype))?
     }
 
     /// Computes [`Self::tensors`] on the host.

@@ -1,6 +1,6 @@
 //! Frames that lie on a GPU as samples: to tensors, and as RGB bytes to the host. A unit for each pixel.
 
-use burn::tensor::{DType, Device, Int, Tensor as Burn, TensorData};
+use burn::tensor::{DType, Int, Tensor as Burn, TensorData};
 use burn_cubecl::{
     Cube,
     cubecl::{self, ir::ElemType, prelude::*},
@@ -8,10 +8,10 @@ use burn_cubecl::{
     tensor::CubeTensor,
 };
 
-use super::{FrameBytes, read_bytes, store::Slot};
+use super::{FrameBytes, read_bytes};
 use crate::{
     Rect,
-    frame::device::{DeviceFrame, Overlay, Samples, YuvMatrix},
+    frame::device::{Overlay, Samples, YuvMatrix},
     kernels::cube::{elem_type, launch_size},
 };
 
@@ -209,26 +209,6 @@ fn layout(samples: &Samples, [height, width]: [usize; 2], part: &Rect) -> Layout
         m.green_from_v,
         m.blue_from_u,
     )
-}
-
-/// Computes [`FrameBytes::joined`] of a frame on a device; returns `None` if it is on another one.
-pub fn joined(
-    bytes: &FrameBytes<'_>,
-    frame: &DeviceFrame,
-    device: &Device,
-    dtype: DType,
-) -> Option<Burn<4>> {
-    let slot = frame.pixels.memory.as_any().downcast_ref::<Slot>()?;
-    let there = DevicePart {
-        tensor: slot.tensor(),
-        samples: &frame.pixels.samples,
-        size: frame.pixels.size,
-        part: &frame.part,
-    };
-    (there.tensor.device() == *device).then(|| {
-        let overlay = frame.overlay.as_ref();
-        joined_of(bytes, &there, overlay, dtype)
-    })?
 }
 
 /// A part of a frame whose samples are in a tensor.
