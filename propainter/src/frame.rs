@@ -1,16 +1,27 @@
-//! Frames and masks on the host, the input and output of a session. Copies share their pixels
-//! until one of them is changed.
+//! Frames and masks, the input and output of a session. Copies share their pixels until one of them is
+//! changed.
+
+pub mod device;
+mod fill;
 
 use std::sync::Arc;
 
+use self::device::{DeviceFrame, DevicePixels, Overlay};
 use crate::Rect;
 
 /// An 8-bit RGB image, rows from top to bottom, pixels interleaved, without padding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     width: usize,
     height: usize,
-    rgb: Arc<Vec<u8>>,
+    pixels: Arc<Pixels>,
+}
+
+/// Where the pixels of a frame are.
+#[derive(Clone, Debug)]
+enum Pixels {
+    Host(Vec<u8>),
+    Device(DeviceFrame),
 }
 
 impl Frame {
@@ -24,7 +35,23 @@ impl Frame {
         Self {
             width,
             height,
-            rgb: Arc::new(rgb),
+            pixels: Arc::new(Pixels::Host(rgb)),
+        }
+    }
+
+    /// Wraps a frame in the memory of the GPU that the networks compute on. Its bytes come to the host
+    /// only if something needs them there.
+    #[doc(hidden)]
+    pub fn on_device(pixels: Arc<DevicePixels>) -> Self {
+        let [height, width] = pixels.size;
+        Self {
+            width,
+            height,
+            pixels: Arc::new(Pixels::Device(DeviceFrame::new(
+                pixels,
+                Rect::whole([height, width]),
+                None,
+            ))),
         }
     }
 
@@ -40,14 +67,80 @@ impl Frame {
 
     /// Returns the RGB bytes, row by row.
     pub fn rgb(&self) -> &[u8] {
-        &self.rgb
+        match &*self.pixels {
+            Pixels::Host(rgb) => rgb,
+            Pixels::Device(frame) => frame.rgb(),
+        }
     }
 
     /// Returns the RGB bytes for writing; copies them first if another frame shares them.
     pub fn rgb_mut(&mut self) -> &mut [u8] {
-        Arc::make_mut(&mut self.rgb).as_mut_slice()
+        if let Pixels::Device(frame) = &*self.pixels {
+            self.pixels = Arc::new(Pixels::Host(frame.rgb().to_vec()));
+        }
+        match Arc::make_mut(&mut self.pixels) {
+            Pixels::Host(rgb) => rgb,
+            Pixels::Device(_) => unreachable!("it is on the host now"),
+        }
+    }
+
+    /// Returns the frame if it lies in the memory of a GPU.
+    pub(crate) fn device(&self) -> Option<&DeviceFrame> {
+        match &*self.pixels {
+            Pixels::Host(_) => None,
+            Pixels::Device(frame) => Some(frame),
+        }
+    }
+
+    /// Returns a part of the frame.
+    pub(crate) fn cut(&self, part: &Rect) -> Self {
+        let [height, width] = part.size();
+        let pixels = match &*self.pixels {
+            Pixels::Host(rgb) => Pixels::Host(part.cut(rgb, 3, self.width)),
+            Pixels::Device(frame) => Pixels::Device(frame.cut(part)),
+        };
+        Self {
+            width,
+            height,
+            pixels: Arc::new(pixels),
+        }
+    }
+
+    /// Returns the RGB bytes of a part. Of a frame in the memory of a GPU only those of a fill are valid.
+    #[doc(hidden)]
+    pub fn fill_in(&self, part: &Rect) -> Vec<u8> {
+        let frame = match &*self.pixels {
+            Pixels::Host(rgb) => return part.cut(rgb, 3, self.width),
+            Pixels::Device(frame) => frame,
+        };
+        let mut out = vec![0; 3 * part.pixels()];
+        if let Some(Overlay { area, rgb, .. }) = &frame.overlay {
+            let both = part.intersection(area);
+            let within = |outer: &Rect| {
+                let from = [outer.rows.start, outer.columns.start];
+                both.map(|range, axis| range.start - from[axis]..range.end - from[axis])
+            };
+            if !both.is_empty() {
+                let bytes = within(area).cut(rgb, 3, area.columns.len());
+                within(part).paste(&bytes, &mut out, 3, part.columns.len());
+            }
+        }
+        out
     }
 }
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        if (self.width, self.height) != (other.width, other.height) {
+            return false;
+        }
+        let on_device = self.device().zip(other.device());
+        let same = on_device.and_then(|(one, other)| one.is_same(other));
+        same.unwrap_or_else(|| self.rgb() == other.rgb())
+    }
+}
+
+impl Eq for Frame {}
 
 /// A mask of the pixels to fill (the hole): one byte per pixel, 1 in the hole, 0 elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,9 @@ pub mod cuda_info {
 pub mod forecast {
     pub use crate::session::forecast::*;
 }
+pub mod device_frames {
+    pub use crate::frame::device::*;
+}
 pub mod isa {
     pub use crate::device::isa::*;
 }

@@ -6,7 +6,7 @@ use propainter::{
     internals::{kernels::pools::Pools, memory::meter::Meter, synthetic::Scene},
     memory::{MeterKind, Notice},
 };
-use propainter_tests::{golden::weights_folder, virtual_gpu::virtual_gpu};
+use propainter_tests::{golden::weights_folder, skip, virtual_gpu::virtual_gpu};
 use virtual_gpu::client::Gpu;
 
 /// Opens a device in a process that has the virtual GPU with this setting, and fails unless it is
@@ -51,6 +51,42 @@ fn a_driver_without_devices_says_where_to_look() {
     let test = "a_driver_without_devices_says_where_to_look";
     let setting = ("VIRTUAL_GPU_DEVICES", "0");
     is_refused(test, setting, "cuda:0", &["CUDA_VISIBLE_DEVICES"]);
+}
+
+#[test]
+fn a_device_that_nobody_may_use_says_how_to_allow_it() {
+    let test = "a_device_that_nobody_may_use_says_how_to_allow_it";
+    let setting = ("VIRTUAL_GPU_COMPUTE", "prohibited");
+    is_refused(test, setting, "cuda:0", &["prohibited", "-c DEFAULT"]);
+}
+
+#[test]
+fn a_device_that_another_program_uses_alone_says_what_to_end() {
+    let test = "a_device_that_another_program_uses_alone_says_what_to_end";
+    let setting = ("VIRTUAL_GPU_COMPUTE", "taken");
+    is_refused(test, setting, "cuda:0", &["end that program", "-c DEFAULT"]);
+}
+
+#[test]
+fn a_device_without_memory_for_a_context_says_whose_to_free() {
+    let test = "a_device_without_memory_for_a_context_says_whose_to_free";
+    let setting = ("VIRTUAL_GPU_OTHERS_MIB", "12200");
+    let words = ["no memory left", "end other programs"];
+    is_refused(test, setting, "cuda:0", &words);
+}
+
+#[test]
+fn a_machine_without_a_driver_says_what_to_install() {
+    let choice = DeviceChoice::Cuda(0);
+    let Err(error) = choice.open() else {
+        skip::optional("this machine has a CUDA driver");
+        return;
+    };
+    let error = error.to_string();
+    println!("{error}");
+    let words = ["no CUDA driver", "install NVIDIA's driver", "device=cpu"];
+    assert!(words.iter().all(|words| error.contains(words)), "{error}");
+    assert!(!error.contains('\n') && error.len() < 250, "{error}");
 }
 
 /// Returns the settings of a short session with the networks.

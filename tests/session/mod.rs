@@ -2,6 +2,7 @@
 
 mod border;
 mod crops;
+mod device_frames;
 mod feather;
 mod latency;
 mod opening;

@@ -130,6 +130,15 @@ pub fn lasting<T: Send>(device: &Device, work: impl FnOnce() -> T + Send) -> T {
     }
 }
 
+/// Runs `work`, whose allocations on `device` are outside of the pools on a GPU: they do not count as
+/// theirs, and go back to the driver when they are dropped.
+pub fn dedicated<T: Send>(device: &Device, work: impl FnOnce() -> T + Send) -> T {
+    match Pools::of(device) {
+        Some(pools) => pools.0.memory_dedicated_allocation((), |()| work()),
+        None => work(),
+    }
+}
+
 /// Gives the memory that the pools of `device` have and nothing uses back to the driver. Waits for the
 /// device; if that fails, the next stage reports it.
 pub fn free_unused(device: &Device) {

@@ -48,6 +48,9 @@ pub struct Outside {
     pub always: u64,
     /// Bytes in the memory of a GPU for each such frame: its buffer, if it lies there.
     pub device_frame: u64,
+    /// Bytes in the memory of a GPU for each frame that the session may read: its copy there, if frames
+    /// are not read on the host.
+    pub device_copy: u64,
     /// Bytes in the memory of a GPU independent of the number of frames.
     pub device_always: u64,
 }
@@ -59,6 +62,7 @@ impl Outside {
             frame: self.frame.div_ceil(parts),
             always: self.always.div_ceil(parts),
             device_frame: self.device_frame.div_ceil(parts),
+            device_copy: self.device_copy.div_ceil(parts),
             device_always: self.device_always.div_ceil(parts),
         }
     }

@@ -292,12 +292,19 @@ fn means(
     let (width, height) = (frame.width(), frame.height());
     let step = cell.div_ceil(SAMPLES);
     let mut sums = vec![(0u32, 0u32, 0u32); columns * rows];
+    // Of a frame on a device only the samples come to the host.
+    let sampled = frame.device().map(|frame| frame.sampled(step));
+    let (bytes, apart) = match &sampled {
+        Some(sampled) => (&sampled[..], step),
+        None => (frame.rgb(), 1),
+    };
+    let line = 3 * width.div_ceil(apart);
     let xs: Vec<(usize, usize, usize)> = (0..width)
         .step_by(step)
-        .map(|x| (x, x / cell, x * hole.width() / width))
+        .map(|x| (x / apart, x / cell, x * hole.width() / width))
         .collect();
     for y in (0..height).step_by(step) {
-        let rgb = &frame.rgb()[3 * y * width..][..3 * width];
+        let rgb = &bytes[y / apart * line..][..line];
         let holes = &hole.hole()[y * hole.height() / height * hole.width()..][..hole.width()];
         let sums = &mut sums[y / cell * columns..][..columns];
         for &(x, column, hx) in &xs {

@@ -13,6 +13,8 @@ use super::{
 pub struct Counts {
     /// Source frames.
     pub frames: usize,
+    /// Source frames, and those that propagated frames were made of.
+    pub sources: usize,
     /// Source frames into which a window was blended.
     pub blended: usize,
     /// Single flows of RAFT.
@@ -161,8 +163,11 @@ impl Simulation<'_> {
                 tokens + usize::from(frame.tokens.is_some()),
             )
         });
+        let (frames, images) = (held.frames.indices(), held.propagated.indices());
+        let both = frames.start.max(images.start)..frames.end.min(images.end);
         Counts {
-            frames: held.frames.indices().len(),
+            frames: frames.len(),
+            sources: frames.len() + images.len() - both.len(),
             blended: held.frames.iter().filter(|blended| **blended).count(),
             raw_flows: raw
                 .map(|raw| usize::from(raw.forward.is_some()) + usize::from(raw.backward.is_some()))
@@ -170,7 +175,7 @@ impl Simulation<'_> {
             half: held.half.len(),
             flows: held.flows.indices().len(),
             quarter_flows: held.quarter_flows.indices().len(),
-            propagated: held.propagated.indices().len(),
+            propagated: images.len(),
             features,
             tokens,
         }

@@ -244,6 +244,17 @@ impl Config {
         }
     }
 
+    /// Returns whether nothing needs the bytes of frames on the host if the networks compute on a GPU,
+    /// as far as it is known before a session is open.
+    #[doc(hidden)]
+    pub fn frames_may_stay_on_device(&self) -> bool {
+        let unscaled = self.crop_mode == CropMode::Crops
+            || self.processing_size() == (self.width, self.height);
+        let stays = self.border.is_empty() && self.mask_feather == 0 && unscaled;
+        let networks = || self.model_to_open() == Model::Propainter;
+        stays && self.device != DeviceChoice::Cpu && networks()
+    }
+
     /// Returns a notice where the settings of [`Model::Auto`] suggest that the networks are expected
     /// which this build lacks: there are checkpoints, or a GPU is named.
     pub(super) fn without_networks(&self) -> Option<Notice> {

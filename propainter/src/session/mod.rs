@@ -13,7 +13,7 @@ mod stats;
 mod supervisor;
 mod warm;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 pub use config::{Config, CropMode, Mode, Model};
 pub use segments::Segments;
@@ -24,6 +24,7 @@ pub use warm::Warm;
 use crate::{
     Cancel, DeviceChoice, Error, Frame, InpaintedFrame, Mask, TimeLimit,
     effort::{Clock, Deadline},
+    frame::device::DeviceStore,
     memory::Notice,
     scene_cuts::Detector,
 };
@@ -140,7 +141,9 @@ impl Session {
                 return session.crops.push(frame, &none, done);
             }
             let detector = session.detector.as_mut();
-            if detector.is_some_and(|detector| detector.begins(&frame, mask)) {
+            // The bytes of a frame on a device may not come.
+            let begins = || Ok(detector.is_some_and(|detector| detector.begins(&frame, mask)));
+            if supervisor::guarded(begins)? {
                 session.stats.scene_cuts += 1;
                 session.crops.begin_scene(done)?;
             }
@@ -257,6 +260,14 @@ impl Session {
             views: self.crops.views(),
             ..self.stats
         }
+    }
+
+    /// Returns where frames may be put on the device of the networks, if it is a GPU and nothing needs
+    /// their bytes on the host.
+    #[doc(hidden)]
+    pub fn device_store(&self) -> Option<Arc<dyn DeviceStore>> {
+        let store = || self.crops.device_store();
+        self.finder.is_none().then(store)?
     }
 
     /// Returns the memory plan in force as one line.

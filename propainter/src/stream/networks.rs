@@ -9,8 +9,10 @@ use burn::tensor::Device;
 
 use crate::{
     DType, DeviceChoice, Error, Precision,
+    frame::device::DeviceStore,
     kernels::{
         device::is_cpu,
+        pixels::store::Store,
         pools::{DeviceStream, Pools, free_unused, lasting},
     },
     memory::budget::bytes::Pages,
@@ -182,6 +184,12 @@ impl Networks {
             started.push(size);
         }
         Ok(())
+    }
+
+    /// Returns where the caller may put frames on the device; `None` on the CPU.
+    pub fn device_store(&self) -> Option<Arc<dyn DeviceStore>> {
+        let store = || Arc::new(Store::new(&self.device, self.stream.stream)) as Arc<_>;
+        (!self.on_cpu()).then(store)
     }
 
     pub fn on_cpu(&self) -> bool {

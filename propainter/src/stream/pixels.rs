@@ -17,10 +17,9 @@ const GENERATOR: &str = "the generator";
 /// Converts a frame to the tensor that the networks read, `[1, 3, H, W]` in [−1, 1].
 pub fn frame(frame: &Frame, device: &Device) -> Tensor<4> {
     let bytes = FrameBytes {
-        rgb: frame.rgb(),
+        frame,
         masks: &[],
         blank: None,
-        size: [frame.height(), frame.width()],
     };
     bytes.tensors(device, DType::F32).0
 }
@@ -29,10 +28,9 @@ pub fn frame(frame: &Frame, device: &Device) -> Tensor<4> {
 /// `[1, 1, H, W]`, 1 inside.
 pub fn known(frame: &Frame, hole: &Mask, device: &Device) -> FrameAndMask {
     let bytes = FrameBytes {
-        rgb: frame.rgb(),
+        frame,
         masks: &[hole.hole()],
         blank: Some(0),
-        size: [frame.height(), frame.width()],
     };
     let (image, mut masks) = bytes.tensors(device, DType::F32);
     (image, masks.remove(0))
@@ -47,7 +45,7 @@ pub fn mask(mask: &Mask, device: &Device) -> MaskTensor {
 /// without loss.
 #[derive(Debug, PartialEq)]
 pub struct PropagatedImage {
-    rgb: Vec<u8>,
+    frame: Frame,
     hole: Mask,
     /// 1 where propagation reached no pixel.
     missing: Vec<u8>,
@@ -57,7 +55,7 @@ impl PropagatedImage {
     /// Returns a frame without a hole, which propagation does not change.
     pub fn unchanged(frame: &Frame, hole: &Mask) -> Self {
         Self {
-            rgb: frame.rgb().to_vec(),
+            frame: frame.clone(),
             hole: hole.clone(),
             missing: hole.hole().to_vec(),
         }
@@ -70,7 +68,11 @@ impl PropagatedImage {
     pub fn read(image: Tensor<4>, missing: Tensor<4>, hole: &Mask) -> Result<Self, Error> {
         let missing = read(missing, PROPAGATION)?;
         Ok(Self {
-            rgb: interleaved(&read(image, PROPAGATION)?, Rounding::Nearest),
+            frame: Frame::new(
+                hole.width(),
+                hole.height(),
+                interleaved(&read(image, PROPAGATION)?, Rounding::Nearest),
+            ),
             hole: hole.clone(),
             missing: missing.into_iter().map(|m| u8::from(m > 0.5)).collect(),
         })
@@ -80,18 +82,15 @@ impl PropagatedImage {
     /// then 1 where a pixel is missing.
     fn updated(frame: &Frame, hole: &Mask, bytes: &[u8]) -> Self {
         let (width, area) = (hole.width(), hole.bounding_box());
-        let mut rgb = frame.rgb().to_vec();
         let mut missing = vec![0; hole.hole().len()];
         let (pixels, flags) = bytes.split_at(3 * area.pixels());
-        let lines = pixels.chunks_exact(3 * area.columns.len().max(1));
-        let lines = lines.zip(flags.chunks_exact(area.columns.len().max(1)));
-        for (row, (pixels, flags)) in area.rows.clone().zip(lines) {
+        let lines = flags.chunks_exact(area.columns.len().max(1));
+        for (row, flags) in area.rows.clone().zip(lines) {
             let start = row * width + area.columns.start;
-            rgb[3 * start..][..pixels.len()].copy_from_slice(pixels);
             missing[start..][..flags.len()].copy_from_slice(flags);
         }
         Self {
-            rgb,
+            frame: frame.with_fill(hole, &area, pixels.to_vec()),
             hole: hole.clone(),
             missing,
         }
@@ -114,10 +113,9 @@ impl PropagatedImage {
 
     fn frame_bytes<'a>(&'a self, masks: &'a [&'a [u8]; 2]) -> FrameBytes<'a> {
         FrameBytes {
-            rgb: &self.rgb,
+            frame: &self.frame,
             masks,
             blank: Some(1),
-            size: [self.hole.height(), self.hole.width()],
         }
     }
 
@@ -136,7 +134,7 @@ impl PropagatedImage {
     /// Returns the bytes that it does not share. It shares the hole with the source frame as long
     /// as that is held.
     pub fn bytes(&self) -> u64 {
-        (self.rgb.len() + self.missing.len()) as u64
+        (self.frame.host_bytes() + self.missing.len()) as u64
     }
 }
 

@@ -37,9 +37,8 @@ impl Source {
 
     /// Returns the bytes held.
     pub fn bytes(&self) -> u64 {
-        let rgb = self.frame.rgb().len();
-        let blended = self.blended.as_ref().map_or(0, |_| rgb);
-        (rgb + blended + self.hole.hole().len()) as u64
+        let blended = self.blended.as_ref().map_or(0, Frame::host_bytes);
+        (self.frame.host_bytes() + blended + self.hole.hole().len()) as u64
     }
 
     /// Blends a window's result into the hole: takes the first one, and averages each later one
@@ -47,11 +46,19 @@ impl Source {
     pub fn blend(&mut self, Patch { area, rgb, .. }: &Patch) {
         let first = self.blended.is_none();
         let width = self.hole.width();
-        let blended = self.blended.get_or_insert_with(|| self.frame.clone());
+        let blended = self
+            .blended
+            .get_or_insert_with(|| match self.frame.device() {
+                None => self.frame.clone(),
+                // Black, of which nothing stays.
+                Some(_) => {
+                    let black = vec![0; 3 * area.pixels()];
+                    self.frame.with_fill(&self.hole, area, black)
+                }
+            });
         let lines = rgb.chunks_exact(3 * area.columns.len());
-        for (row, line) in area.rows.clone().zip(lines) {
+        for ((row, line), pixels) in area.rows.clone().zip(lines).zip(blended.lines_mut(area)) {
             let columns = row * width + area.columns.start..row * width + area.columns.end;
-            let pixels = &mut blended.rgb_mut()[3 * columns.start..3 * columns.end];
             let holes = &self.hole.hole()[columns];
             let pixels = pixels.chunks_exact_mut(3).zip(line.chunks_exact(3));
             for ((pixel, new), _) in pixels.zip(holes).filter(|(_, hole)| **hole != 0) {

@@ -2,6 +2,7 @@
 
 mod frames;
 mod networks;
+mod resident;
 
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use propainter::{
-    Rect,
+    Frame, Rect,
     internals::kernels::{
         flow_input::{self, combine_area_reference, masked_flows_reference},
         pixels::{FrameBytes, MaskTensor, Rounding, bytes_on_gpu, interleaved, read_bytes},
@@ -41,9 +41,9 @@ fn there(x: &Tensor<4>, device: &Device) -> Tensor<4> {
 fn frames_and_masks_are_those_that_the_host_converts() {
     for (device, kinds) in devices() {
         for (dtype, bound) in kinds {
-            for size @ [height, width] in [[1, 1], [13, 17], [16, 40]] {
+            for [height, width] in [[1, 1], [13, 17], [16, 40]] {
                 let pixels = height * width;
-                let rgb = bytes(3 * pixels, 1);
+                let frame = Frame::new(width, height, bytes(3 * pixels, 1));
                 let masks = [mask(pixels, 2), mask(pixels, 3)];
                 let masks = masks.each_ref().map(|mask| &mask[..]);
                 for (masks, blank) in [
@@ -52,10 +52,9 @@ fn frames_and_masks_are_those_that_the_host_converts() {
                     (&masks, Some(1)),
                 ] {
                     let frame = FrameBytes {
-                        rgb: &rgb,
+                        frame: &frame,
                         masks,
                         blank,
-                        size,
                     };
                     let (image, out) = frame.tensors(&device, dtype);
                     let (expected, seen) = frame.tensors_reference(&Device::flex(), DType::F32);
@@ -83,13 +82,12 @@ fn parts_of_images_are_the_bytes_that_the_host_makes() {
                 ([13, 17], [3..9, 2..16]),
             ] {
                 let area = Rect::new(area);
-                let rgb = bytes(3 * height * width, 4);
+                let frame = Frame::new(width, height, bytes(3 * height * width, 4));
                 let flags = mask(height * width, 5);
                 let frame = FrameBytes {
-                    rgb: &rgb,
+                    frame: &frame,
                     masks: &[&flags],
                     blank: None,
-                    size: [height, width],
                 };
                 let (image, _) = frame.tensors_reference(&Device::flex(), DType::F32);
                 // Between two bytes, and beyond the range.

@@ -8,5 +8,6 @@ mod linear;
 mod math;
 mod operations;
 mod pointwise;
+mod samples;
 pub mod support;
 mod tf32;

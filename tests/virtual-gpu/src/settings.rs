@@ -11,7 +11,7 @@
 //! | `VIRTUAL_GPU_MEMORY_MIB` | memory of a device | 12288 |
 //! | `VIRTUAL_GPU_CONTEXT_MIB` | memory that a context takes | 350 |
 //! | `VIRTUAL_GPU_OTHERS_MIB` | memory that other processes take | 0 |
-//! | `VIRTUAL_GPU_PROHIBITED` | 1: nobody may compute on the devices | 0 |
+//! | `VIRTUAL_GPU_COMPUTE` | `prohibited`: nobody may compute on the devices; `taken`: one other program | `default` |
 //! | `VIRTUAL_GPU_FAIL_ALLOCATION` | the n-th allocation on device 0 fails | |
 //! | `VIRTUAL_GPU_FAIL_LAUNCH` | the n-th launch on device 0 reads an illegal address | |
 //! | `VIRTUAL_GPU_FAIL_COPY` | the n-th copy between host and device 0 reads an illegal address | |
@@ -33,6 +33,17 @@ pub enum Mode {
     Count,
     /// The kernel is computed, too.
     Compute,
+}
+
+/// Who may compute on the devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComputeMode {
+    /// Everybody.
+    Default,
+    /// Nobody.
+    Prohibited,
+    /// One process, which is another one.
+    Taken,
 }
 
 /// What NVML tells of the processes on a device.
@@ -61,7 +72,7 @@ pub struct Settings {
     pub memory: u64,
     pub context: u64,
     pub others: u64,
-    pub prohibited: bool,
+    pub compute: ComputeMode,
     pub fail_allocation: u64,
     pub fail_launch: u64,
     pub fail_copy: u64,
@@ -94,7 +105,14 @@ impl Settings {
             memory: mib("MEMORY_MIB").unwrap_or(12288 * MIB),
             context: mib("CONTEXT_MIB").unwrap_or(350 * MIB),
             others: mib("OTHERS_MIB").unwrap_or(0),
-            prohibited: choice("PROHIBITED", &[("0", false), ("1", true)]),
+            compute: choice(
+                "COMPUTE",
+                &[
+                    ("default", ComputeMode::Default),
+                    ("prohibited", ComputeMode::Prohibited),
+                    ("taken", ComputeMode::Taken),
+                ],
+            ),
             fail_allocation: number("FAIL_ALLOCATION").unwrap_or(0),
             fail_launch: number("FAIL_LAUNCH").unwrap_or(0),
             fail_copy: number("FAIL_COPY").unwrap_or(0),

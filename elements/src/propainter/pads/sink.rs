@@ -42,7 +42,7 @@ const INTERLACED: &str =
 /// The buffer is no frame that can be inpainted, or the stream is flushing or blocked.
 pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError> {
     let now = cx.element.current_running_time();
-    let (converter, canvas, kept, running_time, stream_time, index, context) = {
+    let (converter, canvas, kept, running_time, stream_time, index, context, place) = {
         let run = &mut cx.state.lock().run;
         run.input.arrivals.begin(Instant::now());
         run.accepts()?;
@@ -52,7 +52,12 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
         let (kept, canvas) = (run.capacity() + 2, run.input.canvas.clone());
         let index = next_index(run, &buffer);
         let context = is_context(run, index);
-        (converter, canvas, kept, times.0, times.1, index, context)
+        let session = &run.session;
+        let waits = session.may_read_there && session.facts.is_none();
+        let place = (session.frames.upgrade(), waits);
+        (
+            converter, canvas, kept, times.0, times.1, index, context, place,
+        )
     };
     if buffer.video_flags().contains(VideoBufferFlags::INTERLACED) {
         post_bad_format(&cx.element, INTERLACED);
@@ -64,7 +69,12 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
     };
     // Before a device reads it: what is not kept goes back to its pool.
     let buffer = pool::keep(buffer, kept);
-    let reading = Reading::begin(&converter, &buffer).map_err(bad)?;
+    let reading = match &place {
+        (Some(frames), _) => Reading::begin_on_device(&converter, &buffer, frames),
+        (None, true) => Ok(Reading::Later),
+        (None, false) => Reading::begin(&converter, &buffer),
+    };
+    let reading = reading.map_err(bad)?;
     let incoming = IncomingFrame {
         buffer: &buffer,
         reading: &reading,
@@ -102,7 +112,7 @@ pub fn chain(cx: &Context, buffer: gst::Buffer) -> Result<FlowSuccess, FlowError
     run.counts.taken += 1;
     run.queue.push_frame(InputFrame {
         buffer,
-        frame: Some(reading),
+        frame: reading.begun(),
         masks,
         converter,
         canvas,

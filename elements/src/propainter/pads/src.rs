@@ -159,7 +159,12 @@ fn finished(
     };
     let done = match done {
         Some(done) => done,
-        None => fill_single_frame(&input.take_frame()?, &Mask::empty(1, 1), 0, canvas.border()),
+        None => fill_single_frame(
+            &input.take_frame(None)?,
+            &Mask::empty(1, 1),
+            0,
+            canvas.border(),
+        ),
     };
     canvas.compose(&input.converter, &input.buffer, &done)
 }

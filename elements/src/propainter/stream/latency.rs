@@ -9,16 +9,23 @@ use crate::propainter::{
 
 /// Notes the delay that the settings imply; no session is opened for that. Call without the lock.
 pub fn update_expected(cx: &Context) {
-    let (settings, live) = {
+    let (settings, live, converter) = {
         let run = &cx.state.lock().run;
-        (run.settings.clone(), run.live)
+        (run.settings.clone(), run.live, run.input.converter.clone())
     };
-    // The size has no influence, and a wrong setting is an error at the first frame.
-    if let Ok(config) = settings.config((8, 8), live) {
-        cx.state.lock().run.session.expected = ExpectedDelay {
+    let read_there = converter.filter(|converter| converter.device_samples().is_some());
+    let read_there = read_there.filter(|converter| converter.is_on_device());
+    // The size has no influence on the delay, and a wrong setting is an error at the first frame.
+    let size = read_there
+        .as_ref()
+        .map_or((8, 8), |converter| converter.size());
+    if let Ok(config) = settings.config(size, live) {
+        let session = &mut cx.state.lock().run.session;
+        session.expected = ExpectedDelay {
             latency_frames: config.latency_frames(),
             hop: config.hop(),
         };
+        session.may_read_there = read_there.is_some() && config.frames_may_stay_on_device();
     }
 }
 

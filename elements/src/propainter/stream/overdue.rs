@@ -134,7 +134,7 @@ pub fn decide(cx: &Context, overdue: &OverdueFrame) -> Outcome {
         LatePolicy::PassThrough => Outcome::PassedThrough,
         LatePolicy::Auto | LatePolicy::Wait | LatePolicy::Fill => {
             let dilation = cx.settings.lock().mask_dilation as usize;
-            match overdue.input.clone().take_frame() {
+            match overdue.input.clone().take_frame(None) {
                 Ok(frame) => Outcome::Fallback(fill_single_frame(
                     &frame,
                     &complete_mask(cx, overdue),

@@ -1,6 +1,9 @@
 //! The state of one run: from the start of the streaming threads to their stop.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use gst::{ClockTime, FlowError};
 use propainter::{Cancel, Mask, Stats};
@@ -20,7 +23,7 @@ use crate::propainter::{
         queue::OutputQueue,
         upstream::{arrivals::Arrivals, frame_rate},
     },
-    video::{canvas::Canvas, converter::Converter},
+    video::{canvas::Canvas, converter::Converter, device::frames::DeviceFrames},
 };
 
 /// Frames that may wait for the worker; more block upstream, unless frames may be late.
@@ -88,6 +91,10 @@ pub struct MaskInput {
 #[derive(Default)]
 pub struct SessionInfo {
     pub expected: ExpectedDelay,
+    /// A session may read the frames on their device.
+    pub may_read_there: bool,
+    /// Where it reads them, for as long as it is open.
+    pub frames: Weak<DeviceFrames>,
     pub facts: Option<SessionFacts>,
     /// How the session fits its budget, in one line.
     pub plan: Option<String>,

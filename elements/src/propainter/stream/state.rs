@@ -24,8 +24,8 @@ impl State {
     /// Returns the bytes that the output queue holds for a session, on the host and, if the stream's
     /// buffers are in the memory of a GPU, there: for each frame that the session has, its buffer and,
     /// if masks come with the frames, its mask; besides, the frames that wait and the frames that are
-    /// ready.
-    pub fn outside(&self) -> Outside {
+    /// ready. If the session may read frames on their device, also a copy of each there.
+    pub fn outside(&self, read_there: bool) -> Outside {
         let run = &self.run;
         let Some(converter) = run.input.converter.as_ref() else {
             return Outside::default();
@@ -42,6 +42,10 @@ impl State {
         let moving = self.mask_pad.is_some()
             || settings.mask_from_alpha
             || numbered.is_some_and(|location| location.contains('%'));
+        let copied = match read_there && converter.device_samples().is_some() {
+            true => on_device,
+            false => 0,
+        };
         let frame = buffer + if moving { pixels } else { 0 };
         let (waiting, ready) = (QUEUE as u64 + 1, READY as u64 + 2);
         // With a border, a finished frame is larger and gets a buffer of its own.
@@ -56,8 +60,9 @@ impl State {
                 + ready * (frame + finished + written)
                 + 3 * on_device,
             device_frame: on_device,
+            device_copy: copied,
             // A frame that is ready may have been copied to be written into.
-            device_always: (waiting + 2 * ready + 2) * on_device,
+            device_always: (waiting + 2 * ready + 2) * on_device + (waiting + 1) * copied,
         }
     }
 }

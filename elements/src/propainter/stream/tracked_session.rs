@@ -1,12 +1,16 @@
 //! A session together with the numbers of the queued frames that it holds.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use propainter::{Error, Frame, InpaintedFrame, Mask, Session};
+
+use crate::propainter::video::device::frames::DeviceFrames;
 
 /// A session that returns each inpainted frame with its number in the queue.
 pub struct TrackedSession {
     pub session: Session,
+    /// Where it reads frames on their device.
+    pub frames: Option<Arc<DeviceFrames>>,
     held: VecDeque<u64>,
 }
 
@@ -15,6 +19,7 @@ impl TrackedSession {
     pub fn new(session: Session) -> Self {
         Self {
             session,
+            frames: None,
             held: VecDeque::new(),
         }
     }

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use gst_video::{VideoColorRange, VideoInfo};
-use propainter::{Frame, InpaintedFrame, Mask};
+use propainter::{Frame, InpaintedFrame, Mask, internals::device_frames::Samples};
 
 use crate::propainter::video::{
     alpha::Opacity,
@@ -127,13 +127,30 @@ impl Converter {
         self.alpha_threshold.is_some()
     }
 
-    fn size(&self) -> (usize, usize) {
+    /// Returns width and height in pixels.
+    pub fn size(&self) -> (usize, usize) {
         (self.info.width() as usize, self.info.height() as usize)
     }
 
     /// Returns what reads and writes the buffers if they are in the memory of a device.
     pub fn device(&self) -> Option<&dyn DeviceTransfer> {
         self.device.as_deref()
+    }
+
+    /// Returns how a device turns the samples into RGB; `None` if the host has to.
+    pub fn device_samples(&self) -> Option<Samples> {
+        let depth = self.info.comp_depth(0) as usize;
+        match self.model {
+            _ if self.has_alpha_mask() || !device::is_supported(&self.info) => None,
+            ColorModel::Packed { step, rgb } => Some(Samples::Packed { step, rgb }),
+            ColorModel::Yuv(yuv) => Some(Samples::SemiPlanar {
+                bytes: depth.div_ceil(8),
+                // Samples of more than 8 bits are the upper bits of their words.
+                shift: depth.next_multiple_of(8) - depth,
+                matrix: yuv.matrix(),
+            }),
+            ColorModel::Rgb(_) => None,
+        }
     }
 
     /// Converts a buffer on the host to RGB.

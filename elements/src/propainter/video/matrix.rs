@@ -1,5 +1,7 @@
 //! Conversion between YUV and RGB in fixed point, by the colour matrix and the range of a stream.
 
+use propainter::internals::device_frames::YuvMatrix;
+
 /// Fractional bits of the factors for reading.
 const POINT: u32 = 16;
 const HALF: i32 = 1 << (POINT - 1);
@@ -63,6 +65,19 @@ impl Coefficients {
             y: row(luma * kr, luma * kb, luma),
             u: row(-chroma * kr / blue, chroma / 2.0, 0.0),
             v: row(chroma / 2.0, -chroma * kb / red, 0.0),
+        }
+    }
+
+    /// Returns the factors for reading.
+    pub fn matrix(&self) -> YuvMatrix {
+        YuvMatrix {
+            luma_offset: self.luma_offset,
+            luma_gain: self.luma_gain,
+            gray: self.gray,
+            red_from_v: self.red_from_v,
+            green_from_u: self.green_from_u,
+            green_from_v: self.green_from_v,
+            blue_from_u: self.blue_from_u,
         }
     }
 

@@ -2,7 +2,10 @@
 
 use propainter::{
     InpaintedFrame,
-    internals::isa::{Isa, Job},
+    internals::{
+        device_frames::YuvMatrix,
+        isa::{Isa, Job},
+    },
 };
 
 use crate::propainter::video::{
@@ -42,6 +45,11 @@ impl Yuv {
             write: colors(depth),
             chroma,
         }
+    }
+
+    /// Returns the conversion for reading.
+    pub fn matrix(&self) -> YuvMatrix {
+        self.read.matrix()
     }
 
     /// Reads samples of at most [`READ_BITS`] bits. For gray only the first component is used.

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use gst_video::VideoInfo;
 use propainter::{Frame, Mask, Rect};
 
 use crate::propainter::video::{
     converter::Converter,
-    device::{planes::Planes, transfer::Download},
+    device::{
+        frames::{CopiedFrame, DeviceFrames},
+        planes::Planes,
+        transfer::Download,
+    },
     layout::error::InvalidBuffer,
 };
 
@@ -15,6 +20,10 @@ use crate::propainter::video::{
 pub enum Reading {
     Done(Frame),
     Coming(Arc<Coming>),
+    /// Stays on its device.
+    Copied(Arc<CopiedFrame>),
+    /// Not begun: it is not known yet who reads the buffer.
+    Later,
 }
 
 /// The samples of a frame on their way from a device.
@@ -36,15 +45,39 @@ impl Reading {
         let Some(device) = converter.device() else {
             return Ok(Self::Done(converter.read(buffer)?));
         };
-        let info = converter.info();
-        let whole = Rect::whole([info.height() as usize, info.width() as usize]);
-        let planes = Planes::new(info, buffer, &whole)?;
+        let (planes, _) = whole(converter.info(), buffer)?;
         let download = device.read(buffer, &planes.rows).map_err(InvalidBuffer)?;
         Ok(Self::Coming(Arc::new(Coming {
             planes,
             download,
             converter: converter.clone(),
         })))
+    }
+
+    /// As [`begin`](Self::begin), but a buffer on the device of the networks is read by them there, if
+    /// `frames` has room for it.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_on_device(
+        converter: &Converter,
+        buffer: &gst::BufferRef,
+        frames: &DeviceFrames,
+    ) -> Result<Self, InvalidBuffer> {
+        let Some((device, samples)) = converter.device().zip(converter.device_samples()) else {
+            return Self::begin(converter, buffer);
+        };
+        let (planes, size) = whole(converter.info(), buffer)?;
+        let copied = frames.begin(device, buffer, &planes, samples, size);
+        match copied.map_err(InvalidBuffer)? {
+            Some(copied) => Ok(Self::Copied(Arc::new(copied))),
+            None => Self::begin(converter, buffer),
+        }
+    }
+
+    /// Returns the reading if it has begun.
+    pub fn begun(self) -> Option<Self> {
+        (!matches!(self, Self::Later)).then_some(self)
     }
 
     /// Returns the frame in RGB; waits for it if need be.
@@ -54,6 +87,8 @@ impl Reading {
     pub fn frame(self) -> Result<Frame, InvalidBuffer> {
         match self {
             Self::Done(frame) => Ok(frame),
+            Self::Copied(copied) => copied.frame().map_err(InvalidBuffer),
+            Self::Later => Err(InvalidBuffer("the reading has not begun".to_owned())),
             Self::Coming(coming) => {
                 let bytes = coming.download.bytes().map_err(InvalidBuffer)?;
                 Ok(coming.converter.read_samples(bytes, coming.planes.colors()))
@@ -76,8 +111,17 @@ impl Reading {
                 let bytes = coming.download.bytes().map_err(InvalidBuffer)?;
                 Ok(converter.alpha_mask_of(bytes, &coming.planes))
             }
-            Self::Coming(_) => Ok(None),
+            Self::Copied(_) | Self::Later if converter.has_alpha_mask() => {
+                Self::begin(converter, buffer)?.alpha_mask(converter, buffer)
+            }
+            Self::Coming(_) | Self::Copied(_) | Self::Later => Ok(None),
             Self::Done(_) => converter.alpha_mask(buffer),
         }
     }
+}
+
+/// Returns the planes and the size (rows, columns) of a whole frame on a device.
+fn whole(info: &VideoInfo, buffer: &gst::BufferRef) -> Result<(Planes, [usize; 2]), InvalidBuffer> {
+    let size = [info.height() as usize, info.width() as usize];
+    Ok((Planes::new(info, buffer, &Rect::whole(size))?, size))
 }

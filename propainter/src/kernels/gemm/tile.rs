@@ -35,11 +35,11 @@ impl Tile {
         lane_rows: 4,
         lane_columns: 4,
     };
-    /// For few output channels.
+    /// For few output channels. With twice the depth, registers spill on some architectures.
     pub const FLAT: Self = Self {
         rows: 8,
         columns: 128,
-        depth: 16,
+        depth: 8,
         lane_rows: 4,
         lane_columns: 4,
     };

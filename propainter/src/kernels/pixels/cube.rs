@@ -51,10 +51,10 @@ pub fn joined(frame: &FrameBytes<'_>, device: &Device, dtype: DType) -> Option<B
     if is_cpu(device) {
         return None;
     }
-    let [height, width] = frame.size;
+    let [height, width] = frame.size();
     let count = frame.masks.len();
     let mut bytes = Vec::with_capacity((3 + count) * height * width);
-    bytes.extend_from_slice(frame.rgb);
+    bytes.extend_from_slice(frame.frame.rgb());
     for mask in frame.masks {
         bytes.extend_from_slice(mask);
     }

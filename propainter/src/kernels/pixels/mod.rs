@@ -2,30 +2,39 @@
 //! a GPU only bytes travel; a kernel converts them there.
 
 pub mod cube;
+pub mod samples;
+pub mod store;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, Transaction};
 
+use self::{
+    samples::{DevicePart, joined_of},
+    store::Slot,
+};
 use super::device::is_cpu;
-use crate::Rect;
+use crate::{Frame, Rect};
 
-/// A frame and its masks on the host.
+/// A frame and its masks.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameBytes<'a> {
-    /// RGB, pixel by pixel.
-    pub rgb: &'a [u8],
+    /// The frame.
+    pub frame: &'a Frame,
     /// Masks, 0 or 1, row by row.
     pub masks: &'a [&'a [u8]],
     /// The index of the mask whose pixels become 0 in the image.
     pub blank: Option<usize>,
-    /// Height and width.
-    pub size: [usize; 2],
 }
 
 impl FrameBytes<'_> {
+    /// Returns height and width.
+    fn size(&self) -> [usize; 2] {
+        [self.frame.height(), self.frame.width()]
+    }
+
     /// Returns the image `[1, 3, H, W]` in [−1, 1] and the masks `[1, 1, H, W]`, in order, as
     /// tensors of this data type.
     pub fn tensors(&self, device: &Device, dtype: DType) -> (Tensor<4>, Vec<Tensor<4>>) {
-        let Some(joined) = cube::joined(self, device, dtype) else {
+        let Some(joined) = self.on_gpu(device, dtype) else {
             return self.tensors_reference(device, dtype);
         };
         let masks = (0..self.masks.len()).map(|i| joined.clone().narrow(1, 3 + i, 1));
@@ -35,7 +44,7 @@ impl FrameBytes<'_> {
     /// Returns the image and the masks of [`Self::tensors`] joined along the channels,
     /// `[1, 3 + masks, H, W]`.
     pub fn joined(&self, device: &Device, dtype: DType) -> Tensor<4> {
-        cube::joined(self, device, dtype).unwrap_or_else(|| {
+        self.on_gpu(device, dtype).unwrap_or_else(|| {
             let (image, masks) = self.tensors_reference(device, dtype);
             let mut parts = vec![image];
             parts.extend(masks);
@@ -43,20 +52,44 @@ impl FrameBytes<'_> {
         })
     }
 
+    /// Computes [`Self::joined`] on a GPU; returns `None` for the CPU device.
+    fn on_gpu(&self, device: &Device, dtype: DType) -> Option<Tensor<4>> {
+        let there = self.where_it_lies(device, dtype);
+        there.or_else(|| cube::joined(self, device, dtype))
+    }
+
+    /// Computes [`Self::joined`] of a frame that lies on this device; returns `None` for others.
+    fn where_it_lies(&self, device: &Device, dtype: DType) -> Option<Tensor<4>> {
+        let frame = self.frame.device()?;
+        let there = DevicePart {
+            tensor: frame
+                .pixels
+                .memory
+                .as_any()
+                .downcast_ref::<Slot>()?
+                .tensor(),
+            samples: &frame.pixels.samples,
+            size: frame.pixels.size,
+            part: &frame.part,
+        };
+        let overlay = frame.overlay.as_ref();
+        (there.tensor.device() == *device).then(|| joined_of(self, &there, overlay, dtype))?
+    }
+
     /// Computes [`Self::tensors`] on the host.
     pub fn tensors_reference(&self, device: &Device, dtype: DType) -> (Tensor<4>, Vec<Tensor<4>>) {
         let masks = self.masks.iter();
-        let masks = masks.map(|mask| plane_of(mask, self.size, device).cast(dtype));
+        let masks = masks.map(|mask| plane_of(mask, self.size(), device).cast(dtype));
         (self.image(device).cast(dtype), masks.collect())
     }
 
     /// Converts the image on the host.
     fn image(&self, device: &Device) -> Tensor<4> {
-        let [height, width] = self.size;
+        let [height, width] = self.size();
         let plane = width * height;
         let blank = self.blank.map(|index| self.masks[index]);
         let mut data = vec![0.0; 3 * plane];
-        for (p, pixel) in self.rgb.chunks_exact(3).enumerate() {
+        for (p, pixel) in self.frame.rgb().chunks_exact(3).enumerate() {
             if blank.is_some_and(|blank| blank[p] != 0) {
                 continue;
             }

@@ -37,7 +37,9 @@ impl History {
         };
         // One more, with its hole, is put together.
         let assembled = bytes + bytes / 3;
-        config.limits.outside.always += (held * bytes + assembled) as u64;
+        let outside = &mut config.limits.outside;
+        outside.always += (held * bytes + assembled) as u64;
+        outside.device_always += held as u64 * outside.device_copy;
         Self {
             frames: VecDeque::new(),
             capacity,

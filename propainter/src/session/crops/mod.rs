@@ -31,6 +31,7 @@ use super::{
 use crate::{
     Cancel, Error, Frame, InpaintedFrame, Mask, Rect,
     effort::Deadline,
+    frame::device::DeviceStore,
     memory::{Notice, Usage},
 };
 
@@ -254,6 +255,15 @@ impl Crops {
     /// failed.
     pub fn builder(&self) -> Option<&EngineBuilder> {
         Some(self.views.first()?.supervisor.builder())
+    }
+
+    /// Returns where frames may be put on the device of the networks; `None` if their bytes are needed on
+    /// the host.
+    pub fn device_store(&self) -> Option<Arc<dyn DeviceStore>> {
+        let (config, builder) = (&self.config, self.builder()?);
+        let unscaled = self.cropped || builder.processing() == (config.width, config.height);
+        let stays = unscaled && !config.whole && config.frames_may_stay_on_device();
+        builder.networks().filter(|_| stays)?.device_store()
     }
 
     pub fn plan(&self) -> Option<String> {

@@ -17,27 +17,48 @@ pub fn assemble(
     let black = || Frame::new(width, height, vec![0; 3 * width * height]);
     let mut frame = frame.unwrap_or_else(black);
     let mut hole = vec![0; width * height];
-    let rgb = frame.rgb_mut();
+    let mut parts = Vec::new();
     for ((rect, own), done) in views {
-        for part in own {
-            let part = part.intersection(&rect);
-            for y in part.rows {
-                for x in part.columns.clone() {
-                    let from = (y - rect.rows.start) * rect.columns.len() + x - rect.columns.start;
-                    let to = y * width + x;
-                    if done.hole.hole()[from] == 1 {
-                        hole[to] = 1;
-                        let pixel = &done.frame.rgb()[3 * from..3 * from + 3];
-                        rgb[3 * to..3 * to + 3].copy_from_slice(pixel);
-                    }
-                }
+        let from = [rect.rows.start, rect.columns.start];
+        for part in own.iter().map(|part| part.intersection(&rect)) {
+            let inside = part.map(|range, axis| range.start - from[axis]..range.end - from[axis]);
+            let holes = inside.cut(done.hole.hole(), 1, done.hole.width());
+            let lines = holes.chunks_exact(part.columns.len().max(1));
+            for (row, line) in part.rows.clone().zip(lines) {
+                let hole = &mut hole[row * width + part.columns.start..][..line.len()];
+                hole.iter_mut()
+                    .zip(line)
+                    .for_each(|(hole, own)| *hole |= own);
+            }
+            parts.push((done.frame.fill_in(&inside), holes, part));
+        }
+    }
+    let hole = Mask::from_hole(width, height, hole);
+    let mut area = Rect::whole([height, width]);
+    if frame.device().is_some() {
+        area = hole.bounding_box();
+        frame = frame.with_fill(&hole, &area, vec![0; 3 * area.pixels()]);
+    }
+    for (rgb, holes, part) in parts {
+        let count = part.columns.len();
+        for (row, line) in area.rows.clone().zip(frame.lines_mut(&area)) {
+            if !part.rows.contains(&row) {
+                continue;
+            }
+            let at = count * (row - part.rows.start);
+            let pixels = rgb[3 * at..].chunks_exact(3).zip(&holes[at..][..count]);
+            for (column, (pixel, _)) in part
+                .columns
+                .clone()
+                .zip(pixels)
+                .filter(|(_, (_, h))| **h == 1)
+            {
+                let to = 3 * (column - area.columns.start);
+                line[to..to + 3].copy_from_slice(pixel);
             }
         }
     }
-    InpaintedFrame {
-        frame,
-        hole: Mask::from_hole(width, height, hole),
-    }
+    InpaintedFrame { frame, hole }
 }
 
 /// Returns the part of a frame in a rectangle.
@@ -46,7 +67,7 @@ pub fn crop(frame: &Frame, rect: &Rect) -> Frame {
     if (width, height) == (frame.width(), frame.height()) {
         return frame.clone();
     }
-    Frame::new(width, height, rect.cut(frame.rgb(), 3, frame.width()))
+    frame.cut(rect)
 }
 
 /// Returns the part of a mask in a rectangle.

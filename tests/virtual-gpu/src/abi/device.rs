@@ -6,6 +6,7 @@ use super::{Out, Text, interface};
 use crate::{
     driver::Driver,
     driver::execution::modules::shared_memory,
+    settings::ComputeMode,
     status::{Answer, Status},
     symbols,
 };
@@ -190,8 +191,11 @@ fn attribute(driver: &Driver, attribute: c_int, device: c_int) -> c_int {
         13 => 1_777_000,
         14 => 512,
         16 => 28,
-        // Compute mode: default, or prohibited.
-        20 => 2 * c_int::from(driver.settings.prohibited),
+        20 => match driver.settings.compute {
+            ComputeMode::Default => 0,
+            ComputeMode::Prohibited => 2,
+            ComputeMode::Taken => 3,
+        },
         36 => 7_501_000,
         37 => 192,
         38 => 3 << 20,

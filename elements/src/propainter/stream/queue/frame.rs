@@ -7,7 +7,10 @@ use propainter::{Border, Frame, InpaintedFrame, Mask};
 
 use crate::propainter::{
     masks::combine::FrameMasks,
-    video::{canvas::Canvas, converter::Converter, layout::error::InvalidBuffer, reading::Reading},
+    video::{
+        canvas::Canvas, converter::Converter, device::frames::DeviceFrames,
+        layout::error::InvalidBuffer, reading::Reading,
+    },
 };
 
 /// A frame that came in.
@@ -51,14 +54,19 @@ impl InputFrame {
         canvas.map(|canvas| canvas.border()).unwrap_or_default()
     }
 
-    /// Returns the frame in RGB.
+    /// Returns the frame in RGB. Reads it in `frames`, if it has to be read.
     ///
     /// # Errors
     /// The buffer can no longer be read.
-    pub fn take_frame(&mut self) -> Result<Frame, InvalidBuffer> {
-        let begun = self.frame.take();
-        let reading = begun.map_or_else(|| Reading::begin(&self.converter, &self.buffer), Ok);
-        reading?.frame()
+    pub fn take_frame(&mut self, frames: Option<&DeviceFrames>) -> Result<Frame, InvalidBuffer> {
+        let reading = match (self.frame.take(), frames) {
+            (Some(begun), _) => begun,
+            (None, Some(frames)) => {
+                Reading::begin_on_device(&self.converter, &self.buffer, frames)?
+            }
+            (None, None) => Reading::begin(&self.converter, &self.buffer)?,
+        };
+        reading.frame()
     }
 }
 

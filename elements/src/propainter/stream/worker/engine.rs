@@ -1,6 +1,8 @@
 //! The engine's session: opened, drained, reported, and replaced after a failure of its device.
 
-use propainter::{Cancel, Error, OpenOptions, Session};
+use std::sync::Arc;
+
+use propainter::{Cancel, DeviceChoice, Error, OpenOptions, Session};
 
 use super::Worker;
 use crate::propainter::{
@@ -14,6 +16,7 @@ use crate::propainter::{
         run::READY,
         tracked_session::TrackedSession,
     },
+    video::device::frames::DeviceFrames,
 };
 
 impl Worker {
@@ -48,17 +51,26 @@ impl Worker {
         {
             config.limits.faults = self.cx.faults.lock().clone();
         }
-        config.limits.outside = self.cx.state.lock().outside();
         // The pixels outside the hole are in the buffers.
         config.whole = false;
         config.device = self.device.unwrap_or(config.device);
-        let session = Session::open_with(
-            config,
-            OpenOptions {
-                cancel,
+        let open = |read_there| {
+            let mut config = config.clone();
+            config.limits.outside = self.cx.state.lock().outside(read_there);
+            let options = OpenOptions {
+                cancel: cancel.clone(),
                 warm: warm.as_deref(),
-            },
-        )?;
+            };
+            Session::open_with(config, options)
+        };
+        let mut read_there = config.frames_may_stay_on_device();
+        let mut session = open(read_there);
+        if read_there && matches!(session, Err(Error::Budget { .. })) {
+            // There is no room for copies of the frames.
+            read_there = false;
+            session = open(false);
+        }
+        let session = session?;
         let facts = SessionFacts::of(&session);
         gst::info!(
             CAT,
@@ -70,9 +82,18 @@ impl Worker {
             facts.latency_frames
         );
         self.device = Some(session.device());
-        (self.engine, self.geometry) = (Some(TrackedSession::new(session)), geometry);
+        let store = session.device_store().filter(|_| read_there);
+        let frames = match (session.device(), store) {
+            (DeviceChoice::Cuda(index), Some(store)) => DeviceFrames::new(store, index),
+            _ => None,
+        };
+        let mut engine = TrackedSession::new(session);
+        engine.frames = frames.map(Arc::new);
+        let frames = engine.frames.as_ref().map(Arc::downgrade);
+        (self.engine, self.geometry) = (Some(engine), geometry);
         self.report_session();
         let run = &mut self.cx.state.lock().run;
+        run.session.frames = frames.unwrap_or_default();
         // Frames that came meanwhile are behind by the time that opening took; one window later
         // the engine has caught up, or it is too slow.
         let behind = (run.latency_frames() + run.session.expected.hop) as u64;

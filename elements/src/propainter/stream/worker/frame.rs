@@ -124,7 +124,8 @@ impl Worker {
                 let Some(mut input) = self.cx.state.lock().run.queue.input(task.id) else {
                     return Ok(None);
                 };
-                input.take_frame()
+                let engine = self.engine.as_ref();
+                input.take_frame(engine.and_then(|engine| engine.frames.as_deref()))
             }
         };
         frame

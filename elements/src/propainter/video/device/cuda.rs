@@ -2,16 +2,16 @@
 //! GStreamer made it in, so the order is kept without waiting. The host waits once, before a written frame
 //! goes on; a download is asked for when it is needed, and waited for only if it is not there yet.
 
-use std::sync::Arc;
+use std::{ffi::c_void, sync::Arc};
 
 use parking_lot::Mutex;
 
 use crate::propainter::video::device::{
     driver::{DevicePointer, Driver, Stream},
     gst_cuda::{CudaContext, GstCuda, Place},
-    memory::{DeviceBytes, Pinned},
+    memory::{DeviceBytes, Event, Pinned},
     merge::MergeKernel,
-    transfer::{Bits, DeviceTransfer, Download, Rows},
+    transfer::{Bits, DeviceCopy, DeviceTransfer, Download, Rows},
 };
 
 /// Memory for new bits grows by whole multiples of this.
@@ -62,6 +62,7 @@ impl CudaFrames {
                     libraries: self.libraries,
                     context,
                     idle: Mutex::default(),
+                    events: Mutex::default(),
                     writer: Mutex::default(),
                 });
                 resources.insert(new).clone()
@@ -93,6 +94,36 @@ impl DeviceTransfer for CudaFrames {
         }))
     }
 
+    fn is_in(&self, buffer: &gst::BufferRef, context: *mut c_void) -> Result<bool, String> {
+        let place = self.libraries.gst.readable(buffer, &[])?;
+        Ok(place.context.handle(&self.libraries.gst) == context)
+    }
+
+    fn copy(
+        &self,
+        buffer: &gst::BufferRef,
+        rows: &[Rows],
+        target: DevicePointer,
+    ) -> Result<Box<dyn DeviceCopy>, String> {
+        let Place {
+            address,
+            context,
+            stream,
+        } = self.libraries.gst.readable(buffer, rows)?;
+        let resources = self.resources(context);
+        let event = resources.run(|| {
+            let known = resources.events.lock().pop();
+            let event = known.map_or_else(|| Event::new(&self.libraries.driver), Ok)?;
+            // SAFETY: as for a download; the target has room.
+            unsafe { event.begin_copy(address, rows, target, stream) }?;
+            Ok(event)
+        })?;
+        Ok(Box::new(CudaCopy {
+            resources,
+            event: Some(event),
+        }))
+    }
+
     fn write(&self, buffer: &mut gst::BufferRef, rows: &[Rows], bits: &Bits) -> Result<(), String> {
         let Place {
             address,
@@ -116,6 +147,8 @@ struct Resources {
     context: CudaContext,
     /// Memory for downloads that is not in use.
     idle: Mutex<Vec<Pinned>>,
+    /// Events that nobody waits for.
+    events: Mutex<Vec<Event>>,
     writer: Mutex<Option<Writer>>,
 }
 
@@ -136,13 +169,14 @@ impl Resources {
 
 impl Drop for Resources {
     fn drop(&mut self) {
-        let (idle, writer) = (
+        let (idle, events, writer) = (
             std::mem::take(self.idle.get_mut()),
+            std::mem::take(self.events.get_mut()),
             self.writer.get_mut().take(),
         );
         // Freed while the context is current, if it still can be.
         let _ = self.run(|| {
-            drop((idle, writer));
+            drop((idle, events, writer));
             Ok(())
         });
     }
@@ -175,6 +209,35 @@ impl Drop for CudaDownload {
         let _ = resources.run(|| {
             pinned.wait()?;
             resources.idle.lock().push(pinned);
+            Ok(())
+        });
+    }
+}
+
+/// A copy within the device.
+#[derive(Debug)]
+struct CudaCopy {
+    resources: Arc<Resources>,
+    /// Only gone while this is dropped.
+    event: Option<Event>,
+}
+
+impl DeviceCopy for CudaCopy {
+    fn wait(&self) -> Result<(), String> {
+        let event = self.event.as_ref().ok_or("the copy is gone")?;
+        self.resources.run(|| event.wait())
+    }
+}
+
+impl Drop for CudaCopy {
+    fn drop(&mut self) {
+        let Some(event) = self.event.take() else {
+            return;
+        };
+        let resources = &self.resources;
+        let _ = resources.run(|| {
+            event.wait()?;
+            resources.events.lock().push(event);
             Ok(())
         });
     }

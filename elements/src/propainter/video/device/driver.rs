@@ -68,7 +68,20 @@ pub struct Copy2d {
 
 impl Copy2d {
     /// A copy of `rows` of a buffer at `from` to the host, where they have no padding.
-    pub fn new(from: DevicePointer, rows: Rows, to: *mut u8) -> Self {
+    pub fn to_host(from: DevicePointer, rows: Rows, to: *mut u8) -> Self {
+        Self::new(from, rows, (HOST, to.cast(), 0))
+    }
+
+    /// A copy of `rows` of a buffer at `from` within the device, where they have no padding.
+    pub fn on_device(from: DevicePointer, rows: Rows, to: DevicePointer) -> Self {
+        Self::new(from, rows, (DEVICE, ptr::null_mut(), to))
+    }
+
+    fn new(
+        from: DevicePointer,
+        rows: Rows,
+        (kind, host, device): (c_uint, *mut c_void, DevicePointer),
+    ) -> Self {
         let side = |kind, host, device, pitch| Side {
             x: 0,
             y: 0,
@@ -81,7 +94,7 @@ impl Copy2d {
         let first = from + rows.start as DevicePointer;
         Self {
             from: side(DEVICE, ptr::null_mut(), first, rows.stride),
-            to: side(HOST, to.cast(), 0, rows.width),
+            to: side(kind, host, device, rows.width),
             width: rows.width,
             height: rows.count,
         }

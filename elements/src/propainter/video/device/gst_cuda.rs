@@ -50,6 +50,7 @@ pub struct GstCuda {
     push: unsafe extern "C" fn(*mut GObject) -> gboolean,
     pop: unsafe extern "C" fn(*mut *mut c_void) -> gboolean,
     wrap: unsafe extern "C" fn(*mut c_void, c_int) -> *mut GObject,
+    handle: unsafe extern "C" fn(*mut GObject) -> *mut c_void,
     answer:
         unsafe extern "C" fn(*mut ffi::GstElement, *mut ffi::GstQuery, *mut GObject) -> gboolean,
     pub streams: Option<StreamFunctions>,
@@ -87,6 +88,7 @@ impl GstCuda {
                 push: function(&library, c"gst_cuda_context_push")?,
                 pop: function(&library, c"gst_cuda_context_pop")?,
                 wrap: function(&library, c"gst_cuda_context_new_wrapped")?,
+                handle: function(&library, c"gst_cuda_context_get_handle")?,
                 answer: function(&library, c"gst_cuda_handle_context_query")?,
                 streams: of_memory
                     .zip(handle)
@@ -238,6 +240,12 @@ impl CudaContext {
         // SAFETY: the caller's.
         unsafe { glib::gobject_ffi::g_object_ref(context) };
         Self(context)
+    }
+
+    /// Returns the `CUcontext`.
+    pub fn handle(&self, library: &GstCuda) -> *mut c_void {
+        // SAFETY: the context is alive.
+        unsafe { (library.handle)(self.0) }
     }
 
     /// Runs `body` while the context is current on this thread.

@@ -8,6 +8,87 @@ use crate::propainter::video::device::{
     transfer::Rows,
 };
 
+/// An event, whose context is current when this is dropped.
+#[derive(Debug)]
+pub struct Event {
+    driver: &'static Driver,
+    handle: Handle,
+}
+
+// SAFETY: the event is this value's own, and may be used on any thread.
+unsafe impl Send for Event {}
+// SAFETY: as above.
+unsafe impl Sync for Event {}
+
+impl Event {
+    /// Creates an event.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn new(driver: &'static Driver) -> Result<Self, String> {
+        /// `CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING`.
+        const FLAGS: c_uint = 1 | 2;
+        let mut handle = ptr::null_mut();
+        // SAFETY: the result is written to a local of its type.
+        checked("cuEventCreate", unsafe {
+            (driver.create_event)(&mut handle, FLAGS)
+        })?;
+        Ok(Self { driver, handle })
+    }
+
+    /// Begins to copy rows of the buffer at `from` to `to` on the device, one plane after the other; this
+    /// is the event that it is done.
+    ///
+    /// # Safety
+    /// The buffer at `from` holds the rows, there is room for them at `to`, and both stay until
+    /// [`Event::wait`] has returned.
+    pub unsafe fn begin_copy(
+        &self,
+        from: DevicePointer,
+        rows: &[Rows],
+        mut to: DevicePointer,
+        stream: Stream,
+    ) -> Result<(), String> {
+        for &rows in rows {
+            let copy = Copy2d::on_device(from, rows, to);
+            // SAFETY: the caller's.
+            checked("cuMemcpy2DAsync", unsafe {
+                (self.driver.copy)(&raw const copy, stream)
+            })?;
+            to += rows.size() as DevicePointer;
+        }
+        self.record(stream)
+    }
+
+    fn record(&self, stream: Stream) -> Result<(), String> {
+        // SAFETY: the event is this value's own.
+        checked("cuEventRecord", unsafe {
+            (self.driver.record)(self.handle, stream)
+        })
+    }
+
+    /// Waits until the work before the event is done, if it is not yet.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn wait(&self) -> Result<(), String> {
+        // SAFETY: the event is this value's own.
+        unsafe {
+            match (self.driver.query)(self.handle) {
+                NOT_READY => checked("cuEventSynchronize", (self.driver.wait_event)(self.handle)),
+                result => checked("cuEventQuery", result),
+            }
+        }
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: created in `new`, and not used any more.
+        unsafe { (self.driver.destroy_event)(self.handle) };
+    }
+}
+
 /// Pinned memory of the host with an event. What it holds was freed or never in use by a device when
 /// this is dropped; its context is current then.
 #[derive(Debug)]
@@ -15,7 +96,7 @@ pub struct Pinned {
     driver: &'static Driver,
     bytes: *mut u8,
     size: usize,
-    event: Handle,
+    event: Event,
 }
 
 // SAFETY: memory and event are this value's own, and may be used on any thread.
@@ -29,16 +110,11 @@ impl Pinned {
     /// # Errors
     /// There is too little memory, or the device fails.
     pub fn new(driver: &'static Driver, size: usize) -> Result<Self, String> {
-        /// `CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING`.
-        const FLAGS: c_uint = 1 | 2;
-        let (mut bytes, mut event) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: both results are written to locals of their types. Memory without an event is freed.
+        let event = Event::new(driver)?;
+        let mut bytes = ptr::null_mut();
+        // SAFETY: the result is written to a local of its type.
         unsafe {
             checked("cuMemAllocHost", (driver.pin)(&mut bytes, size))?;
-            let created = checked("cuEventCreate", (driver.create_event)(&mut event, FLAGS));
-            created.inspect_err(|_| {
-                (driver.unpin)(bytes);
-            })?;
             // The bytes are read as such before a device has written all of them.
             ptr::write_bytes(bytes.cast::<u8>(), 0, size);
         }
@@ -83,17 +159,14 @@ impl Pinned {
             let end = to + rows.size();
             assert!(end <= self.size, "room for the rows");
             // SAFETY: there is room, as was just checked; the rest is the caller's.
-            let copy = Copy2d::new(from, rows, unsafe { self.bytes.add(to) });
+            let copy = Copy2d::to_host(from, rows, unsafe { self.bytes.add(to) });
             // SAFETY: as above.
             checked("cuMemcpy2DAsync", unsafe {
                 (self.driver.copy)(&raw const copy, stream)
             })?;
             to = end;
         }
-        // SAFETY: the event is this value's own.
-        checked("cuEventRecord", unsafe {
-            (self.driver.record)(self.event, stream)
-        })
+        self.event.record(stream)
     }
 
     /// Waits until the bytes are there, if they are not yet.
@@ -101,23 +174,14 @@ impl Pinned {
     /// # Errors
     /// The device fails.
     pub fn wait(&self) -> Result<(), String> {
-        // SAFETY: the event is this value's own.
-        unsafe {
-            match (self.driver.query)(self.event) {
-                NOT_READY => checked("cuEventSynchronize", (self.driver.wait_event)(self.event)),
-                result => checked("cuEventQuery", result),
-            }
-        }
+        self.event.wait()
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
         // SAFETY: allocated in `new`, and not used any more.
-        unsafe {
-            (self.driver.destroy_event)(self.event);
-            (self.driver.unpin)(self.bytes.cast());
-        }
+        unsafe { (self.driver.unpin)(self.bytes.cast()) };
     }
 }
 

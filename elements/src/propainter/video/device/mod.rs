@@ -2,10 +2,11 @@
 //!
 //! [`mod@transfer`] says what that is, for the [`planes`] of a frame. [`cuda`] does it with NVIDIA's
 //! [`driver`] ([`memory`], and a kernel: [`merge`]) and GStreamer's library ([`gst_cuda`]), in the
-//! [`mod@shared_context`] if the neighbours ask for one.
+//! [`mod@shared_context`] if the neighbours ask for one. Networks on the same device read [`frames`] there.
 
 mod cuda;
 mod driver;
+pub mod frames;
 mod gst_cuda;
 mod memory;
 mod merge;

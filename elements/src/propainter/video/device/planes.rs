@@ -104,18 +104,15 @@ pub fn part(info: &VideoInfo, hole: &Rect) -> Rect {
     ])
 }
 
-/// Returns a part of an inpainted frame.
+/// Returns a part of an inpainted frame, valid in the hole.
 pub fn cropped(done: &InpaintedFrame, part: &Rect) -> InpaintedFrame {
     let [height, width] = part.size();
-    let crop = |bytes: &[u8], pixel: usize| -> Vec<u8> {
-        let rows = part.rows.clone().flat_map(|y| {
-            let first = pixel * (y * done.hole.width() + part.columns.start);
-            &bytes[first..first + pixel * width]
-        });
-        rows.copied().collect()
-    };
+    let hole = part.rows.clone().flat_map(|y| {
+        let first = y * done.hole.width() + part.columns.start;
+        &done.hole.hole()[first..first + width]
+    });
     InpaintedFrame {
-        frame: Frame::new(width, height, crop(done.frame.rgb(), 3)),
-        hole: Mask::from_luma(width, height, crop(done.hole.hole(), 1)),
+        frame: Frame::new(width, height, done.frame.fill_in(part)),
+        hole: Mask::from_luma(width, height, hole.copied().collect()),
     }
 }

@@ -1,6 +1,6 @@
 //! What a device does for frames in its memory: it reads planes, and writes bits into them.
 
-use std::fmt;
+use std::{ffi::c_void, fmt};
 
 /// Rows of a plane in a buffer, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,15 @@ pub trait Download: fmt::Debug + Send + Sync {
     fn bytes(&self) -> Result<&[u8], String>;
 }
 
+/// Samples on their way within a device. When this is dropped, the device no longer writes them.
+pub trait DeviceCopy: fmt::Debug + Send + Sync {
+    /// Waits until they are there, if they are not yet.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn wait(&self) -> Result<(), String>;
+}
+
 /// New bits for rows of bytes.
 #[derive(Debug)]
 pub struct Bits {
@@ -50,6 +59,24 @@ pub trait DeviceTransfer: fmt::Debug + Send + Sync {
     /// # Errors
     /// The buffer is in other memory or too small, or the device fails.
     fn read(&self, buffer: &gst::BufferRef, rows: &[Rows]) -> Result<Box<dyn Download>, String>;
+
+    /// Returns whether the buffer belongs to a `CUcontext`.
+    ///
+    /// # Errors
+    /// The buffer is in other memory.
+    fn is_in(&self, buffer: &gst::BufferRef, context: *mut c_void) -> Result<bool, String>;
+
+    /// Begins to copy rows to `target`, an address in the buffer's context with room for them, after the
+    /// work that the device has for the buffer.
+    ///
+    /// # Errors
+    /// See [`DeviceTransfer::read`].
+    fn copy(
+        &self,
+        buffer: &gst::BufferRef,
+        rows: &[Rows],
+        target: u64,
+    ) -> Result<Box<dyn DeviceCopy>, String>;
 
     /// Writes into rows. The buffer is complete when this returns.
     ///

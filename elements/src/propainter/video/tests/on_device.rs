@@ -1,11 +1,11 @@
 //! Frames on a device, which here is memory of the host behind the same door.
 
-use std::sync::Mutex;
+use std::{ffi::c_void, sync::Mutex};
 
 use super::{
     super::device::{
         FORMATS as ON_DEVICE,
-        transfer::{Bits, DeviceTransfer, Download, Rows},
+        transfer::{Bits, DeviceCopy, DeviceTransfer, Download, Rows},
     },
     super::reading::Reading,
     *,
@@ -40,6 +40,14 @@ impl DeviceTransfer for Host {
             .iter()
             .flat_map(|rows| (0..rows.count).flat_map(move |y| line(rows, y)));
         Ok(Box::new(Bytes(lines.copied().collect())))
+    }
+
+    fn is_in(&self, _: &gst::BufferRef, _: *mut c_void) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    fn copy(&self, _: &gst::BufferRef, _: &[Rows], _: u64) -> Result<Box<dyn DeviceCopy>, String> {
+        unreachable!("no networks are on this device")
     }
 
     fn write(&self, buffer: &mut gst::BufferRef, rows: &[Rows], bits: &Bits) -> Result<(), String> {

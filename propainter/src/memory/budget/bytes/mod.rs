@@ -97,7 +97,9 @@ impl ByteModel {
             let outside = self.outside.always + frames * self.outside.frame;
             needs.host = needs.host.max(host + outside);
             if self.machine.is_gpu() {
-                let outside = self.outside.device_always + frames * self.outside.device_frame;
+                let outside = self.outside.device_always
+                    + frames * self.outside.device_frame
+                    + moment.held.sources as u64 * self.outside.device_copy;
                 needs.outside = needs.outside.max(outside);
                 let largest = sizes.largest(moment.kind, plan);
                 needs.largest = needs.largest.max(largest);

@@ -6,6 +6,7 @@ use crate::{
     driver::Driver,
     driver::execution::streams::Stream,
     handles::Handle,
+    settings::ComputeMode,
     status::{Answer, Status},
 };
 
@@ -130,7 +131,7 @@ impl Driver {
     }
 
     fn room_for_context(&self, device: usize) -> Answer {
-        if self.settings.prohibited {
+        if self.settings.compute != ComputeMode::Default {
             return Err(Status::DEVICE_UNAVAILABLE);
         }
         match self.used(device) + self.settings.context > self.settings.memory {
