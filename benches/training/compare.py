@@ -2,12 +2,14 @@
 """Seconds and bytes of a training step of `propainter train` beside PyTorch's, one after the other.
 
     python3 benches/training/compare.py --program target/release/propainter --scenes FOLDER
-        --python python3 [--weights WEIGHTS] [--sizes 128x128,216x120] [--steps 4] [--rounds 2]
+        --python python3 --weights WEIGHTS [--sizes 128x128,216x120] [--only "as it is,recomputed"]
+        [--trainings flow-completion,generator] [--steps 4] [--rounds 2]
 
-FOLDER is what scenes.py wrote; WEIGHTS has the checkpoints of RAFT and of flow completion, of any values:
-without it only flow completion is measured. `--python` has PyTorch and torchvision. Both begin with one
-step that does not count; ours is the difference between a run of 1 + STEPS steps and one of 1. CPU time is
-that of all threads. The rounds alternate between the two; the table has the medians.
+FOLDER is what scenes.py wrote; WEIGHTS has the checkpoints of RAFT and of flow completion, of any values,
+for the generator. `--python` has PyTorch and torchvision. Both begin with one
+step that does not count; ours is the difference between a run of 1 + STEPS steps and one of 1. Both have one
+thread to compute with, so that CPU time is what a step takes on an idle machine, whatever else runs. The rounds
+alternate between the two; the table has the medians.
 """
 
 import argparse
@@ -21,6 +23,8 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
+# One thread to compute with.
+ALONE = {**os.environ, "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 ROWS = [
     ("as it is", [], []),
     ("recomputed", ["--recompute"], ["--recompute"]),
@@ -34,7 +38,7 @@ ROWS = [
 def run(command):
     """Runs a command; returns wall seconds, CPU seconds and the peak of its memory in MiB."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ALONE)
     message = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
@@ -66,7 +70,8 @@ def theirs(options, training, size, frames, more):
     command = [options.python, HERE / "pytorch.py", training, "--size", size]
     command += ["--local", str(frames[0]), "--references", str(frames[1])]
     command += ["--steps", str(options.steps), *more]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    done = subprocess.run(command, check=True, capture_output=True, env=ALONE)
+    result = json.loads(done.stdout)
     return result["wall"], result["cpu"], result["peak_mib"]
 
 
@@ -77,15 +82,20 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--weights", type=pathlib.Path)
     parser.add_argument("--sizes", default="128x128,216x120")
+    parser.add_argument("--only", help="rows to measure, joined by commas")
+    parser.add_argument("--trainings", default="flow-completion,generator")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    trainings = [("flow-completion", (10, 0))] + [("generator", (6, 2))] * bool(options.weights)
+    frames_of = {"flow-completion": (10, 0), "generator": (6, 2)}
+    trainings = [(name, frames_of[name]) for name in options.trainings.split(",")]
     print("| training | size | | s/step | CPU s/step | peak MiB | PyTorch: s | CPU s | MiB | CPU ratio |")
     print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|")
     for training, frames in trainings:
         for size in options.sizes.split(","):
             for name, our_options, their_options in ROWS:
+                if options.only and name not in options.only.split(","):
+                    continue
                 found = [[], []]
                 for _ in range(options.rounds):
                     found[0].append(ours(options, training, size, frames, our_options))

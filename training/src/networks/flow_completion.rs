@@ -100,7 +100,8 @@ impl FlowCompletionNet {
                 let propagation = Propagation::init(source, PROPAGATION, &device);
                 propagation.fuse(&inputs[0], &inputs[1], &inputs[2])
             });
-            for ((fused, fine), predicted) in frames(&fused).into_iter().zip(&fine).zip(&mut predicted)
+            for ((fused, fine), predicted) in
+                frames(&fused).into_iter().zip(&fine).zip(&mut predicted)
             {
                 let device = runner.device.clone();
                 let inputs = vec![fused, fine[t].clone()];

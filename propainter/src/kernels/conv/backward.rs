@@ -13,7 +13,7 @@ const UNFOLDED: usize = 1 << 22;
 const CPU: &str = "a tensor of the CPU device";
 
 /// Convolves on a device that records operations, and applies the activation. Returns `None` unless the
-/// tensors are in the host's memory.
+/// tensors are in the host's memory, and if the padding is wider than the kernel reaches.
 pub fn conv2d(
     x: &Tensor<4>,
     weight: &Tensor<4>,
@@ -22,6 +22,11 @@ pub fn conv2d(
     activation: Activation,
 ) -> Option<Tensor<4>> {
     let [kept, filter] = [x, weight].map(|x| x.clone().inner());
+    let [.., rows, columns] = filter.dims();
+    let reach = reach([rows, columns], geometry);
+    if (0..2).any(|axis| geometry.padding[axis] > reach[axis]) {
+        return None;
+    }
     let packed = PackedConv::new(&filter, &bias.clone().inner(), geometry)?;
     let output = packed.apply(&kept, activation);
     let activated = output.clone();
@@ -37,6 +42,11 @@ pub fn conv2d(
     }))
 }
 
+/// Returns how far the last tap of a kernel is from the first, in rows and columns.
+fn reach(kernel: [usize; 2], geometry: ConvGeometry) -> [usize; 2] {
+    [0, 1].map(|axis| (kernel[axis] - 1) * geometry.dilation[axis])
+}
+
 /// Applies the leaky ReLU on a device that records operations. `slope` is more than 0.
 pub fn leaky_relu(x: &Tensor<4>, slope: f64) -> Tensor<4> {
     let output = burn::tensor::activation::leaky_relu(x.clone().inner(), slope);
@@ -49,11 +59,7 @@ pub fn leaky_relu(x: &Tensor<4>, slope: f64) -> Tensor<4> {
 }
 
 /// Returns the gradient of what an activation reads from that of its output.
-fn before_activation(
-    output: &Tensor<4>,
-    gradient: Tensor<4>,
-    activation: Activation,
-) -> Tensor<4> {
+fn before_activation(output: &Tensor<4>, gradient: Tensor<4>, activation: Activation) -> Tensor<4> {
     let slope = match activation {
         Activation::None => return gradient,
         Activation::Relu => 0.0,
@@ -91,10 +97,11 @@ fn of_input(
         let (group, output) = (output / each, output % each);
         let target = ((group * inputs + input) * each + output) * taps;
         let reversed = turned[target..][..taps].iter_mut().rev();
-        reversed.zip(kernel).for_each(|(turned, tap)| *turned = *tap);
+        reversed
+            .zip(kernel)
+            .for_each(|(turned, tap)| *turned = *tap);
     }
-    let reach = [rows, columns].map(|taps| taps - 1);
-    let reach = [0, 1].map(|axis| reach[axis] * geometry.dilation[axis]);
+    let reach = reach([rows, columns], geometry);
     let gradient = match geometry.stride {
         [1, 1] => gradient.clone(),
         stride => {
@@ -102,15 +109,9 @@ fn of_input(
             spread(gradient, stride, [size(0), size(1)])
         }
     };
-    // What the padding of a kernel is beyond its reach, its turned form leaves out.
-    let cut = [0, 1].map(|axis| geometry.padding[axis].saturating_sub(reach[axis]));
-    let [_, _, height, width] = gradient.dims();
-    let gradient = gradient
-        .narrow(2, cut[0], height - 2 * cut[0])
-        .narrow(3, cut[1], width - 2 * cut[1]);
     let turned_geometry = ConvGeometry {
         stride: [1, 1],
-        padding: [0, 1].map(|axis| reach[axis].saturating_sub(geometry.padding[axis])),
+        padding: [0, 1].map(|axis| reach[axis] - geometry.padding[axis]),
         ..geometry
     };
     let device = gradient.device();
@@ -204,7 +205,10 @@ fn depthwise(image: &Image<'_>, gradient: &Tensor<4>) -> Tensor<1> {
         }
         sums
     };
-    let all: Vec<f32> = (0..channels).into_par_iter().flat_map_iter(of_channel).collect();
+    let all: Vec<f32> = (0..channels)
+        .into_par_iter()
+        .flat_map_iter(of_channel)
+        .collect();
     let length = all.len();
     view.tensor(all, [length])
 }
@@ -243,7 +247,9 @@ impl Image<'_> {
             let (shift_y, shift_x) = (tap / right * dilation[0], tap % right * dilation[1]);
             // The columns of the output for which the tap is inside.
             let first = padding[1].saturating_sub(shift_x).div_ceil(stride[1]);
-            let end = (columns + padding[1]).saturating_sub(shift_x).div_ceil(stride[1]);
+            let end = (columns + padding[1])
+                .saturating_sub(shift_x)
+                .div_ceil(stride[1]);
             let end = end.min(width);
             for (y, out) in lines.clone().zip(out.chunks_exact_mut(width)) {
                 let row = (y * stride[0] + shift_y).wrapping_sub(padding[0]);

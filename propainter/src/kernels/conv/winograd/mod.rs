@@ -229,7 +229,9 @@ impl Job for Panel<'_> {
                     let product = weighted(&lines[x..], columns, shares);
                     let place = ((y * columns + x) * self.inputs + input) * ROWS;
                     let target = self.panel[place..][..rows].iter_mut();
-                    target.zip(product).for_each(|(to, value)| *to = value as f32);
+                    target
+                        .zip(product)
+                        .for_each(|(to, value)| *to = value as f32);
                 }
             }
         }
