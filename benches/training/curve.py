@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes what a run of `propainter train` learned as a table and as a picture.
 
-    python3 benches/training/curve.py RUN NAME loss|validation VALUE...
+    python3 benches/training/curve.py RUN[,RUN...] NAME loss|validation VALUE...
 
-Reads RUN/log.jsonl; writes NAME.csv and NAME.png (PNG, with Pillow) of these losses or measures of the
+Reads RUN/log.jsonl, of runs that each began where the one before ended; writes NAME.csv and NAME.png (PNG, with Pillow) of these losses or measures of the
 validation, such as `validation flow_error_hole flow_error_membrane`. Losses are means of ten lines of the log.
 """
 
@@ -18,9 +18,19 @@ WIDTH, HEIGHT, EDGE = 640, 360, 40
 COLOURS = ["#c0392b", "#2c3e50", "#27ae60", "#8e44ad"]
 
 
-def rows(run, kind, names):
+def lines_of(runs):
+    """Returns the lines of the logs, with steps that count on from one run to the next."""
+    lines, before = [], 0
+    for run in runs:
+        log = (pathlib.Path(run) / "log.jsonl").read_text().splitlines()
+        read = [json.loads(line) for line in log]
+        lines += [{**line, "step": line["step"] + before} for line in read]
+        before = lines[-1]["step"]
+    return lines
+
+
+def rows(lines, kind, names):
     """Returns (step, values) of each line that counts."""
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     key = "validation" if kind == "validation" else "losses"
     found = [(line["step"], [line[key][name] for name in names]) for line in lines if key in line]
     if kind == "validation":
@@ -32,8 +42,8 @@ def rows(run, kind, names):
 
 def main():
     """Writes both files."""
-    run, name, kind, *names = sys.argv[1:]
-    found = rows(pathlib.Path(run), kind, names)
+    runs, name, kind, *names = sys.argv[1:]
+    found = rows(lines_of(runs.split(",")), kind, names)
     with open(f"{name}.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", *names])
