@@ -353,7 +353,7 @@ class Generator(nn.Module):
             ways.append(torch.cat(frames))
         return self.fuse(torch.cat((*ways, masks), 1)) + x
 
-    def forward(self, features, flows, masks, local):
+    def forward(self, features, flows, masks, local, decoded=None):
         size = features.shape[2:]
         features = torch.cat((self.propagate(features[:local], flows, masks), features[local:]))
         tokens = F.unfold(features, 7, padding=3, stride=3).transpose(1, 2)
@@ -366,7 +366,7 @@ class Generator(nn.Module):
             x = block(x, masked, torch.arange(index % 2, t, 2), size)
         columns = self.compose(x).reshape(t, h * w, 6272).transpose(1, 2)
         x = features + self.bias(F.fold(columns, size, 7, padding=3, stride=3))
-        x = self.decoder[1](self.decoder[0](double(x[:local])))
+        x = self.decoder[1](self.decoder[0](double(x[: decoded or local])))
         return torch.tanh(self.last(self.decoder[2](double(x))))
 
 

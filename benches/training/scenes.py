@@ -3,8 +3,10 @@
 
     python3 benches/training/scenes.py FOLDER [--scenes 60] [--frames 14] [--size 128] [--seed 1]
 
-FOLDER/scenes/NAME/NNNNN.png are the frames: a textured background that drifts and zooms, and discs
-that move over it. FOLDER/flows/NAME/A_B_f.flo and B_A_b.flo lead from each frame to its neighbours.
+FOLDER/scenes/NAME/NNNNN.png are the frames: a textured background that drifts and streams in steady
+eddies, as water does, and discs that move over it. FOLDER/flows/NAME/A_B_f.flo and B_A_b.flo lead from
+each frame to its neighbours. What is hidden in one frame is mostly seen in others, but smooth
+interpolation of a flow around a hole neither finds the eddies inside it nor the edges of discs.
 Needs NumPy and Pillow.
 """
 
@@ -42,53 +44,70 @@ def sample(image, x, y):
     return upper * (1 - dy) + lower * dy
 
 
+# Parts of the time between two frames in which points are moved along the stream.
+PARTS = 4
+
+
 class Scene:
     """Draws one scene."""
 
     def __init__(self, random, size):
         self.size = size
         self.background = texture(random)
-        self.drift = random.uniform(-3, 3, 2)
-        self.zoom = 1 + random.uniform(-0.012, 0.012)
+        self.drift = random.uniform(-1, 1, 2)
+        # The speed of the background along each axis, with its wave along the other axis.
+        self.speed = random.uniform(1.5, 3, 2)
+        self.wave = 2 * np.pi / random.uniform(40, 64, 2)
+        self.phase = random.uniform(0, 2 * np.pi, 2)
         self.discs = [
             {
                 "texture": texture(random),
-                "radius": random.uniform(0.12, 0.28) * size,
+                "radius": random.uniform(0.08, 0.16) * size,
                 "place": random.uniform(0.2, 0.8, 2) * size,
-                "speed": random.uniform(-4, 4, 2),
+                "speed": random.uniform(-3, 3, 2),
             }
-            for _ in range(random.integers(1, 4))
+            for _ in range(random.integers(1, 3))
         ]
-        self.y, self.x = np.mgrid[0:size, 0:size].astype(float)
+        y, x = np.mgrid[0:size, 0:size].astype(float)
+        self.pixels = np.stack([x, y])
 
-    def world(self, time):
-        """Returns the background's coordinates of every pixel."""
-        zoom, middle = self.zoom**time, self.size / 2
-        return [(p - middle) / zoom + self.drift[i] * time + 100 for i, p in enumerate((self.x, self.y))]
+    def velocity(self, place):
+        """Returns the background's velocity at places, [2, ...] as (x, y)."""
+        waves = [np.sin(self.wave[i] * place[1 - i] + self.phase[i]) for i in range(2)]
+        return np.stack([self.drift[i] + self.speed[i] * waves[i] for i in range(2)])
+
+    def moved(self, place, time):
+        """Returns where the stream takes places in a time, which may be negative (Runge-Kutta)."""
+        count = PARTS * abs(time)
+        for _ in range(count):
+            step = time / count
+            one = self.velocity(place)
+            two = self.velocity(place + step / 2 * one)
+            three = self.velocity(place + step / 2 * two)
+            four = self.velocity(place + step * three)
+            place = place + step / 6 * (one + 2 * two + 2 * three + four)
+        return place
 
     def owner(self, time):
         """Returns the number of the disc that every pixel shows; -1 for the background."""
         owner = np.full((self.size, self.size), -1)
         for number, disc in enumerate(self.discs):
-            x, y = disc["place"] + disc["speed"] * time
-            owner[(self.x - x) ** 2 + (self.y - y) ** 2 < disc["radius"] ** 2] = number
+            x, y = self.pixels - (disc["place"] + disc["speed"] * time)[:, None, None]
+            owner[x**2 + y**2 < disc["radius"] ** 2] = number
         return owner
 
     def frame(self, time):
         """Returns the frame, [size, size, 3], 8 bits."""
-        image = sample(self.background, *self.world(time))
+        image = sample(self.background, *self.moved(self.pixels, -time))
         owner = self.owner(time)
         for number, disc in enumerate(self.discs):
-            x, y = disc["place"] + disc["speed"] * time
-            image = np.where((owner == number)[..., None], sample(disc["texture"], self.x - x, self.y - y), image)
+            place = self.pixels - (disc["place"] + disc["speed"] * time)[:, None, None]
+            image = np.where((owner == number)[..., None], sample(disc["texture"], *place), image)
         return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 
     def flow(self, time, other):
-        """Returns the flow from one frame to another, [size, size, 2]."""
-        zoom, middle = self.zoom**other, self.size / 2
-        world = self.world(time)
-        place = [(world[i] - 100 - self.drift[i] * other) * zoom + middle for i in range(2)]
-        flow = np.stack([place[0] - self.x, place[1] - self.y], -1)
+        """Returns the flow from a frame to the next or the one before, [size, size, 2]."""
+        flow = np.moveaxis(self.moved(self.pixels, other - time) - self.pixels, 0, -1)
         owner = self.owner(time)
         for number, disc in enumerate(self.discs):
             flow[owner == number] = disc["speed"] * (other - time)

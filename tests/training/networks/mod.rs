@@ -1,5 +1,6 @@
 //! The networks that record gradients, against the vectors of the official training.
 
+mod convolution;
 mod initial;
 mod operations;
 mod precision;

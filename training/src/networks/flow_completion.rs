@@ -44,23 +44,27 @@ impl FlowCompletionNet {
             let clip = x.clone().narrow(0, b, 1).inner();
             clip.reshape([frames, channels, height, width])
         };
-        let predicted: Vec<_> = (0..batch)
-            .map(|b| {
-                let masks = clip(&masks, b);
-                let at = |start| masks.clone().narrow(0, start, count);
-                let forward = self.predict(clip(&flows[0], b), at(0));
-                // The network reads the backward direction reversed in time.
-                let backward = clip(&flows[1], b).flip([0]);
-                let mut backward = self.predict(backward, at(1).flip([0]));
-                backward.reverse();
-                [forward, backward]
-            })
-            .collect();
+        // The network reads the backward direction reversed in time. All clips and directions propagate
+        // as one batch.
+        let videos = (0..batch).flat_map(|b| {
+            let masks = clip(&masks, b);
+            let at = |start| masks.clone().narrow(0, start, count);
+            [
+                network_input(clip(&flows[0], b), at(0)),
+                network_input(clip(&flows[1], b).flip([0]), at(1).flip([0])),
+            ]
+        });
+        let predicted = self.predict(videos.collect());
         let joined = |direction: usize, what: &dyn Fn(&Tensor<4>) -> Tensor<4>| {
-            let clip = |clip: &[Vec<Tensor<4>>; 2]| {
-                Tensor::cat(clip[direction].iter().map(what).collect(), 0)
+            let clips = predicted.iter().skip(direction).step_by(2);
+            let clip = |video: &Vec<Tensor<4>>| {
+                let mut frames: Vec<_> = video.iter().map(what).collect();
+                if direction == 1 {
+                    frames.reverse();
+                }
+                Tensor::cat(frames, 0)
             };
-            Tensor::stack(predicted.iter().map(clip).collect(), 0)
+            Tensor::stack(clips.map(clip).collect(), 0)
         };
         FlowPrediction {
             flows: [0, 1].map(|direction| joined(direction, &Tensor::clone)),
@@ -68,23 +72,26 @@ impl FlowCompletionNet {
         }
     }
 
-    /// Predicts the flows of one direction, `[N, 2, H, W]`, flow by flow.
-    fn predict(&self, flows: Tensor<4>, masks: Tensor<4>) -> Vec<Tensor<4>> {
+    /// Predicts the flows of videos from their inputs `[N, 3, H, W]`, flow by flow `[1, 2, H, W]`.
+    fn predict(&self, videos: Vec<Tensor<4>>) -> Vec<Vec<Tensor<4>>> {
         let runner = &self.0;
         let segments = runner.computing.segments;
-        let input = runner.input(network_input(flows, masks));
-        let [fine, coarse] = self.encode(input);
-        let (fine, coarse) = (frames(&fine), frames(&coarse));
-        let count = coarse.len();
+        let encoded = videos.into_iter().map(|video| {
+            let [fine, coarse] = self.encode(runner.input(video));
+            (frames(&fine), frames(&coarse))
+        });
+        let (fine, coarse): (Vec<_>, Vec<_>) = encoded.unzip();
+        let at = |t: usize| Tensor::cat(coarse.iter().map(|video| video[t].clone()).collect(), 0);
+        let coarse: Vec<Tensor<4>> = (0..coarse[0].len()).map(at).collect();
         let mut states = [None, None];
-        let mut backward = Vec::with_capacity(count); // last frame first
+        let mut backward = Vec::with_capacity(coarse.len()); // last frame first
         for x in coarse.iter().rev() {
             backward.push(self.step("backward_", vec![x.clone()], &mut states));
         }
         backward.reverse();
         let mut states = [None, None];
-        let all = coarse.into_iter().zip(backward).zip(fine);
-        let flows = all.map(|((x, backward), fine)| {
+        let mut predicted = vec![Vec::new(); fine.len()];
+        for (t, (x, backward)) in coarse.into_iter().zip(backward).enumerate() {
             let known = vec![x.clone(), backward.clone()];
             let forward = self.step("forward_", known, &mut states);
             let device = runner.device.clone();
@@ -93,19 +100,20 @@ impl FlowCompletionNet {
                 let propagation = Propagation::init(source, PROPAGATION, &device);
                 propagation.fuse(&inputs[0], &inputs[1], &inputs[2])
             });
-            let device = runner.device.clone();
-            let flow = runner.run(
-                segments.decoder,
-                vec![fused, fine],
-                move |source, inputs| {
+            for ((fused, fine), predicted) in
+                frames(&fused).into_iter().zip(&fine).zip(&mut predicted)
+            {
+                let device = runner.device.clone();
+                let inputs = vec![fused, fine[t].clone()];
+                let flow = runner.run(segments.decoder, inputs, move |source, inputs| {
                     let [fused, fine] = inputs.try_into().expect("two inputs");
                     let decoder = Decoder::init(source, &device);
                     decoder.full(decoder.half(decoder.quarter(fused) + fine))
-                },
-            );
-            flow.cast(DType::F32)
-        });
-        flows.collect()
+                });
+                predicted.push(flow.cast(DType::F32));
+            }
+        }
+        predicted
     }
 
     /// Encodes the input of one direction: `[N, 64, H/4, W/4]` and `[N, 128, H/8, W/8]`.

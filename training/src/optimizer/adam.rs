@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
-use crate::parameters::{Gradients, Parameters, host_values};
+use crate::parameters::{Gradients, Parameter, Parameters, host_values};
 
 /// The settings of [`Adam`]; β₁ is 0, so there is no setting for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +125,15 @@ impl Adam {
             if self.settings.holds(&parameter.key) {
                 continue;
             }
+            if parameter.values.device() == Device::flex() && !self.settings.count_still {
+                let mean = self.squares.remove(&parameter.key);
+                let factors = [beta2, correction, epsilon, rate].map(|factor| factor as f32);
+                let rest = (1.0 - beta2) as f32;
+                let (values, mean) = step_on_host(parameter, gradient, mean, factors, rest);
+                parameter.values = values;
+                self.squares.insert(parameter.key.clone(), mean);
+                continue;
+            }
             let square = gradient.clone() * gradient.clone() * (1.0 - beta2);
             let square = match self.squares.remove(&parameter.key) {
                 Some(mean) => mean * beta2 + square,
@@ -142,4 +152,36 @@ impl Adam {
         }
         still.map_or(0, |sum| sum.into_scalar::<f32>() as u64)
     }
+}
+
+/// Elements of a task.
+const PART: usize = 1 << 14;
+
+/// Takes a step of a parameter in the host's memory in one pass over its elements, with the operations of
+/// [`Adam::step`] in their order. Returns its values and the mean of squared gradients.
+fn step_on_host(
+    parameter: &Parameter,
+    gradient: &Tensor<1>,
+    mean: Option<Tensor<1>>,
+    [beta2, correction, epsilon, rate]: [f32; 4],
+    rest: f32,
+) -> (Tensor<1>, Tensor<1>) {
+    let gradient = host_values(gradient);
+    let mut values = host_values(&parameter.values);
+    // A mean of 0 stays out of the first one.
+    let mut mean = mean.map_or_else(|| vec![0.0; values.len()], |mean| host_values(&mean));
+    let parts = values.par_chunks_mut(PART).zip(mean.par_chunks_mut(PART));
+    parts
+        .zip(gradient.par_chunks(PART))
+        .for_each(|((values, mean), gradient)| {
+            for ((value, mean), g) in values.iter_mut().zip(mean).zip(gradient) {
+                *mean = *mean * beta2 + g * g * rest;
+                *value -= g / (mean.sqrt() / correction + epsilon) * rate;
+            }
+        });
+    let tensor = |values: Vec<f32>| {
+        let shape = [values.len()];
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    };
+    (tensor(values), tensor(mean))
 }

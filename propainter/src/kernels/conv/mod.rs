@@ -38,9 +38,9 @@ pub fn conv2d_reference(
 ) -> Tensor<4> {
     #[cfg(feature = "training")]
     if x.is_autodiff()
-        && let Some(out) = backward::conv2d_in_16_bits(&x, &weight, &bias, geometry)
+        && let Some(out) = backward::conv2d(&x, &weight, &bias, geometry, activation)
     {
-        return activate(out, activation);
+        return out;
     }
     let ConvGeometry {
         stride,

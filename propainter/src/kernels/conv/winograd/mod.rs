@@ -17,7 +17,7 @@ use self::{
 };
 use super::{geometry::ConvGeometry, tiling::Tiling};
 use crate::{
-    device::isa::Isa,
+    device::isa::{Isa, Job},
     kernels::{activation::Activation, cpu::scratch},
 };
 
@@ -68,18 +68,21 @@ impl WinogradConv {
         let count = products[0] * products[1];
         let mut weights = vec![0.0; geometry.groups * count * padded * inputs];
         let transforms = [weight_matrix(kh), weight_matrix(kw)];
+        let panel = count * ROWS * inputs;
         weights
-            .par_chunks_mut(count * padded * inputs)
-            .zip(weight.par_chunks(outputs * inputs * kh * kw))
-            .for_each(|(target, weight)| {
-                for (index, kernel) in weight.chunks_exact(kh * kw).enumerate() {
-                    let (output, input) = (index / inputs, index % inputs);
-                    let panel = &mut target[output / ROWS * count * ROWS * inputs..];
-                    for (product, value) in transform_weight(kernel, kw, &transforms).enumerate() {
-                        let place = (product * inputs + input) * ROWS + output % ROWS;
-                        panel[place] = value as f32;
-                    }
-                }
+            .par_chunks_mut(panel)
+            .enumerate()
+            .for_each(|(index, panel)| {
+                let (group, first) = (index * ROWS / padded, index * ROWS % padded);
+                let kernels = group * outputs + first..group * outputs + outputs.min(first + ROWS);
+                let size = inputs * kh * kw;
+                isa.run(Panel {
+                    kernels: &weight[kernels.start * size..kernels.end * size],
+                    panel,
+                    inputs,
+                    kernel: [kh, kw],
+                    transforms: &transforms,
+                });
             });
         Some(Self {
             weights,
@@ -182,20 +185,55 @@ fn weight_matrix(taps: usize) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// Computes `G g Gᵀ` in row-major order.
-fn transform_weight<'a>(
-    kernel: &'a [f32],
-    width: usize,
-    [down, across]: &'a [Vec<Vec<f64>>; 2],
-) -> impl Iterator<Item = f64> + 'a {
-    down.iter().flat_map(move |rows| {
-        across.iter().map(move |columns| {
-            let lines = kernel.chunks_exact(width).zip(rows);
-            let line = |line: &[f32]| -> f64 {
-                let taps = line.iter().zip(columns);
-                taps.map(|(&tap, share)| f64::from(tap) * share).sum()
-            };
-            lines.map(|(values, share)| line(values) * share).sum()
-        })
-    })
+/// Transforms the kernels of up to [`ROWS`] output channels, side by side: `G g Gᵀ` of each.
+struct Panel<'a> {
+    /// `[O, I, kh, kw]` of these channels.
+    kernels: &'a [f32],
+    panel: &'a mut [f32],
+    inputs: usize,
+    kernel: [usize; 2],
+    transforms: &'a [Vec<Vec<f64>>; 2],
+}
+
+impl Job for Panel<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let ([height, width], [down, across]) = (self.kernel, self.transforms);
+        let (taps, columns) = (height * width, across.len());
+        let mut kernel = vec![[0.0; ROWS]; taps];
+        let mut lines = vec![[0.0; ROWS]; height * columns];
+        // The sums begin as those of iterators do.
+        let weighted = |values: &[[f64; ROWS]], step: usize, shares: &[f64]| {
+            let mut sum = [-0.0; ROWS];
+            for (i, share) in shares.iter().enumerate() {
+                let values = &values[i * step];
+                (0..ROWS).for_each(|row| sum[row] += values[row] * share);
+            }
+            sum
+        };
+        for input in 0..self.inputs {
+            let channels = self.kernels.chunks_exact(self.inputs * taps);
+            let rows = channels.len();
+            for (row, channel) in channels.enumerate() {
+                for (tap, value) in kernel.iter_mut().zip(&channel[input * taps..]) {
+                    tap[row] = f64::from(*value);
+                }
+            }
+            for (y, kernel) in kernel.chunks_exact(width).enumerate() {
+                for (x, shares) in across.iter().enumerate() {
+                    lines[y * columns + x] = weighted(kernel, 1, shares);
+                }
+            }
+            for (y, shares) in down.iter().enumerate() {
+                for x in 0..columns {
+                    let product = weighted(&lines[x..], columns, shares);
+                    let place = ((y * columns + x) * self.inputs + input) * ROWS;
+                    let target = self.panel[place..][..rows].iter_mut();
+                    target
+                        .zip(product)
+                        .for_each(|(to, value)| *to = value as f32);
+                }
+            }
+        }
+    }
 }
