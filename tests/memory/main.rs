@@ -3,6 +3,7 @@
 
 mod budgets;
 mod model;
+mod probe;
 mod strips;
 mod training;
 mod window;
