@@ -3,7 +3,6 @@
 
 mod budgets;
 mod model;
-mod probe;
 mod strips;
 mod training;
 mod window;

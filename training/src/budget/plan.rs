@@ -58,6 +58,9 @@ impl fmt::Display for Plan {
             DType::F16 => "fp16",
         };
         let segments = computing.segments;
-        write!(f, "at-once={at_once} precision={numbers} recompute={segments}")
+        write!(
+            f,
+            "at-once={at_once} precision={numbers} recompute={segments}"
+        )
     }
 }

@@ -65,7 +65,8 @@ impl Runner {
         forward: impl Fn(&M, Vec<Tensor<4>>) -> Tensor<4> + Send + Sync + 'static,
     ) -> Tensor<4> {
         if again {
-            let segment = move |source: &dyn ParameterSource, inputs| forward(&init(source), inputs);
+            let segment =
+                move |source: &dyn ParameterSource, inputs| forward(&init(source), inputs);
             return self.recomputation.run(inputs, segment);
         }
         let mut built = self.built.borrow_mut();

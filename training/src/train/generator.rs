@@ -194,12 +194,7 @@ impl GeneratorTrainer {
     }
 
     /// Returns the discriminator's gradients of true and composed frames, and its losses.
-    fn judge(
-        &self,
-        frames: [Tensor<5>; 2],
-        passes: &[Pass],
-        weight: f32,
-    ) -> (Gradients, Losses) {
+    fn judge(&self, frames: [Tensor<5>; 2], passes: &[Pass], weight: f32) -> (Gradients, Losses) {
         let weights = self.discriminator.parameters().record(|_| true);
         let mut passes = passes.iter();
         let [truth, composed] = frames.map(|frames| {
