@@ -1,6 +1,6 @@
 //! What a training step takes, with and without recomputed segments.
 //!
-//! The peak is counted above the parameters and contains their gradients.
+//! The peak is counted above the parameters and contains their gradients. The byte model is held to it.
 
 use burn::tensor::{Device, Distribution, Tensor};
 use propainter::{
@@ -10,6 +10,7 @@ use propainter::{
 };
 use propainter_tests::golden::generated_tensors;
 use propainter_training::{
+    budget::{Plan, Sizes},
     networks::{Computing, FlowCompletionNet, GeneratorClip, GeneratorNet, state},
     recompute::Segments,
 };
@@ -23,6 +24,33 @@ fn counted<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let (watch, before) = (Watch::new(), Counting::live());
     let result = work();
     (result, watch.peak() - before)
+}
+
+/// Compares the byte model with a counted peak: at most 15 % above it, and not below.
+fn assert_planned(
+    network: Network,
+    [width, height, local, references]: [usize; 4],
+    numbers: DType,
+    segments: Segments,
+    peak: u64,
+) {
+    let sizes = Sizes {
+        network,
+        size: (width, height),
+        local,
+        references,
+        batch: 1,
+    };
+    let planned = sizes.pass(&Plan {
+        at_once: 1,
+        computing: Computing { numbers, segments },
+    });
+    let ratio = planned as f64 / peak as f64;
+    println!("  planned {} MiB, {ratio:.3} of that", planned / MIB);
+    assert!(
+        (1.0..=1.15).contains(&ratio),
+        "{numbers:?}, {segments}: {ratio:.3}"
+    );
 }
 
 fn random<const D: usize>(shape: [usize; D], range: f64) -> Tensor<D> {
@@ -64,10 +92,11 @@ fn recomputed_segments_lower_the_peak_of_a_generator_step() {
         });
         let gradients = 4 * elements as u64;
         println!(
-            "{numbers:?}, {segments:?}: {} MiB, of them {} MiB of gradients",
+            "{numbers:?}, {segments}: {} MiB, of them {} MiB of gradients",
             peak / MIB,
             gradients / MIB,
         );
+        assert_planned(Network::Generator, [120, 64, 5, 3], numbers, segments, peak);
         peak
     };
     let choices = [
@@ -123,7 +152,14 @@ fn recomputed_segments_lower_the_peak_of_a_flow_completion_step() {
             let sum = (forward * backward).mean() + (edges * others).mean();
             recorded.gradients(&mut sum.backward()).iter().len()
         });
-        println!("{segments:?}: {} MiB", peak / MIB);
+        println!("{segments}: {} MiB", peak / MIB);
+        assert_planned(
+            Network::FlowCompletion,
+            [216, 120, 10, 0],
+            DType::F32,
+            segments,
+            peak,
+        );
         peak
     };
     let (kept, peak) = (step(Segments::NONE), step(Segments::ALL));

@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod budget;
 pub mod checkpoint;
 pub mod data;
 pub mod discriminator;

@@ -1,6 +1,6 @@
 //! Segments of a network that are computed again in the backward pass: of them only the inputs are kept.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use burn::tensor::Tensor;
 use propainter::{
@@ -10,6 +10,7 @@ use propainter::{
         networks::parameters::{ParameterSource, Values},
     },
 };
+use thiserror::Error;
 
 use crate::parameters::Recorded;
 
@@ -42,6 +43,68 @@ impl Segments {
         transformer: false,
         decoder: false,
     };
+}
+
+/// The segments by name.
+const NAMES: [(&str, fn(&mut Segments) -> &mut bool); 4] = [
+    ("encoder", |segments| &mut segments.encoder),
+    ("propagation", |segments| &mut segments.propagation),
+    ("transformer", |segments| &mut segments.transformer),
+    ("decoder", |segments| &mut segments.decoder),
+];
+
+impl Segments {
+    /// Returns every choice of segments.
+    pub fn choices() -> impl Iterator<Item = Self> {
+        (0..1 << NAMES.len()).map(|choice| {
+            let mut segments = Self::NONE;
+            for (bit, (_, segment)) in NAMES.iter().enumerate() {
+                *segment(&mut segments) = choice >> bit & 1 == 1;
+            }
+            segments
+        })
+    }
+}
+
+/// Writes the names joined by +, `all` or `none`.
+impl fmt::Display for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut segments = *self;
+        let chosen = NAMES.iter().filter(|(_, segment)| *segment(&mut segments));
+        let names: Vec<_> = chosen.map(|(name, _)| *name).collect();
+        match names.len() {
+            0 => f.write_str("none"),
+            4 => f.write_str("all"),
+            _ => f.write_str(&names.join("+")),
+        }
+    }
+}
+
+/// A text that names no segments.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "`{0}` is no segment: they are encoder, propagation, transformer and decoder, joined by +; or all, \
+     or none"
+)]
+pub struct UnknownSegment(String);
+
+impl FromStr for Segments {
+    type Err = UnknownSegment;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => return Ok(Self::ALL),
+            "none" => return Ok(Self::NONE),
+            _ => {}
+        }
+        let mut segments = Self::NONE;
+        for word in text.split('+') {
+            let known = NAMES.iter().find(|(name, _)| *name == word);
+            let (_, segment) = known.ok_or_else(|| UnknownSegment(word.to_owned()))?;
+            *segment(&mut segments) = true;
+        }
+        Ok(segments)
+    }
 }
 
 /// The most inputs of a segment.
@@ -201,5 +264,22 @@ impl ParameterSource for Again<'_> {
 
     fn numbers(&self) -> DType {
         DType::F32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_read_as_they_are_written() {
+        for segments in Segments::choices() {
+            assert_eq!(segments.to_string().parse(), Ok(segments));
+        }
+        assert_eq!(Segments::choices().count(), 16);
+        let text = "decoder+encoder".parse::<Segments>().map(|s| s.to_string());
+        assert_eq!(text.as_deref(), Ok("encoder+decoder"));
+        let unknown = "encoder+x".parse::<Segments>().unwrap_err();
+        assert!(unknown.to_string().starts_with("`x` is no segment: they"));
     }
 }

@@ -10,6 +10,7 @@ use propainter::{
 use propainter_training::{
     data::Size,
     masks::Mixture,
+    recompute::Segments,
     train::{Kind, Settings},
 };
 
@@ -30,9 +31,9 @@ pub struct NewRun {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
     /// Number of clips that are computed at once; their gradients are added up to a step. It has to
-    /// divide the clips of a step
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub at_once: u16,
+    /// divide the clips of a step [default: 1, or what --vram-budget leads to]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub at_once: Option<u16>,
     /// Number of steps
     #[arg(long, value_name = "N", default_value_t = 700_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
@@ -83,12 +84,26 @@ pub struct NewRun {
     /// Device that computes: auto, cpu or cuda:N
     #[arg(long, default_value_t)]
     pub device: DeviceChoice,
-    /// Number type of the trained network; fp16 scales the losses
-    #[arg(long, value_name = "TYPE", default_value = "fp32", value_parser = ["fp32", "bf16", "fp16"])]
+    /// Number type of the trained network; auto is fp32, or bf16 where fp32 does not fit --vram-budget;
+    /// fp16 scales the losses
+    #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = ["auto", "fp32", "bf16", "fp16"])]
     pub precision: String,
-    /// Compute parts of the network again in the backward pass: slower, with less memory
-    #[arg(long)]
-    pub recompute: bool,
+    /// Compute parts of the network again in the backward pass, slower and with less memory: encoder,
+    /// propagation, transformer, decoder, joined by +, all or none. Without a value all [default: none,
+    /// or what --vram-budget leads to]
+    #[arg(
+        long,
+        value_name = "SEGMENTS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all"
+    )]
+    pub recompute: Option<Segments>,
+    /// Memory that the training may take on its device, such as 8GB: it plans clips at once, precision
+    /// and what is computed again, and takes less where memory runs out. On the CPU it is the memory of
+    /// the process
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub vram_budget: Option<u64>,
     /// Number of threads that load samples [default: half of the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -107,6 +122,25 @@ fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok();
     let rate = rate.filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
     rate.ok_or_else(|| "a learning rate is a number above 0".to_owned())
+}
+
+/// Reads bytes such as `8GB`, `500MB`, `4GiB` or `4294967296`.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 5] = [
+        ("GiB", (1u64 << 30) as f64),
+        ("MiB", (1u64 << 20) as f64),
+        ("GB", 1e9),
+        ("MB", 1e6),
+        ("", 1.0),
+    ];
+    let value = UNITS.iter().find_map(|(unit, bytes)| {
+        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        Some(number * bytes)
+    });
+    let value = value.filter(|value| value.is_finite() && *value >= 1.0);
+    value
+        .map(|value| value as u64)
+        .ok_or_else(|| "a size is a number with GB, MB, GiB or MiB: 8GB".to_owned())
 }
 
 impl NewRun {
@@ -134,7 +168,7 @@ impl NewRun {
             data: self.data.clone(),
             size: (self.size.width, self.size.height),
             batch: usize::from(self.batch),
-            at_once: usize::from(self.at_once),
+            at_once: self.at_once.map(usize::from),
             steps: self.steps,
             local: usize::from(self.local),
             references: self
@@ -155,7 +189,8 @@ impl NewRun {
             flow_completion,
             device: self.device.to_string(),
             precision: self.precision.clone(),
-            recompute: self.recompute,
+            recompute: self.recompute.map(|segments| segments.to_string()),
+            vram_budget: self.vram_budget.unwrap_or(0),
             threads: self.threads.map_or(threads.max(1), usize::from),
             log_every: self.log_every,
             checkpoint_every: self.checkpoint_every.unwrap_or(if is_generator {
@@ -176,4 +211,25 @@ fn cache() -> PathBuf {
     caches
         .unwrap_or_else(env::temp_dir)
         .join("propainter/frames")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("8GB", 8_000_000_000),
+            ("0.5 GiB", 1 << 29),
+            ("4MiB", 4 << 20),
+            ("300MB", 300_000_000),
+            ("4096", 4096),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GB", "-1GB", "8TB", "nan", "0"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

@@ -48,7 +48,7 @@ fn settings(home: &Path, steps: u64) -> Settings {
         data,
         size: (64, 64),
         batch: 1,
-        at_once: 1,
+        at_once: None,
         steps,
         local: 4,
         references: 0,
@@ -67,7 +67,8 @@ fn settings(home: &Path, steps: u64) -> Settings {
         flow_completion: Some(weights(Network::FlowCompletion)),
         device: "cpu".to_owned(),
         precision: "fp32".to_owned(),
-        recompute: false,
+        recompute: None,
+        vram_budget: 0,
         threads: 1,
         log_every: 2,
         checkpoint_every: 5,
@@ -288,7 +289,7 @@ fn settings_that_cannot_work_are_named_before_anything_is_written() {
     );
     says(
         FlowCompletion,
-        with(&|s| (s.batch, s.at_once) = (3, 2)),
+        with(&|s| (s.batch, s.at_once) = (3, Some(2))),
         "divide the clips of a step",
     );
     says(

@@ -1,5 +1,7 @@
 //! How a network is computed: its number type, and what of it is computed again in the backward pass.
 
+use std::{any::Any, cell::RefCell, collections::HashMap, rc::Rc};
+
 use burn::tensor::{Device, Tensor};
 use propainter::{DType, internals::networks::parameters::ParameterSource};
 
@@ -31,6 +33,9 @@ impl Default for Computing {
 pub(super) struct Runner {
     parameters: Recorded,
     recomputation: Recomputation,
+    /// The parts of the network that are kept, by name and number. The record keeps the gradient of each
+    /// tensor made of parameters to its end: a part that is built for every frame would have as many.
+    built: RefCell<HashMap<(&'static str, usize), Rc<dyn Any>>>,
     pub device: Device,
     pub computing: Computing,
 }
@@ -40,22 +45,35 @@ impl Runner {
         Self {
             parameters: parameters.clone(),
             recomputation: Recomputation::new(parameters),
+            built: RefCell::default(),
             device: device.clone().autodiff(),
             computing,
         }
     }
 
-    /// Computes a segment; the backward pass computes it `again`, or its steps are kept.
-    pub fn run(
+    /// Computes a segment by a part of the network, which `init` builds; the backward pass computes it
+    /// `again`, or its steps are kept.
+    ///
+    /// # Panics
+    /// Panics if parts of the same name and number have different types.
+    pub fn run<M: 'static>(
         &self,
         again: bool,
+        part: (&'static str, usize),
         inputs: Vec<Tensor<4>>,
-        segment: impl Fn(&dyn ParameterSource, Vec<Tensor<4>>) -> Tensor<4> + Send + Sync + 'static,
+        init: impl Fn(&dyn ParameterSource) -> M + Send + Sync + 'static,
+        forward: impl Fn(&M, Vec<Tensor<4>>) -> Tensor<4> + Send + Sync + 'static,
     ) -> Tensor<4> {
-        match again {
-            true => self.recomputation.run(inputs, segment),
-            false => segment(&self.parameters, inputs),
+        if again {
+            let segment =
+                move |source: &dyn ParameterSource, inputs| forward(&init(source), inputs);
+            return self.recomputation.run(inputs, segment);
         }
+        let mut built = self.built.borrow_mut();
+        let built = built
+            .entry(part)
+            .or_insert_with(|| Rc::new(init(&self.parameters)));
+        forward(built.downcast_ref().expect("a part of this type"), inputs)
     }
 
     /// Converts an input of the network to its number type, as a constant of the record.

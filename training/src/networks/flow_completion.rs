@@ -1,9 +1,12 @@
 //! Flow completion with its edge head, on whole clips (training section 3).
 
 use burn::tensor::{DType, Device, Tensor};
-use propainter::internals::networks::flow_completion::{
-    Decoder, EncoderContext, FlowCompletion, network_input,
-    propagation::{Pass, PassState, Propagation},
+use propainter::internals::networks::{
+    flow_completion::{
+        Decoder, EncoderContext, FlowCompletion, network_input,
+        propagation::{Pass, PassState, Propagation},
+    },
+    parameters::ParameterSource,
 };
 
 use super::{
@@ -96,20 +99,27 @@ impl FlowCompletionNet {
             let forward = self.step("forward_", known, &mut states);
             let device = runner.device.clone();
             let inputs = vec![x, backward, forward];
-            let fused = runner.run(segments.propagation, inputs, move |source, inputs| {
-                let propagation = Propagation::init(source, PROPAGATION, &device);
-                propagation.fuse(&inputs[0], &inputs[1], &inputs[2])
-            });
+            let fused = runner.run(
+                segments.propagation,
+                ("fusion", 0),
+                inputs,
+                move |source| Propagation::init(source, PROPAGATION, &device),
+                |propagation, inputs| propagation.fuse(&inputs[0], &inputs[1], &inputs[2]),
+            );
             for ((fused, fine), predicted) in
                 frames(&fused).into_iter().zip(&fine).zip(&mut predicted)
             {
                 let device = runner.device.clone();
-                let inputs = vec![fused, fine[t].clone()];
-                let flow = runner.run(segments.decoder, inputs, move |source, inputs| {
-                    let [fused, fine] = inputs.try_into().expect("two inputs");
-                    let decoder = Decoder::init(source, &device);
-                    decoder.full(decoder.half(decoder.quarter(fused) + fine))
-                });
+                let flow = runner.run(
+                    segments.decoder,
+                    ("decoder", 0),
+                    vec![fused, fine[t].clone()],
+                    move |source| Decoder::init(source, &device),
+                    |decoder, inputs| {
+                        let [fused, fine] = inputs.try_into().expect("two inputs");
+                        decoder.full(decoder.half(decoder.quarter(fused) + fine))
+                    },
+                );
                 predicted.push(flow.cast(DType::F32));
             }
         }
@@ -122,18 +132,29 @@ impl FlowCompletionNet {
         let runner = &self.0;
         let again = runner.computing.segments.encoder;
         let device = runner.device.clone();
-        let fine = runner.run(again, vec![input], move |source, mut inputs| {
-            let network = FlowCompletion::init(source, &device);
-            let x = network.downsample(inputs.remove(0));
-            let fine = network.encode1(x, &mut EncoderContext::default(), true);
-            fine.expect(WHOLE)
-        });
-        let device = runner.device.clone();
-        let coarse = runner.run(again, vec![fine.clone()], move |source, mut inputs| {
-            let network = FlowCompletion::init(source, &device);
-            let coarse = network.encode2(inputs.remove(0), &mut EncoderContext::default(), true);
-            network.dilate(coarse.expect(WHOLE))
-        });
+        let init = move |source: &dyn ParameterSource| FlowCompletion::init(source, &device);
+        let fine = runner.run(
+            again,
+            ("network", 0),
+            vec![input],
+            init.clone(),
+            |network, mut inputs| {
+                let x = network.downsample(inputs.remove(0));
+                let fine = network.encode1(x, &mut EncoderContext::default(), true);
+                fine.expect(WHOLE)
+            },
+        );
+        let coarse = runner.run(
+            again,
+            ("network", 0),
+            vec![fine.clone()],
+            init,
+            |network, mut inputs| {
+                let coarse =
+                    network.encode2(inputs.remove(0), &mut EncoderContext::default(), true);
+                network.dilate(coarse.expect(WHOLE))
+            },
+        );
         [fine, coarse]
     }
 
@@ -149,12 +170,18 @@ impl FlowCompletionNet {
         let mut inputs = known;
         inputs.extend(states.iter().flatten().cloned());
         let again = runner.computing.segments.propagation;
-        let state = runner.run(again, inputs, move |source, inputs| {
-            let known: Vec<_> = inputs[..count].iter().collect();
-            let state = |i: usize| inputs.get(count + i).cloned();
-            let mut states = PassState::of([state(0), state(1)]);
-            Pass::init(source, PROPAGATION, name, &device).step(&known, &mut states)
-        });
+        let state = runner.run(
+            again,
+            (name, 0),
+            inputs,
+            move |source| Pass::init(source, PROPAGATION, name, &device),
+            move |pass, inputs| {
+                let known: Vec<_> = inputs[..count].iter().collect();
+                let state = |i: usize| inputs.get(count + i).cloned();
+                let mut states = PassState::of([state(0), state(1)]);
+                pass.step(&known, &mut states)
+            },
+        );
         *states = [Some(state.clone()), states[0].take()];
         state
     }
@@ -163,8 +190,12 @@ impl FlowCompletionNet {
     fn edges(&self, flow: Tensor<4>) -> Tensor<4> {
         let device = self.0.device.clone();
         let again = self.0.computing.segments.decoder;
-        self.0.run(again, vec![flow], move |source, mut inputs| {
-            EdgeHead::init(source, &device).forward(inputs.remove(0))
-        })
+        self.0.run(
+            again,
+            ("edges", 0),
+            vec![flow],
+            move |source| EdgeHead::init(source, &device),
+            |head, mut inputs| head.forward(inputs.remove(0)),
+        )
     }
 }

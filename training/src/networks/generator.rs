@@ -80,9 +80,13 @@ impl GeneratorNet {
         let encode = |frame| {
             let device = self.0.device.clone();
             let again = self.0.computing.segments.encoder;
-            self.0.run(again, vec![frame], move |source, mut inputs| {
-                Encoder::init(source, &device).forward(inputs.remove(0), 0)
-            })
+            self.0.run(
+                again,
+                ("encoder", 0),
+                vec![frame],
+                move |source| Encoder::init(source, &device),
+                |encoder, mut inputs| encoder.forward(inputs.remove(0), 0),
+            )
         };
         frames(input).into_iter().map(encode).collect()
     }
@@ -99,13 +103,18 @@ impl GeneratorNet {
             let flows = from.map(|(_, flows)| flows.map(Tensor::clone));
             let inputs = [Some(current), from.map(|(state, _)| state)];
             let inputs = inputs.into_iter().flatten().cloned().collect();
-            self.0.run(again, inputs, move |source, inputs| {
-                let name = ["backward_1", "forward_1"][pass];
-                let from = inputs
-                    .get(1)
-                    .zip(flows.as_ref().map(|flows| flows.each_ref()));
-                Pass::init(source, name, &device).step(&inputs[0], from, &masks)
-            })
+            self.0.run(
+                again,
+                ("pass", pass),
+                inputs,
+                move |source| Pass::init(source, ["backward_1", "forward_1"][pass], &device),
+                move |pass, inputs| {
+                    let from = inputs
+                        .get(1)
+                        .zip(flows.as_ref().map(|flows| flows.each_ref()));
+                    pass.step(&inputs[0], from, &masks)
+                },
+            )
         };
         let passes = both_passes(features, guides, &Cancel::default(), &step)?;
         let states = passes.backward.into_iter().zip(passes.forward);
@@ -116,10 +125,11 @@ impl GeneratorNet {
                 let device = self.0.device.clone();
                 self.0.run(
                     again,
+                    ("fusion", 0),
                     vec![backward, forward, frame],
-                    move |source, inputs| {
-                        let states = [&inputs[0], &inputs[1]];
-                        Fusion::init(source, &device).forward(states, &masks, &inputs[2])
+                    move |source| Fusion::init(source, &device),
+                    move |fusion, inputs| {
+                        fusion.forward([&inputs[0], &inputs[1]], &masks, &inputs[2])
                     },
                 )
             });
@@ -132,10 +142,13 @@ impl GeneratorNet {
         let device = &self.0.device;
         let tokens = features.iter().map(|frame| {
             let device = device.clone();
-            self.0
-                .run(again, vec![frame.clone()], move |source, mut inputs| {
-                    SoftSplit::init(source, &device).forward(inputs.remove(0))
-                })
+            self.0.run(
+                again,
+                ("split", 0),
+                vec![frame.clone()],
+                move |source| SoftSplit::init(source, &device),
+                |split, mut inputs| split.forward(inputs.remove(0)),
+            )
         });
         let tokens = Tensor::cat(tokens.collect(), 0);
         let grid = TokenGrid::over(size);
@@ -150,10 +163,13 @@ impl GeneratorNet {
                 plans[plans.len() - 1].clone()
             });
             let device = device.clone();
-            self.0.run(again, vec![x], move |source, mut inputs| {
-                let block = TransformerBlock::init(source, block, &device);
-                block.forward(inputs.remove(0), size, &plan)
-            })
+            self.0.run(
+                again,
+                ("block", block),
+                vec![x],
+                move |source| TransformerBlock::init(source, block, &device),
+                move |block, mut inputs| block.forward(inputs.remove(0), size, &plan),
+            )
         })
     }
 
@@ -161,11 +177,18 @@ impl GeneratorNet {
     fn decode(&self, tokens: Tensor<4>, features: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         let device = self.0.device.clone();
         let again = self.0.computing.segments.decoder;
-        self.0
-            .run(again, vec![tokens, features], move |source, inputs| {
+        self.0.run(
+            again,
+            ("decoder", 0),
+            vec![tokens, features],
+            move |source| {
+                let composition = SoftComposition::init(source, &device);
+                (composition, Decoder::init(source, &device))
+            },
+            move |(composition, decoder), inputs| {
                 let [tokens, features] = inputs.try_into().expect("two inputs");
-                let composed = SoftComposition::init(source, &device).forward(tokens, size);
-                Decoder::init(source, &device).forward(features + composed, 0)
-            })
+                decoder.forward(features + composition.forward(tokens, size), 0)
+            },
+        )
     }
 }

@@ -138,11 +138,11 @@ impl Going<'_> {
                 break;
             }
             let batch = self.loader.next_batch()?;
-            let step = self
-                .run
-                .trainer
-                .step(&batch.samples)
-                .map_err(RunError::Training)?;
+            let step = self.run.trainer.step(&batch.samples);
+            for notice in self.run.trainer.notices() {
+                self.notice(&notice);
+            }
+            let step = step.map_err(RunError::Training)?;
             self.position.batches += 1;
             for problem in self.loader.sampler().new_problems() {
                 self.notice(&problem);

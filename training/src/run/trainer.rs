@@ -43,6 +43,11 @@ pub trait Trainer {
     /// The device fails, or has too little memory.
     fn step(&mut self, samples: &[Sample]) -> Result<Step, TrainError>;
 
+    /// Takes the remarks on the steps since the last call.
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Fills a sample; nothing is changed.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! Training of flow completion (spec: training, sections 3 and 4).
 
-use std::path::Path;
+use std::{mem, path::Path};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use propainter::{
     Border, Cancel, Mask, fill_single_frame,
+    memory::Stage,
     weights::{Checkpoint, Network},
 };
 
@@ -14,13 +15,14 @@ use super::{
     optimisation::{Learning, Optimisation},
 };
 use crate::{
+    budget::{Keeper, Plan},
     checkpoint::{self, Progress, Saved},
     data::Sample,
     edges::edges,
     loss::{FlowDirection, FlowLoss, FlowValues},
     networks::{Computing, FlowCompletionNet, Frozen, FrozenClip, state},
     optimizer::Accumulation,
-    parameters::{Parameters, host_values},
+    parameters::{Gradients, Parameters, host_values},
     run::{
         Evaluation, Losses, Step, Trainer,
         trainer::{TrainError, not_finite},
@@ -32,12 +34,16 @@ pub struct FlowCompletionTrainer {
     device: Device,
     parameters: Parameters,
     optimisation: Optimisation,
-    computing: Computing,
     /// The checkpoint of RAFT; without it the flows have to be computed before.
     raft: Option<(Checkpoint, Frozen)>,
-    /// Number of clips that are computed at once.
-    at_once: usize,
+    keeper: Keeper,
 }
+
+/// The gradients of a step and its losses; or why it must be skipped.
+type Computed = Result<(Gradients, Losses), String>;
+
+/// Clips, and the edges of their true flows forward and backward.
+type Part = (Clips, [Tensor<5>; 2]);
 
 impl FlowCompletionTrainer {
     /// Begins with `parameters` on `device`, which does not record.
@@ -52,13 +58,20 @@ impl FlowCompletionTrainer {
             device: device.clone(),
             parameters,
             optimisation: Optimisation::new(&learning),
-            computing: learning.computing,
+            keeper: Keeper::fixed(Plan {
+                at_once,
+                computing: learning.computing,
+            }),
             raft: raft.map(|raft| {
                 let network = Frozen::new(&raft, None, device);
                 (raft, network)
             }),
-            at_once,
         }
+    }
+
+    /// Returns the trainer with other plans for its steps than that of its settings.
+    pub fn with_plans(self, keeper: Keeper) -> Self {
+        Self { keeper, ..self }
     }
 
     /// Returns the parameters.
@@ -78,28 +91,52 @@ impl FlowCompletionTrainer {
     ///
     /// # Panics
     /// If there is no micro-batch, or the device fails.
-    pub fn step_on(&mut self, parts: Vec<(Clips, [Tensor<5>; 2])>) -> Result<Step, TrainError> {
-        let mut sum = Accumulation::new(parts.len());
+    pub fn step_on(&mut self, parts: Vec<Part>) -> Result<Step, TrainError> {
+        let computing = self.keeper.plan().computing;
+        let computed = self.compute(parts.len(), &|i| parts[i].clone(), computing);
+        self.apply(computed)
+    }
+
+    /// Computes the gradients of a step on `count` micro-batches, one after the other. Nothing changes.
+    fn compute(
+        &self,
+        count: usize,
+        part: &dyn Fn(usize) -> Part,
+        computing: Computing,
+    ) -> Computed {
+        let mut sum = Accumulation::new(count);
         let factor = sum.weight() * self.optimisation.scale.factor();
-        let count = parts.len() as f64;
         let mut means: Losses = Vec::new();
-        for (clips, edges) in parts {
+        for number in 0..count {
+            let (clips, edges) = part(number);
             let recorded = self.parameters.record(|key| self.optimisation.trains(key));
-            let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
+            let network = FlowCompletionNet::new(&recorded, &self.device, computing);
             let loss = loss(&network, &clips, &edges);
             let losses = named(&loss.values());
             if let Some(reason) = not_finite(&losses) {
-                return Ok(Step::Skipped(reason));
+                return Err(reason);
             }
-            add(&mut means, losses, count);
-            let mut tape = (loss.total() * factor).backward();
+            add(&mut means, losses, count as f64);
+            let total = loss.total() * factor;
+            // The record alone keeps what the backward pass reads.
+            drop((loss, clips, edges));
+            let mut tape = total.backward();
             sum.add(recorded.gradients(&mut tape));
         }
-        let Some(gradients) = self.optimisation.unscale(sum.finish())? else {
+        Ok((sum.finish(), means))
+    }
+
+    /// Takes a step along gradients.
+    fn apply(&mut self, computed: Computed) -> Result<Step, TrainError> {
+        let (gradients, losses) = match computed {
+            Ok(computed) => computed,
+            Err(reason) => return Ok(Step::Skipped(reason)),
+        };
+        let Some(gradients) = self.optimisation.unscale(gradients)? else {
             return Ok(Step::Skipped("a gradient is not finite".to_owned()));
         };
         self.optimisation.step(&mut self.parameters, &gradients);
-        Ok(Step::Done(means))
+        Ok(Step::Done(losses))
     }
 
     /// Returns the checkpoint of the network as it is.
@@ -174,12 +211,22 @@ impl Trainer for FlowCompletionTrainer {
     }
 
     fn step(&mut self, samples: &[Sample]) -> Result<Step, TrainError> {
-        let parts = samples.chunks(self.at_once).map(|samples| {
-            let clips = Clips::new(samples, self.flows(), &self.device);
-            let edges = clips.flows.clone().map(edges);
-            (clips, edges)
+        let mut keeper = mem::take(&mut self.keeper);
+        let computed = keeper.keep(Stage::Completion, |plan| {
+            let parts: Vec<_> = samples.chunks(plan.at_once).collect();
+            let part = |number: usize| {
+                let clips = Clips::new(parts[number], self.flows(), &self.device);
+                let edges = clips.flows.clone().map(edges);
+                (clips, edges)
+            };
+            Ok(self.compute(parts.len(), &part, plan.computing))
         });
-        self.step_on(parts.collect())
+        self.keeper = keeper;
+        self.apply(computed?)
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        self.keeper.notices()
     }
 
     /// Completes the flows and propagates images along them; what no frame shows is filled from the
@@ -188,7 +235,7 @@ impl Trainer for FlowCompletionTrainer {
         let clips = Clips::new(std::slice::from_ref(sample), self.flows(), &self.device);
         let clip = clips.clip(0);
         let recorded = self.parameters.record(|_| false);
-        let network = FlowCompletionNet::new(&recorded, &self.device, self.computing);
+        let network = FlowCompletionNet::new(&recorded, &self.device, self.keeper.plan().computing);
         let (local, flows) = (clips.local(), clips.flows.clone());
         let predicted = network.forward(flows.clone(), clips.holes.clone().narrow(1, 0, local));
         let holes = |way: usize| clips.holes.clone().narrow(1, way, local - 1);

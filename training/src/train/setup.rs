@@ -8,6 +8,11 @@ use std::{
 use burn::tensor::Device;
 use propainter::{
     DType, DeviceChoice, Precision,
+    internals::memory::{
+        Faults, Usage,
+        budget::{DeviceAccess, Guard, reservations::Reservations, vram_budget::VramBudget},
+        meter::Meter,
+    },
     weights::{Checkpoint, Network, WeightsError},
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +20,7 @@ use thiserror::Error;
 
 use super::{FlowCompletionTrainer, GeneratorTrainer, optimisation::Learning};
 use crate::{
+    budget::{Keeper, Plan, Planner, Sizes, TooSmall},
     checkpoint::{CheckpointError, read_discriminator, read_network},
     data::{Cache, Clips, DataError, Holes, Sampler, SamplerSettings, Scan, Size},
     discriminator::Discriminator,
@@ -23,7 +29,7 @@ use crate::{
     optimizer::MultiStep,
     parameters::Parameters,
     random::{Random, random},
-    recompute::Segments,
+    recompute::{Segments, UnknownSegment},
     run::{Observer, Report, Run, RunError, RunFolder, Schedule, Summary, Trainer},
 };
 
@@ -74,8 +80,8 @@ pub struct Settings {
     pub size: (usize, usize),
     /// Number of clips of a step.
     pub batch: usize,
-    /// Number of clips that are computed at once.
-    pub at_once: usize,
+    /// Number of clips that are computed at once. If it is not set, a budget decides; without one it is 1.
+    pub at_once: Option<usize>,
     /// Number of steps.
     pub steps: u64,
     /// Number of consecutive frames of a clip.
@@ -110,10 +116,14 @@ pub struct Settings {
     pub flow_completion: Option<PathBuf>,
     /// Device that computes: auto, cpu or cuda:N.
     pub device: String,
-    /// Number type of the trained network: fp32, bf16 or fp16.
+    /// Number type of the trained network: fp32, bf16, fp16, or auto: bf16 if fp32 does not fit a budget.
     pub precision: String,
-    /// Whether parts of the network are computed again in the backward pass, which takes less memory.
-    pub recompute: bool,
+    /// Segments of the network that are computed again in the backward pass, which takes less memory, as
+    /// [`Segments`] reads them. If they are not set, a budget decides; without one it is none.
+    pub recompute: Option<String>,
+    /// Bytes of the device's memory that the training may take; 0 is no limit. On the CPU they are those
+    /// of the process.
+    pub vram_budget: u64,
     /// Number of threads that load samples.
     pub threads: usize,
     /// Steps between two lines of the log.
@@ -145,6 +155,12 @@ pub enum SetupError {
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] propainter::Error),
+    /// Segments that are not known.
+    #[error(transparent)]
+    Segments(#[from] UnknownSegment),
+    /// The budget is too small.
+    #[error(transparent)]
+    Budget(#[from] TooSmall),
     /// A setting is missing, or wrong for the training.
     #[error("{0}")]
     Setting(String),
@@ -214,16 +230,16 @@ impl Settings {
         if width % 8 != 0 || height % 8 != 0 || width < 64 || height < 64 {
             return wrong("the size of frames has to be multiples of 8 from 64 on");
         }
-        if self.local < 2 || self.batch == 0 || self.at_once == 0 {
+        if self.local < 2 || self.batch == 0 || self.at_once == Some(0) {
             return wrong("a clip needs two local frames at least, and a step one clip");
         }
-        if !self.batch.is_multiple_of(self.at_once) {
+        if !self.batch.is_multiple_of(self.at_once.unwrap_or(1)) {
             return wrong(
                 "the clips at once have to divide the clips of a step, so that all count alike",
             );
         }
         self.masks.parse::<Mixture>()?;
-        self.computing()?;
+        self.planner(kind, false)?;
         match kind {
             Kind::Generator if self.flow_completion.is_none() || self.raft.is_none() => {
                 wrong("the generator needs checkpoints of RAFT and of flow completion")
@@ -251,22 +267,84 @@ impl Settings {
         Sampler::new(settings, clips.clips, masks.clone())
     }
 
-    /// Returns how the trained network is computed.
-    fn computing(&self) -> Result<Computing, SetupError> {
+    /// Returns what may be planned.
+    fn planner(&self, kind: Kind, on_gpu: bool) -> Result<Planner, SetupError> {
         let numbers = match self.precision.parse()? {
-            Precision::Fp32 | Precision::Auto => DType::F32,
-            Precision::Bf16 => DType::Bf16,
-            Precision::Fp16 => DType::F16,
+            Precision::Auto if self.vram_budget > 0 => vec![DType::F32, DType::Bf16],
+            Precision::Fp32 | Precision::Auto => vec![DType::F32],
+            Precision::Bf16 => vec![DType::Bf16],
+            Precision::Fp16 => vec![DType::F16],
             Precision::Tf32 => {
-                let text = "training knows the precisions fp32, bf16 and fp16";
+                let text = "training knows the precisions auto, fp32, bf16 and fp16";
                 return Err(SetupError::Setting(text.to_owned()));
             }
         };
-        let segments = match self.recompute {
-            true => Segments::ALL,
-            false => Segments::NONE,
+        let segments = self.recompute.as_deref().map(str::parse).transpose()?;
+        Ok(Planner {
+            sizes: Sizes {
+                network: kind.network(),
+                size: self.size,
+                local: self.local,
+                references: self.references,
+                batch: self.batch,
+            },
+            on_gpu,
+            at_once: self.at_once,
+            numbers,
+            segments,
+        })
+    }
+
+    /// Returns the plans of the steps: those within the budget, which is told, or what is set.
+    fn keeper(
+        &self,
+        kind: Kind,
+        device: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Keeper, SetupError> {
+        let choice = self.device.parse::<DeviceChoice>()?;
+        let on_gpu = *device != DeviceChoice::Cpu.open()?;
+        let planner = self.planner(kind, on_gpu)?;
+        if self.vram_budget == 0 {
+            return Ok(Keeper::fixed(Plan {
+                at_once: self.at_once.unwrap_or(1),
+                computing: Computing {
+                    numbers: planner.numbers[0],
+                    segments: planner.segments.unwrap_or(Segments::NONE),
+                },
+            }));
+        }
+        let meter = Meter::open(choice);
+        let budget = VramBudget::Fixed(self.vram_budget).resolve(&meter, 0);
+        let plans = planner.choose(budget)?;
+        let (plan, bytes) = (plans[0].0, planner.bytes(&plans[0].0));
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let told = format!(
+            "plan: {plan}, {} times a step; {} of {} MiB: parameters {}, squared gradients {}, \
+             sum of gradients {}, passes {}, clips {}; samples on the host {}",
+            self.batch / plan.at_once,
+            mib(bytes.device(on_gpu)),
+            mib(budget),
+            mib(bytes.parameters),
+            mib(bytes.squares),
+            mib(bytes.sum),
+            mib(bytes.pass),
+            mib(bytes.clips),
+            mib(bytes.samples),
+        );
+        observer.report(&Report::Notice(&told));
+        let access = DeviceAccess {
+            device: device.clone(),
+            meter,
+            reservation: Arc::new(Reservations::of(choice).reserve(|_| budget)),
+            process_limit: Some(budget),
         };
-        Ok(Computing { numbers, segments })
+        let usage = Usage {
+            budget,
+            ..Usage::default()
+        };
+        let guard = Guard::new(access, Faults::default(), plans, false, usage);
+        Ok(Keeper::guarded(guard))
     }
 
     /// Finds the clips of a data set and reports what is left out.
@@ -312,7 +390,13 @@ impl Settings {
         })
     }
 
-    fn trainer(&self, kind: Kind, device: &Device) -> Result<Box<dyn Trainer>, SetupError> {
+    fn trainer(
+        &self,
+        kind: Kind,
+        device: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Box<dyn Trainer>, SetupError> {
+        let keeper = self.keeper(kind, device, observer)?;
         let read = |network, file: &Option<PathBuf>| {
             file.as_ref()
                 .map(|file| Checkpoint::read(network, file))
@@ -338,13 +422,14 @@ impl Settings {
         let learning = Learning {
             held: self.freeze.clone(),
             schedule,
-            computing: self.computing()?,
+            computing: keeper.plan().computing,
         };
-        let at_once = self.at_once;
+        let at_once = keeper.plan().at_once;
         Ok(match kind {
-            Kind::FlowCompletion => Box::new(FlowCompletionTrainer::new(
-                parameters, raft, learning, at_once, device,
-            )),
+            Kind::FlowCompletion => Box::new(
+                FlowCompletionTrainer::new(parameters, raft, learning, at_once, device)
+                    .with_plans(keeper),
+            ),
             Kind::Generator => {
                 let completion = read(Network::FlowCompletion, &self.flow_completion)?;
                 let frozen = raft.map(|raft| Frozen::new(&raft, completion.as_ref(), device));
@@ -352,14 +437,15 @@ impl Settings {
                     Some(file) => Discriminator::new(read_discriminator(file)?, device),
                     None => Discriminator::init(&mut random(&[self.seed, DISCRIMINATOR]), device),
                 };
-                Box::new(GeneratorTrainer::new(
+                let trainer = GeneratorTrainer::new(
                     parameters,
                     discriminator,
                     frozen,
                     learning,
                     at_once,
                     device,
-                ))
+                );
+                Box::new(trainer.with_plans(keeper))
             }
         })
     }
@@ -381,7 +467,7 @@ impl Prepared {
     ) -> Result<Self, SetupError> {
         let device = settings.device.parse::<DeviceChoice>()?.open()?;
         // First, since a wrong checkpoint is found sooner than the frames of all videos.
-        let trainer = settings.trainer(kind, &device)?;
+        let trainer = settings.trainer(kind, &device, observer)?;
         let cache = Arc::new(Cache::open(&settings.cache, settings.cache_limit)?);
         let found = settings.clips(&settings.data, &cache, observer, stop)?;
         let (trained, apart) = match &settings.validation {

@@ -2,7 +2,7 @@
 //! where the budget is exceeded or memory runs out.
 
 use std::{
-    mem,
+    fmt, mem,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
     time::{Duration, Instant},
@@ -35,13 +35,13 @@ pub struct DeviceAccess {
     pub process_limit: Option<u64>,
 }
 
-/// The plan in force, and the history that decides when another one replaces it.
+/// The plan in force, and the history that decides when another one replaces it. `P` is what is planned.
 #[derive(Debug)]
-pub struct Guard {
+pub struct Guard<P = Plan> {
     access: DeviceAccess,
     faults: Faults,
     /// The plans that fit, the fastest first, each with its needs.
-    plans: Vec<(Plan, Needs)>,
+    plans: Vec<(P, Needs)>,
     /// Index of the plan in force.
     at: usize,
     /// Indices of the larger plans that were tried, the last one last.
@@ -64,14 +64,14 @@ pub struct Guard {
     notices: Vec<Notice>,
 }
 
-impl Guard {
+impl<P: Copy + fmt::Display> Guard<P> {
     /// Creates a guard that starts with the first of `plans`: at least one, the fastest first, all
     /// within the reservation. `has_lower_level` tells whether an engine of a lower quality level
     /// could follow. `usage` holds the budget and continues that of an earlier guard.
     pub fn new(
         access: DeviceAccess,
         faults: Faults,
-        plans: Vec<(Plan, Needs)>,
+        plans: Vec<(P, Needs)>,
         has_lower_level: bool,
         usage: Usage,
     ) -> Self {
@@ -94,7 +94,7 @@ impl Guard {
     }
 
     /// Returns the plan in force.
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> P {
         self.plans[self.at].0
     }
 

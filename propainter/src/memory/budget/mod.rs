@@ -16,4 +16,4 @@ pub mod vram_budget;
 
 pub use super::plan::Plan;
 pub use bytes::Needs;
-pub(crate) use guard::{DeviceAccess, Guard};
+pub use guard::{DeviceAccess, Guard};

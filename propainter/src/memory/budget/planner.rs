@@ -163,15 +163,23 @@ impl Planner {
         } else {
             4 * self.source
         } + u64::from(self.flow_holes) * processed;
-        let mut ladder: Vec<(Plan, Needs)> = Vec::new();
-        for &plan in &self.plans {
+        worthwhile(self.plans.iter().map(|&plan| {
             let needs = model.needs(&plan, level.numbers);
-            if !ladder.iter().any(|(_, faster)| faster.within(&needs)) {
-                ladder.push((plan, needs));
-            }
-        }
-        ladder
+            (plan, needs)
+        }))
     }
+}
+
+/// Returns `plans`, the fastest first, without those that need at least as much memory as a faster one
+/// in every stage and on the host.
+pub fn worthwhile<P>(plans: impl Iterator<Item = (P, Needs)>) -> Vec<(P, Needs)> {
+    let mut ladder: Vec<(P, Needs)> = Vec::new();
+    for (plan, needs) in plans {
+        if !ladder.iter().any(|(_, faster)| faster.within(&needs)) {
+            ladder.push((plan, needs));
+        }
+    }
+    ladder
 }
 
 /// Returns all plans of a machine, the fastest first.
