@@ -45,8 +45,11 @@ impl Segments {
     };
 }
 
+/// One of the segments, whether it is computed again.
+type Segment = fn(&mut Segments) -> &mut bool;
+
 /// The segments by name.
-const NAMES: [(&str, fn(&mut Segments) -> &mut bool); 4] = [
+const NAMES: [(&str, Segment); 4] = [
     ("encoder", |segments| &mut segments.encoder),
     ("propagation", |segments| &mut segments.propagation),
     ("transformer", |segments| &mut segments.transformer),

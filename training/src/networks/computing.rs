@@ -29,13 +29,16 @@ impl Default for Computing {
     }
 }
 
+/// The name of a part of a network, and its number among those of this name.
+type Part = (&'static str, usize);
+
 /// The parameters of a network, and how segments are computed from them.
 pub(super) struct Runner {
     parameters: Recorded,
     recomputation: Recomputation,
     /// The parts of the network that are kept, by name and number. The record keeps the gradient of each
     /// tensor made of parameters to its end: a part that is built for every frame would have as many.
-    built: RefCell<HashMap<(&'static str, usize), Rc<dyn Any>>>,
+    built: RefCell<HashMap<Part, Rc<dyn Any>>>,
     pub device: Device,
     pub computing: Computing,
 }
@@ -59,7 +62,7 @@ impl Runner {
     pub fn run<M: 'static>(
         &self,
         again: bool,
-        part: (&'static str, usize),
+        part: Part,
         inputs: Vec<Tensor<4>>,
         init: impl Fn(&dyn ParameterSource) -> M + Send + Sync + 'static,
         forward: impl Fn(&M, Vec<Tensor<4>>) -> Tensor<4> + Send + Sync + 'static,
