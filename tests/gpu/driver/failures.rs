@@ -9,7 +9,7 @@ fn no_allocation_that_fails_ends_the_process() {
         &[],
     ) {
         // The first, which open the device, and one in a while of the others.
-        fail_allocations((1..4).chain((4..).step_by(60)));
+        fail_allocations((1..4).chain((4..).step_by(120)));
     }
 }
 

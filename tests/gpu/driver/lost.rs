@@ -23,7 +23,7 @@ const CALLS: [&str; 3] = [
 #[test]
 fn a_stream_goes_on_without_a_device_that_is_lost() {
     let test = "gpu::driver::lost::a_stream_goes_on_without_a_device_that_is_lost";
-    each_lost(test, |count| vec![1, count / 2, count * 9 / 10]);
+    each_lost(test, |count| vec![1, count * 2 / 3]);
 }
 
 #[test]

@@ -28,7 +28,8 @@ impl Default for Plan {
 
 impl Plan {
     /// Returns an estimate of the time that a step takes beyond the fastest plan, in thousandths of
-    /// that. It orders plans. On the CPU the shares of the segments were measured; on a GPU nothing was.
+    /// that. It orders plans. The shares of the segments
+    /// are estimates, not measured.
     pub fn slowness(&self, batch: usize, on_gpu: bool) -> u32 {
         let Segments {
             encoder,

@@ -2,18 +2,20 @@
 //!
 //! - [`batch`]: samples as tensors
 //! - [`flow_completion`], [`generator`]: a step of each training
-//! - [`setup`]: a run from its settings
+//! - [`settings`], [`setup`]: the settings of a run, and the run from them
 
 pub mod batch;
 pub mod flow_completion;
 pub mod generator;
 mod membrane;
 mod optimisation;
+pub mod settings;
 pub mod setup;
 
 pub use self::{
     flow_completion::FlowCompletionTrainer,
     generator::{GeneratorPart, GeneratorTrainer},
     optimisation::Learning,
-    setup::{Kind, Settings, SetupError, resume, start},
+    settings::{Kind, Settings, SetupError},
+    setup::{resume, start},
 };
