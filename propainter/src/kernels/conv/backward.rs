@@ -1,5 +1,5 @@
-//! The backward pass of convolution with its activation, on the CPU, in 32 bits. Of what the forward
-//! pass computes, it reads the output alone: its sign tells the slope of the activation.
+//! The backward pass of convolution with its activation, on the CPU, in 32 bits. It reads the input, the
+//! weight and the output, whose sign tells the slope of the activation, and nothing between.
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
