@@ -2,6 +2,7 @@
 //! `propainter-training` has a module of its own.
 
 mod accumulation;
+mod budget;
 mod checkpoint;
 mod data;
 mod discriminator;

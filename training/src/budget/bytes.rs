@@ -58,6 +58,9 @@ const EMBEDDING: u64 = 13_120_000;
 /// Bytes of the gradients of all blocks of the transformer.
 const BLOCKS: u64 = 98_000_000;
 
+/// Bytes of a convolution's unfolded input, at most, while the gradient of its weights is computed.
+const UNFOLDED: u64 = 16 << 20;
+
 impl Sizes {
     /// Returns what a step takes by `plan`.
     pub fn bytes(&self, plan: &Plan) -> Bytes {
@@ -167,7 +170,7 @@ impl Sizes {
             + clips * frames * 80 * px
             + 14_400_000;
         // The other clips wait with what they keep.
-        first.max(second).max(last)
+        first.max(second).max(last) + UNFOLDED
     }
 
     fn completion(&self, plan: &Plan) -> u64 {
@@ -196,6 +199,6 @@ impl Sizes {
             false => flows * 405 * each + 1700 * self.px(),
         };
         let last = gradients + encoder;
-        first.max(last) + 1_000_000
+        first.max(last) + 4_000_000
     }
 }

@@ -103,7 +103,7 @@ pub struct Settings {
     /// Number type of the trained network: fp32, bf16, fp16, or auto: bf16 if fp32 does not fit a budget.
     pub precision: String,
     /// Segments of the network that are computed again in the backward pass, which takes less memory, as
-    /// [`Segments`] reads them. If they are not set, a budget decides; without one it is none.
+    /// [`Segments`](crate::recompute::Segments) reads them. If they are not set, a budget decides; without one it is none.
     pub recompute: Option<String>,
     /// Bytes of the device's memory that the training may take; 0 is no limit. On the CPU they are those
     /// of the process.
