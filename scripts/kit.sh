@@ -12,7 +12,7 @@ archive=target/kit/$name.tar.xz
 program=target/release/propainter-check
 most=60000000
 
-# The workspace as a whole, so that every dependency has the features that it is built with anyway.
+# With the same features of every dependency as what is installed.
 [ "${1:-}" = --no-build ] ||
     cargo build --release -p propainter-cli --features kit --bin propainter-check
 
