@@ -2,6 +2,7 @@
 
 use std::{env, num::NonZeroUsize, path::PathBuf, thread};
 
+use bytesize::ByteSize;
 use clap::Args;
 use propainter::{
     DeviceChoice,
@@ -126,20 +127,9 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Reads bytes such as `8GB`, `500MB`, `4GiB` or `4294967296`.
 fn size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, f64); 5] = [
-        ("GiB", (1u64 << 30) as f64),
-        ("MiB", (1u64 << 20) as f64),
-        ("GB", 1e9),
-        ("MB", 1e6),
-        ("", 1.0),
-    ];
-    let value = UNITS.iter().find_map(|(unit, bytes)| {
-        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        Some(number * bytes)
-    });
-    let value = value.filter(|value| value.is_finite() && *value >= 1.0);
-    value
-        .map(|value| value as u64)
+    let bytes = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
+    bytes
+        .filter(|bytes| *bytes > 0)
         .ok_or_else(|| "a size is a number with GB, MB, GiB or MiB: 8GB".to_owned())
 }
 
@@ -225,10 +215,11 @@ mod tests {
             ("4MiB", 4 << 20),
             ("300MB", 300_000_000),
             ("4096", 4096),
+            ("1TB", 1_000_000_000_000),
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "GB", "-1GB", "8TB", "nan", "0"] {
+        for text in ["", "GB", "-1GB", "8XB", "nan", "0"] {
             assert!(size(text).is_err(), "{text}");
         }
     }
